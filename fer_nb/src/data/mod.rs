@@ -1,0 +1,6 @@
+//! Stage 2: from files to a [`Dataset`], split, audited and augmented.
+
+mod dataset;
+pub mod table;
+
+pub use dataset::{Dataset, Origin, PIXELS, SIDE};

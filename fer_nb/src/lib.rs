@@ -1,0 +1,5 @@
+//! Facial-emotion recognition as a Rust notebook workflow.
+
+pub mod data;
+pub mod emotion;
+pub mod error;
