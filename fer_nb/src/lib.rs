@@ -1,5 +1,7 @@
 //! Facial-emotion recognition as a Rust notebook workflow.
 
 pub mod data;
+pub mod deploy;
 pub mod emotion;
 pub mod error;
+pub mod evaluate;
