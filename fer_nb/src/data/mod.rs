@@ -1,6 +1,8 @@
 //! Stage 2: from files to a [`Dataset`], split, audited and augmented.
 
 mod dataset;
+pub mod sample;
 pub mod table;
 
 pub use dataset::{Dataset, Origin, PIXELS, SIDE};
+pub use sample::SampleConfig;
