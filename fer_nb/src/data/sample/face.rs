@@ -202,11 +202,6 @@ impl Face<'_> {
             let below = Both(beard, Egg::new([0.0, 0.75], [0.9, 0.72]));
             canvas.fill(&below, p.hair, p.beard, 0.16);
         }
-        if p.moustache > 0.0 {
-            let y = (p.nose[0] + p.mouth[0]) * 0.5 + 0.05 - self.expression.lip_up;
-            let line = Lens { bend: 0.06, ..Lens::line([0.0, y], 0.25, 0.04) };
-            canvas.fill(&line, p.hair, p.moustache, 0.06);
-        }
     }
 
     /// Lines and wrinkles: forehead, between the brows, beside the nose, under the eyes.
@@ -270,23 +265,36 @@ impl Face<'_> {
         canvas.shade(&Egg::new([0.0, tip + 0.075], [wide, 0.03]), -0.14, 0.06);
     }
 
-    fn mouth(&self, canvas: &mut Canvas) {
+    /// What lies between the lips.
+    fn gap(&self) -> Lens {
         let (p, e) = (self.person, self.expression);
         let open = e.mouth_open.max(0.0);
-        let press = e.lip_press.clamp(0.0, 1.0);
         let half = (p.mouth[1] + e.mouth_wide).max(0.1);
-        let lips = p.mouth[2] * (1.0 - 0.55 * press);
-        // The upper lip moves little when the jaw drops; corners raised by `mouth_bend`.
+        // The upper lip moves little when the jaw drops; smiling raises the corners most.
         let at = [0.0, p.mouth[0] + 0.45 * open - 0.35 * e.lip_up + 0.4 * e.mouth_bend];
-        let round = (0.15 + e.mouth_round).clamp(0.0, 1.0);
-        let gap = Lens {
+        Lens {
             above: open * 0.85 + 0.6 * e.lip_up.max(0.0) * (open * 20.0).min(1.0),
             below: open * 1.15,
             bend: -e.mouth_bend,
             tilt: e.sneer * 0.8,
-            round,
+            round: (0.15 + e.mouth_round).clamp(0.0, 1.0),
             ..Lens::line(at, half, 0.0)
-        };
+        }
+    }
+
+    fn mouth(&self, canvas: &mut Canvas) {
+        let (p, e) = (self.person, self.expression);
+        let open = e.mouth_open.max(0.0);
+        let press = e.lip_press.clamp(0.0, 1.0);
+        let lips = p.mouth[2] * (1.0 - 0.55 * press);
+        let gap = self.gap();
+        let (at, half) = (gap.at, gap.half);
+        if p.moustache > 0.0 {
+            let y = gap.middle(0.0) - gap.above - lips - 0.035;
+            let bend = gap.bend * 0.8 + 0.04;
+            let line = Lens { bend, ..Lens::line([0.0, y], half * 0.95, 0.04) };
+            canvas.fill(&line, p.hair, p.moustache, 0.06);
+        }
         // Lips: around the gap.
         let rim = Lens {
             above: gap.above + lips * 0.8,
@@ -393,13 +401,7 @@ impl Face<'_> {
         let down = if p.hairstyle == Hairstyle::Long { 1.5 } else { chance.between(0.6, 0.8) };
         let wide = p.head * if p.hairstyle == Hairstyle::Long { 0.98 } else { 1.04 };
         let opening = Egg::new([0.0, line + down], [wide, down]);
-        let swept = Lens {
-            above: 0.16,
-            below: 0.5,
-            tilt: 0.35 * parting,
-            round: 1.0,
-            ..Lens::line([parting, line + 0.06], 0.5, 0.0)
-        };
+        let swept = Egg::new([parting, line + 0.3], [0.42, 0.44]);
         let cap = Egg::new([0.0, -0.18], [p.head + 0.07, 1.02]);
         let temples = chance.between(-0.2, 0.02);
         let height = if p.hairstyle == Hairstyle::Long { 3.0 } else { 0.9 };
@@ -416,7 +418,7 @@ impl Face<'_> {
                 turn: 0.8 * x + 0.1 * chance.bell(),
                 ..Lens::line(at, chance.between(0.2, 0.4), 0.015)
             };
-            let amount = 0.45 * chance.between(-1.0, 1.0);
+            let amount = 0.5 * chance.between(-1.0, 1.0);
             canvas.shade(
                 &Both(strand, Both(cap, upper)),
                 if at[1] > line { 0.0 } else { amount },

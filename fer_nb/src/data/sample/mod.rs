@@ -140,12 +140,12 @@ fn shuffled(seed: u64, part: u64, counts: &[usize; Emotion::COUNT]) -> Vec<Emoti
 fn photograph(mut tones: Vec<f32>, pixels: &mut [u8], chance: &mut Chance) {
     for _ in 0..2 {
         let spread = chance.unit();
-        blur(&mut tones, 0.25 * spread * spread);
+        blur(&mut tones, 0.24 * spread * spread * spread);
     }
     let gain = chance.between(0.8, 1.2);
     let lift = 0.05 * chance.bell();
     let grain = chance.unit();
-    let noise = 0.004 + 0.04 * grain * grain;
+    let noise = 0.004 + 0.035 * grain * grain;
     for (pixel, tone) in pixels.iter_mut().zip(&tones) {
         let exposed = 0.5 + (tone - 0.5) * gain + lift + noise * chance.bell();
         *pixel = (exposed.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;

