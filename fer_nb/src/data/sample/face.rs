@@ -2,96 +2,8 @@
 
 use super::chance::Chance;
 use super::expression::Expression;
+use super::person::{Hairstyle, Person};
 use super::raster::{Both, Canvas, Egg, Lens, Pose, Without};
-
-/// What stays the same in a person whatever the expression. Lengths in units of half the picture,
-/// tones on 0 to 1.
-#[derive(Debug, Clone)]
-struct Person {
-    skin: f32,
-    hair: f32,
-    hairstyle: Hairstyle,
-    /// Half the head's width.
-    head: f32,
-    /// How much narrower the jaw is.
-    jaw: f32,
-    /// Distance of an eye from the middle, its height, half width and half opening.
-    eye: [f32; 4],
-    iris: f32,
-    /// Height of the brows, half length, half thickness.
-    brow: [f32; 3],
-    /// Height of the nose's tip, half width.
-    nose: [f32; 2],
-    /// Height of the mouth, half width, thickness of the lips.
-    mouth: [f32; 3],
-    lip: f32,
-    beard: f32,
-    moustache: f32,
-    glasses: bool,
-    /// Lines of age: 0 to 1.
-    age: f32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Hairstyle {
-    Bald,
-    Short,
-    Fringe,
-    Long,
-}
-
-impl Person {
-    fn new(chance: &mut Chance) -> Self {
-        let skin = chance.between(0.42, 0.86);
-        // Fair hair only with fair skin; now and then gray.
-        let fairest = if skin > 0.62 { 0.62 } else { 0.22 };
-        let shade = chance.unit();
-        let hair = if chance.odds(0.12) {
-            chance.between(0.5, 0.75)
-        } else {
-            0.05 + (fairest - 0.05) * shade * shade
-        };
-        let hairstyle = match chance.unit() {
-            x if x < 0.1 => Hairstyle::Bald,
-            x if x < 0.5 => Hairstyle::Short,
-            x if x < 0.7 => Hairstyle::Fringe,
-            _ => Hairstyle::Long,
-        };
-        let bearded = hairstyle != Hairstyle::Long && chance.odds(0.22);
-        let moustached = bearded || (hairstyle != Hairstyle::Long && chance.odds(0.08));
-        let made_up = hairstyle == Hairstyle::Long && chance.odds(0.5);
-        Self {
-            skin,
-            hair,
-            hairstyle,
-            head: chance.between(0.66, 0.78),
-            jaw: chance.between(0.18, 0.38),
-            eye: [
-                chance.between(0.29, 0.35),
-                chance.between(-0.19, -0.11),
-                chance.between(0.135, 0.175),
-                chance.between(0.055, 0.075),
-            ],
-            iris: chance.between(0.06, 0.3),
-            brow: [
-                chance.between(-0.43, -0.36),
-                chance.between(0.18, 0.22),
-                chance.between(0.022, 0.045),
-            ],
-            nose: [chance.between(0.16, 0.24), chance.between(0.1, 0.15)],
-            mouth: [
-                chance.between(0.46, 0.54),
-                chance.between(0.24, 0.3),
-                chance.between(0.035, 0.06),
-            ],
-            lip: if made_up { chance.between(0.4, 0.6) } else { chance.between(0.68, 0.88) },
-            beard: if bearded { chance.between(0.3, 0.8) } else { 0.0 },
-            moustache: if moustached { chance.between(0.4, 0.85) } else { 0.0 },
-            glasses: chance.odds(0.14),
-            age: (0.3 * chance.bell() + 0.2).clamp(0.0, 1.0),
-        }
-    }
-}
 
 /// Draws a new person with this expression in front of a background, in a pose and a light of their
 /// own: 48 × 48 tones on about 0 to 1, before blur and noise.
@@ -219,13 +131,13 @@ impl Face<'_> {
         let frown = e.frown.clamp(0.0, 1.2);
         for side in [-1.0, 1.0] {
             let at = [side * 0.055, p.brow[0] + 0.06 - 0.5 * e.brow_inner];
-            let furrow = Lens { turn: -1.0 + 0.12 * side, ..Lens::line(at, 0.1, 0.016) };
+            let furrow = Lens::line(at, 0.1, 0.016).turned(-1.0 + 0.12 * side);
             canvas.shade(&furrow, -0.38 * frown, 0.035);
 
             // From the nostril to beyond the corner of the mouth, pushed out by a raised cheek.
             let fold = (0.85 * e.cheek + 0.25 * p.age).clamp(0.0, 1.1);
             let at = [side * (0.3 + 0.06 * e.cheek + 0.4 * e.mouth_wide), 0.36 - 0.04 * e.nose];
-            let crease = Lens { turn: side * 0.6, bend: 0.05, ..Lens::line(at, 0.2, 0.014) };
+            let crease = Lens { bend: 0.05, ..Lens::line(at, 0.2, 0.014) }.turned(side * 0.6);
             canvas.shade(&crease, -0.32 * fold, 0.045);
 
             let bag = (0.35 * p.age + 0.3 * e.cheek).clamp(0.0, 0.8);
@@ -241,13 +153,10 @@ impl Face<'_> {
         let (p, e) = (self.person, self.expression);
         let (tip, wide) = (p.nose[0] - 0.04 * e.nose, p.nose[1]);
         // The bridge catches light; its sides and the underside lie in shadow.
-        let bridge = Lens { turn: -1.0, ..Lens::line([0.0, tip - 0.2], 0.24, 0.035) };
+        let bridge = Lens::line([0.0, tip - 0.2], 0.24, 0.035).turned(-1.0);
         canvas.shade(&bridge, 0.1, 0.08);
         for side in [-1.0, 1.0] {
-            let flank = Lens {
-                turn: -1.0 - 0.1 * side,
-                ..Lens::line([side * 0.085, tip - 0.17], 0.2, 0.02)
-            };
+            let flank = Lens::line([side * 0.085, tip - 0.17], 0.2, 0.02).turned(-1.0 - 0.1 * side);
             canvas.shade(&flank, -0.12, 0.07);
             let lift = 0.5 * (e.sneer * side).max(0.0) + 0.02 * e.nose;
             let wing = Egg::new([side * wide, tip - lift], [0.035, 0.05]);
@@ -413,17 +322,12 @@ impl Face<'_> {
             let x = chance.between(-0.8, 0.8);
             let at = [x, -0.75 + 0.5 * x * x + 0.1 * chance.bell()];
             let bend = 0.06 * chance.bell() + 0.05;
-            let strand = Lens {
-                bend,
-                turn: 0.8 * x + 0.1 * chance.bell(),
-                ..Lens::line(at, chance.between(0.2, 0.4), 0.015)
-            };
+            let turn = 0.8 * x + 0.1 * chance.bell();
+            let strand = Lens { bend, ..Lens::line(at, chance.between(0.2, 0.4), 0.015) };
             let amount = 0.5 * chance.between(-1.0, 1.0);
-            canvas.shade(
-                &Both(strand, Both(cap, upper)),
-                if at[1] > line { 0.0 } else { amount },
-                0.05,
-            );
+            if at[1] < line {
+                canvas.shade(&Both(strand.turned(turn), Both(cap, upper)), amount, 0.05);
+            }
         }
         let sheen = Lens { bend: 0.15, ..Lens::line([0.2 * chance.bell(), -0.84], 0.4, 0.04) };
         canvas.shade(&Both(sheen, cap), 0.35, 0.16);

@@ -8,6 +8,7 @@
 mod chance;
 mod expression;
 mod face;
+mod person;
 mod raster;
 
 use rayon::prelude::*;

@@ -6,6 +6,9 @@ use super::super::dataset::SIDE;
 /// Samples along a side: 2 × 2 for each pixel of the image.
 const GRID: usize = 2 * SIDE;
 
+/// Widest edge of a shape.
+const WIDEST: f32 = 0.5;
+
 /// A region of the plane.
 pub(super) trait Shape {
     /// Signed distance to the edge (about: exact near it), negative inside.
@@ -84,7 +87,7 @@ impl Canvas {
 
     fn cover(&mut self, shape: &impl Shape, soft: f32, paint: impl Fn(f32, f32) -> f32) {
         // An edge narrower than two samples would show steps.
-        let width = soft.max(2.0 * self.sample);
+        let width = soft.clamp(2.0 * self.sample, WIDEST);
         let reach = width * 0.5;
         let [left, right, top, bottom] = shape.bounds();
         let rows = self.points.chunks_exact(GRID).zip(self.tones.chunks_exact_mut(GRID));
@@ -180,14 +183,29 @@ pub(super) struct Lens {
     pub tilt: f32,
     /// 0 for pointed ends (parabolas), 1 for round ones (ellipses).
     pub round: f32,
-    /// Rotation about the middle, as the tangent of half its angle: -1 is upright.
-    pub turn: f32,
+    /// Rotation about the middle, as cosine and sine; see [`Lens::turned`].
+    pub turn: [f32; 2],
 }
 
 impl Lens {
     /// A straight line of this half length and half thickness, thinning towards its ends.
     pub fn line(at: [f32; 2], half: f32, thick: f32) -> Self {
-        Self { at, half, above: thick, below: thick, bend: 0.0, tilt: 0.0, round: 0.5, turn: 0.0 }
+        Self {
+            at,
+            half,
+            above: thick,
+            below: thick,
+            bend: 0.0,
+            tilt: 0.0,
+            round: 0.5,
+            turn: [1.0, 0.0],
+        }
+    }
+
+    /// Rotated about its middle, by the tangent of half the angle: -1 is upright.
+    pub fn turned(self, tangent: f32) -> Self {
+        let (cos, sin) = half_angle(tangent);
+        Self { turn: [cos, sin], ..self }
     }
 
     /// The y of the middle line at `x`, for what has to follow it.
@@ -199,7 +217,7 @@ impl Lens {
 
 impl Shape for Lens {
     fn distance(&self, x: f32, y: f32) -> f32 {
-        let (cos, sin) = half_angle(self.turn);
+        let [cos, sin] = self.turn;
         let (dx, dy) = (x - self.at[0], y - self.at[1]);
         let (dx, dy) = (cos * dx + sin * dy, cos * dy - sin * dx);
         let t = dx / self.half;
@@ -221,8 +239,8 @@ impl Shape for Lens {
     fn bounds(&self) -> [f32; 4] {
         let [x, y] = self.at;
         let tall = self.above.max(self.below) + self.bend.abs() + (self.tilt * self.half).abs();
-        let (rx, ry) =
-            if self.turn == 0.0 { (self.half, tall) } else { (self.half + tall, self.half + tall) };
+        let [cos, sin] = self.turn.map(f32::abs);
+        let (rx, ry) = (self.half * cos + tall * sin, self.half * sin + tall * cos);
         [x - rx, x + rx, y - ry, y + ry]
     }
 }
@@ -232,7 +250,9 @@ pub(super) struct Both<A, B>(pub A, pub B);
 
 impl<A: Shape, B: Shape> Shape for Both<A, B> {
     fn distance(&self, x: f32, y: f32) -> f32 {
-        self.0.distance(x, y).max(self.1.distance(x, y))
+        let first = self.0.distance(x, y);
+        // Already outside the widest soft edge: the second can only be farther.
+        if first > WIDEST * 0.5 { first } else { first.max(self.1.distance(x, y)) }
     }
 
     fn bounds(&self) -> [f32; 4] {
@@ -292,7 +312,7 @@ mod tests {
         assert!(ring.distance(0.45, 0.0) < 0.0 && ring.distance(0.0, 0.1) > 0.0);
         let iris = Both(Egg::new([0.0; 2], [0.5; 2]), Egg::new([0.6, 0.0], [0.3; 2]));
         assert!(iris.distance(0.4, 0.0) < 0.0 && iris.distance(0.0, 0.0) > 0.0);
-        let upright = Lens { turn: -1.0, ..Lens::line([0.0, 0.0], 0.4, 0.05) };
+        let upright = Lens::line([0.0, 0.0], 0.4, 0.05).turned(-1.0);
         assert!(upright.distance(0.0, 0.3) < 0.0 && upright.distance(0.3, 0.0) > 0.0);
     }
 }
