@@ -10,11 +10,11 @@ use super::raster::{Both, Canvas, Egg, Lens, Pose, Without};
 pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
     let person = Person::new(chance);
     let pose = Pose {
-        shift: [0.05 * chance.bell(), 0.05 * chance.bell() - 0.02],
-        scale: (1.14 + 0.07 * chance.bell()).clamp(0.95, 1.32),
-        turn: 0.035 * chance.bell(),
-        yaw: 0.08 * chance.bell(),
-        pitch: 0.04 * chance.bell(),
+        shift: [0.03 * chance.bell(), 0.03 * chance.bell() - 0.03],
+        scale: (1.16 + 0.05 * chance.bell()).clamp(1.0, 1.32),
+        turn: 0.028 * chance.bell(),
+        yaw: 0.055 * chance.bell(),
+        pitch: 0.03 * chance.bell(),
     };
     let mut canvas = Canvas::new(&pose);
     let face = Face { person: &person, expression };
@@ -39,7 +39,7 @@ pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
 
 /// A wall in a slope of tones, with a few blurred things on it.
 fn backdrop(canvas: &mut Canvas, chance: &mut Chance) {
-    let base = chance.between(0.08, 0.92);
+    let base = chance.between(0.1, 0.85);
     let slope = [0.15 * chance.bell(), 0.15 * chance.bell()];
     canvas.all(|x, y, _| (base + slope[0] * x + slope[1] * y).clamp(0.0, 1.0));
     for _ in 0..chance.below(5) {
@@ -52,8 +52,8 @@ fn backdrop(canvas: &mut Canvas, chance: &mut Chance) {
 
 /// Light from one side, more or less hard, and the roundness it gives the head.
 fn light(canvas: &mut Canvas, chance: &mut Chance) {
-    let from = [0.2 * chance.bell(), 0.12 * chance.bell() - 0.06];
-    let round = chance.between(0.1, 0.4);
+    let from = [0.15 * chance.bell(), 0.08 * chance.bell() - 0.05];
+    let round = chance.between(0.1, 0.35);
     canvas.all(|x, y, tone| {
         let rim = (1.7 * x * x + 0.8 * y * y).min(1.0);
         tone * (1.08 + from[0] * x + from[1] * y - round * rim)

@@ -143,10 +143,10 @@ fn photograph(mut tones: Vec<f32>, pixels: &mut [u8], chance: &mut Chance) {
         let spread = chance.unit();
         blur(&mut tones, 0.24 * spread * spread * spread);
     }
-    let gain = chance.between(0.8, 1.2);
-    let lift = 0.05 * chance.bell();
+    let gain = chance.between(0.85, 1.2);
+    let lift = 0.04 * chance.bell();
     let grain = chance.unit();
-    let noise = 0.004 + 0.035 * grain * grain;
+    let noise = 0.004 + 0.03 * grain * grain;
     for (pixel, tone) in pixels.iter_mut().zip(&tones) {
         let exposed = 0.5 + (tone - 0.5) * gain + lift + noise * chance.bell();
         *pixel = (exposed.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;

@@ -41,7 +41,7 @@ pub(super) enum Hairstyle {
 impl Person {
     /// Someone who was never seen before.
     pub fn new(chance: &mut Chance) -> Self {
-        let skin = chance.between(0.42, 0.86);
+        let skin = chance.between(0.48, 0.88);
         // Fair hair only with fair skin; now and then gray.
         let fairest = if skin > 0.62 { 0.62 } else { 0.22 };
         let shade = chance.unit();
@@ -75,7 +75,7 @@ impl Person {
             brow: [
                 chance.between(-0.43, -0.36),
                 chance.between(0.18, 0.22),
-                chance.between(0.022, 0.045),
+                chance.between(0.028, 0.048),
             ],
             nose: [chance.between(0.16, 0.24), chance.between(0.1, 0.15)],
             mouth: [
