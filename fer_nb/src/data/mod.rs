@@ -1,8 +1,10 @@
 //! Stage 2: from files to a [`Dataset`], split, audited and augmented.
 
+pub mod augment;
 mod dataset;
 pub mod sample;
 pub mod table;
 
+pub use augment::Augmentation;
 pub use dataset::{Dataset, Origin, PIXELS, SIDE};
 pub use sample::SampleConfig;
