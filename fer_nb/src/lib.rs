@@ -3,3 +3,5 @@
 pub mod data;
 pub mod emotion;
 pub mod error;
+pub mod notebook;
+pub mod plot;
