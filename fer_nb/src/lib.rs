@@ -6,5 +6,7 @@ pub mod emotion;
 pub mod error;
 pub mod evaluate;
 pub mod model;
+pub mod notebook;
+pub mod plot;
 pub mod project;
 pub mod train;
