@@ -261,6 +261,9 @@ def launch(connection_file):
                     "EVCXR_TMPDIR": str(folder / "ctx"),
                     "LD_LIBRARY_PATH": library_path(),
                     "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),
+                    # Where evcxr looks for an installation of its own to update. It must not
+                    # overwrite this kernel's kernel.json, nor one of the user's.
+                    "JUPYTER_PATH": str(folder / "none"),
                 },
                 pass_fds=[alive.fileno()],  # the folder is in use until the last of them ends
             )
