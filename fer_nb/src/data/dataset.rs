@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use polars::prelude::{DataFrame, IdxCa, NewChunkedArray};
+use polars::prelude::{DataFrame, IdxCa};
 use tch::{Device, Tensor};
 
 use crate::emotion::Emotion;
