@@ -27,8 +27,8 @@ run: setup
 test:
 	@.setup/setup --tests
 	cargo fmt --all --check
-	cargo clippy --locked --all-targets --features cli -- -D warnings
-	cargo test --locked --features cli
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked
 	$(PYTHON) -m pytest tests
 
 clean:

@@ -220,6 +220,17 @@ def locked(path, kind):
         yield file
 
 
+def discard(folder):
+    """Removes a kernel's folder beside, for it takes seconds and Jupyter kills after five."""
+    subprocess.Popen(
+        ["rm", "-rf", "--", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 def sweep():
     """Removes the folders of kernels that were killed."""
     for lock in KERNELS.glob("*.lock"):
@@ -228,7 +239,7 @@ def sweep():
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue  # alive
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            discard(lock.with_suffix(""))
             lock.unlink(missing_ok=True)
 
 
@@ -265,13 +276,14 @@ def launch(connection_file):
                     # overwrite this kernel's kernel.json, nor one of the user's.
                     "JUPYTER_PATH": str(folder / "none"),
                 },
+                stdout=subprocess.DEVNULL,  # where it says which configuration it read
                 pass_fds=[alive.fileno()],  # the folder is in use until the last of them ends
             )
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, lambda number, _: child.send_signal(number))
             status = child.wait()
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            discard(folder)
             (KERNELS / f"{name}.lock").unlink(missing_ok=True)
     # A kernel that Jupyter ended is no failure.
     return 0 if status in (0, -signal.SIGTERM, -signal.SIGHUP) else 1

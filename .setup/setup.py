@@ -212,7 +212,7 @@ def install_evcxr():
 
 def build_crate():
     # cargo knows itself what is up to date.
-    run("crate", "cargo", "build", "--locked", "--features", "cli")
+    run("crate", "cargo", "build", "--locked")
     host = re.search(r"host: (\S+)", output("rustc", "-vV"))[1]
     binary = BUILD / "target" / host / "debug" / "fer"
     link = VENV / "bin" / "fer"
