@@ -4,6 +4,7 @@
 //! status is 0 on success only: 1 after an error, 2 after arguments that were not understood.
 
 mod evaluate;
+mod train;
 
 use std::io::Write;
 use std::path::Path;
@@ -23,6 +24,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Evaluate(evaluate::Args),
+    Train(train::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Train(args) => train::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
