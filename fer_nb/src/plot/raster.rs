@@ -33,8 +33,7 @@ impl Raster {
         let mut pixels = Vec::with_capacity(width as usize * height as usize * CHANNELS);
         for pair in self.pixels.chunks_exact(row * 2).take(height as usize) {
             let (upper, lower) = pair.split_at(row);
-            let blocks =
-                upper.chunks_exact(2 * CHANNELS).zip(lower.chunks_exact(2 * CHANNELS));
+            let blocks = upper.chunks_exact(2 * CHANNELS).zip(lower.chunks_exact(2 * CHANNELS));
             for (above, below) in blocks.take(width as usize) {
                 if let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (above, below) {
                     pixels.extend([mean([a, d, g, j]), mean([b, e, h, k]), mean([c, f, i, l])]);
