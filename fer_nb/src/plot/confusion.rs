@@ -19,8 +19,8 @@ pub struct ConfusionPlot {
 }
 
 const LEFT: f64 = 330.0;
-const TOP: f64 = 190.0;
-const CELL: (f64, f64) = (136.0, 108.0);
+const TOP: f64 = 158.0;
+const CELL: (f64, f64) = (136.0, 113.0);
 
 impl ConfusionPlot {
     fn cells(&self) -> impl Iterator<Item = (Emotion, Emotion, u64, f64)> + '_ {
@@ -92,16 +92,16 @@ impl Plot for ConfusionPlot {
             let kind = if truth == predicted { kind.bold() } else { kind };
             let middle = x + CELL.0 / 2.0;
             let (number, kind) = canvas.fit(&thousands(count), CELL.0 - 10.0, kind)?;
-            canvas.text(&number, (middle, y + 52.0), kind)?;
+            canvas.text(&number, (middle, y + 54.0), kind)?;
             let kind = Type { size: 26.0, bold: false, ..kind };
-            canvas.text(&percent(share, 0), (middle, y + 88.0), kind)?;
+            canvas.text(&percent(share, 0), (middle, y + 91.0), kind)?;
         }
         for emotion in Emotion::ALL {
             let place = emotion.index() as f64 + 0.5;
             let (x, y) = (LEFT + CELL.0 * place, TOP + CELL.1 * place);
             let kind = Type::new(32.0).bold();
             let color = class_color(emotion);
-            canvas.rect((LEFT - 14.0, y - 52.0), (LEFT - 6.0, y + 52.0), color)?;
+            canvas.rect((LEFT - 14.0, y - 55.0), (LEFT - 6.0, y + 55.0), color)?;
             canvas.label(emotion.name(), (LEFT - 28.0, y), kind.align(Align::Right))?;
             let bottom = TOP + CELL.1 * Emotion::COUNT as f64;
             canvas.rect((x - 66.0, bottom + 6.0), (x + 66.0, bottom + 14.0), color)?;
@@ -110,7 +110,7 @@ impl Plot for ConfusionPlot {
         let kind = Type::new(30.0).color(MUTED).centered();
         let middle = (LEFT + CELL.0 * 3.5, TOP + CELL.1 * 3.5);
         canvas.upward("true class", (100.0, middle.1), kind)?;
-        canvas.text("predicted class", (middle.0, TOP + CELL.1 * 7.0 + 102.0), kind)?;
+        canvas.text("predicted class", (middle.0, TOP + CELL.1 * 7.0 + 104.0), kind)?;
         self.summary(canvas)
     }
 }

@@ -23,3 +23,4 @@ pub mod svg;
 
 pub use canvas::{Canvas, HEIGHT, WIDTH};
 pub use figure::{Figure, Plot};
+
