@@ -16,6 +16,8 @@ pub struct ConfusionPlot {
     pub subject: String,
     /// Row = true class, column = predicted class.
     pub counts: [[u64; Emotion::COUNT]; Emotion::COUNT],
+    /// The accuracy's 95 % interval, 0 to 1.
+    pub interval: Option<(f64, f64)>,
 }
 
 const LEFT: f64 = 330.0;
@@ -55,13 +57,18 @@ impl ConfusionPlot {
         let words = format!("{} of {} right", thousands(right), thousands(total));
         canvas.text(&words, (left, TOP + 160.0), Type::new(30.0).color(MUTED))?;
 
-        let mut y = TOP + 254.0;
+        if let Some((low, high)) = self.interval {
+            let words = format!("95 % interval {:.1}–{:.1} %", low * 100.0, high * 100.0);
+            canvas.text(&words, (left, TOP + 204.0), Type::new(30.0).color(MUTED))?;
+        }
+
+        let mut y = TOP + 290.0;
         let confusions = self.confusions(6);
         if !confusions.is_empty() {
             canvas.text("Confused most", (left, y), Type::new(32.0).color(MUTED))?;
         }
         for (truth, predicted, share) in confusions {
-            y += 62.0;
+            y += 60.0;
             canvas.rect((left, y - 28.0), (left + 10.0, y + 8.0), class_color(truth))?;
             let words = format!("{truth} as {predicted}");
             canvas.text(&words, (left + 26.0, y), Type::new(34.0))?;
@@ -126,7 +133,7 @@ mod tests {
             row[place] = 140;
         }
         counts[1][0] = 300;
-        ConfusionPlot { subject: "made-up sample".into(), counts }
+        ConfusionPlot { subject: "made-up sample".into(), counts, interval: Some((0.5, 0.6)) }
     }
 
     #[test]
@@ -144,7 +151,7 @@ mod tests {
         let mut one = plot();
         one.counts[3] = [0; 7];
         assert!(!Figure::new(one).unwrap().svg().contains("NaN"));
-        let none = ConfusionPlot { subject: "FER2013".into(), counts: [[0; 7]; 7] };
+        let none = ConfusionPlot { counts: [[0; 7]; 7], ..plot() };
         assert!(Figure::new(none).unwrap().svg().contains("no predictions"));
     }
 }

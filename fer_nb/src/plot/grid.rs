@@ -1,6 +1,5 @@
 //! Faces in rows and columns: samples of each class, or what augmentation makes of them.
 
-use crate::data::PIXELS;
 use crate::emotion::Emotion;
 use crate::error::Result;
 use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
@@ -78,14 +77,10 @@ impl Plot for GridPlot {
     }
 }
 
-/// The bytes of one face out of a block of them, u8 [N × 2304].
-pub fn face_of(pixels: &[u8], index: usize) -> Option<Vec<u8>> {
-    pixels.get(index * PIXELS..(index + 1) * PIXELS).map(<[u8]>::to_vec)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::PIXELS;
     use crate::plot::Figure;
 
     fn plot(rows: usize, columns: usize) -> GridPlot {
