@@ -107,10 +107,7 @@ impl Evaluation {
             .row(["images".to_string(), thousands(accuracy.total)])
             .row(["predicted right".to_string(), thousands(accuracy.correct)])
             .row(["accuracy".to_string(), format!("{:.4}", accuracy.value)])
-            .row([
-                "95 % interval".to_string(),
-                format!("{:.4}–{:.4}", accuracy.low, accuracy.high),
-            ])
+            .row(["95 % interval".to_string(), format!("{:.4}–{:.4}", accuracy.low, accuracy.high)])
             .row(["loss".to_string(), format!("{:.4}", self.loss)])
             .caption(format!("Evaluation, {}", self.title))
     }
@@ -174,8 +171,12 @@ mod tests {
         assert!(text.contains("best: epoch 3, val_loss 1.4000; enough") && text.contains("0.001"));
         assert!(History::default().overview().to_string().contains("no epoch"));
 
-        let evaluation =
-            Evaluation::new(vec![0, 1], vec![[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]; 2], 0.7, "FER2013");
+        let evaluation = Evaluation::new(
+            vec![0, 1],
+            vec![[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]; 2],
+            0.7,
+            "FER2013",
+        );
         let text = evaluation.unwrap().overview().to_string();
         assert!(text.contains("0.5000") && text.contains("FER2013"));
     }

@@ -50,7 +50,8 @@ impl ConfusionPlot {
     fn summary<DB: PictureBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<()> {
         let left = LEFT + CELL.0 * Emotion::COUNT as f64 + 70.0;
         let total: u64 = self.counts.iter().flatten().sum();
-        let right: u64 = self.cells().filter(|(t, p, ..)| t == p).map(|(_, _, count, _)| count).sum();
+        let right: u64 =
+            self.cells().filter(|(t, p, ..)| t == p).map(|(_, _, count, _)| count).sum();
         let share = percent(right as f64 / total as f64, 1);
         canvas.text("Accuracy", (left, TOP + 34.0), Type::new(32.0).color(MUTED))?;
         canvas.text(&share, (left, TOP + 114.0), Type::new(76.0).bold())?;
@@ -112,7 +113,11 @@ impl Plot for ConfusionPlot {
             canvas.label(emotion.name(), (LEFT - 28.0, y), kind.align(Align::Right))?;
             let bottom = TOP + CELL.1 * Emotion::COUNT as f64;
             canvas.rect((x - 66.0, bottom + 6.0), (x + 66.0, bottom + 14.0), color)?;
-            canvas.text(emotion.name(), (x, bottom + 52.0), Type { size: 29.0, ..kind.centered() })?;
+            canvas.text(
+                emotion.name(),
+                (x, bottom + 52.0),
+                Type { size: 29.0, ..kind.centered() },
+            )?;
         }
         let kind = Type::new(30.0).color(MUTED).centered();
         let middle = (LEFT + CELL.0 * 3.5, TOP + CELL.1 * 3.5);
@@ -139,7 +144,8 @@ mod tests {
     #[test]
     fn counts_shares_and_the_worst_pair_are_there() {
         let figure = Figure::new(plot()).unwrap();
-        for part in ["true class", "predicted class", "disgust as angry", "61 %", "140", "made-up"] {
+        for part in ["true class", "predicted class", "disgust as angry", "61 %", "140", "made-up"]
+        {
             assert!(figure.svg().contains(part), "{part}");
         }
         assert_eq!(plot().confusions(1)[0].0, Emotion::Disgust);

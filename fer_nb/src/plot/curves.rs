@@ -92,10 +92,8 @@ impl CurvesPlot {
             canvas.text(&words, (middle, TOP - 28.0), kind.centered())?;
         }
 
-        let series = [
-            ("train", SECOND, 4.5, panel.train),
-            ("validation", ACCENT, 6.0, panel.validation),
-        ];
+        let series =
+            [("train", SECOND, 4.5, panel.train), ("validation", ACCENT, 6.0, panel.validation)];
         let mut ends = Vec::new();
         for (name, color, width, value) in series {
             let mut piece: Vec<(f64, f64)> = Vec::new();

@@ -57,7 +57,8 @@ impl Plot for DistributionPlot {
             for (place, (_, counts)) in self.splits.iter().enumerate() {
                 let count = counts.get(emotion.index()).copied().unwrap_or(0);
                 let (x0, y) = (start + bar * place as f64, scale.at(count as f64));
-                let (from, to) = ((x0 + 2.0, y.min(scale.from - 3.0)), (x0 + bar - 2.0, scale.from));
+                let (from, to) =
+                    ((x0 + 2.0, y.min(scale.from - 3.0)), (x0 + bar - 2.0, scale.from));
                 canvas.rect(from, to, self.shade(color, place))?;
                 canvas.frame(from, to, 3.0, color)?;
                 let number = thousands(count as u64);

@@ -62,8 +62,7 @@ impl Plot for F1Plot {
                 let x = start + bar * slot as f64;
                 let height = if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 };
                 let y = scale.at(height);
-                let (from, to) =
-                    ((x + 2.0, y.min(scale.from - 3.0)), (x + bar - 2.0, scale.from));
+                let (from, to) = ((x + 2.0, y.min(scale.from - 3.0)), (x + bar - 2.0, scale.from));
                 canvas.rect(from, to, fill)?;
                 canvas.frame(from, to, 3.0, color)?;
                 let words = if value.is_finite() { format!("{value:.2}") } else { "–".into() };

@@ -188,11 +188,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b/figure");
         let figure = Figure::new(Square).unwrap();
-        figure
-            .save(path.with_extension("svg"))
-            .unwrap()
-            .save(path.with_extension("PNG"))
-            .unwrap();
+        figure.save(path.with_extension("svg")).unwrap().save(path.with_extension("PNG")).unwrap();
         assert_eq!(std::fs::read_to_string(path.with_extension("svg")).unwrap(), figure.svg());
         assert_eq!(size_of(&std::fs::read(path.with_extension("PNG")).unwrap()), (1920, 1080));
         assert!(matches!(figure.save("figure.pdf"), Err(Error::Config { .. })));
@@ -205,10 +201,7 @@ mod tests {
         fn plain<T: Clone + Send + Sync + 'static>(_: &T) {}
         let figure = Figure::new(Square).unwrap();
         plain(&figure);
-        assert_eq!(
-            figure.text(),
-            "figure 'A <square>' (save it with .save(\"figure.png\"))"
-        );
+        assert_eq!(figure.text(), "figure 'A <square>' (save it with .save(\"figure.png\"))");
         assert!(figure.html().starts_with("<div") && figure.html().contains("<svg"));
     }
 }

@@ -71,12 +71,11 @@ pub fn augmentation_preview(
 ) -> Result<Figure> {
     augmentation.validate()?;
     let data = data.take_per_class(1)?;
-    let mut rows: Vec<GridRow> = data
-        .iter()
-        .map(|(face, class)| GridRow { class, faces: vec![face.to_vec()] })
-        .collect();
+    let mut rows: Vec<GridRow> =
+        data.iter().map(|(face, class)| GridRow { class, faces: vec![face.to_vec()] }).collect();
     if !data.is_empty() {
-        let images = data.images_tensor(Device::Cpu)?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
+        let images =
+            data.images_tensor(Device::Cpu)?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
         for view in 0..VIEWS {
             let views = augmentation.apply(&images, seed.wrapping_add(view as u64))?;
             let grays = views.f_mul_scalar(255.0)?.f_round()?.f_to_kind(Kind::Uint8)?;
@@ -235,16 +234,15 @@ impl Evaluation {
             let expected = format!("the {} images that were evaluated", self.probs.len());
             return Err(Error::config("data", format!("{} images", data.len()), expected));
         }
-        let faces = indices.iter().map(|index| {
-            match (data.image(*index), self.probs.get(*index)) {
+        let faces =
+            indices.iter().map(|index| match (data.image(*index), self.probs.get(*index)) {
                 (Some(pixels), Some(probs)) => Ok(PredictedFace {
                     pixels: pixels.to_vec(),
                     probs: *probs,
                     truth: data.label(*index),
                 }),
                 _ => Err(Error::config("index", index, format!("below {}", data.len()))),
-            }
-        });
+            });
         Figure::new(PredictionsPlot {
             subject: self.title.clone(),
             faces: faces.collect::<Result<_>>()?,
@@ -331,7 +329,10 @@ mod tests {
         probs[3] = 1.0;
         let evaluation =
             Evaluation::new(labels, vec![probs; data.len()], 1.0, "made-up sample").unwrap();
-        has(&evaluation.images_figure(&data, &[0, 3]).unwrap(), &["wrong: labelled", "happy, 100 %"]);
+        has(
+            &evaluation.images_figure(&data, &[0, 3]).unwrap(),
+            &["wrong: labelled", "happy, 100 %"],
+        );
         assert!(evaluation.images_figure(&data, &[7]).is_err());
         assert!(evaluation.images_figure(&data.select(&[0]).unwrap(), &[0]).is_err());
         let prediction = Prediction::from_probs(probs).unwrap();

@@ -150,7 +150,10 @@ mod tests {
 
     #[test]
     fn the_most_probable_class_is_named() {
-        assert_eq!(face([0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]).predicted(), Some((Emotion::Angry, 0.5)));
+        assert_eq!(
+            face([0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]).predicted(),
+            Some((Emotion::Angry, 0.5))
+        );
         assert_eq!(face([f32::NAN; 7]).predicted(), None);
         let mut probs = [0.1; 7];
         probs[0] = f32::NAN;

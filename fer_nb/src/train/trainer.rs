@@ -222,11 +222,7 @@ impl<N: Network> Trainer<N> {
         })
     }
 
-    fn end_epoch(
-        &mut self,
-        record: EpochRecord,
-        stop: &mut Option<String>,
-    ) -> Result<Vec<String>> {
+    fn end_epoch(&mut self, record: EpochRecord, stop: &mut Option<String>) -> Result<Vec<String>> {
         let mut messages = Vec::new();
         for callback in &mut self.callbacks {
             callback.on_epoch_end(&mut EpochEnd {

@@ -3,7 +3,10 @@
 //! One file a subcommand. Results go to stdout; an error is one line on stderr, "fer: …". The exit
 //! status is 0 on success only: 1 after an error, 2 after arguments that were not understood.
 
+mod data;
 mod evaluate;
+mod predict;
+mod summary;
 mod train;
 
 use std::io::Write;
@@ -23,8 +26,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Evaluate(evaluate::Args),
+    Data(data::Args),
+    Summary(summary::Args),
     Train(train::Args),
+    Evaluate(evaluate::Args),
+    Predict(predict::Args),
 }
 
 fn main() -> ExitCode {
@@ -38,8 +44,11 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let result = match cli.command {
-        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Data(args) => data::run(&args),
+        Command::Summary(args) => summary::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Predict(args) => predict::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,7 +68,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// One line on stderr.
-fn complain(message: &str) {
+pub(crate) fn complain(message: &str) {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let _ = writeln!(std::io::stderr(), "fer: {line}");
 }
