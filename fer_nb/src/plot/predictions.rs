@@ -81,7 +81,7 @@ fn draw_face<DB: PictureBackend>(
     (left, top): (f64, f64),
     (width, height): (f64, f64),
 ) -> Result<()> {
-    let side = (height - 100.0).min(width * 0.42);
+    let side = (height - 100.0).min(width * 0.38);
     let size = (side / 7.5).min(34.0).min(width / 20.0);
     let predicted = face.predicted();
     let words = match predicted {
