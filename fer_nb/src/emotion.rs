@@ -100,12 +100,9 @@ impl std::str::FromStr for Emotion {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|emotion| emotion.name() == name)
-            .ok_or_else(|| {
-                Error::config("emotion", name, format!("one of {}", Self::names().join(", ")))
-            })
+        Self::ALL.into_iter().find(|emotion| emotion.name() == name).ok_or_else(|| {
+            Error::config("emotion", name, format!("one of {}", Self::names().join(", ")))
+        })
     }
 }
 

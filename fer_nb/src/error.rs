@@ -91,11 +91,7 @@ impl Error {
         path: impl AsRef<Path>,
         hint: impl Into<String>,
     ) -> Self {
-        Error::Missing {
-            what: what.into(),
-            path: path.as_ref().to_path_buf(),
-            hint: hint.into(),
-        }
+        Error::Missing { what: what.into(), path: path.as_ref().to_path_buf(), hint: hint.into() }
     }
 
     /// A file that can't be read or written; `action` is a verb: "read", "write", "create".

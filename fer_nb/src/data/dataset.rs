@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use polars::prelude::{DataFrame, IdxCa, NewChunkedArray};
+use polars::prelude::{DataFrame, IdxCa};
 use tch::{Device, Tensor};
 
 use crate::emotion::Emotion;
@@ -68,12 +68,7 @@ pub struct Dataset {
 impl Dataset {
     /// Puts a data set together: `images` u8 [N × 2304] on 0 to 255, `labels` [N] on 0 to 6, and a
     /// table of N rows. [`crate::data::table::build`] makes the table.
-    pub fn new(
-        images: Vec<u8>,
-        labels: Vec<u8>,
-        table: DataFrame,
-        origin: Origin,
-    ) -> Result<Self> {
+    pub fn new(images: Vec<u8>, labels: Vec<u8>, table: DataFrame, origin: Origin) -> Result<Self> {
         if images.len() != labels.len() * PIXELS || table.height() != labels.len() {
             return Err(Error::config(
                 "dataset",

@@ -1,6 +1,7 @@
 //! Stage 2: from files to a [`Dataset`], split, audited and augmented.
 
 mod audit;
+pub mod augment;
 mod csv;
 mod dataset;
 mod decode;
@@ -16,6 +17,7 @@ pub mod table;
 pub(crate) mod text;
 
 pub use audit::Audit;
+pub use augment::Augmentation;
 pub use dataset::{Dataset, Origin, PIXELS, SIDE};
 pub use distribution::ClassDistribution;
 pub use fer2013::Fer2013;

@@ -1,0 +1,83 @@
+//! `fer`: the crate's engine without a notebook, for long runs and headless machines.
+//!
+//! One file a subcommand. Results go to stdout; an error is one line on stderr, "fer: …". The exit
+//! status is 0 on success only: 1 after an error, 2 after arguments that were not understood.
+
+mod evaluate;
+mod train;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use fer_nb::error::{Error, Result};
+
+/// Facial-emotion recognition on FER2013.
+#[derive(Parser)]
+#[command(name = "fer", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Evaluate(evaluate::Args),
+    Train(train::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => {
+            // --help and --version come as errors; a reader that went away is none.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return usage(&error),
+    };
+    let result = match cli.command {
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Train(args) => train::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// clap's message without the usage text below it.
+fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    complain(&format!("{message} (see fer --help)"));
+    ExitCode::from(2)
+}
+
+/// One line on stderr.
+fn complain(message: &str) {
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let _ = writeln!(std::io::stderr(), "fer: {line}");
+}
+
+/// Prints text to stdout. A reader that has seen enough (`fer … | head`) is no error.
+pub(crate) fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "stdout", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes figures to the file of `--json`.
+pub(crate) fn write_json(path: &Path, figures: &impl serde::Serialize) -> Result<()> {
+    let json = serde_json::to_string_pretty(figures)
+        .map_err(|error| Error::io("write", path, std::io::Error::other(error)))?;
+    std::fs::write(path, json + "\n").map_err(|source| Error::io("write", path, source))
+}

@@ -1,0 +1,171 @@
+//! [`Augmentation`]: random views of the training images, a whole batch in one operation.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use crate::error::{Error, Result};
+
+/// Ranges of random changes, with the meanings of Keras' `ImageDataGenerator`; pixels that come
+/// from outside of the image take the nearest edge's value. The default is what the original
+/// project used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Augmentation {
+    /// Rotation, uniform on ± this many degrees; 0 to 180.
+    pub rotation: f64,
+    /// Horizontal shift, uniform on ± this share of the width; 0 to 1.
+    pub width_shift: f64,
+    /// Vertical shift, uniform on ± this share of the height; 0 to 1.
+    pub height_shift: f64,
+    /// Zoom, uniform on 1 ± this, each axis its own; at least 0 and below 1.
+    pub zoom: f64,
+    /// Whether every second image, at random, is mirrored left to right.
+    pub horizontal_flip: bool,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Self { rotation: 10.0, width_shift: 0.1, height_shift: 0.1, zoom: 0.1, horizontal_flip: true }
+    }
+}
+
+impl Augmentation {
+    /// Leaves images as they are.
+    pub fn none() -> Self {
+        Self { rotation: 0.0, width_shift: 0.0, height_shift: 0.0, zoom: 0.0, horizontal_flip: false }
+    }
+
+    /// Names the first value outside its range.
+    pub fn validate(&self) -> Result<()> {
+        let within = |field: &str, value: f64, top: f64, closed: bool| {
+            let fits = (0.0..top).contains(&value) || (closed && value == top);
+            let range = if closed { format!("0 to {top}") } else { format!("0 to below {top}") };
+            if fits { Ok(()) } else { Err(Error::config(format!("augmentation.{field}"), value, range)) }
+        };
+        within("rotation", self.rotation, 180.0, true)?;
+        within("width_shift", self.width_shift, 1.0, true)?;
+        within("height_shift", self.height_shift, 1.0, true)?;
+        within("zoom", self.zoom, 1.0, false)
+    }
+
+    /// A random view of each image: f32 [N, 1, H, H] in, the same out, values within the input's
+    /// range. Which changes an image gets depends on `seed` and on its place alone.
+    pub fn apply(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
+        if *self == Self::none() {
+            return Ok(images.shallow_clone());
+        }
+        let (count, channels, height, width) = images.size4()?;
+        let theta = Tensor::f_from_slice(&self.matrices(count, seed))?
+            .f_view([count, 2, 3])?
+            .f_to_device(images.device())?;
+        let grid = Tensor::f_affine_grid_generator(&theta, [count, channels, height, width], false)?;
+        const BILINEAR: i64 = 0;
+        const BORDER: i64 = 1;
+        Ok(images.f_grid_sampler(&grid, BILINEAR, BORDER, false)?)
+    }
+
+    /// For each image the 2×3 matrix that takes a place in the view to its place in the image, both
+    /// on -1 to 1. As in Keras: rotation after shift after zoom, and the view is mirrored last.
+    fn matrices(&self, count: i64, seed: u64) -> Vec<f32> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut uniform = |range: f64| (rng.random::<f64>() * 2.0 - 1.0) * range;
+        let mut matrices = Vec::with_capacity(count as usize * 6);
+        for _ in 0..count {
+            let (sin, cos) = uniform(self.rotation).to_radians().sin_cos();
+            // The axis from -1 to 1 is two wide, so a shift by the whole width is 2.
+            let (x, y) = (2.0 * uniform(self.width_shift), 2.0 * uniform(self.height_shift));
+            let (zoom_x, zoom_y) = (1.0 + uniform(self.zoom), 1.0 + uniform(self.zoom));
+            let mirrored = uniform(1.0) < 0.0 && self.horizontal_flip;
+            let zoom_x = if mirrored { -zoom_x } else { zoom_x };
+            let rows = [
+                [cos * zoom_x, -sin * zoom_y, cos * x - sin * y],
+                [sin * zoom_x, cos * zoom_y, sin * x + cos * y],
+            ];
+            matrices.extend(rows.as_flattened().iter().map(|value| *value as f32));
+        }
+        matrices
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    fn images(count: i64) -> Tensor {
+        tch::manual_seed(3);
+        Tensor::rand([count, 1, 48, 48], (Kind::Float, Device::Cpu))
+    }
+
+    fn flip_only() -> Augmentation {
+        Augmentation { horizontal_flip: true, ..Augmentation::none() }
+    }
+
+    #[test]
+    fn nothing_asked_is_nothing_done() {
+        let images = images(2);
+        assert_eq!(Augmentation::none().apply(&images, 1).unwrap(), images);
+        // The same through the sampler: a rotation range of almost nothing.
+        let still = Augmentation { rotation: 1e-9, ..Augmentation::none() };
+        assert!(still.apply(&images, 1).unwrap().allclose(&images, 0.0, 1e-5, false));
+    }
+
+    #[test]
+    fn a_flip_mirrors_and_a_flip_of_a_flip_is_the_image() {
+        let images = images(64);
+        let once = flip_only().apply(&images, 5).unwrap();
+        let mirrored = images.flip([3]);
+        let same = |a: &Tensor, b: &Tensor, i: i64| a.get(i).allclose(&b.get(i), 0.0, 1e-5, false);
+        let flipped = (0..64).filter(|i| same(&once, &mirrored, *i)).count();
+        let kept = (0..64).filter(|i| same(&once, &images, *i)).count();
+        assert_eq!(flipped + kept, 64);
+        assert!((16..=48).contains(&flipped), "{flipped} of 64");
+        let twice = flip_only().apply(&once, 5).unwrap();
+        assert!(twice.allclose(&images, 0.0, 1e-5, false));
+    }
+
+    #[test]
+    fn a_shift_moves_a_point_and_repeats_the_edge() {
+        let image = Tensor::zeros([1, 1, 48, 48], (Kind::Float, Device::Cpu));
+        let _ = image.narrow(3, 0, 1).fill_(1.0);
+        let shift = Augmentation { width_shift: 0.5, ..Augmentation::none() };
+        for seed in 0..20 {
+            let view = shift.apply(&image, seed).unwrap();
+            let row: Vec<f32> = Vec::try_from(view.get(0).get(0).get(20)).unwrap();
+            // Whatever comes from beyond the left edge repeats it; nothing else is lit.
+            let lit = row.iter().take_while(|value| **value > 0.999).count();
+            assert!(row[(lit + 2).min(48)..].iter().all(|value| *value < 1e-5), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn values_stay_in_range_and_seeds_decide() {
+        let images = images(32);
+        let all = Augmentation::default();
+        let view = all.apply(&images, 9).unwrap();
+        assert_eq!(view.size(), images.size());
+        assert!(view.min().double_value(&[]) >= 0.0 && view.max().double_value(&[]) <= 1.0);
+        assert_eq!(view, all.apply(&images, 9).unwrap());
+        assert_ne!(view, all.apply(&images, 10).unwrap());
+    }
+
+    #[test]
+    fn a_rotation_by_a_known_angle_keeps_the_centre() {
+        let turn = Augmentation { rotation: 10.0, ..Augmentation::none() };
+        for row in turn.matrices(100, 1).chunks(6) {
+            let angle = f64::from(row[3]).atan2(f64::from(row[0])).to_degrees();
+            assert!(angle.abs() <= 10.0 && row[2].abs() < 1e-6 && row[5].abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named() {
+        let wrong = Augmentation { zoom: 1.0, ..Augmentation::default() };
+        let message = wrong.validate().unwrap_err().to_string();
+        assert_eq!(message, "augmentation.zoom = 1: expected 0 to below 1");
+        assert!(Augmentation { rotation: f64::NAN, ..Augmentation::default() }.validate().is_err());
+    }
+}

@@ -1,0 +1,255 @@
+//! What a face does in each of the seven expressions, as movements of brows, lids and mouth.
+
+use super::chance::Chance;
+use crate::emotion::Emotion;
+
+/// Movements away from a face at rest, all 0 there. Lengths are in units of half the picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Expression {
+    /// Inner ends of the brows, upwards.
+    pub brow_inner: f32,
+    /// Outer ends of the brows, upwards.
+    pub brow_outer: f32,
+    /// Arch of the brows, upwards.
+    pub brow_arch: f32,
+    /// Brows drawn together, with furrows between them: 0 to 1.
+    pub frown: f32,
+    /// Upper lids raised, as a share of the eye's opening; negative lowers them.
+    pub lid_up: f32,
+    /// Lower lids raised, likewise.
+    pub lid_low: f32,
+    /// Wrinkled nose: 0 to 1.
+    pub nose: f32,
+    /// Raised cheeks and the folds beside the nose: 0 to 1.
+    pub cheek: f32,
+    /// Lines across the forehead: 0 to 1.
+    pub forehead: f32,
+    /// Half the mouth's width, more than at rest.
+    pub mouth_wide: f32,
+    /// Corners of the mouth, upwards.
+    pub mouth_bend: f32,
+    /// Half the mouth's opening.
+    pub mouth_open: f32,
+    /// Round (1) or pointed (0) corners of the open mouth.
+    pub mouth_round: f32,
+    /// Upper lip raised.
+    pub lip_up: f32,
+    /// Lips pressed together: 0 to 1.
+    pub lip_press: f32,
+    /// How much of the open mouth the teeth fill: 0 to 1.
+    pub teeth: f32,
+    /// One corner of the mouth (and the nostril above) raised more than the other.
+    pub sneer: f32,
+}
+
+impl Expression {
+    /// The full expression of a class, in one of its variants: people are angry with pressed lips or
+    /// shouting, happy with closed lips or laughing.
+    fn full(emotion: Emotion, chance: &mut Chance) -> Self {
+        let rest = Expression::default();
+        match emotion {
+            Emotion::Neutral => rest,
+            Emotion::Angry => {
+                let shout = chance.odds(0.35);
+                Expression {
+                    brow_inner: -0.13,
+                    brow_outer: 0.05,
+                    brow_arch: -0.01,
+                    frown: 1.0,
+                    lid_up: -0.12,
+                    lid_low: 0.3,
+                    nose: 0.15,
+                    cheek: if shout { 0.4 } else { 0.1 },
+                    mouth_wide: if shout { 0.03 } else { -0.03 },
+                    mouth_bend: -0.06,
+                    mouth_open: if shout { chance.between(0.06, 0.12) } else { 0.0 },
+                    mouth_round: 0.5,
+                    lip_press: if shout { 0.0 } else { 1.0 },
+                    teeth: 0.9,
+                    ..rest
+                }
+            }
+            Emotion::Disgust => Expression {
+                brow_inner: -0.07,
+                brow_outer: -0.02,
+                frown: 0.5,
+                lid_up: -0.4,
+                lid_low: 0.6,
+                nose: 1.0,
+                cheek: 0.9,
+                mouth_wide: 0.01,
+                mouth_bend: -0.08,
+                mouth_open: if chance.odds(0.5) { chance.between(0.025, 0.06) } else { 0.0 },
+                lip_up: 0.06,
+                teeth: 0.6,
+                sneer: chance.sign() * chance.between(0.04, 0.1),
+                ..rest
+            },
+            Emotion::Fear => Expression {
+                brow_inner: 0.12,
+                brow_outer: 0.02,
+                brow_arch: -0.03,
+                frown: 0.45,
+                lid_up: 0.5,
+                lid_low: 0.15,
+                forehead: 0.6,
+                cheek: 0.1,
+                mouth_wide: 0.07,
+                mouth_bend: -0.04,
+                mouth_open: chance.between(0.04, 0.12),
+                mouth_round: 0.3,
+                teeth: 0.6,
+                ..rest
+            },
+            Emotion::Happy => {
+                let laugh = chance.odds(0.65);
+                Expression {
+                    brow_inner: 0.02,
+                    brow_outer: 0.02,
+                    brow_arch: 0.02,
+                    lid_up: -0.2,
+                    lid_low: 0.5,
+                    cheek: 1.0,
+                    mouth_wide: 0.11,
+                    mouth_bend: if laugh { 0.12 } else { 0.15 },
+                    mouth_open: if laugh { chance.between(0.05, 0.12) } else { 0.0 },
+                    mouth_round: 0.15,
+                    teeth: 1.0,
+                    ..rest
+                }
+            }
+            Emotion::Sad => Expression {
+                brow_inner: 0.11,
+                brow_outer: -0.06,
+                brow_arch: -0.03,
+                frown: 0.4,
+                lid_up: -0.35,
+                forehead: 0.25,
+                cheek: 0.15,
+                mouth_wide: -0.03,
+                mouth_bend: -0.12,
+                mouth_open: if chance.odds(0.2) { 0.025 } else { 0.0 },
+                lip_press: 0.2,
+                teeth: 0.2,
+                ..rest
+            },
+            Emotion::Surprise => Expression {
+                brow_inner: 0.13,
+                brow_outer: 0.13,
+                brow_arch: 0.06,
+                lid_up: 0.5,
+                forehead: 0.7,
+                mouth_wide: -0.1,
+                mouth_bend: 0.0,
+                mouth_open: chance.between(0.09, 0.2),
+                mouth_round: 1.0,
+                teeth: 0.15,
+                ..rest
+            },
+        }
+    }
+
+    /// An expression as one person shows it once: some strongly, some weakly, some with a trace of
+    /// the expression it is most often taken for, all on a resting face of its own.
+    pub fn of(emotion: Emotion, chance: &mut Chance) -> Self {
+        let full = Self::full(emotion, chance);
+        let other = Self::full(taken_for(emotion), chance);
+        let trace = if chance.odds(0.4) { chance.between(0.0, 0.35) } else { 0.0 };
+        let weak = chance.unit();
+        let strength =
+            if emotion == Emotion::Neutral { 1.0 } else { 1.2 - 0.7 * weak * weak * weak };
+        let mixed = full.toward(&other, trace).scaled(strength);
+        mixed.plus(&Self::resting(chance))
+    }
+
+    /// How this face differs from the average one at rest.
+    fn resting(chance: &mut Chance) -> Self {
+        Expression {
+            brow_inner: 0.018 * chance.bell(),
+            brow_outer: 0.018 * chance.bell(),
+            brow_arch: 0.01 * chance.bell(),
+            frown: (0.15 * chance.bell()).max(0.0),
+            lid_up: 0.1 * chance.bell(),
+            lid_low: 0.08 * chance.bell(),
+            cheek: (0.15 * chance.bell()).max(0.0),
+            forehead: (0.15 * chance.bell()).max(0.0),
+            mouth_wide: 0.015 * chance.bell(),
+            mouth_bend: 0.018 * chance.bell(),
+            sneer: 0.012 * chance.bell(),
+            ..Expression::default()
+        }
+    }
+
+    /// This expression with a share of another one.
+    fn toward(&self, other: &Self, share: f32) -> Self {
+        self.zip(other, |a, b| a + (b - a) * share)
+    }
+
+    fn scaled(&self, factor: f32) -> Self {
+        self.zip(self, |a, _| a * factor)
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+
+    fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self {
+            brow_inner: f(self.brow_inner, other.brow_inner),
+            brow_outer: f(self.brow_outer, other.brow_outer),
+            brow_arch: f(self.brow_arch, other.brow_arch),
+            frown: f(self.frown, other.frown),
+            lid_up: f(self.lid_up, other.lid_up),
+            lid_low: f(self.lid_low, other.lid_low),
+            nose: f(self.nose, other.nose),
+            cheek: f(self.cheek, other.cheek),
+            forehead: f(self.forehead, other.forehead),
+            mouth_wide: f(self.mouth_wide, other.mouth_wide),
+            mouth_bend: f(self.mouth_bend, other.mouth_bend),
+            mouth_open: f(self.mouth_open, other.mouth_open),
+            mouth_round: f(self.mouth_round, other.mouth_round),
+            lip_up: f(self.lip_up, other.lip_up),
+            lip_press: f(self.lip_press, other.lip_press),
+            teeth: f(self.teeth, other.teeth),
+            sneer: f(self.sneer, other.sneer),
+        }
+    }
+}
+
+/// The class that this one is most easily mistaken for; as on photographs, not always mutual.
+fn taken_for(emotion: Emotion) -> Emotion {
+    match emotion {
+        Emotion::Angry => Emotion::Disgust,
+        Emotion::Disgust => Emotion::Angry,
+        Emotion::Fear => Emotion::Surprise,
+        Emotion::Happy => Emotion::Neutral,
+        Emotion::Neutral => Emotion::Sad,
+        Emotion::Sad => Emotion::Neutral,
+        Emotion::Surprise => Emotion::Fear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_keep_their_signs() {
+        let mut chance = Chance::of_image(1, 0, 0);
+        for _ in 0..200 {
+            let mut full = |emotion| Expression::full(emotion, &mut chance);
+            assert!(full(Emotion::Happy).mouth_bend > 0.0 && full(Emotion::Sad).mouth_bend < 0.0);
+            assert!(full(Emotion::Angry).brow_inner < 0.0 && full(Emotion::Fear).brow_inner > 0.0);
+            assert!(full(Emotion::Disgust).sneer.abs() >= 0.04);
+            assert_eq!(full(Emotion::Neutral), Expression::default());
+        }
+    }
+
+    #[test]
+    fn every_movement_is_mixed() {
+        let full = Expression::full(Emotion::Disgust, &mut Chance::of_image(1, 0, 0));
+        assert_eq!(full.toward(&Expression::default(), 0.0), full);
+        assert_eq!(full.toward(&Expression::default(), 1.0), Expression::default());
+        assert_eq!(full.plus(&full), full.scaled(2.0));
+    }
+}

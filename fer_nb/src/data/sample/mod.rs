@@ -1,0 +1,250 @@
+//! The made-up sample: faces that the crate draws itself, so that every stage runs without FER2013.
+//!
+//! Seven expressions are told by brows, eyes and mouth, on people who differ in everything else:
+//! features, hair, skin, glasses, pose, light, background, blur and noise. Weak expressions, and
+//! traces of the class that each is mistaken for, make it a task with errors in it; no label is
+//! wrong.
+
+mod chance;
+mod expression;
+mod face;
+mod person;
+mod raster;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use self::chance::Chance;
+use self::expression::Expression;
+use super::dataset::{Dataset, Origin, PIXELS, SIDE};
+use super::table;
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+
+/// How many training images each class of FER2013 has: the sample is as unbalanced.
+const FER2013_TRAIN: [usize; Emotion::COUNT] = [3995, 436, 4097, 7215, 4965, 4830, 3171];
+
+/// Fewest images of a class, so that a fifth of its training images is at least one.
+const FEWEST: usize = 5;
+
+/// The made-up sample's size and seed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SampleConfig {
+    /// The same seed gives the same pixels on every machine, on any number of threads.
+    pub seed: u64,
+    /// Images to train on, those split off for validation among them.
+    pub train: usize,
+    /// Images to test on. They don't depend on `train`.
+    pub test: usize,
+}
+
+impl Default for SampleConfig {
+    fn default() -> Self {
+        Self { seed: 0, train: 2400, test: 600 }
+    }
+}
+
+impl SampleConfig {
+    /// Checks that each class can have a few images and that all of them fit into memory.
+    pub fn validate(&self) -> Result<()> {
+        let fewest = FEWEST * Emotion::COUNT;
+        for (field, count) in [("train", self.train), ("test", self.test)] {
+            if !(fewest..=1_000_000).contains(&count) {
+                return Err(Error::config(
+                    format!("sample.{field}"),
+                    count,
+                    format!("{fewest} to 1000000 images, so that each class has {FEWEST} or more"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Draws the sample: the training part (validation still within) and the test part. Images are
+/// named "made-up 17", counted through both parts. Fails on a size out of range.
+pub fn generate(config: &SampleConfig) -> Result<(Dataset, Dataset)> {
+    config.validate()?;
+    let train = part(config.seed, Part { number: 0, usage: "train", first: 0 }, config.train)?;
+    let test =
+        part(config.seed, Part { number: 1, usage: "test", first: config.train }, config.test)?;
+    Ok((train, test))
+}
+
+/// One of the two parts: its number for the generator, its name, the number of its first image.
+#[derive(Clone, Copy)]
+struct Part {
+    number: u64,
+    usage: &'static str,
+    first: usize,
+}
+
+fn part(seed: u64, part: Part, count: usize) -> Result<Dataset> {
+    let emotions = shuffled(seed, part.number, &class_counts(count));
+    let mut images = vec![0; emotions.len() * PIXELS];
+    images.par_chunks_exact_mut(PIXELS).zip(&emotions).enumerate().for_each(
+        |(index, (pixels, emotion))| {
+            let mut chance = Chance::of_image(seed, part.number, index as u64);
+            let expression = Expression::of(*emotion, &mut chance);
+            let tones = face::draw(&expression, &mut chance);
+            photograph(tones, pixels, &mut chance);
+        },
+    );
+    let labels: Vec<u8> = emotions.iter().map(|emotion| emotion.index() as u8).collect();
+    let sources = (0..labels.len()).map(|index| format!("made-up {}", part.first + index));
+    let usages = vec![part.usage; labels.len()];
+    let table = table::build(sources.collect(), usages, &images, &labels)?;
+    Dataset::new(images, labels, table, Origin::Sample { seed })
+}
+
+/// Images of each class for `count` in all: FER2013's shares, rounded by largest remainder, and at
+/// least [`FEWEST`], which the largest class (happy) pays for.
+fn class_counts(count: usize) -> [usize; Emotion::COUNT] {
+    let total: usize = FER2013_TRAIN.iter().sum();
+    let mut counts = FER2013_TRAIN.map(|share| count * share / total);
+    let mut order: Vec<(usize, usize)> =
+        FER2013_TRAIN.iter().map(|share| count * share % total).zip(0..).collect();
+    order.sort_by_key(|(remainder, class)| (usize::MAX - remainder, *class));
+    let missing = count.saturating_sub(counts.iter().sum());
+    for (_, class) in order.into_iter().take(missing) {
+        if let Some(count) = counts.get_mut(class) {
+            *count += 1;
+        }
+    }
+    let mut counts = counts.map(|count| count.max(FEWEST));
+    let mut surplus = counts.iter().sum::<usize>().saturating_sub(count);
+    while surplus > 0 {
+        let Some(largest) = counts.iter_mut().max() else { break };
+        *largest -= 1;
+        surplus -= 1;
+    }
+    counts
+}
+
+/// The classes of a part's images, in an order of their own (Fisher and Yates), so that any first
+/// part of the sample has all classes.
+fn shuffled(seed: u64, part: u64, counts: &[usize; Emotion::COUNT]) -> Vec<Emotion> {
+    let mut emotions: Vec<Emotion> = Emotion::ALL
+        .into_iter()
+        .zip(counts)
+        .flat_map(|(emotion, count)| std::iter::repeat_n(emotion, *count))
+        .collect();
+    let mut chance = Chance::of_image(seed, part, u64::MAX);
+    for last in (1..emotions.len()).rev() {
+        emotions.swap(last, chance.below(last + 1));
+    }
+    emotions
+}
+
+/// What a camera makes of the scene: exposure, blur, noise, 8 bits.
+fn photograph(mut tones: Vec<f32>, pixels: &mut [u8], chance: &mut Chance) {
+    for _ in 0..2 {
+        let spread = chance.unit();
+        blur(&mut tones, 0.24 * spread * spread * spread);
+    }
+    let gain = chance.between(0.85, 1.2);
+    let lift = 0.04 * chance.bell();
+    let grain = chance.unit();
+    let noise = 0.004 + 0.03 * grain * grain;
+    for (pixel, tone) in pixels.iter_mut().zip(&tones) {
+        let exposed = 0.5 + (tone - 0.5) * gain + lift + noise * chance.bell();
+        *pixel = (exposed.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
+    }
+}
+
+/// One pass of the kernel [side, 1 - 2 side, side] along both axes; the rim stays as it is.
+fn blur(tones: &mut [f32], side: f32) {
+    for row in tones.chunks_exact_mut(SIDE) {
+        blur_along(row, 1, side);
+    }
+    blur_along(tones, SIDE, side);
+}
+
+fn blur_along(tones: &mut [f32], stride: usize, side: f32) {
+    let old = tones.to_vec();
+    let around = old.iter().zip(old.iter().skip(stride)).zip(old.iter().skip(2 * stride));
+    for (tone, ((before, middle), after)) in tones.iter_mut().skip(stride).zip(around) {
+        *tone = middle + side * (before + after - 2.0 * middle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn small(seed: u64) -> (Dataset, Dataset) {
+        generate(&SampleConfig { seed, train: 350, test: 70 }).unwrap()
+    }
+
+    #[test]
+    fn threads_do_not_change_a_byte() {
+        let (train, test) = small(7);
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (again, again_test) = pool.install(|| small(7));
+            assert_eq!(again.fingerprint(), train.fingerprint());
+            assert_eq!(again_test.fingerprint(), test.fingerprint());
+        }
+        let (other, _) = small(8);
+        assert_ne!(other.fingerprint(), train.fingerprint());
+    }
+
+    #[test]
+    fn the_test_part_does_not_depend_on_the_train_part() {
+        let (_, test) = small(7);
+        let (_, again) = generate(&SampleConfig { seed: 7, train: 100, test: 70 }).unwrap();
+        assert_eq!(again.fingerprint(), test.fingerprint());
+    }
+
+    #[test]
+    fn classes_are_as_unbalanced_as_fer2013() {
+        assert_eq!(class_counts(28_709), FER2013_TRAIN);
+        assert_eq!(class_counts(2400), [334, 37, 342, 603, 415, 404, 265]);
+        for count in [35, 36, 70, 600, 2400] {
+            let counts = class_counts(count);
+            assert_eq!(counts.iter().sum::<usize>(), count);
+            assert!(counts.iter().all(|count| *count >= FEWEST));
+        }
+        let (train, test) = small(0);
+        assert_eq!(train.class_counts(), class_counts(350));
+        assert_eq!(test.class_counts(), class_counts(70));
+    }
+
+    #[test]
+    fn no_image_is_flat_or_twice() {
+        let (train, test) = small(1);
+        let hashes: HashSet<u64> = train.hashes().into_iter().chain(test.hashes()).collect();
+        assert_eq!(hashes.len(), train.len() + test.len());
+        for (image, _) in train.iter() {
+            let (low, high) = (image.iter().min().unwrap(), image.iter().max().unwrap());
+            assert!(high - low > 40, "{low} {high}");
+        }
+    }
+
+    #[test]
+    fn the_table_says_where_an_image_comes_from() {
+        let (train, test) = small(1);
+        let (table, test_table) = (train.table().unwrap(), test.table().unwrap());
+        let text = |table: &polars::prelude::DataFrame, column: &str| {
+            table.column(column).unwrap().str().unwrap().get(17).unwrap().to_string()
+        };
+        assert_eq!(text(&table, "source"), "made-up 17");
+        assert_eq!(text(&test_table, "source"), "made-up 367");
+        assert_eq!(text(&table, "usage"), "train");
+        assert_eq!(text(&test_table, "usage"), "test");
+        assert_eq!(train.origin(), &Origin::Sample { seed: 1 });
+    }
+
+    #[test]
+    fn sizes_out_of_range_are_named() {
+        for (train, test, field) in [(34, 70, "train"), (70, 0, "test"), (2_000_000, 70, "train")] {
+            let config = SampleConfig { train, test, ..SampleConfig::default() };
+            let message = generate(&config).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("sample.{field} = ")), "{message}");
+        }
+        assert!(SampleConfig::default().validate().is_ok());
+    }
+}

@@ -1,0 +1,93 @@
+//! Who a made-up face belongs to.
+
+use super::chance::Chance;
+
+/// What stays the same in a person whatever the expression. Lengths in units of half the picture,
+/// tones on 0 to 1.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    pub skin: f32,
+    pub hair: f32,
+    pub hairstyle: Hairstyle,
+    /// Half the head's width.
+    pub head: f32,
+    /// How much narrower the jaw is.
+    pub jaw: f32,
+    /// Distance of an eye from the middle, its height, half width and half opening.
+    pub eye: [f32; 4],
+    pub iris: f32,
+    /// Height of the brows, half length, half thickness.
+    pub brow: [f32; 3],
+    /// Height of the nose's tip, half width.
+    pub nose: [f32; 2],
+    /// Height of the mouth, half width, thickness of the lips.
+    pub mouth: [f32; 3],
+    pub lip: f32,
+    pub beard: f32,
+    pub moustache: f32,
+    pub glasses: bool,
+    /// Lines of age: 0 to 1.
+    pub age: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Hairstyle {
+    Bald,
+    Short,
+    Fringe,
+    Long,
+}
+
+impl Person {
+    /// Someone who was never seen before.
+    pub fn new(chance: &mut Chance) -> Self {
+        let skin = chance.between(0.48, 0.88);
+        // Fair hair only with fair skin; now and then gray.
+        let fairest = if skin > 0.62 { 0.62 } else { 0.22 };
+        let shade = chance.unit();
+        let hair = if chance.odds(0.12) {
+            chance.between(0.5, 0.75)
+        } else {
+            0.05 + (fairest - 0.05) * shade * shade
+        };
+        let hairstyle = match chance.unit() {
+            x if x < 0.1 => Hairstyle::Bald,
+            x if x < 0.5 => Hairstyle::Short,
+            x if x < 0.7 => Hairstyle::Fringe,
+            _ => Hairstyle::Long,
+        };
+        let bearded = hairstyle != Hairstyle::Long && chance.odds(0.22);
+        let moustached = bearded || (hairstyle != Hairstyle::Long && chance.odds(0.08));
+        let made_up = hairstyle == Hairstyle::Long && chance.odds(0.5);
+        Self {
+            skin,
+            hair,
+            hairstyle,
+            head: chance.between(0.66, 0.78),
+            jaw: chance.between(0.18, 0.38),
+            eye: [
+                chance.between(0.29, 0.35),
+                chance.between(-0.19, -0.11),
+                chance.between(0.135, 0.175),
+                chance.between(0.055, 0.075),
+            ],
+            iris: chance.between(0.06, 0.3),
+            brow: [
+                chance.between(-0.43, -0.36),
+                chance.between(0.18, 0.22),
+                chance.between(0.028, 0.048),
+            ],
+            nose: [chance.between(0.16, 0.24), chance.between(0.1, 0.15)],
+            mouth: [
+                chance.between(0.46, 0.54),
+                chance.between(0.24, 0.3),
+                chance.between(0.035, 0.06),
+            ],
+            lip: if made_up { chance.between(0.4, 0.6) } else { chance.between(0.68, 0.88) },
+            beard: if bearded { chance.between(0.3, 0.8) } else { 0.0 },
+            moustache: if moustached { chance.between(0.4, 0.85) } else { 0.0 },
+            glasses: chance.odds(0.14),
+            age: (0.3 * chance.bell() + 0.2).clamp(0.0, 1.0),
+        }
+    }
+}

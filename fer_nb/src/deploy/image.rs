@@ -1,0 +1,262 @@
+//! Any photo becomes what the network was trained on: 48×48 gray pixels.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use ::image::imageops::{self, FilterType};
+use ::image::{
+    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult,
+};
+
+use crate::data::{PIXELS, SIDE};
+use crate::error::{Error, Result};
+
+const HINT: &str = "A complete JPEG or PNG file is expected.";
+
+/// Reads a photo for the network: any JPEG or PNG, of any size and colour, as u8 [48 × 48] on 0 to
+/// 255, row by row. See [`to_pixels`] for what is done to it.
+///
+/// Errors name the file: missing, of 0 bytes, not a JPEG or PNG image, cut short.
+pub fn load(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    to_pixels(&load_gray(path)?)
+}
+
+/// Reads a photo in its full size, turned upright as its EXIF data says and converted to gray.
+pub fn load_gray(path: impl AsRef<Path>) -> Result<GrayImage> {
+    let path = path.as_ref();
+    if !path.exists() {
+        return Err(Error::missing("the image", path, "Give the path of a JPEG or PNG file."));
+    }
+    let bytes = std::fs::read(path).map_err(|source| Error::io("read", path, source))?;
+    decode_gray(&bytes, path)
+}
+
+/// As [`load_gray`], of a file's bytes; `name` stands for the file in errors.
+pub fn decode_gray(bytes: &[u8], name: impl AsRef<Path>) -> Result<GrayImage> {
+    let name = name.as_ref();
+    if bytes.is_empty() {
+        return Err(Error::data(name, "", "the file has 0 bytes", HINT));
+    }
+    let format = match ::image::guess_format(bytes) {
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
+        Ok(other) => {
+            let problem = format!("this is a {other:?} file");
+            return Err(Error::data(name, "", problem, "Convert it to JPEG or PNG."));
+        }
+        Err(_) => return Err(Error::data(name, "", "this is not an image", HINT)),
+    };
+    // The JPEG decoder fills what is missing of a cut file with gray and reports nothing.
+    if format == ImageFormat::Jpeg && !has_end_of_image(bytes) {
+        return Err(Error::data(name, "", "the image is cut short", HINT));
+    }
+    match decode(bytes, format) {
+        Ok(image) => Ok(gray(&image)),
+        Err(error) => {
+            let problem = match error {
+                ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                    "the image is cut short".to_string()
+                }
+                ImageError::Limits(_) => "the image is too large to decode".to_string(),
+                other => format!("the image can't be decoded ({})", one_line(&other.to_string())),
+            };
+            Err(Error::data(name, "", problem, HINT))
+        }
+    }
+}
+
+/// The network's view of a gray image: the largest centred square, resized to 48×48 (bilinear over
+/// the area that each pixel covers, as PIL's). An image of 48×48 stays as it is. u8 [48 × 48] on 0
+/// to 255, row by row.
+pub fn to_pixels(image: &GrayImage) -> Result<Vec<u8>> {
+    let (width, height) = image.dimensions();
+    let side = width.min(height);
+    if side == 0 {
+        return Err(Error::config("image", format!("{width}×{height}"), "one pixel or more"));
+    }
+    let (left, top) = ((width - side) / 2, (height - side) / 2);
+    let square = imageops::crop_imm(image, left, top, side, side).to_image();
+    let pixels = if side as usize == SIDE {
+        square.into_raw()
+    } else {
+        imageops::resize(&square, SIDE as u32, SIDE as u32, FilterType::Triangle).into_raw()
+    };
+    match pixels.len() {
+        PIXELS => Ok(pixels),
+        other => Err(Error::config("image", format!("{other} pixels"), format!("{PIXELS}"))),
+    }
+}
+
+fn decode(bytes: &[u8], format: ImageFormat) -> ImageResult<DynamicImage> {
+    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// Gray as PIL, OpenCV and TensorFlow make it: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), with
+/// PIL's rounding. Transparency is ignored. (The image crate's own weights are BT.709's.)
+fn gray(image: &DynamicImage) -> GrayImage {
+    if !image.color().has_color() {
+        return image.to_luma8();
+    }
+    let rgb = image.to_rgb8();
+    let mut gray = GrayImage::new(rgb.width(), rgb.height());
+    for (to, from) in gray.pixels_mut().zip(rgb.pixels()) {
+        let [r, g, b] = from.0.map(u32::from);
+        to.0 = [((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8];
+    }
+    gray
+}
+
+/// Whether a JPEG file goes on to its end-of-image marker. Walks the segments (ITU-T T.81, annex
+/// B), because an embedded thumbnail has an end marker of its own.
+fn has_end_of_image(bytes: &[u8]) -> bool {
+    const END_OF_IMAGE: u8 = 0xD9;
+    let mut at = 2;
+    loop {
+        // Entropy-coded data: a 0xFF in it is followed by 0, or by a restart marker (D0 to D7).
+        // Between segments this finds the next marker at once.
+        let marker = loop {
+            match (bytes.get(at), bytes.get(at + 1)) {
+                (Some(0xFF), Some(0 | 0x01 | 0xD0..=0xD7)) => at += 2,
+                (Some(0xFF), Some(0xFF)) => at += 1,
+                (Some(0xFF), Some(marker)) => break *marker,
+                (Some(_), Some(_)) => at += 1,
+                _ => return false,
+            }
+        };
+        if marker == END_OF_IMAGE {
+            return true;
+        }
+        let (Some(high), Some(low)) = (bytes.get(at + 2), bytes.get(at + 3)) else { return false };
+        at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::image::{Luma, Rgb, RgbImage, Rgba, RgbaImage};
+
+    fn bytes(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    /// A gradient with enough detail that its files have some length.
+    fn picture(width: u32, height: u32) -> GrayImage {
+        GrayImage::from_fn(width, height, |x, y| Luma([(x * 7 + y * 13 + x * y % 31) as u8]))
+    }
+
+    fn problem(bytes: &[u8]) -> String {
+        let message = decode_gray(bytes, "face.jpg").unwrap_err().to_string();
+        assert_eq!(message.lines().count(), 1, "{message}");
+        message
+    }
+
+    #[test]
+    fn an_image_of_the_right_size_is_untouched() {
+        let image = picture(48, 48);
+        let png = bytes(&DynamicImage::ImageLuma8(image.clone()), ImageFormat::Png);
+        let pixels = to_pixels(&decode_gray(&png, "face.png").unwrap()).unwrap();
+        assert_eq!(pixels, image.into_raw());
+    }
+
+    #[test]
+    fn the_middle_square_is_taken() {
+        // Left and right of the square are black, so is what a crop at the wrong place would see.
+        let wide = GrayImage::from_fn(200, 96, |x, _| {
+            Luma([if (52..148).contains(&x) { 200 } else { 0 }])
+        });
+        assert_eq!(to_pixels(&wide).unwrap(), vec![200; PIXELS]);
+        let tall = imageops::rotate90(&wide);
+        assert_eq!(to_pixels(&tall).unwrap(), vec![200; PIXELS]);
+        for (width, height) in [(1, 1), (1, 500), (47, 49), (2000, 3)] {
+            assert_eq!(to_pixels(&picture(width, height)).unwrap().len(), PIXELS);
+        }
+        assert!(to_pixels(&GrayImage::new(0, 5)).is_err());
+    }
+
+    #[test]
+    fn colours_become_pils_gray() {
+        let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 200, 90], [255, 255, 255]];
+        let image = RgbImage::from_fn(5, 1, |x, _| Rgb(colours[x as usize]));
+        // PIL 12: Image.convert("L")
+        let expected = [76, 150, 29, 131, 255];
+        assert_eq!(gray(&DynamicImage::ImageRgb8(image.clone())).into_raw(), expected);
+        let rgba = RgbaImage::from_fn(5, 1, |x, _| {
+            let [r, g, b] = colours[x as usize];
+            Rgba([r, g, b, 77])
+        });
+        let png = bytes(&DynamicImage::ImageRgba8(rgba), ImageFormat::Png);
+        assert_eq!(decode_gray(&png, "").unwrap().into_raw(), expected);
+        let deep = DynamicImage::ImageLuma16(::image::ImageBuffer::from_pixel(3, 3, Luma([51400])));
+        let png = bytes(&deep, ImageFormat::Png);
+        assert_eq!(decode_gray(&png, "").unwrap().into_raw(), [200; 9]);
+    }
+
+    #[test]
+    fn a_cut_file_is_found_wherever_it_is_cut() {
+        let image = DynamicImage::ImageLuma8(picture(96, 80));
+        for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+            let whole = bytes(&image, format);
+            assert!(decode_gray(&whole, "").is_ok());
+            // PNG's last chunk (12 bytes) carries nothing; a decoder may stop before it.
+            for kept in (8..whole.len() - 12).step_by(7) {
+                let message = problem(&whole[..kept]);
+                assert!(message.starts_with("face.jpg: "), "{kept}: {message}");
+            }
+            let half = problem(&whole[..whole.len() / 2]);
+            assert_eq!(half, format!("face.jpg: the image is cut short. {HINT}"));
+        }
+    }
+
+    #[test]
+    fn a_thumbnails_end_is_not_the_images_end() {
+        let image = DynamicImage::ImageLuma8(picture(96, 80));
+        let thumbnail = bytes(&image.thumbnail(16, 16), ImageFormat::Jpeg);
+        let jpeg = bytes(&image, ImageFormat::Jpeg);
+        // A comment segment (FFFE) that holds the thumbnail, after the start-of-image marker.
+        let length = (thumbnail.len() as u16 + 2).to_be_bytes();
+        let with_thumbnail = [&jpeg[..2], &[0xFF, 0xFE], &length, &thumbnail, &jpeg[2..]].concat();
+        assert!(has_end_of_image(&with_thumbnail));
+        assert!(decode_gray(&with_thumbnail, "").is_ok());
+        assert!(!has_end_of_image(&with_thumbnail[..with_thumbnail.len() - 40]));
+        let followed = [&jpeg[..], b"what some cameras append"].concat();
+        assert!(has_end_of_image(&followed));
+    }
+
+    #[test]
+    fn a_photo_is_turned_upright() {
+        // EXIF orientation 6 (turn clockwise) in an APP1 segment, little-endian, one entry.
+        let exif: &[u8] =
+            b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let jpeg = bytes(&DynamicImage::ImageLuma8(picture(96, 80)), ImageFormat::Jpeg);
+        let length = (exif.len() as u16 + 2).to_be_bytes();
+        let turned = [&jpeg[..2], &[0xFF, 0xE1], &length, exif, &jpeg[2..]].concat();
+        let upright = decode_gray(&jpeg, "").unwrap();
+        assert_eq!(decode_gray(&turned, "").unwrap(), imageops::rotate90(&upright));
+    }
+
+    #[test]
+    fn files_that_are_no_image_are_named() {
+        assert_eq!(problem(b""), format!("face.jpg: the file has 0 bytes. {HINT}"));
+        assert_eq!(problem(b"hello"), format!("face.jpg: this is not an image. {HINT}"));
+        assert!(problem(b"GIF89a......").starts_with("face.jpg: this is a Gif file. "));
+        let png = bytes(&DynamicImage::ImageLuma8(picture(48, 48)), ImageFormat::Png);
+        let mut broken = png.clone();
+        let middle = broken.len() / 2;
+        broken[middle] ^= 0xFF;
+        assert!(problem(&broken).starts_with("face.jpg: the image can't be decoded ("));
+        let error = load("no/such.jpg").unwrap_err().to_string();
+        assert!(error.starts_with("the image is missing at no/such.jpg. "), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        assert!(load(folder.path()).unwrap_err().to_string().starts_with("cannot read "));
+    }
+}

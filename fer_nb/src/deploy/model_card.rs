@@ -1,0 +1,248 @@
+//! [`ModelCard`]: what a trained network is, what it reached, and what it is not for.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::data::Origin;
+use crate::error::{Error, Result};
+use crate::evaluate::{Accuracy, ClassificationReport, Evaluation, original};
+
+/// The facts of a trained network, written down as Markdown beside its weights. The sections follow
+/// Mitchell et al., "Model Cards for Model Reporting" (2019).
+#[derive(Debug, Clone)]
+pub struct ModelCard {
+    /// The weights' name: "seed CNN, 35 epochs".
+    pub name: String,
+    /// The network in a sentence: layers, input, output.
+    pub network: String,
+    /// Trainable parameters.
+    pub parameters: u64,
+    /// The data it was trained on.
+    pub trained_on: Origin,
+    /// All hyperparameters, as in the run's `config.toml`.
+    pub config: String,
+    /// Where and how long it was trained: processor or GPU, versions, minutes. May be empty.
+    pub hardware: String,
+    /// The images it was tested on, in words: "7,178 images, PublicTest and PrivateTest".
+    pub tested_on: String,
+    /// Share of the test images predicted right.
+    pub accuracy: Accuracy,
+    /// Mean cross-entropy on the test images, in nats.
+    pub loss: f64,
+    /// Scores of each class on the test images.
+    pub report: ClassificationReport,
+    /// What else a user of the weights should know; one paragraph each.
+    pub notes: Vec<String>,
+}
+
+impl ModelCard {
+    /// A card with the figures of `test`; the network, hardware and notes are left to be filled in.
+    pub fn new(
+        name: impl Into<String>,
+        trained_on: Origin,
+        config: impl Into<String>,
+        test: &Evaluation,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            network: String::new(),
+            parameters: 0,
+            trained_on,
+            config: config.into(),
+            hardware: String::new(),
+            tested_on: format!("{} images, {}", test.len(), test.title),
+            accuracy: test.accuracy(),
+            loss: test.loss,
+            report: test.classification_report(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Whether it was trained on the made-up sample, not on photos.
+    fn is_made_up(&self) -> bool {
+        matches!(self.trained_on, Origin::Sample { .. })
+    }
+
+    /// The card as Markdown.
+    pub fn to_markdown(&self) -> String {
+        let mut text = format!("# {}\n", self.name);
+        for (title, body) in [
+            ("The network", self.network()),
+            ("Training data", self.training_data()),
+            ("Training", self.training()),
+            ("Results", self.results()),
+            ("Intended use", INTENDED_USE.to_string()),
+            ("Limits", self.limits()),
+        ] {
+            // Writing into a String can't fail.
+            let _ = write!(text, "\n## {title}\n\n{}\n", body.trim_end());
+        }
+        text
+    }
+
+    /// Writes the card to a file.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        std::fs::write(path, self.to_markdown()).map_err(|source| Error::io("write", path, source))
+    }
+
+    fn network(&self) -> String {
+        let mut text = String::new();
+        if !self.network.is_empty() {
+            let _ = writeln!(text, "{}\n", self.network);
+        }
+        if self.parameters > 0 {
+            let _ = writeln!(text, "{} trainable parameters.\n", with_commas(self.parameters));
+        }
+        text + "Input: a face, 48×48 pixels, gray, 0 to 1. Output: probabilities of angry, disgust, \
+                fear, happy, neutral, sad, surprise, in this order."
+    }
+
+    fn training_data(&self) -> String {
+        match &self.trained_on {
+            Origin::Sample { seed } => format!(
+                "The made-up sample: faces drawn by fer_nb itself, seed {seed}. **Not FER2013 and \
+                 not photos of people: the network knows drawn faces only.**"
+            ),
+            // The path says something about the machine, nothing about the data.
+            Origin::Folder(_) | Origin::Csv(_) => {
+                "FER2013 (Goodfellow et al., \"Challenges in Representation Learning: A report on \
+                 three machine learning contests\", 2013): photos found by web search, cropped to \
+                 faces by machine, 48×48 pixels, gray."
+                    .to_string()
+            }
+        }
+    }
+
+    fn training(&self) -> String {
+        let mut text = String::new();
+        if !self.hardware.is_empty() {
+            let _ = writeln!(text, "{}\n", self.hardware);
+        }
+        let _ = writeln!(text, "```toml\n{}\n```", self.config.trim_end());
+        text
+    }
+
+    fn results(&self) -> String {
+        let mut text = format!(
+            "Tested on: {}. Accuracy {}, loss {:.4}.\n\n",
+            self.tested_on, self.accuracy, self.loss
+        );
+        if !self.is_made_up() {
+            let _ = writeln!(
+                text,
+                "For comparison: the original Keras project reached {} on {} images.\n",
+                original().accuracy,
+                with_commas(original().images)
+            );
+        }
+        text += "| class | precision | recall | F1 | support |\n| --- | --: | --: | --: | --: |\n";
+        for (name, row) in self.report.rows() {
+            let _ = writeln!(
+                text,
+                "| {name} | {:.3} | {:.3} | {:.3} | {} |",
+                row.precision, row.recall, row.f1, row.support
+            );
+        }
+        text
+    }
+
+    fn limits(&self) -> String {
+        let mut text = String::new();
+        if self.is_made_up() {
+            text += "The figures above are of drawn faces and say nothing about photos.\n\n";
+        }
+        text += LIMITS;
+        for note in &self.notes {
+            let _ = write!(text, "\n\n{note}");
+        }
+        text
+    }
+}
+
+const INTENDED_USE: &str = "\
+For learning, teaching and comparing methods on a known data set.
+
+Not for decisions about persons: not for hiring, schooling, policing, health, credit or \
+advertising, and not for watching people. In the European Union, inferring emotions at work and in \
+schools is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).";
+
+const LIMITS: &str = "\
+A face shows an expression, and an expression is not a feeling: the network tells which of seven \
+words people would put to a picture.
+
+People agree with FER2013's labels 65 ± 5 % of the time (Goodfellow et al., 2013), so a good part \
+of what counts as wrong is a matter of opinion, and a far higher accuracy would be a reason for \
+suspicion.
+
+FER2013 has copies of the same photo in its training and test images, which flatters every result, \
+and wrong labels. The classes are unequal: few of its faces are labelled disgust, and fear and sad \
+are often taken for each other. Who is in the pictures was not recorded, so nobody knows for whom \
+it works worse; expect it to be uneven by age, skin and glasses.
+
+The probabilities are not calibrated: 0.9 does not mean right nine times out of ten. Faces that \
+are turned, covered or not cropped as the training images were give answers of little worth, and a \
+picture without a face gets an answer too.";
+
+/// 1468135 as "1,468,135".
+fn with_commas(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(origin: Origin) -> ModelCard {
+        let happy = [0.0, 0.0, 0.0, 0.9, 0.1, 0.0, 0.0];
+        let test = Evaluation::from_probs(vec![3, 3, 4], vec![happy; 3], origin.title()).unwrap();
+        let mut card = ModelCard::new("seed CNN, 2 epochs", origin, "epochs = 2\n", &test);
+        card.parameters = 1_468_135;
+        card.notes.push("One seed.".into());
+        card
+    }
+
+    #[test]
+    fn a_card_has_figures_and_limits() {
+        let text = card(Origin::Folder("/home/someone/fer2013".into())).to_markdown();
+        for part in [
+            "# seed CNN, 2 epochs\n",
+            "1,468,135 trainable parameters",
+            "```toml\nepochs = 2\n```",
+            "Tested on: 3 images, FER2013. Accuracy 0.6667 (95 % interval ",
+            "reached 0.5953 on 7,178 images",
+            "| happy | 0.667 | 1.000 | 0.800 | 2 |",
+            "| macro avg | ",
+            "Not for decisions about persons",
+            "65 ± 5 %",
+            "\n\nOne seed.\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        assert!(!text.contains("someone"), "a path of the machine is in the card");
+        assert!(!text.contains("\n\n\n"), "{text}");
+    }
+
+    #[test]
+    fn made_up_faces_never_pass_for_fer2013() {
+        let text = card(Origin::Sample { seed: 5 }).to_markdown();
+        assert!(text.contains("The made-up sample: faces drawn by fer_nb itself, seed 5"));
+        assert!(text.contains("Tested on: 3 images, made-up sample."));
+        assert!(text.contains("say nothing about photos"));
+        assert!(!text.contains("0.5953"), "no comparison with the original's");
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_is_named() {
+        let error = card(Origin::Sample { seed: 5 }).save("no/such/card.md").unwrap_err();
+        assert!(error.to_string().starts_with("cannot write no/such/card.md: "), "{error}");
+    }
+}

@@ -1,0 +1,210 @@
+//! [`ConfusionMatrix`]: which class was taken for which.
+
+use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Series};
+use serde::{Deserialize, Serialize};
+
+use crate::emotion::Emotion;
+use crate::error::Result;
+use crate::evaluate::report::ClassificationReport;
+
+/// How often each class was predicted for each class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfusionMatrix {
+    /// Images by true class (row) and predicted class (column), class indices 0 to 6.
+    pub counts: [[u64; Emotion::COUNT]; Emotion::COUNT],
+    /// What was evaluated, for headings: "FER2013" or "made-up sample".
+    pub title: String,
+}
+
+/// One kind of mistake: images of `truth` that were taken for `predicted`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// The class on the label.
+    pub truth: Emotion,
+    /// The class that was predicted instead.
+    pub predicted: Emotion,
+    /// How many images.
+    pub count: u64,
+    /// `count` as a share of all images of `truth`, 0 to 1.
+    pub share: f64,
+}
+
+impl std::fmt::Display for Confusion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { truth, predicted, count, share } = self;
+        write!(f, "{truth} taken for {predicted}: {count} ({:.1} % of {truth})", share * 100.0)
+    }
+}
+
+impl ConfusionMatrix {
+    /// Counts pairs of class indices 0 to 6; pairs with another index are left out.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (u8, u8)>, title: impl Into<String>) -> Self {
+        let mut counts = [[0; Emotion::COUNT]; Emotion::COUNT];
+        for (truth, predicted) in pairs {
+            let row = counts.get_mut(usize::from(truth));
+            if let Some(cell) = row.and_then(|row| row.get_mut(usize::from(predicted))) {
+                *cell += 1;
+            }
+        }
+        Self { counts, title: title.into() }
+    }
+
+    /// All images.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().flatten().sum()
+    }
+
+    /// Images on the diagonal: predicted right.
+    pub fn correct(&self) -> u64 {
+        self.counts.iter().enumerate().filter_map(|(index, row)| row.get(index)).sum()
+    }
+
+    /// Images of each true class (row sums), by class index.
+    pub fn support(&self) -> [u64; Emotion::COUNT] {
+        self.counts.map(|row| row.iter().sum())
+    }
+
+    /// How often each class was predicted (column sums), by class index.
+    pub fn predicted(&self) -> [u64; Emotion::COUNT] {
+        let mut sums = [0; Emotion::COUNT];
+        for row in &self.counts {
+            for (sum, count) in sums.iter_mut().zip(row) {
+                *sum += count;
+            }
+        }
+        sums
+    }
+
+    /// Each row divided by its sum, as scikit-learn's `normalize="true"`: shares on 0 to 1, recall
+    /// on the diagonal. The row of a class without images is all 0.
+    pub fn normalized(&self) -> [[f64; Emotion::COUNT]; Emotion::COUNT] {
+        self.counts.map(|row| {
+            let support: u64 = row.iter().sum();
+            row.map(|count| if support == 0 { 0.0 } else { count as f64 / support as f64 })
+        })
+    }
+
+    /// The `n` commonest mistakes, most images first; equals in class order. Fewer where fewer kinds
+    /// of mistake were made.
+    pub fn most_confused(&self, n: usize) -> Vec<Confusion> {
+        let mut all = Vec::new();
+        for (truth, (row, shares)) in
+            Emotion::ALL.into_iter().zip(self.counts.into_iter().zip(self.normalized()))
+        {
+            for (predicted, (count, share)) in
+                Emotion::ALL.into_iter().zip(row.into_iter().zip(shares))
+            {
+                if truth != predicted && count > 0 {
+                    all.push(Confusion { truth, predicted, count, share });
+                }
+            }
+        }
+        all.sort_by_key(|confusion| std::cmp::Reverse(confusion.count));
+        all.truncate(n);
+        all
+    }
+
+    /// Precision, recall and F1 of each class.
+    pub fn report(&self) -> ClassificationReport {
+        ClassificationReport::from_counts(self)
+    }
+
+    /// One row a true class: `true` (str), then one u64 column a predicted class, of images.
+    pub fn to_table(&self) -> Result<DataFrame> {
+        table(|column| {
+            let counts = self.counts.iter().filter_map(|row| row.get(column.index()).copied());
+            Series::new(column.name().into(), counts.collect::<Vec<u64>>())
+        })
+    }
+
+    /// As [`ConfusionMatrix::to_table`], of shares (f64, 0 to 1): [`ConfusionMatrix::normalized`].
+    pub fn to_normalized_table(&self) -> Result<DataFrame> {
+        let shares = self.normalized();
+        table(|column| {
+            let shares = shares.iter().filter_map(|row| row.get(column.index()).copied());
+            Series::new(column.name().into(), shares.collect::<Vec<f64>>())
+        })
+    }
+}
+
+/// A column of true classes, then one for each predicted class.
+fn table(column: impl Fn(Emotion) -> Series) -> Result<DataFrame> {
+    let truth = Series::new("true".into(), Emotion::names().to_vec()).into_column();
+    let predicted = Emotion::ALL.into_iter().map(|emotion| column(emotion).into_column());
+    Ok(DataFrame::new(Emotion::COUNT, std::iter::once(truth).chain(predicted).collect())?)
+}
+
+/// The matrix as aligned text: counts, then each row's recall in per cent.
+impl std::fmt::Display for ConfusionMatrix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "confusion matrix, {} (rows: true, columns: predicted)", self.title)?;
+        writeln!(f)?;
+        write!(f, "{:>8}", "")?;
+        for name in Emotion::names() {
+            write!(f, " {name:>8}")?;
+        }
+        writeln!(f, "   recall")?;
+        let normalized = self.normalized();
+        for (emotion, (row, shares)) in Emotion::ALL.iter().zip(self.counts.iter().zip(normalized))
+        {
+            write!(f, "{emotion:>8}")?;
+            for count in row {
+                write!(f, " {count:>8}")?;
+            }
+            let recall = shares.get(emotion.index()).copied().unwrap_or_default();
+            writeln!(f, " {:>6.1} %", recall * 100.0)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> ConfusionMatrix {
+        // label: 3 3 3 3 0 0 2, predicted: 3 3 3 4 0 2 2; 9 is no class
+        let pairs = [(3, 3), (3, 3), (3, 3), (3, 4), (0, 0), (0, 2), (2, 2), (9, 1), (1, 9)];
+        ConfusionMatrix::from_pairs(pairs, "made-up sample")
+    }
+
+    #[test]
+    fn rows_are_the_truth() {
+        let matrix = small();
+        assert_eq!(matrix.counts[3], [0, 0, 0, 3, 1, 0, 0]);
+        assert_eq!((matrix.total(), matrix.correct()), (7, 5));
+        assert_eq!(matrix.support(), [2, 0, 1, 4, 0, 0, 0]);
+        assert_eq!(matrix.predicted(), [1, 0, 2, 3, 1, 0, 0]);
+        assert_eq!(matrix.normalized()[3], [0.0, 0.0, 0.0, 0.75, 0.25, 0.0, 0.0]);
+        assert_eq!(matrix.normalized()[1], [0.0; 7], "a class without images");
+    }
+
+    #[test]
+    fn the_commonest_mistakes_come_first() {
+        let mut matrix = small();
+        matrix.counts[5][4] = 2;
+        let confused = matrix.most_confused(2);
+        assert_eq!(confused.len(), 2);
+        assert_eq!(confused[0].to_string(), "sad taken for neutral: 2 (100.0 % of sad)");
+        assert_eq!(confused[1].to_string(), "angry taken for fear: 1 (50.0 % of angry)");
+        assert_eq!(matrix.most_confused(99).len(), 3);
+        assert!(ConfusionMatrix::from_pairs([(1, 1)], "").most_confused(3).is_empty());
+    }
+
+    #[test]
+    fn text_and_tables_show_the_same() {
+        let matrix = small();
+        let text = matrix.to_string();
+        assert_eq!(text.lines().count(), 10);
+        assert!(text.starts_with("confusion matrix, made-up sample"), "{text}");
+        let happy = text.lines().find(|line| line.trim_start().starts_with("happy ")).unwrap();
+        assert!(happy.ends_with("  75.0 %"), "{happy}");
+        let widths: Vec<usize> = text.lines().skip(2).map(|line| line.chars().count()).collect();
+        assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
+        let table = matrix.to_table().unwrap();
+        assert_eq!(table.shape(), (7, 8));
+        assert_eq!(table.column("neutral").unwrap().u64().unwrap().get(3), Some(1));
+        let shares = matrix.to_normalized_table().unwrap();
+        assert_eq!(shares.column("happy").unwrap().f64().unwrap().get(3), Some(0.75));
+    }
+}

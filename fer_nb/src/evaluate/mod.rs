@@ -1,0 +1,29 @@
+//! Stage 5, validation: what a network's predictions are worth.
+//!
+//! An [`Evaluation`] holds the predictions on one data set; everything else is counted from it:
+//! the [`Accuracy`] with its interval, the [`ConfusionMatrix`], the [`ClassificationReport`] in
+//! scikit-learn's layout, and that report beside the numbers that the [original](mod@original) Keras project
+//! published.
+//!
+//! ```
+//! use fer_nb::evaluate::Evaluation;
+//!
+//! let sure_of_happy = [0.0, 0.0, 0.0, 0.9, 0.1, 0.0, 0.0];
+//! let evaluation = Evaluation::from_probs(vec![3, 4], vec![sure_of_happy; 2], "two faces")?;
+//! assert_eq!(evaluation.accuracy().correct, 1);
+//! println!("{}", evaluation.classification_report());
+//! # Ok::<(), fer_nb::error::Error>(())
+//! ```
+
+pub mod accuracy;
+pub mod confusion;
+pub mod original;
+pub mod predictions;
+pub mod report;
+mod table_file;
+
+pub use accuracy::Accuracy;
+pub use confusion::{Confusion, ConfusionMatrix};
+pub use original::{Original, original};
+pub use predictions::{Evaluation, EvaluationSummary};
+pub use report::{ClassificationReport, Scores};

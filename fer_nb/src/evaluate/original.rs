@@ -1,0 +1,128 @@
+//! What the original reached: the results of the Keras project that this crate rebuilds.
+
+use polars::prelude::{DataFrame, df};
+
+use crate::emotion::Emotion;
+use crate::error::Result;
+use crate::evaluate::report::ClassificationReport;
+
+/// Precision, recall and F1 of one row, as published: with two digits.
+pub type Published = [f64; 3];
+
+/// The original's published test results: one run of the seed network on FER2013's PublicTest and
+/// PrivateTest together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Original {
+    /// Test images.
+    pub images: u64,
+    /// Share predicted right.
+    pub accuracy: f64,
+    /// Precision, recall and F1 of each class, by class index.
+    pub classes: [Published; Emotion::COUNT],
+    /// Plain means over the classes.
+    pub macro_avg: Published,
+    /// Means weighted by support.
+    pub weighted_avg: Published,
+}
+
+/// The original's published numbers.
+pub const fn original() -> Original {
+    Original {
+        images: 7178,
+        accuracy: 0.5953,
+        classes: [
+            [0.51, 0.53, 0.52],
+            [0.55, 0.14, 0.23],
+            [0.47, 0.23, 0.31],
+            [0.78, 0.87, 0.83],
+            [0.49, 0.64, 0.56],
+            [0.46, 0.43, 0.44],
+            [0.71, 0.77, 0.74],
+        ],
+        macro_avg: [0.57, 0.52, 0.52],
+        weighted_avg: [0.58, 0.60, 0.58],
+    }
+}
+
+impl Original {
+    /// The published F1 of each class, by class index.
+    pub fn f1(&self) -> [f64; Emotion::COUNT] {
+        self.classes.map(|[_, _, f1]| f1)
+    }
+
+    /// Names and numbers in the order of [`ClassificationReport::rows`].
+    fn rows(&self) -> impl Iterator<Item = Published> {
+        self.classes.into_iter().chain([self.macro_avg, self.weighted_avg])
+    }
+}
+
+impl ClassificationReport {
+    /// This report beside the original's. One row a class, then macro avg, weighted avg and
+    /// accuracy; columns `class`, and for each of precision, recall and F1 three of f64: ours, the
+    /// original's (`… original`, two digits as published) and the `… difference`, ours less the
+    /// original's. The row `accuracy` has its numbers in the F1 columns, as in the report's text.
+    ///
+    /// The original's are of FER2013's 7,178 test images: beside another data set's they say little.
+    pub fn beside_original(&self) -> Result<DataFrame> {
+        let theirs = original();
+        let mut names = Vec::new();
+        // Ours, theirs and the difference of precision, recall and F1.
+        let mut columns: [[Vec<Option<f64>>; 3]; 3] = Default::default();
+        let mut push = |name, ours: [Option<f64>; 3], theirs: [Option<f64>; 3]| {
+            names.push(name);
+            for (column, (ours, theirs)) in columns.iter_mut().zip(ours.into_iter().zip(theirs)) {
+                let [mine, published, difference] = column;
+                mine.push(ours);
+                published.push(theirs);
+                difference.push(ours.zip(theirs).map(|(ours, theirs)| ours - theirs));
+            }
+        };
+        for ((name, row), theirs) in self.rows().into_iter().zip(theirs.rows()) {
+            push(name, [row.precision, row.recall, row.f1].map(Some), theirs.map(Some));
+        }
+        push("accuracy", [None, None, Some(self.accuracy)], [None, None, Some(theirs.accuracy)]);
+        let [precision, recall, f1] = columns;
+        let [precision, precision_original, precision_difference] = precision;
+        let [recall, recall_original, recall_difference] = recall;
+        let [f1, f1_original, f1_difference] = f1;
+        Ok(df!(
+            "class" => names,
+            "precision" => precision,
+            "precision original" => precision_original,
+            "precision difference" => precision_difference,
+            "recall" => recall,
+            "recall original" => recall_original,
+            "recall difference" => recall_difference,
+            "f1-score" => f1,
+            "f1-score original" => f1_original,
+            "f1-score difference" => f1_difference,
+        )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::confusion::ConfusionMatrix;
+
+    #[test]
+    fn the_published_macro_average_is_that_of_the_classes() {
+        let original = original();
+        for (index, mean) in original.macro_avg.into_iter().enumerate() {
+            let sum: f64 = original.classes.iter().map(|row| row[index]).sum();
+            assert!((sum / 7.0 - mean).abs() < 0.0101, "{index}: {}", sum / 7.0);
+        }
+    }
+
+    #[test]
+    fn a_perfect_report_lies_above_it_everywhere() {
+        let perfect = ConfusionMatrix::from_pairs((0..7).map(|class| (class, class)), "");
+        let table = perfect.report().beside_original().unwrap();
+        assert_eq!(table.shape(), (10, 10));
+        let column = |name: &str| table.column(name).unwrap().f64().unwrap().clone();
+        assert_eq!(column("f1-score original").get(2), Some(0.31));
+        assert!((column("f1-score difference").get(9).unwrap() - 0.4047).abs() < 1e-12);
+        assert_eq!(column("precision").get(9), None);
+        assert!(column("recall difference").iter().flatten().all(|difference| difference > 0.0));
+    }
+}

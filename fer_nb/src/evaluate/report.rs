@@ -1,0 +1,261 @@
+//! [`ClassificationReport`]: precision, recall and F1 of each class, as scikit-learn counts and
+//! prints them.
+
+use polars::prelude::{DataFrame, df};
+use serde::{Deserialize, Serialize};
+
+use crate::emotion::Emotion;
+use crate::error::Result;
+use crate::evaluate::confusion::ConfusionMatrix;
+
+/// One row of a report, all on 0 to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Of the images predicted as the class, the share that is of it.
+    pub precision: f64,
+    /// Of the images of the class, the share predicted as it.
+    pub recall: f64,
+    /// The harmonic mean of precision and recall, 2·TP / (images of the class + predicted as it).
+    #[serde(rename = "f1-score")]
+    pub f1: f64,
+    /// Images of the class; in an average, all images.
+    pub support: u64,
+}
+
+/// Precision, recall, F1 and support of the seven classes, with accuracy and averages.
+///
+/// The same numbers as scikit-learn's `classification_report(labels, predictions,
+/// labels=range(7), zero_division=0)`: a share of nothing counts as 0, also in the averages.
+/// Displayed, it is that function's text with `digits=2`, to the byte; as JSON, its `output_dict`
+/// with a `title` in addition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "OutputDict", into = "OutputDict")]
+pub struct ClassificationReport {
+    /// Each class's scores, by class index.
+    pub classes: [Scores; Emotion::COUNT],
+    /// The share of images predicted right.
+    pub accuracy: f64,
+    /// The plain mean over the classes: each class weighs the same.
+    pub macro_avg: Scores,
+    /// The mean weighted by support: each image weighs the same.
+    pub weighted_avg: Scores,
+    /// What was evaluated, for headings: "FER2013" or "made-up sample".
+    pub title: String,
+}
+
+impl ClassificationReport {
+    /// Counts a report from a confusion matrix.
+    pub fn from_counts(matrix: &ConfusionMatrix) -> Self {
+        let predicted = matrix.predicted();
+        let mut classes = [Scores::default(); Emotion::COUNT];
+        for (index, (scores, (row, predicted))) in
+            classes.iter_mut().zip(matrix.counts.iter().zip(predicted)).enumerate()
+        {
+            let hits = row.get(index).copied().unwrap_or_default();
+            let support: u64 = row.iter().sum();
+            *scores = Scores {
+                precision: share(hits, predicted),
+                recall: share(hits, support),
+                f1: share(2 * hits, support + predicted),
+                support,
+            };
+        }
+        let total = matrix.total();
+        // Sums in class order and one division at the end, as numpy does, so that rounding to two
+        // digits never differs from scikit-learn's.
+        let average = |weight: &dyn Fn(&Scores) -> f64| {
+            let weights: f64 = classes.iter().map(weight).sum();
+            let mean = |score: &dyn Fn(&Scores) -> f64| {
+                let sum: f64 = classes.iter().map(|class| score(class) * weight(class)).sum();
+                if weights == 0.0 { 0.0 } else { sum / weights }
+            };
+            Scores {
+                precision: mean(&|class| class.precision),
+                recall: mean(&|class| class.recall),
+                f1: mean(&|class| class.f1),
+                support: total,
+            }
+        };
+        Self {
+            classes,
+            accuracy: share(matrix.correct(), total),
+            macro_avg: average(&|_| 1.0),
+            weighted_avg: average(&|class| class.support as f64),
+            title: matrix.title.clone(),
+        }
+    }
+
+    /// The scores of one class.
+    pub fn class(&self, emotion: Emotion) -> Scores {
+        self.classes.get(emotion.index()).copied().unwrap_or_default()
+    }
+
+    /// The classes' scores with their names, then both averages with theirs, in the order printed.
+    pub fn rows(&self) -> Vec<(&'static str, Scores)> {
+        let averages = [("macro avg", self.macro_avg), ("weighted avg", self.weighted_avg)];
+        Emotion::names().into_iter().zip(self.classes).chain(averages).collect()
+    }
+
+    /// One row a class, then accuracy, macro avg and weighted avg. Columns: `class` (str),
+    /// `precision`, `recall`, `f1-score` (f64, 0 to 1), `support` (u64). As in the text, the
+    /// accuracy is in the F1 column and its precision and recall are null.
+    pub fn to_table(&self) -> Result<DataFrame> {
+        let mut rows: Vec<(&str, Option<f64>, Option<f64>, f64, u64)> = self
+            .rows()
+            .into_iter()
+            .map(|(name, row)| (name, Some(row.precision), Some(row.recall), row.f1, row.support))
+            .collect();
+        let accuracy = ("accuracy", None, None, self.accuracy, self.macro_avg.support);
+        rows.insert(Emotion::COUNT, accuracy);
+        Ok(df!(
+            "class" => rows.iter().map(|row| row.0).collect::<Vec<_>>(),
+            "precision" => rows.iter().map(|row| row.1).collect::<Vec<_>>(),
+            "recall" => rows.iter().map(|row| row.2).collect::<Vec<_>>(),
+            "f1-score" => rows.iter().map(|row| row.3).collect::<Vec<_>>(),
+            "support" => rows.iter().map(|row| row.4).collect::<Vec<_>>(),
+        )?)
+    }
+}
+
+/// A share on 0 to 1, 0 of nothing (scikit-learn's `zero_division=0`).
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// scikit-learn's text with `digits=2`, with its empty lines and the line feed at the end.
+impl std::fmt::Display for ClassificationReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{:>12}  precision    recall  f1-score   support", "")?;
+        writeln!(f)?;
+        let line = |f: &mut std::fmt::Formatter<'_>, name: &str, row: Scores| {
+            let Scores { precision, recall, f1, support } = row;
+            writeln!(f, "{name:>12}  {precision:>9.2} {recall:>9.2} {f1:>9.2} {support:>9}")
+        };
+        for (emotion, scores) in Emotion::ALL.into_iter().zip(self.classes) {
+            line(f, emotion.name(), scores)?;
+        }
+        writeln!(f)?;
+        let (accuracy, total) = (self.accuracy, self.macro_avg.support);
+        writeln!(f, "{:>12}  {:>9} {:>9} {accuracy:>9.2} {total:>9}", "accuracy", "", "")?;
+        line(f, "macro avg", self.macro_avg)?;
+        line(f, "weighted avg", self.weighted_avg)
+    }
+}
+
+/// A report as JSON, with the keys of scikit-learn's `output_dict=True`.
+#[derive(Clone, Serialize, Deserialize)]
+struct OutputDict {
+    #[serde(default)]
+    title: String,
+    angry: Scores,
+    disgust: Scores,
+    fear: Scores,
+    happy: Scores,
+    neutral: Scores,
+    sad: Scores,
+    surprise: Scores,
+    accuracy: f64,
+    #[serde(rename = "macro avg")]
+    macro_avg: Scores,
+    #[serde(rename = "weighted avg")]
+    weighted_avg: Scores,
+}
+
+impl From<ClassificationReport> for OutputDict {
+    fn from(report: ClassificationReport) -> Self {
+        let ClassificationReport { classes, accuracy, macro_avg, weighted_avg, title } = report;
+        let [angry, disgust, fear, happy, neutral, sad, surprise] = classes;
+        Self {
+            title,
+            angry,
+            disgust,
+            fear,
+            happy,
+            neutral,
+            sad,
+            surprise,
+            accuracy,
+            macro_avg,
+            weighted_avg,
+        }
+    }
+}
+
+impl From<OutputDict> for ClassificationReport {
+    fn from(dict: OutputDict) -> Self {
+        let OutputDict { angry, disgust, fear, happy, neutral, sad, surprise, .. } = dict;
+        Self {
+            classes: [angry, disgust, fear, happy, neutral, sad, surprise],
+            accuracy: dict.accuracy,
+            macro_avg: dict.macro_avg,
+            weighted_avg: dict.weighted_avg,
+            title: dict.title,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Labels and predictions of the texts below: disgust and sad are absent from the labels, sad
+    /// and surprise from the predictions.
+    const PAIRS: [(u8, u8); 12] = [
+        (3, 3),
+        (3, 3),
+        (3, 3),
+        (3, 4),
+        (0, 0),
+        (0, 2),
+        (2, 2),
+        (2, 0),
+        (2, 1),
+        (4, 4),
+        (6, 3),
+        (4, 0),
+    ];
+
+    fn report() -> ClassificationReport {
+        ConfusionMatrix::from_pairs(PAIRS, "made-up sample").report()
+    }
+
+    #[test]
+    fn text_is_scikit_learns() {
+        assert_eq!(report().to_string(), include_str!("testdata/report.txt"));
+    }
+
+    #[test]
+    fn numbers_are_scikit_learns() {
+        let report = report();
+        let fear = report.class(Emotion::Fear);
+        assert_eq!((fear.precision, fear.recall, fear.f1, fear.support), (0.5, 1.0 / 3.0, 0.4, 3));
+        assert_eq!(report.class(Emotion::Sad), Scores::default());
+        assert_eq!(report.accuracy, 6.0 / 12.0);
+    }
+
+    #[test]
+    fn json_has_scikit_learns_keys_and_comes_back() {
+        let report = report();
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["macro avg"]["support"], 12);
+        assert_eq!(json["fear"]["f1-score"], 0.4);
+        assert_eq!(serde_json::from_value::<ClassificationReport>(json).unwrap(), report);
+    }
+
+    #[test]
+    fn the_table_has_the_accuracy_between_classes_and_averages() {
+        let table = report().to_table().unwrap();
+        assert_eq!(table.shape(), (10, 5));
+        assert_eq!(table.column("class").unwrap().str().unwrap().get(7), Some("accuracy"));
+        assert_eq!(table.column("precision").unwrap().f64().unwrap().get(7), None);
+        assert_eq!(table.column("f1-score").unwrap().f64().unwrap().get(7), Some(0.5));
+        assert_eq!(table.column("support").unwrap().u64().unwrap().get(9), Some(12));
+    }
+
+    #[test]
+    fn no_image_at_all_is_all_zero() {
+        let report = ConfusionMatrix::from_pairs([], "").report();
+        assert_eq!((report.accuracy, report.macro_avg), (0.0, Scores::default()));
+        assert_eq!(report.weighted_avg, Scores::default());
+    }
+}

@@ -1,0 +1,219 @@
+//! Predictions as a CSV file: what `fer evaluate --predictions` reads.
+
+use std::path::Path;
+
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+use crate::evaluate::predictions::{Evaluation, check_probs, name};
+
+const COLUMNS: &str = "Expected are a column 'label' and either prob_angry … prob_surprise or \
+                       logit_angry … logit_surprise.";
+
+/// Whether a file's seven numbers are before or after softmax.
+#[derive(Clone, Copy, PartialEq)]
+enum Numbers {
+    Probs,
+    Logits,
+}
+
+/// Which columns of a file hold what.
+struct Layout {
+    label: usize,
+    scores: [usize; Emotion::COUNT],
+    numbers: Numbers,
+}
+
+/// Reads a file; see [`Evaluation::from_csv`].
+pub(super) fn read(path: &Path) -> Result<Evaluation> {
+    if !path.exists() {
+        let hint = "Give the CSV file that holds one prediction a row.";
+        return Err(Error::missing("the table of predictions", path, hint));
+    }
+    let file = std::fs::File::open(path).map_err(|source| Error::io("read", path, source))?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let layout = Layout::find(path, reader.headers().map_err(|error| broken(path, 0, error))?)?;
+    let (mut labels, mut rows) = (Vec::new(), Vec::new());
+    for (index, record) in reader.records().enumerate() {
+        let row = index + 1;
+        let record = record.map_err(|error| broken(path, row, error))?;
+        let (label, scores) = layout
+            .parse(&record)
+            .map_err(|(problem, hint)| Error::data(path, format!("row {row}"), problem, hint))?;
+        labels.push(label);
+        rows.push(scores);
+    }
+    if labels.is_empty() {
+        return Err(Error::data(path, "", "there is no row below the header", COLUMNS));
+    }
+    let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match layout.numbers {
+        Numbers::Probs => Evaluation::from_probs(labels, rows, title),
+        Numbers::Logits => Evaluation::from_logits(labels, &rows, title),
+    }
+}
+
+/// Writes a file that [`read`] understands; see [`Evaluation::to_csv`].
+pub(super) fn write(evaluation: &Evaluation, path: &Path) -> Result<()> {
+    let failed = |error: csv::Error| match error.into_kind() {
+        csv::ErrorKind::Io(source) => Error::io("write", path, source),
+        other => Error::data(path, "", format!("{other:?}"), "The table was not written."),
+    };
+    let file = std::fs::File::create(path).map_err(|source| Error::io("create", path, source))?;
+    let mut writer = csv::Writer::from_writer(file);
+    let columns = ["index", "true", "predicted", "correct", "confidence"].map(String::from);
+    let probs = Emotion::names().map(|name| format!("prob_{name}"));
+    writer.write_record(columns.iter().chain(&probs)).map_err(failed)?;
+    let pairs = evaluation.labels.iter().zip(&evaluation.predictions);
+    for (index, ((label, predicted), probs)) in pairs.zip(&evaluation.probs).enumerate() {
+        let confidence = probs.get(usize::from(*predicted)).copied().unwrap_or_default();
+        let mut record = vec![
+            index.to_string(),
+            name(label).to_string(),
+            name(predicted).to_string(),
+            (label == predicted).to_string(),
+            confidence.to_string(),
+        ];
+        record.extend(probs.iter().map(f32::to_string));
+        writer.write_record(&record).map_err(failed)?;
+    }
+    writer.flush().map_err(|source| Error::io("write", path, source))
+}
+
+impl Layout {
+    fn find(path: &Path, header: &csv::StringRecord) -> Result<Self> {
+        let column = |name: &str| header.iter().position(|field| field == name);
+        let Some(label) = column("label").or_else(|| column("true")) else {
+            return Err(Error::data(path, "header", "there is no column 'label'", COLUMNS));
+        };
+        let numbers = match header.iter().any(|field| field.starts_with("logit_")) {
+            true => Numbers::Logits,
+            false => Numbers::Probs,
+        };
+        let prefix = if numbers == Numbers::Logits { "logit" } else { "prob" };
+        let mut scores = [0; Emotion::COUNT];
+        for (place, emotion) in scores.iter_mut().zip(Emotion::ALL) {
+            let name = format!("{prefix}_{emotion}");
+            *place = column(&name).ok_or_else(|| {
+                Error::data(path, "header", format!("there is no column '{name}'"), COLUMNS)
+            })?;
+        }
+        Ok(Self { label, scores, numbers })
+    }
+
+    /// A record's label and seven numbers, or the problem and what to do.
+    fn parse(
+        &self,
+        record: &csv::StringRecord,
+    ) -> std::result::Result<(u8, [f32; Emotion::COUNT]), (String, &'static str)> {
+        let text = record.get(self.label).unwrap_or_default();
+        let label = text
+            .parse()
+            .ok()
+            .and_then(Emotion::from_index)
+            .or_else(|| text.parse().ok())
+            .ok_or_else(|| {
+            (format!("label '{text}'"), "Labels are class indices 0 to 6 or class names.")
+        })?;
+        let mut values = [0f32; Emotion::COUNT];
+        for ((value, place), emotion) in values.iter_mut().zip(self.scores).zip(Emotion::ALL) {
+            let text = record.get(place).unwrap_or_default();
+            *value =
+                text.parse().ok().filter(|value: &f32| value.is_finite()).ok_or_else(|| {
+                    (format!("'{text}' for {emotion}"), "A finite number is expected.")
+                })?;
+        }
+        if self.numbers == Numbers::Probs {
+            let hint = "Seven probabilities lie on 0 to 1 and add up to 1; call the columns \
+                        logit_… if they are before softmax.";
+            check_probs(&values).map_err(|problem| (problem, hint))?;
+        }
+        Ok((label.index() as u8, values))
+    }
+}
+
+/// The csv crate's errors in this crate's words.
+fn broken(path: &Path, row: usize, error: csv::Error) -> Error {
+    let place = if row == 0 { "header".to_string() } else { format!("row {row}") };
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => Error::io("read", path, source),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            let problem = format!("{len} fields where the header has {expected_len}");
+            Error::data(path, place, problem, "The file may be cut short.")
+        }
+        csv::ErrorKind::Utf8 { .. } => {
+            Error::data(path, place, "this is no UTF-8 text", "Save the file as UTF-8.")
+        }
+        other => Error::data(path, place, format!("{other:?}"), COLUMNS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "label,prob_angry,prob_disgust,prob_fear,prob_happy,prob_neutral,\
+                          prob_sad,prob_surprise\n";
+
+    fn from_bytes(bytes: &[u8]) -> Result<Evaluation> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.csv");
+        std::fs::write(&path, bytes).unwrap();
+        Evaluation::from_csv(path)
+    }
+
+    fn problem(text: &str) -> String {
+        let message = from_bytes(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(message.lines().count(), 1, "{message}");
+        message.split_once("predictions.csv").unwrap().1.to_string()
+    }
+
+    #[test]
+    fn a_written_table_comes_back() {
+        let probs =
+            vec![[0.1, 0.2, 0.3, 0.15, 0.05, 0.12, 0.08], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]];
+        let evaluation = Evaluation::from_probs(vec![2, 6], probs, "predictions.csv").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.csv");
+        evaluation.to_csv(&path).unwrap();
+        assert_eq!(Evaluation::from_csv(&path).unwrap(), evaluation);
+        let error = evaluation.to_csv(folder.path().join("no/such.csv")).unwrap_err();
+        assert!(error.to_string().starts_with("cannot create "), "{error}");
+    }
+
+    #[test]
+    fn names_order_and_line_ends_are_free() {
+        let text = "\u{feff}logit_surprise,file,logit_sad,logit_neutral,logit_happy,logit_fear,\
+                    logit_disgust,logit_angry,true\r\n 7,a.jpg,6,5,4,3,2,1,surprise\r\n\
+                    1,b.jpg,2,3,4,5,6,7,0\r\n";
+        let evaluation = from_bytes(text.as_bytes()).unwrap();
+        assert_eq!((evaluation.labels, evaluation.predictions), (vec![6, 0], vec![6, 0]));
+    }
+
+    #[test]
+    fn errors_name_file_and_row() {
+        let with = |rows: &str| problem(&format!("{HEADER}3,0,0,0,1,0,0,0\n{rows}"));
+        assert!(with("7,0,0,0,1,0,0,0\n").starts_with(", row 2: label '7'. "));
+        assert!(with("joy,0,0,0,1,0,0,0\n").starts_with(", row 2: label 'joy'. "));
+        assert!(with("1,0,x,0,1,0,0,0\n").starts_with(", row 2: 'x' for disgust. "));
+        assert!(with("1,0,NaN,0,1,0,0,0\n").starts_with(", row 2: 'NaN' for disgust. "));
+        assert!(with("1,0,0,0,1,0,0,\n").starts_with(", row 2: '' for surprise. "));
+        assert!(with("1,0,0,0,4,0,0,-3\n").contains("row 2: probability 4. "));
+        assert!(with("1,0,0,0,0.4,0,0,0\n").contains("add up to 0.4000"));
+        assert!(with("1,0,0,0\n").starts_with(", row 2: 4 fields where the header has 8. "));
+        assert!(problem(HEADER).starts_with(": there is no row below the header. "));
+        assert!(problem("").starts_with(", header: there is no column 'label'. "));
+        assert!(problem("label,prob_angry\n").contains("no column 'prob_disgust'"));
+        let latin = [HEADER.as_bytes(), b"\xe9,0,0,0,1,0,0,0\n"].concat();
+        let error = from_bytes(&latin).unwrap_err().to_string();
+        assert!(error.contains("row 1: this is no UTF-8 text"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_and_a_folder_are_named() {
+        let error = Evaluation::from_csv("no/such.csv").unwrap_err().to_string();
+        assert!(error.contains("is missing at no/such.csv"), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let error = Evaluation::from_csv(folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read "), "{error}");
+    }
+}

@@ -1,0 +1,50 @@
+//! What the training loop asks of a network.
+
+use tch::{Kind, Tensor, no_grad};
+
+use super::parameters::Parameters;
+use super::summary::Summary;
+use crate::data::Dataset;
+use crate::error::Result;
+
+/// A classifier of 48×48 grayscale images into seven emotions.
+pub trait Network {
+    /// The architecture's name, written into run folders: "seed_cnn".
+    fn name(&self) -> &'static str;
+
+    /// Logits, f32 [B, 7], of images f32 [B, 1, 48, 48] on 0 to 1. `train` turns dropout on.
+    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor>;
+
+    /// The weights.
+    fn parameters(&self) -> &Parameters;
+
+    /// The weights, to change them.
+    fn parameters_mut(&mut self) -> &mut Parameters;
+
+    /// A row a layer, as Keras prints it.
+    fn summary(&self) -> Summary;
+}
+
+/// Images f32 on 0 to 1 from u8 on 0 to 255, any shape.
+pub fn to_float(images: &Tensor) -> Result<Tensor> {
+    Ok(images.f_to_kind(Kind::Float)?.f_mul_scalar(1.0 / 255.0)?)
+}
+
+/// Logits of a whole data set, f32 [N, 7] on the network's device, without dropout, in batches of
+/// `batch_size`.
+pub fn logits(network: &dyn Network, data: &Dataset, batch_size: usize) -> Result<Tensor> {
+    let images = data.images_tensor(network.parameters().device())?;
+    logits_of(network, &images, batch_size)
+}
+
+/// [`logits`] of images u8 [N, 1, 48, 48] that are on the network's device already.
+pub fn logits_of(network: &dyn Network, images: &Tensor, batch_size: usize) -> Result<Tensor> {
+    no_grad(|| {
+        let batches = images.f_split(batch_size.max(1) as i64, 0)?;
+        let logits = batches
+            .iter()
+            .map(|batch| network.forward_t(&to_float(batch)?, false))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::f_cat(&logits, 0)?)
+    })
+}

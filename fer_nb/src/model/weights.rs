@@ -1,0 +1,77 @@
+//! Weights files: safetensors, written so that a crash leaves the file before intact.
+
+use std::path::Path;
+
+use tch::Tensor;
+
+use super::network::Network;
+use super::seed_cnn::SeedCnn;
+use crate::error::{Error, Result};
+use crate::project::replace_file;
+
+/// Writes a network's weights to a safetensors file: f32, PyTorch's shapes, names such as
+/// `conv1_1.weight`. The file appears whole or not at all; one that was there is kept until then.
+pub fn save(network: &dyn Network, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let tensors = network.parameters().named_tensors()?;
+    replace_file(path, |temporary| {
+        Tensor::write_safetensors(&tensors, temporary).map_err(|error| {
+            let hint = "Is the disk full? The file before, if there was one, is kept.";
+            Error::weights(path, format!("could not be written: {error}"), hint)
+        })
+    })
+}
+
+/// Loads weights from a safetensors file, ours or a PyTorch `nn.Sequential` state dict of the seed
+/// CNN. Nothing is changed unless every name and shape fits.
+pub fn load(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    if !path.is_file() {
+        let hint = "Train first: notebook 04_training, or `fer train`.";
+        return Err(Error::missing("A weights file", path, hint));
+    }
+    let tensors = Tensor::read_safetensors(path).map_err(|error| {
+        let problem = format!("not a whole safetensors file: {error}");
+        Error::weights(path, problem, "Copy it again, or train again.")
+    })?;
+    let tensors: Vec<_> = tensors
+        .into_iter()
+        .map(|(name, tensor)| (SeedCnn::from_sequential_name(&name), tensor))
+        .collect();
+    network.parameters_mut().load_named(&tensors, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn weights_go_to_disk_and_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/best.safetensors");
+        let source = SeedCnn::new(Device::Cpu, 1).unwrap();
+        save(&source, &path).unwrap();
+        let mut target = SeedCnn::new(Device::Cpu, 2).unwrap();
+        load(&mut target, &path).unwrap();
+        assert_eq!(target.parameters().flat(), source.parameters().flat());
+        let files: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
+        assert_eq!(files.len(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_file_cut_short_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("best.safetensors");
+        let mut network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        assert!(load(&mut network, &path).unwrap_err().to_string().contains("is missing at"));
+        save(&network, &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        for length in [0, 4, 8, 100, 1000, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            let error = load(&mut network, &path).unwrap_err().to_string();
+            assert!(error.contains("best.safetensors: not a whole"), "{length}: {error}");
+        }
+    }
+}

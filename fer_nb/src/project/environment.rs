@@ -1,0 +1,55 @@
+//! What this machine is and which versions run: the first cell of every notebook.
+
+use std::fmt;
+
+use super::device::{device, device_name};
+use super::paths::{figures, root, runs};
+
+/// Versions, device and folders, as rows of name and value.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// In the order in which they are shown.
+    pub rows: Vec<(&'static str, String)>,
+}
+
+impl Environment {
+    /// Looks around. Nothing here can fail: what isn't found is said in its row.
+    pub fn detect() -> Self {
+        let device = device();
+        let folder = match root() {
+            Ok(root) => root.display().to_string(),
+            Err(error) => error.to_string(),
+        };
+        let rows = vec![
+            ("fer_nb", env!("CARGO_PKG_VERSION").to_string()),
+            ("rustc", env!("FER_RUSTC").to_string()),
+            ("tch", "0.24.0 (libtorch 2.11.0)".to_string()),
+            ("device", device_name(device)),
+            ("processor", processor()),
+            ("project", folder),
+            ("runs", runs("").display().to_string()),
+            ("figures", figures("").display().to_string()),
+        ];
+        Self { rows }
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, value)) in self.rows.iter().enumerate() {
+            let end = if index + 1 == self.rows.len() { "" } else { "\n" };
+            write!(f, "{name:<10} {value}{end}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The processor's name as Linux tells it, and how many cores this process may use.
+fn processor() -> String {
+    let name = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        line.split_once(':').map(|(_, name)| name.trim().to_string())
+    });
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{}, {cores} cores", name.unwrap_or_else(|| std::env::consts::ARCH.to_string()))
+}

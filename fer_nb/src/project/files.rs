@@ -1,0 +1,52 @@
+//! Writing files so that a crash, a full disk or a kill leaves the file before intact.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// Lets `write` fill a temporary file beside `path`, syncs it to disk, and puts it in `path`'s
+/// place in one step. If anything fails, the temporary file is removed and what was at `path`
+/// stays. Folders above `path` are made.
+pub fn replace_file(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let path = path.as_ref();
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
+    let temporary =
+        NamedTempFile::new_in(&folder).map_err(|source| Error::io("write", path, source))?;
+    write(temporary.path())?;
+    // `write` may have replaced the file by one of its own, so it is opened anew.
+    File::open(temporary.path())
+        .and_then(|file| file.sync_all())
+        .and_then(|()| Ok(temporary.persist(path)?))
+        .and_then(|_| File::open(&folder)?.sync_all())
+        .map_err(|source| Error::io("write", path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_keeps_the_file_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.csv");
+        replace_file(&path, |to| fs::write(to, "old").map_err(|e| Error::io("write", to, e)))
+            .unwrap();
+        let full = |to: &Path| {
+            fs::write(to, "ne").map_err(|e| Error::io("write", to, e))?;
+            Err(Error::io("write", to, std::io::Error::other("No space left on device")))
+        };
+        assert!(replace_file(&path, full).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

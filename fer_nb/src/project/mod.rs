@@ -1,0 +1,13 @@
+//! Stage 1: where things are, which device there is, what can be set from outside.
+
+mod device;
+mod environment;
+mod files;
+mod paths;
+mod settings;
+
+pub use device::{device, device_name};
+pub use environment::Environment;
+pub use files::replace_file;
+pub use paths::{figures, root, runs};
+pub use settings::param;

@@ -1,0 +1,37 @@
+//! The folders of a project: its root, its runs, its figures.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The project's root: `$FER_ROOT`, or the nearest folder at or above the current one that holds
+/// both `fer_nb/` and `notebooks/`.
+pub fn root() -> Result<PathBuf> {
+    if let Some(root) = std::env::var_os("FER_ROOT") {
+        return Ok(root.into());
+    }
+    let here = std::env::current_dir().map_err(|error| Error::io("read", ".", error))?;
+    let is_root = |folder: &&Path| folder.join("fer_nb").is_dir() && folder.join("notebooks").is_dir();
+    here.ancestors().find(is_root).map(Path::to_path_buf).ok_or_else(|| {
+        let hint = "Work inside the project's folder, or set FER_ROOT to it.";
+        Error::missing("The project (a folder with fer_nb/ and notebooks/)", &here, hint)
+    })
+}
+
+/// The run folder of this name: below `$FER_RUNS_DIR`, or `<root>/runs`, or `./runs` outside of a
+/// project.
+pub fn runs(name: &str) -> PathBuf {
+    folder("FER_RUNS_DIR", "runs").join(name)
+}
+
+/// Where a figure of this name is saved: below `$FER_FIGURES_DIR`, or `<root>/build/figures`.
+pub fn figures(name: &str) -> PathBuf {
+    folder("FER_FIGURES_DIR", "build/figures").join(name)
+}
+
+fn folder(variable: &str, below_root: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(folder) => folder.into(),
+        None => root().unwrap_or_default().join(below_root),
+    }
+}

@@ -1,0 +1,108 @@
+//! [`EarlyStopping`]: ends training when a figure stops getting better.
+
+use tch::Tensor;
+
+use super::{Callback, EpochEnd, Monitor};
+use crate::error::{Error, Result};
+use crate::model::Network;
+
+/// Keras' `EarlyStopping`: after `patience` epochs without an improvement of more than `min_delta`,
+/// training ends. Epochs before `start_from_epoch` are not counted.
+#[derive(Debug)]
+pub struct EarlyStopping {
+    monitor: Monitor,
+    min_delta: f64,
+    patience: usize,
+    start_from_epoch: usize,
+    restore_best_weights: bool,
+    best: Option<f64>,
+    /// The best epoch's number and weights, [P].
+    best_weights: Option<(usize, Tensor)>,
+    waited: usize,
+}
+
+impl EarlyStopping {
+    /// Watches `monitor` with Keras' defaults: no patience, no `min_delta`, weights stay.
+    pub fn on(monitor: Monitor) -> Self {
+        Self {
+            monitor,
+            min_delta: 0.0,
+            patience: 0,
+            start_from_epoch: 0,
+            restore_best_weights: false,
+            best: None,
+            best_weights: None,
+            waited: 0,
+        }
+    }
+
+    /// Epochs without improvement after which training ends.
+    pub fn patience(mut self, epochs: usize) -> Self {
+        self.patience = epochs;
+        self
+    }
+
+    /// What an improvement has to exceed; 0 or more.
+    pub fn min_delta(mut self, delta: f64) -> Self {
+        self.min_delta = delta;
+        self
+    }
+
+    /// How many first epochs are not looked at.
+    pub fn start_from_epoch(mut self, epochs: usize) -> Self {
+        self.start_from_epoch = epochs;
+        self
+    }
+
+    /// Puts the best epoch's weights back when training ends, however it ends.
+    pub fn restore_best_weights(mut self) -> Self {
+        self.restore_best_weights = true;
+        self
+    }
+}
+
+impl Callback for EarlyStopping {
+    fn name(&self) -> &'static str {
+        "EarlyStopping"
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.min_delta.is_finite() && self.min_delta >= 0.0 {
+            return Ok(());
+        }
+        Err(Error::config("EarlyStopping.min_delta", self.min_delta, "a number, 0 or more"))
+    }
+
+    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+        let record = epoch.record;
+        if record.epoch <= self.start_from_epoch {
+            return Ok(());
+        }
+        let value = self.monitor.of(&record);
+        let improved = self.monitor.improves(value, self.best, self.min_delta);
+        if self.restore_best_weights && (improved || self.best_weights.is_none()) {
+            self.best_weights = Some((record.epoch, epoch.network.parameters().snapshot()?));
+        }
+        if improved {
+            self.best = Some(value);
+            self.waited = 0;
+            return Ok(());
+        }
+        self.waited += 1;
+        if self.waited >= self.patience && record.epoch > 1 {
+            *epoch.stop = Some(format!(
+                "EarlyStopping ended training after epoch {}: {} did not improve for {} epochs",
+                record.epoch,
+                self.monitor.name(),
+                self.waited
+            ));
+        }
+        Ok(())
+    }
+
+    fn on_train_end(&mut self, network: &mut dyn Network) -> Result<Option<String>> {
+        let Some((epoch, weights)) = &self.best_weights else { return Ok(None) };
+        network.parameters_mut().restore(weights)?;
+        Ok(Some(format!("EarlyStopping put the weights of epoch {epoch} back, the best one")))
+    }
+}

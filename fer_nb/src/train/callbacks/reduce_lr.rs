@@ -1,0 +1,110 @@
+//! [`ReduceLrOnPlateau`]: smaller steps when a figure stops getting better.
+
+use super::{Callback, EpochEnd, Monitor};
+use crate::error::{Error, Result};
+
+/// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than
+/// `min_delta`, the learning rate is multiplied by `factor`, down to `min_lr`; then `cooldown`
+/// epochs pass before waiting starts again.
+#[derive(Debug)]
+pub struct ReduceLrOnPlateau {
+    monitor: Monitor,
+    factor: f64,
+    patience: usize,
+    min_delta: f64,
+    cooldown: usize,
+    min_lr: f64,
+    best: Option<f64>,
+    waited: usize,
+    cooling: usize,
+}
+
+impl ReduceLrOnPlateau {
+    /// Watches `monitor` with Keras' defaults: factor 0.1, patience 10, min_delta 1e-4, no
+    /// cooldown, min_lr 0.
+    pub fn on(monitor: Monitor) -> Self {
+        Self {
+            monitor,
+            factor: 0.1,
+            patience: 10,
+            min_delta: 1e-4,
+            cooldown: 0,
+            min_lr: 0.0,
+            best: None,
+            waited: 0,
+            cooling: 0,
+        }
+    }
+
+    /// What the learning rate is multiplied by; above 0 and below 1.
+    pub fn factor(mut self, factor: f64) -> Self {
+        self.factor = factor;
+        self
+    }
+
+    /// Epochs without improvement after which the learning rate is reduced.
+    pub fn patience(mut self, epochs: usize) -> Self {
+        self.patience = epochs;
+        self
+    }
+
+    /// What an improvement has to exceed; 0 or more.
+    pub fn min_delta(mut self, delta: f64) -> Self {
+        self.min_delta = delta;
+        self
+    }
+
+    /// Epochs after a reduction in which nothing is counted.
+    pub fn cooldown(mut self, epochs: usize) -> Self {
+        self.cooldown = epochs;
+        self
+    }
+
+    /// The learning rate that is not gone below; 0 or more.
+    pub fn min_lr(mut self, learning_rate: f64) -> Self {
+        self.min_lr = learning_rate;
+        self
+    }
+}
+
+impl Callback for ReduceLrOnPlateau {
+    fn name(&self) -> &'static str {
+        "ReduceLROnPlateau"
+    }
+
+    fn validate(&self) -> Result<()> {
+        let within = |field: &str, value: f64, ok: bool, expected: &str| {
+            let field = format!("ReduceLROnPlateau.{field}");
+            if ok { Ok(()) } else { Err(Error::config(field, value, expected)) }
+        };
+        let (factor, delta, low) = (self.factor, self.min_delta, self.min_lr);
+        within("factor", factor, factor > 0.0 && factor < 1.0, "above 0 and below 1")?;
+        within("min_delta", delta, delta.is_finite() && delta >= 0.0, "a number, 0 or more")?;
+        within("min_lr", low, low.is_finite() && low >= 0.0, "a number, 0 or more")
+    }
+
+    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+        let value = self.monitor.of(&epoch.record);
+        if self.cooling > 0 {
+            self.cooling -= 1;
+            self.waited = 0;
+        }
+        if self.monitor.improves(value, self.best, self.min_delta) {
+            self.best = Some(value);
+            self.waited = 0;
+        } else if self.cooling == 0 {
+            self.waited += 1;
+            if self.waited >= self.patience && *epoch.learning_rate > self.min_lr {
+                let reduced = (*epoch.learning_rate * self.factor).max(self.min_lr);
+                *epoch.learning_rate = reduced;
+                self.cooling = self.cooldown;
+                self.waited = 0;
+                epoch.messages.push(format!(
+                    "ReduceLROnPlateau: {} did not improve, learning rate now {reduced:.3e}",
+                    self.monitor.name()
+                ));
+            }
+        }
+        Ok(())
+    }
+}

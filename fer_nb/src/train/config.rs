@@ -1,0 +1,101 @@
+//! [`TrainConfig`]: the hyperparameters of a run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::Augmentation;
+use crate::error::{Error, Result};
+
+/// Hyperparameters. The default is the original project's recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    // How long
+    /// Passes over the training images; 1 or more.
+    pub epochs: usize,
+    /// Images a step; 1 up to the number of training images.
+    pub batch_size: usize,
+
+    // Adam (Kingma and Ba, 2015), with Keras' defaults
+    /// Step size; above 0.
+    pub learning_rate: f64,
+    /// Decay of the mean of gradients, a step; at least 0 and below 1.
+    pub beta1: f64,
+    /// Decay of the mean of squared gradients, a step; at least 0 and below 1.
+    pub beta2: f64,
+    /// Added to the root of the second mean; above 0.
+    pub epsilon: f64,
+
+    // What is random
+    /// Decides shuffling, augmentation and dropout: the same seed gives the same run.
+    pub seed: u64,
+    /// Random views of the training images.
+    pub augmentation: Augmentation,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 35,
+            batch_size: 64,
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+            seed: 42,
+            augmentation: Augmentation::default(),
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Names the first hyperparameter outside its range.
+    pub fn validate(&self) -> Result<()> {
+        fn check(ok: bool, field: &str, value: impl ToString, expected: &str) -> Result<()> {
+            if ok { Ok(()) } else { Err(Error::config(field, value, expected)) }
+        }
+        let rate = self.learning_rate;
+        check(self.epochs >= 1, "epochs", self.epochs, "1 or more")?;
+        check(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")?;
+        check(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a number above 0")?;
+        let decay = "at least 0 and below 1";
+        check((0.0..1.0).contains(&self.beta1), "beta1", self.beta1, decay)?;
+        check((0.0..1.0).contains(&self.beta2), "beta2", self.beta2, decay)?;
+        let epsilon = self.epsilon;
+        check(epsilon.is_finite() && epsilon > 0.0, "epsilon", epsilon, "a number above 0")?;
+        self.augmentation.validate()
+    }
+
+    /// [`TrainConfig::validate`], and whether `images` training images are enough for one batch.
+    pub fn validate_for(&self, images: usize) -> Result<()> {
+        self.validate()?;
+        if self.batch_size > images {
+            let expected = format!("1 to {images}, the number of training images");
+            return Err(Error::config("batch_size", self.batch_size, expected));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wrong_value_is_named_with_its_range() {
+        let message = |change: fn(&mut TrainConfig)| {
+            let mut config = TrainConfig::default();
+            change(&mut config);
+            config.validate_for(100).unwrap_err().to_string()
+        };
+        assert_eq!(message(|c| c.epochs = 0), "epochs = 0: expected 1 or more");
+        assert_eq!(message(|c| c.batch_size = 0), "batch_size = 0: expected 1 or more");
+        let expected = "batch_size = 101: expected 1 to 100, the number of training images";
+        assert_eq!(message(|c| c.batch_size = 101), expected);
+        for rate in [-1.0, 0.0, f64::NAN, f64::INFINITY] {
+            let config = TrainConfig { learning_rate: rate, ..TrainConfig::default() };
+            let message = config.validate().unwrap_err().to_string();
+            assert_eq!(message, format!("learning_rate = {rate}: expected a number above 0"));
+        }
+        assert!(TrainConfig::default().validate_for(64).is_ok());
+    }
+}

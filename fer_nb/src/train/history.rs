@@ -1,0 +1,137 @@
+//! [`History`]: what each epoch reached, and its file.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::project::replace_file;
+
+/// One epoch: a row of `history.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// From 1.
+    pub epoch: usize,
+    /// Cross-entropy on the augmented training images, in nats, mean over the epoch's steps.
+    pub loss: f64,
+    /// Share of augmented training images classified right, over the epoch's steps.
+    pub accuracy: f64,
+    /// Cross-entropy on the validation images after the epoch, in nats.
+    pub val_loss: f64,
+    /// Share of validation images classified right after the epoch.
+    pub val_accuracy: f64,
+    /// Step size that the epoch used.
+    pub learning_rate: f64,
+    /// Wall-clock seconds, validation included.
+    pub seconds: f64,
+}
+
+/// A run so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// In order, a record an epoch.
+    pub epochs: Vec<EpochRecord>,
+    /// Why training ended before its last epoch, if it did.
+    pub stopped: Option<String>,
+    /// What the data is called in titles: "FER2013" or "made-up sample".
+    pub title: String,
+}
+
+impl History {
+    /// The epoch with the lowest validation loss.
+    pub fn best(&self) -> Option<&EpochRecord> {
+        self.epochs
+            .iter()
+            .filter(|record| record.val_loss.is_finite())
+            .min_by(|a, b| a.val_loss.total_cmp(&b.val_loss))
+    }
+
+    /// Writes `history.csv`, whole or not at all.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        replace_file(path, |temporary| {
+            let failed = |error: csv::Error| Error::io("write", path, error.into());
+            let mut writer = csv::Writer::from_path(temporary).map_err(failed)?;
+            for record in &self.epochs {
+                writer.serialize(record).map_err(failed)?;
+            }
+            writer.flush().map_err(|error| Error::io("write", path, error))
+        })
+    }
+
+    /// Reads `history.csv`; `title` says what data the run used.
+    pub fn load(path: impl AsRef<Path>, title: impl Into<String>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.is_file() {
+            let hint = "Train first: notebook 04_training, or `fer train`.";
+            return Err(Error::missing("A training history", path, hint));
+        }
+        let unreadable = |error: csv::Error| {
+            let row = error.position().map(|at| format!("line {}", at.line())).unwrap_or_default();
+            let hint = "Delete the run's folder and train again.";
+            Error::data(path, row, format!("not a history: {error}"), hint)
+        };
+        let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
+        let epochs = reader.deserialize().collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+        Ok(Self { epochs, stopped: None, title: title.into() })
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} epochs on {}", self.epochs.len(), self.title)?;
+        if let Some(best) = self.best() {
+            write!(
+                f,
+                "; best epoch {}: val_loss {:.4}, val_accuracy {:.4}",
+                best.epoch, best.val_loss, best.val_accuracy
+            )?;
+        }
+        if let Some(reason) = &self.stopped {
+            write!(f, "; {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(epoch: usize, val_loss: f64) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            loss: 1.0,
+            accuracy: 0.5,
+            val_loss,
+            val_accuracy: 0.4,
+            learning_rate: 1e-3,
+            seconds: 2.5,
+        }
+    }
+
+    #[test]
+    fn a_history_survives_the_disk_and_knows_its_best_epoch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/history.csv");
+        let epochs = vec![record(1, 1.5), record(2, 1.2), record(3, f64::NAN)];
+        let history = History { epochs, stopped: None, title: "FER2013".into() };
+        history.save(&path).unwrap();
+        let header = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds";
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with(header));
+        let loaded = History::load(&path, "FER2013").unwrap();
+        assert_eq!(loaded.best(), Some(&history.epochs[1]));
+        assert_eq!(loaded.epochs[..2], history.epochs[..2]);
+    }
+
+    #[test]
+    fn a_broken_file_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.csv");
+        assert!(History::load(&path, "").unwrap_err().to_string().contains("is missing at"));
+        std::fs::write(&path, "epoch,loss\n1,x\n").unwrap();
+        let message = History::load(&path, "").unwrap_err().to_string();
+        assert!(message.contains("history.csv, line 2: not a history"), "{message}");
+    }
+}

@@ -1,0 +1,135 @@
+//! What the user sees while training runs: a bar in a terminal, lines everywhere else.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::history::EpochRecord;
+
+/// Between two lines within one epoch, where there is no terminal. JupyterLab shows stdout line by
+/// line while a cell runs.
+const LINE_EVERY: Duration = Duration::from_secs(15);
+
+/// Where progress goes: indicatif on a terminal, plain lines on stdout in a notebook or a log.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    epochs: usize,
+    images: usize,
+    started: Instant,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// For `epochs` epochs of `images` training images.
+    pub fn new(epochs: usize, images: usize) -> Self {
+        let bar = std::io::stdout().is_terminal().then(|| {
+            let bar = ProgressBar::new(images as u64);
+            let template = "{prefix} {bar:30} {pos}/{len} {per_sec} {msg}";
+            let style = ProgressStyle::with_template(template);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        let now = Instant::now();
+        Self { bar, epochs, images, started: now, last_line: now }
+    }
+
+    /// A new epoch, from 1.
+    pub fn epoch(&mut self, epoch: usize) {
+        self.started = Instant::now();
+        self.last_line = self.started;
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
+            bar.reset();
+        }
+    }
+
+    /// Whether a line or bar is due; asking for figures costs a synchronisation on a GPU.
+    pub fn due(&self) -> bool {
+        match &self.bar {
+            Some(_) => self.last_line.elapsed() > Duration::from_millis(500),
+            None => self.last_line.elapsed() > LINE_EVERY,
+        }
+    }
+
+    /// `done` images of the epoch, with its loss and accuracy so far.
+    pub fn step(&mut self, epoch: usize, done: usize, loss: f64, accuracy: f64) {
+        self.last_line = Instant::now();
+        let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
+        let rate = done as f64 / seconds;
+        let message = format!("loss {loss:.4} accuracy {accuracy:.4}");
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(done as u64);
+                bar.set_message(message);
+            }
+            None => println!(
+                "epoch {epoch}/{}: {done}/{} images, {message}, {rate:.0} images/s, {} left",
+                self.epochs,
+                self.images,
+                clock((self.images - done.min(self.images)) as f64 / rate)
+            ),
+        }
+    }
+
+    /// The line of a finished epoch. `train_seconds` is the time without validation.
+    pub fn epoch_end(&mut self, record: &EpochRecord, train_seconds: f64, messages: &[String]) {
+        let left = record.seconds * (self.epochs.saturating_sub(record.epoch)) as f64;
+        self.line(&format!(
+            "epoch {:>2}/{}: loss {:.4}  accuracy {:.4}  val_loss {:.4}  val_accuracy {:.4}  \
+             learning_rate {:.1e}  {:.0} images/s  {} left",
+            record.epoch,
+            self.epochs,
+            record.loss,
+            record.accuracy,
+            record.val_loss,
+            record.val_accuracy,
+            record.learning_rate,
+            self.images as f64 / train_seconds.max(1e-9),
+            clock(left)
+        ));
+        for message in messages {
+            self.line(&format!("  {message}"));
+        }
+    }
+
+    /// One line that stays.
+    pub fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => println!("{text}"),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Seconds as 0:07, 12:30 or 1:02:03.
+fn clock(seconds: f64) -> String {
+    let seconds = if seconds.is_finite() { seconds.round() as u64 } else { 0 };
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock;
+
+    #[test]
+    fn times_read_like_a_clock() {
+        assert_eq!(clock(6.6), "0:07");
+        assert_eq!(clock(750.0), "12:30");
+        assert_eq!(clock(3723.0), "1:02:03");
+        assert_eq!(clock(f64::INFINITY), "0:00");
+    }
+}

@@ -1,0 +1,122 @@
+//! [`RunFolder`]: the only thing that passes between notebooks, and between a notebook and the
+//! command line.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use super::config::TrainConfig;
+use super::history::History;
+use crate::data::Fer2013;
+use crate::error::{Error, Result};
+use crate::model::{Network, SeedCnn, weights};
+use crate::project::replace_file;
+
+/// `config.toml`: everything that made a run what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// Version of fer_nb that trained.
+    pub fer_nb: String,
+    /// The architecture's name.
+    pub network: String,
+    /// Where the data came from, in words.
+    pub data: String,
+    /// What titles call the data: "FER2013" or "made-up sample".
+    pub data_title: String,
+    /// Fingerprint of pixels, labels and order of all three parts, hexadecimal.
+    pub data_fingerprint: String,
+    /// Images for training, validation and test.
+    pub images: [usize; 3],
+    /// What computed: "CPU, 2 threads".
+    pub device: String,
+    /// The hyperparameters.
+    pub train: TrainConfig,
+}
+
+impl RunConfig {
+    /// What a run of this network on this data is.
+    pub fn new(network: &dyn Network, train: &TrainConfig, data: &Fer2013) -> Self {
+        Self {
+            fer_nb: env!("CARGO_PKG_VERSION").into(),
+            network: network.name().into(),
+            data: data.origin().to_string(),
+            data_title: data.origin().title().into(),
+            data_fingerprint: format!("{:016x}", data.fingerprint()),
+            images: [data.train.len(), data.validation.len(), data.test.len()],
+            device: crate::project::device_name(network.parameters().device()),
+            train: train.clone(),
+        }
+    }
+}
+
+/// A folder `runs/<name>` with `config.toml`, `history.csv` and `best.safetensors`.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// The run at this path, which need not exist yet.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the best weights are.
+    pub fn weights(&self) -> PathBuf {
+        self.path.join("best.safetensors")
+    }
+
+    /// Writes `config.toml`.
+    pub fn save_config(&self, config: &RunConfig) -> Result<()> {
+        let path = self.path.join("config.toml");
+        let text = toml::to_string_pretty(config)
+            .map_err(|error| Error::config("config.toml", error, "values that TOML can hold"))?;
+        replace_file(&path, |temporary| {
+            std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
+        })
+    }
+
+    /// Writes `history.csv`.
+    pub fn save_history(&self, history: &History) -> Result<()> {
+        history.save(self.path.join("history.csv"))
+    }
+
+    /// Reads `config.toml`.
+    pub fn config(&self) -> Result<RunConfig> {
+        let path = self.path.join("config.toml");
+        if !path.is_file() {
+            let hint = "Train first: notebook 04_training, or `fer train`.";
+            return Err(Error::missing("A trained run", &path, hint));
+        }
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
+        toml::from_str(&text).map_err(|error| {
+            let hint = "Delete the run's folder and train again.";
+            Error::data(&path, "", format!("not a run's config: {}", error.message()), hint)
+        })
+    }
+
+    /// Reads `history.csv`.
+    pub fn history(&self) -> Result<History> {
+        History::load(self.path.join("history.csv"), self.config()?.data_title)
+    }
+
+    /// The run's network with its best weights.
+    pub fn network(&self, device: Device) -> Result<SeedCnn> {
+        let config = self.config()?;
+        let mut network = SeedCnn::new(device, config.train.seed)?;
+        if config.network != network.name() {
+            let path = self.path.join("config.toml");
+            let problem = format!("network '{}' is not known", config.network);
+            return Err(Error::weights(path, problem, "This version knows seed_cnn."));
+        }
+        weights::load(&mut network, self.weights())?;
+        Ok(network)
+    }
+}
