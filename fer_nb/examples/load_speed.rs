@@ -35,7 +35,9 @@ fn main() -> fer_nb::error::Result<()> {
         median * 1e6 / images as f64
     );
     if let (Some(before), Some(first), Some(last)) = (before, first_peak, peak_mb()) {
-        println!("peak memory: {before:.0} MB before, {first:.0} MB once loaded, {last:.0} MB at last");
+        println!(
+            "peak memory: {before:.0} MB before, {first:.0} MB once loaded, {last:.0} MB at last"
+        );
     }
     Ok(())
 }
