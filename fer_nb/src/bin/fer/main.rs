@@ -61,8 +61,12 @@ fn main() -> ExitCode {
 
 /// clap's message without the usage text below it.
 fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     let text = error.to_string();
-    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let message = match error.kind() {
+        DisplayHelpOnMissingArgumentOrSubcommand => "a subcommand is expected",
+        _ => text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: "),
+    };
     complain(&format!("{message} (see fer --help)"));
     ExitCode::from(2)
 }
