@@ -25,3 +25,4 @@ pub mod svg;
 pub use canvas::{Canvas, HEIGHT, WIDTH};
 pub use figure::{Figure, Plot};
 pub use impls::{augmentation_preview, predictions};
+
