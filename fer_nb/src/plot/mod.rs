@@ -25,4 +25,3 @@ pub mod svg;
 pub use canvas::{Canvas, HEIGHT, WIDTH};
 pub use figure::{Figure, Plot};
 pub use impls::{augmentation_preview, predictions};
-
