@@ -39,7 +39,8 @@ pub mod prelude {
         ClassificationReport, ConfusionMatrix, Evaluation, evaluate, original,
     };
     pub use crate::model::{Network, SeedCnn, Summary};
-    pub use crate::plot::Figure;
+    pub use crate::notebook::{Table, gallery};
+    pub use crate::plot::{Figure, augmentation_preview, predictions};
     pub use crate::project::{Environment, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{

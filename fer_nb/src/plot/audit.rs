@@ -55,7 +55,10 @@ impl Plot for AuditPlot {
 
             let words = match &finding.of {
                 Some((whole, what)) if *whole > 0 => {
-                    let share = percent(finding.count as f64 / *whole as f64, 1);
+                    let share = match finding.count as f64 / *whole as f64 {
+                        share if share > 0.0 && share < 0.001 => "under 0.1 %".to_string(),
+                        share => percent(share, 1),
+                    };
                     format!("{}  ({share} of {what})", thousands(finding.count))
                 }
                 _ => thousands(finding.count),

@@ -191,6 +191,22 @@ impl<'a, DB: PictureBackend> Canvas<'a, DB> {
         self.text(text, (x, middle + kind.size * CAP_HEIGHT / 2.0), kind)
     }
 
+    /// A number above a bar `width` wide: centred, no wider than the bar, and clear of grid lines.
+    pub fn bar_label(
+        &self,
+        text: &str,
+        (middle, top): (f64, f64),
+        width: f64,
+        kind: Type,
+    ) -> Result<()> {
+        let (text, kind) = self.fit(text, width - 8.0, kind.centered())?;
+        let half = self.width_of(&text, kind)? / 2.0 + 3.0;
+        let baseline = top - 11.0;
+        let height = kind.size * CAP_HEIGHT + 5.0;
+        self.rect((middle - half, baseline - height), (middle + half, top - 4.0), PAPER)?;
+        self.text(&text, (middle, baseline), kind)
+    }
+
     /// A text that runs upward, its baseline at `x`.
     pub fn upward(&self, text: &str, (x, y): (f64, f64), kind: Type) -> Result<()> {
         let corner = (x - kind.size * LINE_HEIGHT / 2.0, y);

@@ -16,11 +16,13 @@ pub struct ConfusionPlot {
     pub subject: String,
     /// Row = true class, column = predicted class.
     pub counts: [[u64; Emotion::COUNT]; Emotion::COUNT],
+    /// The accuracy's 95 % interval, 0 to 1.
+    pub interval: Option<(f64, f64)>,
 }
 
 const LEFT: f64 = 330.0;
-const TOP: f64 = 190.0;
-const CELL: (f64, f64) = (136.0, 108.0);
+const TOP: f64 = 158.0;
+const CELL: (f64, f64) = (136.0, 113.0);
 
 impl ConfusionPlot {
     fn cells(&self) -> impl Iterator<Item = (Emotion, Emotion, u64, f64)> + '_ {
@@ -56,13 +58,18 @@ impl ConfusionPlot {
         let words = format!("{} of {} right", thousands(right), thousands(total));
         canvas.text(&words, (left, TOP + 160.0), Type::new(30.0).color(MUTED))?;
 
-        let mut y = TOP + 254.0;
+        if let Some((low, high)) = self.interval {
+            let words = format!("95 % interval {:.1}–{:.1} %", low * 100.0, high * 100.0);
+            canvas.text(&words, (left, TOP + 204.0), Type::new(30.0).color(MUTED))?;
+        }
+
+        let mut y = TOP + 290.0;
         let confusions = self.confusions(6);
         if !confusions.is_empty() {
             canvas.text("Confused most", (left, y), Type::new(32.0).color(MUTED))?;
         }
         for (truth, predicted, share) in confusions {
-            y += 62.0;
+            y += 60.0;
             canvas.rect((left, y - 28.0), (left + 10.0, y + 8.0), class_color(truth))?;
             let words = format!("{truth} as {predicted}");
             canvas.text(&words, (left + 26.0, y), Type::new(34.0))?;
@@ -93,16 +100,16 @@ impl Plot for ConfusionPlot {
             let kind = if truth == predicted { kind.bold() } else { kind };
             let middle = x + CELL.0 / 2.0;
             let (number, kind) = canvas.fit(&thousands(count), CELL.0 - 10.0, kind)?;
-            canvas.text(&number, (middle, y + 52.0), kind)?;
+            canvas.text(&number, (middle, y + 54.0), kind)?;
             let kind = Type { size: 26.0, bold: false, ..kind };
-            canvas.text(&percent(share, 0), (middle, y + 88.0), kind)?;
+            canvas.text(&percent(share, 0), (middle, y + 91.0), kind)?;
         }
         for emotion in Emotion::ALL {
             let place = emotion.index() as f64 + 0.5;
             let (x, y) = (LEFT + CELL.0 * place, TOP + CELL.1 * place);
             let kind = Type::new(32.0).bold();
             let color = class_color(emotion);
-            canvas.rect((LEFT - 14.0, y - 52.0), (LEFT - 6.0, y + 52.0), color)?;
+            canvas.rect((LEFT - 14.0, y - 55.0), (LEFT - 6.0, y + 55.0), color)?;
             canvas.label(emotion.name(), (LEFT - 28.0, y), kind.align(Align::Right))?;
             let bottom = TOP + CELL.1 * Emotion::COUNT as f64;
             canvas.rect((x - 66.0, bottom + 6.0), (x + 66.0, bottom + 14.0), color)?;
@@ -115,7 +122,7 @@ impl Plot for ConfusionPlot {
         let kind = Type::new(30.0).color(MUTED).centered();
         let middle = (LEFT + CELL.0 * 3.5, TOP + CELL.1 * 3.5);
         canvas.upward("true class", (100.0, middle.1), kind)?;
-        canvas.text("predicted class", (middle.0, TOP + CELL.1 * 7.0 + 102.0), kind)?;
+        canvas.text("predicted class", (middle.0, TOP + CELL.1 * 7.0 + 104.0), kind)?;
         self.summary(canvas)
     }
 }
@@ -131,7 +138,7 @@ mod tests {
             row[place] = 140;
         }
         counts[1][0] = 300;
-        ConfusionPlot { subject: "made-up sample".into(), counts }
+        ConfusionPlot { subject: "made-up sample".into(), counts, interval: Some((0.5, 0.6)) }
     }
 
     #[test]
@@ -150,7 +157,7 @@ mod tests {
         let mut one = plot();
         one.counts[3] = [0; 7];
         assert!(!Figure::new(one).unwrap().svg().contains("NaN"));
-        let none = ConfusionPlot { subject: "FER2013".into(), counts: [[0; 7]; 7] };
+        let none = ConfusionPlot { counts: [[0; 7]; 7], ..plot() };
         assert!(Figure::new(none).unwrap().svg().contains("no predictions"));
     }
 }

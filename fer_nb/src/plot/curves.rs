@@ -73,9 +73,8 @@ impl CurvesPlot {
         let kind = Type::new(26.0).color(MUTED).centered();
         let mut marks = axis::ticks(first, last, 6);
         marks.retain(|mark| mark.fract() == 0.0);
-        if marks.is_empty() {
-            marks = vec![first, last];
-            marks.dedup();
+        if marks.first().is_none_or(|mark| x.at(*mark) - x.at(first) > 60.0) {
+            marks.insert(0, first);
         }
         for mark in marks {
             canvas.text(&axis::number(mark, 1.0), (x.at(mark), BOTTOM + 42.0), kind)?;

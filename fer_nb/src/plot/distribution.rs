@@ -62,8 +62,7 @@ impl Plot for DistributionPlot {
                 canvas.rect(from, to, self.shade(color, place))?;
                 canvas.frame(from, to, 3.0, color)?;
                 let number = thousands(count as u64);
-                let (number, kind) = canvas.fit(&number, bar, Type::new(26.0).centered())?;
-                canvas.text(&number, (x0 + bar / 2.0, y - 10.0), kind)?;
+                canvas.bar_label(&number, (x0 + bar / 2.0, from.1), bar, Type::new(26.0))?;
             }
             let middle = left + group * (emotion.index() as f64 + 0.5);
             canvas.text(emotion.name(), (middle, 1005.0), Type::new(36.0).bold().centered())?;

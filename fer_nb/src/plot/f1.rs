@@ -66,9 +66,9 @@ impl Plot for F1Plot {
                 canvas.rect(from, to, fill)?;
                 canvas.frame(from, to, 3.0, color)?;
                 let words = if value.is_finite() { format!("{value:.2}") } else { "–".into() };
-                let kind = Type::new(30.0).centered();
+                let kind = Type::new(30.0);
                 let kind = if slot == 0 { kind.bold() } else { kind.color(MUTED) };
-                canvas.text(&words, (x + bar / 2.0, y - 12.0), kind)?;
+                canvas.bar_label(&words, (x + bar / 2.0, from.1), bar, kind)?;
             }
             let middle = left + group * (place as f64 + 0.5);
             canvas.text(name, (middle, 1005.0), Type::new(35.0).bold().centered())?;

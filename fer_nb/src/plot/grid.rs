@@ -1,9 +1,8 @@
 //! Faces in rows and columns: samples of each class, or what augmentation makes of them.
 
-use crate::data::PIXELS;
 use crate::emotion::Emotion;
 use crate::error::Result;
-use crate::plot::canvas::{Align, Canvas, MARGIN, Type, WIDTH};
+use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
 use crate::plot::figure::Plot;
 use crate::plot::palette::{MUTED, class_color};
 use crate::plot::picture::PictureBackend;
@@ -45,15 +44,17 @@ impl Plot for GridPlot {
         if columns == 0 {
             return canvas.nothing("There are no images to show.");
         }
-        let top = if self.heads.is_empty() { 166.0 } else { 210.0 };
-        let names = 200.0;
-        let room = f64::from(WIDTH) - 2.0 * MARGIN - names - self.gaps(columns);
-        let pitch = ((1060.0 - top) / self.rows.len() as f64).min(room / columns as f64).min(400.0);
-        // Half of an image's pixels across, so that pixels are whole at twice the size.
-        let side = (pitch * 0.93 / 24.0).floor().max(pitch * 0.93 / 24.0 - 0.25) * 24.0;
-        let width = names + pitch * columns as f64 + self.gaps(columns);
-        let left = (f64::from(WIDTH) - width) / 2.0 + names;
-        let at = |column: usize| left + pitch * column as f64 + self.gaps(column);
+        let top = if self.heads.is_empty() { 176.0 } else { 214.0 };
+        let left = MARGIN + 210.0;
+        let room = f64::from(WIDTH) - MARGIN - left - self.gaps(columns);
+        let pitch = ((1068.0 - top) / self.rows.len() as f64).min(room / columns as f64).min(400.0);
+        // A multiple of half an image's width, where that costs little: then every pixel of the
+        // image covers whole pixels of the picture at twice the size.
+        let halves = pitch * 0.95 / 24.0;
+        let side = 24.0 * if halves.fract() < 0.3 { halves.floor() } else { halves };
+        // Few columns are spread, though not so far that a row falls apart.
+        let across = (room / columns as f64).min(side * 1.3);
+        let at = |column: usize| left + across * column as f64 + self.gaps(column);
 
         for (start, head) in &self.heads {
             canvas.text(head, (at(*start), top - 14.0), Type::new(28.0).color(MUTED))?;
@@ -61,8 +62,7 @@ impl Plot for GridPlot {
         for (place, row) in self.rows.iter().enumerate() {
             let y = top + pitch * place as f64;
             let size = (pitch * 0.35).min(34.0);
-            let kind = Type::new(size).bold().align(Align::Right);
-            canvas.label(row.class.name(), (left - 34.0, y + side / 2.0), kind)?;
+            canvas.label(row.class.name(), (MARGIN, y + side / 2.0), Type::new(size).bold())?;
             let color = class_color(row.class);
             canvas.rect((left - 20.0, y), (left - 12.0, y + side), color)?;
             if row.faces.is_empty() {
@@ -77,14 +77,10 @@ impl Plot for GridPlot {
     }
 }
 
-/// The bytes of one face out of a block of them, u8 [N × 2304].
-pub fn face_of(pixels: &[u8], index: usize) -> Option<Vec<u8>> {
-    pixels.get(index * PIXELS..(index + 1) * PIXELS).map(<[u8]>::to_vec)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::PIXELS;
     use crate::plot::Figure;
 
     fn plot(rows: usize, columns: usize) -> GridPlot {

@@ -15,6 +15,7 @@ pub mod distribution;
 pub mod f1;
 pub mod figure;
 pub mod grid;
+mod impls;
 pub mod palette;
 pub mod picture;
 pub mod predictions;
@@ -23,3 +24,4 @@ pub mod svg;
 
 pub use canvas::{Canvas, HEIGHT, WIDTH};
 pub use figure::{Figure, Plot};
+pub use impls::{augmentation_preview, predictions};

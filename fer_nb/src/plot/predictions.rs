@@ -56,8 +56,8 @@ impl Plot for PredictionsPlot {
             return canvas.nothing("There are no images to predict.");
         }
         let columns = match faces.len() {
-            1 => 1,
-            2 | 4 => 2,
+            0..=3 => 1,
+            4 => 2,
             _ => 3,
         };
         let rows = faces.len().div_ceil(columns);
@@ -81,7 +81,7 @@ fn draw_face<DB: PictureBackend>(
     (left, top): (f64, f64),
     (width, height): (f64, f64),
 ) -> Result<()> {
-    let side = (height - 100.0).min(width * 0.42);
+    let side = (height - 100.0).min(width * 0.38);
     let size = (side / 7.5).min(34.0).min(width / 20.0);
     let predicted = face.predicted();
     let words = match predicted {

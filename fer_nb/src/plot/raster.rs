@@ -1,5 +1,5 @@
-//! Figures as pixels: plotters' bitmap backend at twice the size asked for, halved, and packed as
-//! PNG. Halving smooths what plotters draws with hard edges: polygons, and glyphs that it places on
+//! Figures as pixels: plotters' bitmap backend on a larger sheet than asked for, which is shrunk and
+//! packed as PNG. Shrinking smooths what plotters draws with hard edges: polygons, and glyphs that it places on
 //! whole pixels.
 
 use image::codecs::png::PngEncoder;
@@ -26,19 +26,25 @@ impl Raster {
         Self { width, height, pixels: vec![255; width as usize * height as usize * CHANNELS] }
     }
 
-    /// Half the width and height; each pixel is the mean of four.
-    pub fn halved(&self) -> Self {
-        let (width, height) = (self.width / 2, self.height / 2);
-        let row = self.width as usize * CHANNELS;
+    /// Width and height divided by `factor`; each pixel is the mean of the square it stands for.
+    pub fn shrunk(&self, factor: u32) -> Self {
+        let factor = factor.clamp(1, 16);
+        let (width, height) = (self.width / factor, self.height / factor);
+        let (row, side) = (self.width as usize * CHANNELS, factor as usize);
+        let area = factor * factor;
         let mut pixels = Vec::with_capacity(width as usize * height as usize * CHANNELS);
-        for pair in self.pixels.chunks_exact(row * 2).take(height as usize) {
-            let (upper, lower) = pair.split_at(row);
-            let blocks = upper.chunks_exact(2 * CHANNELS).zip(lower.chunks_exact(2 * CHANNELS));
-            for (above, below) in blocks.take(width as usize) {
-                if let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (above, below) {
-                    pixels.extend([mean([a, d, g, j]), mean([b, e, h, k]), mean([c, f, i, l])]);
+        let mut sums = vec![0u32; width as usize * CHANNELS];
+        for band in self.pixels.chunks_exact((row * side).max(1)) {
+            sums.fill(0);
+            for line in band.chunks_exact(row) {
+                let squares = line.chunks_exact(side * CHANNELS);
+                for (sum, square) in sums.chunks_exact_mut(CHANNELS).zip(squares) {
+                    for pixel in square.chunks_exact(CHANNELS) {
+                        sum.iter_mut().zip(pixel).for_each(|(sum, v)| *sum += u32::from(*v));
+                    }
                 }
             }
+            pixels.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
         }
         Self { width, height, pixels }
     }
@@ -47,10 +53,6 @@ impl Raster {
     pub fn encode(&self) -> Result<Vec<u8>, ImageError> {
         encode(&self.pixels, self.width, self.height, ExtendedColorType::Rgb8)
     }
-}
-
-fn mean(four: [&u8; 4]) -> u8 {
-    ((four.into_iter().map(|v| u16::from(*v)).sum::<u16>() + 2) / 4) as u8
 }
 
 /// A square gray picture, u8 [`side` × `side`], as a PNG file.
@@ -105,10 +107,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halving_takes_means() {
+    fn shrinking_takes_means() {
         let mut raster = Raster::white(4, 2);
         raster.pixels[..3].copy_from_slice(&[15, 255, 255]);
-        let half = raster.halved();
+        let half = raster.shrunk(2);
         assert_eq!((half.width, half.height), (2, 1));
         assert_eq!(half.pixels, [195, 255, 255, 255, 255, 255]);
     }
