@@ -65,6 +65,7 @@ class Client(NotebookClient):
             allow_errors=True,  # judged below, together with what evcxr calls "ok"
             **options,
         )
+        self.verdicts = {}  # of the code cells by index: why it failed, or None
 
     async def async_execute_cell(self, cell, cell_index, *arguments, **options):
         if cell.cell_type != "code" or not cell.source.strip():
@@ -79,9 +80,10 @@ class Client(NotebookClient):
             raise NotebookFailed(report(cell, cell_index, source, str(error))) from None
         finally:
             cell.source = source
-        tags = cell.metadata.get("tags", [])
-        if not ran and "raises-exception" not in tags:
-            raise NotebookFailed(report(cell, cell_index, source, reason(cell.outputs)))
+        verdict = None if ran else reason(cell.outputs)
+        self.verdicts[cell_index] = verdict
+        if verdict and "raises-exception" not in cell.metadata.get("tags", []):
+            raise NotebookFailed(report(cell, cell_index, source, verdict))
         return result
 
     async def defines(self, variable):
@@ -130,7 +132,7 @@ def report(cell, index, source, why):
 
 
 def execute(path):
-    """The notebook with its outputs, and the failure that ended it or None."""
+    """The notebook with its outputs, the verdicts, and the failure that ended it or None."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -139,10 +141,10 @@ def execute(path):
     try:
         client.execute()
     except NotebookFailed as error:
-        return notebook, error
+        return notebook, client.verdicts, error
     except (DeadKernelError, RuntimeError) as error:  # the kernel did not come up
-        return notebook, NotebookFailed(f"the kernel did not start: {error}")
-    return notebook, None
+        return notebook, client.verdicts, NotebookFailed(f"the kernel did not start: {error}")
+    return notebook, client.verdicts, None
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -192,11 +194,11 @@ def figures_folder():
     return Path(os.environ.get("FER_FIGURES_DIR") or ROOT / "build" / "figures")
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description="Executes the notebooks.")
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "build")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     every = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     paths = [path.resolve() for path in options.notebooks] or every
     if not options.notebooks and len(every) != NOTEBOOKS:
@@ -208,7 +210,7 @@ def main():
     for path in paths:
         print(f"  ... {path.stem}", flush=True)
         started = time.monotonic()
-        notebook, failure = execute(path)
+        notebook, _, failure = execute(path)
         write_reports(notebook, path.stem, options.out)
         seconds = time.monotonic() - started
         if failure:

@@ -5,38 +5,16 @@ Run with the project's Python: .venv/bin/python -m pytest tests/test_against_skl
 
 import csv
 import json
-import os
 import re
-import subprocess
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
+from program import SHARED, fer
 
 metrics = pytest.importorskip("sklearn.metrics")
 
-ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
-
-
-def fer_binary():
-    """The program under test: $FER_BINARY, the installed one, or the newest that cargo built."""
-    if named := os.environ.get("FER_BINARY"):
-        return Path(named)
-    built = sorted(ROOT.glob("build/target/**/fer"), key=lambda path: path.stat().st_mtime)
-    found = [path for path in [ROOT / ".venv/bin/fer", *reversed(built)] if path.is_file()]
-    if not found:
-        pytest.fail("no fer program: build it with `cargo build --features cli`")
-    return found[0]
-
-
-def fer(*arguments):
-    library = ROOT / ".venv" / "torch" / "lib"
-    environment = dict(os.environ)
-    environment["LD_LIBRARY_PATH"] = f"{library}:{environment.get('LD_LIBRARY_PATH', '')}"
-    command = [str(fer_binary()), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
 
 
 def write(path, labels, rows, kind="prob"):
@@ -231,12 +209,13 @@ def test_arguments_that_are_not_understood():
         assert (done.returncode, done.stderr) == (0, "") and done.stdout
 
 
+REFERENCE = SHARED / "reference" / "seed_cnn_torch_publictest.csv"
+
+
+@pytest.mark.skipif(not REFERENCE.is_file(), reason="the reference is not at hand")
 def test_reference_logits(tmp_path):
-    """3,589 real predictions, where FER_REFERENCE_DIR says where they are."""
-    folder = os.environ.get("FER_REFERENCE_DIR")
-    if not folder:
-        pytest.skip("FER_REFERENCE_DIR is not set")
-    with open(Path(folder) / "seed_cnn_torch_publictest.csv", newline="") as file:
+    """3,589 predictions of a network trained on real faces."""
+    with open(REFERENCE, newline="") as file:
         rows = list(csv.DictReader(file))
     labels = np.array([int(row["label"]) for row in rows])
     logits = np.array(

@@ -1,6 +1,8 @@
 //! What is wrong with the data itself: copies, copies across train and test, copies that disagree on
 //! the label, and images of one flat colour.
 
+use std::collections::BTreeMap;
+
 use polars::prelude::*;
 
 use super::{Dataset, Fer2013, Origin, text};
@@ -58,6 +60,13 @@ struct Member<'a> {
     emotion: Emotion,
 }
 
+impl From<&Member<'_>> for Affected {
+    fn from(member: &Member) -> Self {
+        let Member { split, emotion, .. } = *member;
+        Self { split, source: String::new(), emotion, problems: Vec::new(), group: None }
+    }
+}
+
 impl Fer2013 {
     /// Looks for copies, leaks, contradictions and flat images; a fraction of a second.
     pub fn audit(&self) -> Result<Audit> {
@@ -79,11 +88,8 @@ impl Fer2013 {
         };
         audit.distinct = audit.images - audit.copies;
 
-        // Problems by split and index, so that the table comes out in the data's own order.
-        let mut problems: std::collections::BTreeMap<
-            (usize, usize),
-            (Emotion, Vec<&'static str>, Option<u32>),
-        > = Default::default();
+        // By split and index, so that the table comes out in the data's own order.
+        let mut affected: BTreeMap<(usize, usize), Affected> = BTreeMap::new();
         for (number, group) in (1u32..).zip(&groups) {
             let counts = count_splits(group);
             let [train, validation, test] = counts;
@@ -111,26 +117,27 @@ impl Fer2013 {
                 if disagrees {
                     found.push("labels disagree");
                 }
-                problems
-                    .insert((member.split, member.index), (member.emotion, found, Some(number)));
+                affected.insert(
+                    (member.split, member.index),
+                    Affected { problems: found, group: Some(number), ..Affected::from(member) },
+                );
             }
         }
         for member in members.iter().filter(|member| is_flat(member.pixels)) {
             audit.flat += 1;
-            problems
+            affected
                 .entry((member.split, member.index))
-                .or_insert((member.emotion, Vec::new(), None))
-                .1
+                .or_insert_with(|| Affected::from(member))
+                .problems
                 .push("one flat colour");
         }
 
-        let sources = self.parts().map(sources);
-        for ((split, index), (emotion, problems, group)) in problems {
-            let source = match &sources[split] {
-                Ok(names) => names.get(index).cloned().unwrap_or_default(),
-                Err(_) => String::new(),
-            };
-            audit.affected.push(Affected { split, source, emotion, problems, group });
+        let [train, validation, test] = self.parts();
+        let sources = [sources(train)?, sources(validation)?, sources(test)?];
+        for ((split, index), mut row) in affected {
+            let source = sources.get(split).and_then(|names| names.get(index));
+            row.source = source.cloned().unwrap_or_default();
+            audit.affected.push(row);
         }
         Ok(audit)
     }
@@ -280,7 +287,9 @@ fn groups_of_copies<'a>(members: &[Member<'a>]) -> Vec<Vec<Member<'a>>> {
 fn count_splits(group: &[Member]) -> [usize; 3] {
     let mut counts = [0; 3];
     for member in group {
-        counts[member.split] += 1;
+        if let Some(count) = counts.get_mut(member.split) {
+            *count += 1;
+        }
     }
     counts
 }

@@ -76,7 +76,7 @@ mod tests {
         let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
         assert_eq!(lines[0], "Images by class, made-up sample, seed 1 (not FER2013)");
         assert_eq!(lines[2], "angry         3,196 (13.9 %)      799 (13.9 %)        0 ( 0.0 %)");
-        assert_eq!(lines[9], "total        22,968            5,741                0");
+        assert_eq!(lines[9], "total        22,968             5,741                 0");
         let table = distribution.table().unwrap();
         assert_eq!(table.shape(), (8, 4));
         assert_eq!(table.column("train").unwrap().u64().unwrap().get(7), Some(22_968));

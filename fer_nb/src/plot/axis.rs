@@ -72,15 +72,7 @@ pub fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
 
 /// 22968 as "22,968".
 pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+    crate::data::text::count(number as usize)
 }
 
 /// A share of 0 to 1 as percent with `digits` decimals: "59.5 %". NaN is "–".

@@ -38,7 +38,7 @@ pub fn tint(color: RGBColor, share: f64) -> RGBColor {
 }
 
 /// The sequential scale for a share of 0 to 1: ColorBrewer's nine "Blues", lightest first, with
-/// straight lines between them. Values outside, and NaN, count as the nearer end.
+/// straight lines between them. Values outside count as the nearer end, NaN as 0.
 pub fn sequential(share: f64) -> RGBColor {
     const BLUES: [RGBColor; 9] = [
         RGBColor(0xf7, 0xfb, 0xff),
@@ -51,7 +51,8 @@ pub fn sequential(share: f64) -> RGBColor {
         RGBColor(0x08, 0x51, 0x9c),
         RGBColor(0x08, 0x30, 0x6b),
     ];
-    let place = share.max(0.0).min(1.0) * (BLUES.len() - 1) as f64;
+    let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
+    let place = share * (BLUES.len() - 1) as f64;
     let low = (place as usize).min(BLUES.len() - 2);
     match (BLUES.get(low), BLUES.get(low + 1)) {
         (Some(from), Some(to)) => mix(*from, *to, place - low as f64),

@@ -56,8 +56,8 @@ impl Plot for PredictionsPlot {
             return canvas.nothing("There are no images to predict.");
         }
         let columns = match faces.len() {
-            1 => 1,
-            2 | 4 => 2,
+            0..=3 => 1,
+            4 => 2,
             _ => 3,
         };
         let rows = faces.len().div_ceil(columns);
