@@ -10,8 +10,8 @@ use super::raster::{Both, Canvas, Egg, Lens, Pose, Without};
 pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
     let person = Person::new(chance);
     let pose = Pose {
-        shift: [0.03 * chance.bell(), 0.03 * chance.bell() - 0.03],
-        scale: (1.16 + 0.05 * chance.bell()).clamp(1.0, 1.32),
+        shift: [0.03 * chance.bell(), 0.03 * chance.bell() - 0.06],
+        scale: (1.28 + 0.06 * chance.bell()).clamp(1.1, 1.45),
         turn: 0.028 * chance.bell(),
         yaw: 0.055 * chance.bell(),
         pitch: 0.03 * chance.bell(),
