@@ -11,7 +11,7 @@ pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
     let person = Person::new(chance);
     let pose = Pose {
         shift: [0.03 * chance.bell(), 0.03 * chance.bell() - 0.06],
-        scale: (1.28 + 0.06 * chance.bell()).clamp(1.1, 1.45),
+        scale: (1.24 + 0.05 * chance.bell()).clamp(1.08, 1.4),
         turn: 0.028 * chance.bell(),
         yaw: 0.055 * chance.bell(),
         pitch: 0.03 * chance.bell(),
@@ -39,21 +39,21 @@ pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
 
 /// A wall in a slope of tones, with a few blurred things on it.
 fn backdrop(canvas: &mut Canvas, chance: &mut Chance) {
-    let base = chance.between(0.1, 0.85);
-    let slope = [0.15 * chance.bell(), 0.15 * chance.bell()];
+    let base = chance.between(0.2, 0.6);
+    let slope = [0.1 * chance.bell(), 0.1 * chance.bell()];
     canvas.all(|x, y, _| (base + slope[0] * x + slope[1] * y).clamp(0.0, 1.0));
     for _ in 0..chance.below(5) {
         let at = [chance.between(-1.2, 1.2), chance.between(-1.2, 1.2)];
         let thing = Egg::new(at, [chance.between(0.1, 0.7), chance.between(0.1, 0.9)]);
         let soft = chance.between(0.02, 0.5);
-        canvas.fill(&thing, chance.unit(), chance.between(0.2, 0.7), soft);
+        canvas.fill(&thing, chance.between(0.1, 0.8), chance.between(0.2, 0.6), soft);
     }
 }
 
 /// Light from one side, more or less hard, and the roundness it gives the head.
 fn light(canvas: &mut Canvas, chance: &mut Chance) {
-    let from = [0.15 * chance.bell(), 0.08 * chance.bell() - 0.05];
-    let round = chance.between(0.1, 0.35);
+    let from = [0.1 * chance.bell(), 0.06 * chance.bell() - 0.05];
+    let round = chance.between(0.15, 0.3);
     canvas.all(|x, y, tone| {
         let rim = (1.7 * x * x + 0.8 * y * y).min(1.0);
         tone * (1.08 + from[0] * x + from[1] * y - round * rim)
@@ -255,8 +255,8 @@ impl Face<'_> {
         };
         canvas.fill(&eye, 0.62 + 0.3 * p.skin, 1.0, 0.02);
         let pupil = [at[0] + gaze[0], at[1] + gaze[1] - 0.012];
-        canvas.fill(&Both(eye, Egg::new(pupil, [0.075; 2])), p.iris, 1.0, 0.02);
-        canvas.fill(&Both(eye, Egg::new(pupil, [0.034; 2])), 0.03, 1.0, 0.02);
+        canvas.fill(&Both(eye, Egg::new(pupil, [0.09; 2])), p.iris, 1.0, 0.02);
+        canvas.fill(&Both(eye, Egg::new(pupil, [0.045; 2])), 0.03, 1.0, 0.02);
         let glint = Egg::new([pupil[0] - 0.025, pupil[1] - 0.03], [0.02; 2]);
         canvas.fill(&Both(eye, glint), 1.0, 0.8, 0.02);
         // Lashes along the upper lid, a fainter lower rim, and the crease of the lid.
