@@ -154,10 +154,10 @@ impl Expression {
     pub fn of(emotion: Emotion, chance: &mut Chance) -> Self {
         let full = Self::full(emotion, chance);
         let other = Self::full(taken_for(emotion), chance);
-        let trace = if chance.odds(0.4) { chance.between(0.0, 0.35) } else { 0.0 };
+        let trace = if chance.odds(0.5) { chance.between(0.0, 0.45) } else { 0.0 };
         let weak = chance.unit();
         let strength =
-            if emotion == Emotion::Neutral { 1.0 } else { 1.2 - 0.7 * weak * weak * weak };
+            if emotion == Emotion::Neutral { 1.0 } else { 1.25 - 0.95 * weak * weak * weak };
         let mixed = full.toward(&other, trace).scaled(strength);
         mixed.plus(&Self::resting(chance))
     }

@@ -41,14 +41,14 @@ pub(super) enum Hairstyle {
 impl Person {
     /// Someone who was never seen before.
     pub fn new(chance: &mut Chance) -> Self {
-        let skin = chance.between(0.55, 0.88);
+        let skin = chance.between(0.58, 0.86);
         // Fair hair only with fair skin; now and then gray.
         let fairest = if skin > 0.62 { 0.5 } else { 0.22 };
         let shade = chance.unit();
         let hair = if chance.odds(0.12) {
-            chance.between(0.45, 0.65)
+            chance.between(0.45, 0.6)
         } else {
-            0.05 + (fairest - 0.05) * shade * shade
+            0.12 + (fairest - 0.12) * shade * shade
         };
         let hairstyle = match chance.unit() {
             x if x < 0.1 => Hairstyle::Bald,
