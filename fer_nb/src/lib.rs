@@ -1,4 +1,22 @@
 //! Facial-emotion recognition as a Rust notebook workflow.
+//!
+//! The modules are the workflow's stages, in order: [`project`], [`data`], [`model`], [`train`],
+//! [`evaluate`], [`deploy`]; each uses only those before it. [`plot`] and [`notebook`] look at
+//! results. A notebook starts with `use fer_nb::prelude::*;`, and this is a whole run:
+//!
+//! ```no_run
+//! use fer_nb::prelude::*;
+//!
+//! let data = Fer2013::open()?; // FER2013 where it is found, else made-up faces
+//! let config = TrainConfig { epochs: 2, ..TrainConfig::default() };
+//! let mut trainer = Trainer::new(SeedCnn::new(device(), config.seed)?, config)?
+//!     .run(runs("baseline"))
+//!     .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(3))
+//!     .callback(ModelCheckpoint::best(ValLoss, runs("baseline")));
+//! let history = trainer.fit(&data)?;
+//! println!("{history}\n{}", trainer.evaluate(&data.test)?.classification_report());
+//! # Ok::<(), Error>(())
+//! ```
 
 pub mod data;
 pub mod deploy;
@@ -6,5 +24,27 @@ pub mod emotion;
 pub mod error;
 pub mod evaluate;
 pub mod model;
+pub mod notebook;
+pub mod plot;
 pub mod project;
 pub mod train;
+
+/// Everything that a notebook uses by name.
+pub mod prelude {
+    pub use crate::data::{Audit, Augmentation, ClassDistribution, Dataset, Fer2013, SampleConfig};
+    pub use crate::deploy::{ModelCard, Prediction, Predictor};
+    pub use crate::emotion::Emotion;
+    pub use crate::error::{Error, Result};
+    pub use crate::evaluate::{
+        ClassificationReport, ConfusionMatrix, Evaluation, evaluate, original,
+    };
+    pub use crate::model::{Network, SeedCnn, Summary};
+    pub use crate::notebook::{Table, gallery};
+    pub use crate::plot::{Figure, augmentation_preview, predictions};
+    pub use crate::project::{Environment, device, figures, param, runs};
+    pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
+    pub use crate::train::{
+        Callback, EarlyStopping, EpochEnd, EpochRecord, History, ModelCheckpoint, Monitor,
+        ReduceLrOnPlateau, RunFolder, TrainConfig, Trainer,
+    };
+}

@@ -27,14 +27,26 @@ pub struct Augmentation {
 
 impl Default for Augmentation {
     fn default() -> Self {
-        Self { rotation: 10.0, width_shift: 0.1, height_shift: 0.1, zoom: 0.1, horizontal_flip: true }
+        Self {
+            rotation: 10.0,
+            width_shift: 0.1,
+            height_shift: 0.1,
+            zoom: 0.1,
+            horizontal_flip: true,
+        }
     }
 }
 
 impl Augmentation {
     /// Leaves images as they are.
     pub fn none() -> Self {
-        Self { rotation: 0.0, width_shift: 0.0, height_shift: 0.0, zoom: 0.0, horizontal_flip: false }
+        Self {
+            rotation: 0.0,
+            width_shift: 0.0,
+            height_shift: 0.0,
+            zoom: 0.0,
+            horizontal_flip: false,
+        }
     }
 
     /// Names the first value outside its range.
@@ -42,7 +54,11 @@ impl Augmentation {
         let within = |field: &str, value: f64, top: f64, closed: bool| {
             let fits = (0.0..top).contains(&value) || (closed && value == top);
             let range = if closed { format!("0 to {top}") } else { format!("0 to below {top}") };
-            if fits { Ok(()) } else { Err(Error::config(format!("augmentation.{field}"), value, range)) }
+            if fits {
+                Ok(())
+            } else {
+                Err(Error::config(format!("augmentation.{field}"), value, range))
+            }
         };
         within("rotation", self.rotation, 180.0, true)?;
         within("width_shift", self.width_shift, 1.0, true)?;
@@ -60,7 +76,8 @@ impl Augmentation {
         let theta = Tensor::f_from_slice(&self.matrices(count, seed))?
             .f_view([count, 2, 3])?
             .f_to_device(images.device())?;
-        let grid = Tensor::f_affine_grid_generator(&theta, [count, channels, height, width], false)?;
+        let grid =
+            Tensor::f_affine_grid_generator(&theta, [count, channels, height, width], false)?;
         const BILINEAR: i64 = 0;
         const BORDER: i64 = 1;
         Ok(images.f_grid_sampler(&grid, BILINEAR, BORDER, false)?)

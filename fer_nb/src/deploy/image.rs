@@ -187,7 +187,7 @@ mod tests {
     fn colours_become_pils_gray() {
         let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 200, 90], [255, 255, 255]];
         let image = RgbImage::from_fn(5, 1, |x, _| Rgb(colours[x as usize]));
-        // PIL 12: Image.convert("L")
+        // PIL 13: Image.convert("L")
         let expected = [76, 150, 29, 131, 255];
         assert_eq!(gray(&DynamicImage::ImageRgb8(image.clone())).into_raw(), expected);
         let rgba = RgbaImage::from_fn(5, 1, |x, _| {

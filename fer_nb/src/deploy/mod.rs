@@ -7,6 +7,8 @@
 pub mod image;
 pub mod model_card;
 pub mod prediction;
+mod predictor;
 
 pub use model_card::ModelCard;
 pub use prediction::Prediction;
+pub use predictor::Predictor;

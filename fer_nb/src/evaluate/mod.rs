@@ -17,6 +17,7 @@
 
 pub mod accuracy;
 pub mod confusion;
+mod network;
 pub mod original;
 pub mod predictions;
 pub mod report;
@@ -24,6 +25,8 @@ mod table_file;
 
 pub use accuracy::Accuracy;
 pub use confusion::{Confusion, ConfusionMatrix};
+pub use network::evaluate;
+pub(crate) use network::rows;
 pub use original::{Original, original};
 pub use predictions::{Evaluation, EvaluationSummary};
 pub use report::{ClassificationReport, Scores};

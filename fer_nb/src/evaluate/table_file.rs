@@ -216,4 +216,19 @@ mod tests {
         let error = Evaluation::from_csv(folder.path()).unwrap_err().to_string();
         assert!(error.starts_with("cannot read "), "{error}");
     }
+    /// A PyTorch run's logits of 3,589 images; $FER_REFERENCE_DIR says where they are.
+    #[test]
+    fn reference_logits_score_as_scikit_learn_says() {
+        let Some(folder) = std::env::var_os("FER_REFERENCE_DIR") else {
+            eprintln!("skipped: FER_REFERENCE_DIR is not set");
+            return;
+        };
+        let path = Path::new(&folder).join("seed_cnn_torch_publictest.csv");
+        let evaluation = Evaluation::from_csv(path).unwrap();
+        let accuracy = evaluation.accuracy();
+        assert_eq!((accuracy.correct, accuracy.total), (2151, 3589));
+        let macro_avg = evaluation.classification_report().macro_avg;
+        assert!((macro_avg.f1 - 0.539_400_794_478_731_3).abs() < 1e-12, "{macro_avg:?}");
+        assert!((evaluation.loss - 1.051_963_954_503_97).abs() < 1e-6, "{}", evaluation.loss);
+    }
 }

@@ -183,8 +183,12 @@ mod tests {
     fn the_table_is_the_originals_to_the_last_parameter() {
         let network = SeedCnn::new(Device::Cpu, 0).unwrap();
         let summary = network.summary();
-        let counts: Vec<i64> =
-            summary.layers.iter().map(|layer| layer.parameters).filter(|count| *count > 0).collect();
+        let counts: Vec<i64> = summary
+            .layers
+            .iter()
+            .map(|layer| layer.parameters)
+            .filter(|count| *count > 0)
+            .collect();
         assert_eq!(counts, [320, 9_248, 18_496, 36_928, 73_856, 147_584, 1_179_904, 1_799]);
         assert_eq!(summary.total(), 1_468_135);
         assert_eq!(summary.total(), network.parameters().count());

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// One layer: its name, what it puts out for one image, and how many numbers it learns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LayerSummary {
     /// Name and kind: "conv1_1 (Conv2D)".
     pub layer: String,
@@ -14,7 +16,7 @@ pub struct LayerSummary {
 }
 
 /// A network, layer by layer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// The architecture's name.
     pub network: String,

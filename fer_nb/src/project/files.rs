@@ -10,10 +10,7 @@ use crate::error::{Error, Result};
 /// Lets `write` fill a temporary file beside `path`, syncs it to disk, and puts it in `path`'s
 /// place in one step. If anything fails, the temporary file is removed and what was at `path`
 /// stays. Folders above `path` are made.
-pub fn replace_file(
-    path: impl AsRef<Path>,
-    write: impl FnOnce(&Path) -> Result<()>,
-) -> Result<()> {
+pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let path = path.as_ref();
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),

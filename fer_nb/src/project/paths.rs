@@ -11,7 +11,8 @@ pub fn root() -> Result<PathBuf> {
         return Ok(root.into());
     }
     let here = std::env::current_dir().map_err(|error| Error::io("read", ".", error))?;
-    let is_root = |folder: &&Path| folder.join("fer_nb").is_dir() && folder.join("notebooks").is_dir();
+    let is_root =
+        |folder: &&Path| folder.join("fer_nb").is_dir() && folder.join("notebooks").is_dir();
     here.ancestors().find(is_root).map(Path::to_path_buf).ok_or_else(|| {
         let hint = "Work inside the project's folder, or set FER_ROOT to it.";
         Error::missing("The project (a folder with fer_nb/ and notebooks/)", &here, hint)

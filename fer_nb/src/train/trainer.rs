@@ -222,11 +222,7 @@ impl<N: Network> Trainer<N> {
         })
     }
 
-    fn end_epoch(
-        &mut self,
-        record: EpochRecord,
-        stop: &mut Option<String>,
-    ) -> Result<Vec<String>> {
+    fn end_epoch(&mut self, record: EpochRecord, stop: &mut Option<String>) -> Result<Vec<String>> {
         let mut messages = Vec::new();
         for callback in &mut self.callbacks {
             callback.on_epoch_end(&mut EpochEnd {
@@ -258,7 +254,7 @@ impl Totals {
     /// Counts a batch: its mean loss, logits [B, 7] and labels [B].
     fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) -> Result<()> {
         no_grad(|| {
-            let count = labels.f_size()?.first().copied().unwrap_or(0);
+            let count = labels.size1()?;
             let sum = loss.f_to_kind(Kind::Double)?.f_mul_scalar(count as f64)?;
             let _ = self.loss.f_add_(&sum)?;
             let right = logits.f_argmax(1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?;

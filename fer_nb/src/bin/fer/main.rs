@@ -3,7 +3,11 @@
 //! One file a subcommand. Results go to stdout; an error is one line on stderr, "fer: …". The exit
 //! status is 0 on success only: 1 after an error, 2 after arguments that were not understood.
 
+mod data;
 mod evaluate;
+mod predict;
+mod summary;
+mod train;
 
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +26,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Data(data::Args),
+    Summary(summary::Args),
+    Train(train::Args),
     Evaluate(evaluate::Args),
+    Predict(predict::Args),
 }
 
 fn main() -> ExitCode {
@@ -36,7 +44,11 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let result = match cli.command {
+        Command::Data(args) => data::run(&args),
+        Command::Summary(args) => summary::run(&args),
+        Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Predict(args) => predict::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,14 +61,18 @@ fn main() -> ExitCode {
 
 /// clap's message without the usage text below it.
 fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     let text = error.to_string();
-    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let message = match error.kind() {
+        DisplayHelpOnMissingArgumentOrSubcommand => "a subcommand is expected",
+        _ => text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: "),
+    };
     complain(&format!("{message} (see fer --help)"));
     ExitCode::from(2)
 }
 
 /// One line on stderr.
-fn complain(message: &str) {
+pub(crate) fn complain(message: &str) {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let _ = writeln!(std::io::stderr(), "fer: {line}");
 }

@@ -1,0 +1,240 @@
+"""Executes the notebooks with the real kernel and leaves reports, slides and figures in build/.
+
+    run_notebooks.py [NOTEBOOK ...]      all of notebooks/*.ipynb, in order, without arguments
+
+    build/notebooks/NAME.ipynb, .html    code, prose and results
+    build/slides/NAME.slides.html        the same without the code, for reveal.js
+    build/figures/*                      what the cells saved
+
+Variables of the environment reach the cells: FER2013_DIR, FER_EPOCHS and the other FER_* ones.
+
+evcxr answers a cell that panicked, or whose `?` met an error, with the status "ok", and a failed
+`?` prints the error's text on stderr with nothing to tell it from a warning. But evcxr keeps the
+variables that a cell defines only where the cell ran to its end. So every cell is sent with one
+variable more, and afterwards the kernel is asked for it. Cells tagged raises-exception may fail.
+"""
+
+import argparse
+import copy
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbconvert import HTMLExporter, SlidesExporter
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTUP_SECONDS = 900  # rust-analyzer reads the dependencies: with a cold disk, minutes
+NOTEBOOKS = 6
+
+PANIC = re.compile(r"^thread '.*'.* panicked at ", re.MULTILINE)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class NotebookFailed(Exception):
+    """A cell failed; the text shows which, why, its source and what it printed."""
+
+
+# --- executing -----------------------------------------------------------------------------------
+
+
+def with_marker(source, marker):
+    """The cell's source defining one variable more; no line changes its number."""
+    statement = f"let {marker} = true;"
+    lines = source.split("\n")
+    for number, line in enumerate(lines):
+        if line.strip() and not line.startswith(":"):
+            lines[number] = f"{statement} {line}"
+            return "\n".join(lines)
+    return "\n".join([*lines, statement])
+
+
+class Client(NotebookClient):
+    """Runs a notebook in evcxr and stops at the first cell that did not run to its end."""
+
+    def __init__(self, notebook, **options):
+        super().__init__(
+            notebook,
+            kernel_name="rust",
+            timeout=None,
+            startup_timeout=STARTUP_SECONDS,
+            allow_errors=True,  # judged below, together with what evcxr calls "ok"
+            **options,
+        )
+        self.verdicts = {}  # of the code cells by index: why it failed, or None
+
+    async def async_execute_cell(self, cell, cell_index, *arguments, **options):
+        if cell.cell_type != "code" or not cell.source.strip():
+            return await super().async_execute_cell(cell, cell_index, *arguments, **options)
+        marker = f"cell_{cell_index}_ran"
+        source = cell.source
+        cell.source = with_marker(source, marker)
+        try:
+            result = await super().async_execute_cell(cell, cell_index, *arguments, **options)
+            ran = await self.defines(marker)
+        except (DeadKernelError, CellTimeoutError) as error:
+            raise NotebookFailed(report(cell, cell_index, source, str(error))) from None
+        finally:
+            cell.source = source
+        verdict = None if ran else reason(cell.outputs)
+        self.verdicts[cell_index] = verdict
+        if verdict and "raises-exception" not in cell.metadata.get("tags", []):
+            raise NotebookFailed(report(cell, cell_index, source, verdict))
+        return result
+
+    async def defines(self, variable):
+        """Whether the kernel holds a variable."""
+        identity = self.kc.execute(":vars", silent=False, store_history=False)
+        text = ""
+        while True:
+            message = await self.kc.get_iopub_msg(timeout=60)
+            if message["parent_header"].get("msg_id") != identity:
+                continue
+            content = message["content"]
+            if message["msg_type"] in ("execute_result", "display_data"):
+                text += content["data"].get("text/plain", "")
+            if message["msg_type"] == "status" and content["execution_state"] == "idle":
+                break
+        await self.kc.get_shell_msg(timeout=60)
+        return re.search(rf"\b{variable}\b", text) is not None
+
+
+def text_of(output):
+    kind = output["output_type"]
+    if kind == "stream":
+        return output["text"]
+    if kind == "error":
+        return "\n".join(output["traceback"] or [output["evalue"]]) + "\n"
+    return output.get("data", {}).get("text/plain", "") + "\n"
+
+
+def reason(outputs):
+    """Why a cell did not run to its end, in words."""
+    if any(o["output_type"] == "error" for o in outputs):
+        if any("Subprocess terminated" in text_of(o) for o in outputs):
+            return "the process that runs the cells ended"
+        return "the cell does not compile"
+    stderr = "".join(text_of(o) for o in outputs if o.get("name") == "stderr")
+    if PANIC.search(stderr):
+        return "the cell panicked"
+    return "a `?` in the cell met an error"
+
+
+def report(cell, index, source, why):
+    numbered = "\n".join(f"    {n:3}  {line}" for n, line in enumerate(source.split("\n"), 1))
+    printed = ANSI.sub("", "".join(map(text_of, cell.outputs)).rstrip())
+    printed = printed.replace("\n", "\n    ") or "(nothing)"
+    return f"cell {index + 1}: {why}\n{numbered}\n  it printed:\n    {printed}"
+
+
+def execute(path):
+    """The notebook with its outputs, the verdicts, and the failure that ended it or None."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    client = Client(notebook, resources={"metadata": {"path": str(path.parent)}})
+    try:
+        client.execute()
+    except NotebookFailed as error:
+        return notebook, client.verdicts, error
+    except (DeadKernelError, RuntimeError) as error:  # the kernel did not come up
+        return notebook, client.verdicts, NotebookFailed(f"the kernel did not start: {error}")
+    return notebook, client.verdicts, None
+
+
+# --- reports -------------------------------------------------------------------------------------
+
+
+def has_picture(cell):
+    kinds = [kind for o in cell.get("outputs", []) for kind in o.get("data", {})]
+    html = "".join(str(o.get("data", {}).get("text/html", "")) for o in cell.get("outputs", []))
+    return any(kind.startswith("image/") for kind in kinds) or "<svg" in html or "<img" in html
+
+
+def as_slides(notebook):
+    """A slide a heading and one a picture, where the notebook does not say it itself."""
+    slides = copy.deepcopy(notebook)
+    if any(cell.metadata.get("slideshow") for cell in slides.cells):
+        return slides
+    for cell in slides.cells:
+        kind = "-"
+        if cell.cell_type == "markdown" and re.match(r"#{1,2} ", cell.source.lstrip()):
+            kind = "slide"
+        elif cell.cell_type == "code" and not cell.outputs:
+            kind = "skip"
+        elif cell.cell_type == "code" and has_picture(cell):
+            kind = "subslide"
+        cell.metadata["slideshow"] = {"slide_type": kind}
+    return slides
+
+
+def write_reports(notebook, name, out):
+    pages, decks = out / "notebooks", out / "slides"
+    pages.mkdir(parents=True, exist_ok=True)
+    decks.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, pages / f"{name}.ipynb")
+    resources = {"metadata": {"name": name, "path": str(ROOT / "notebooks")}}
+
+    html, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, dict(resources))
+    (pages / f"{name}.html").write_text(html)
+
+    options = {"exclude_input": True, "reveal_scroll": True, "embed_images": True}
+    if (decks / "reveal.js").is_dir():  # put there by the set-up; from the network otherwise
+        options["reveal_url_prefix"] = "reveal.js"
+    deck, _ = SlidesExporter(**options).from_notebook_node(as_slides(notebook), dict(resources))
+    (decks / f"{name}.slides.html").write_text(deck)
+
+
+def figures_folder():
+    return Path(os.environ.get("FER_FIGURES_DIR") or ROOT / "build" / "figures")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description="Executes the notebooks.")
+    parser.add_argument("notebooks", nargs="*", type=Path)
+    parser.add_argument("--out", type=Path, default=ROOT / "build")
+    options = parser.parse_args(arguments)
+    every = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    paths = [path.resolve() for path in options.notebooks] or every
+    if not options.notebooks and len(every) != NOTEBOOKS:
+        print(f"run: found {len(every)} notebooks in notebooks/, not {NOTEBOOKS}", file=sys.stderr)
+        return 1
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+
+    began, wall = time.monotonic(), time.time()
+    for path in paths:
+        print(f"  ... {path.stem}", flush=True)
+        started = time.monotonic()
+        notebook, _, failure = execute(path)
+        write_reports(notebook, path.stem, options.out)
+        seconds = time.monotonic() - started
+        if failure:
+            page = options.out / "notebooks" / f"{path.stem}.html"
+            print(f"  FAILED {path.name}, {failure}\n  So far: {page}", file=sys.stderr)
+            return 1
+        cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+        print(f"  ok  {path.stem}: {cells} cells, {seconds:.0f} s", flush=True)
+
+    if not options.notebooks:
+        new = [
+            path
+            for path in figures_folder().rglob("*")
+            if path.suffix in (".svg", ".png") and path.stat().st_mtime >= wall - 1
+        ]
+        bad = [path.name for path in new if path.stat().st_size == 0]
+        if bad or not new:
+            what = f"empty figures: {', '.join(bad)}" if bad else "the notebooks saved no figure"
+            print(f"run: {what} (in {figures_folder()})", file=sys.stderr)
+            return 1
+        print(f"  {len(new)} figures in {figures_folder()}")
+    print(f"run: done in {time.monotonic() - began:.0f} s; reports in {options.out / 'notebooks'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,335 @@
+"""Brings a fresh clone to the point where the notebooks and the tests run.
+
+    setup.py            for the notebooks
+    setup.py --tests    and for the tests
+
+Every step is done once: it leaves a stamp in build/stamps when it has succeeded, and the stamp says
+what it was made from, so that a step is done again when that changes. A step that was cut off is
+taken up by the next call. What the tools print is in build/logs.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / ".setup"
+BUILD = ROOT / "build"
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+
+EVCXR = "0.22.0"
+RUST = (1, 95)  # evcxr 0.22.0 asks for it
+DISK_GB = 12
+HEARTBEAT_SECONDS = 45
+
+# Optimised enough for rust-analyzer inside it, without the link-time optimisation and the level 3
+# that would take most of the time: environment.md has the figures.
+EVCXR_PROFILE = {
+    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
+    "CARGO_PROFILE_RELEASE_LTO": "off",
+    "CARGO_PROFILE_RELEASE_DEBUG": "0",
+}
+
+
+class Failed(Exception):
+    """A step failed; the text says which, why and what to do."""
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def duration(seconds):
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+def output(*command):
+    """What a command prints, or None where it is missing or fails."""
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+# --- prerequisites -------------------------------------------------------------------------------
+
+
+def missing(tests):
+    """Each missing prerequisite with the command that installs it."""
+    apt = "sudo apt install"
+    found = []
+    for program, package in (("git", "git"), ("make", "make")):
+        if not shutil.which(program):
+            found.append(f"{program}: {apt} {package}")
+    if not shutil.which(os.environ.get("CXX", "c++")):
+        found.append(f"a C++ compiler (c++): {apt} g++")
+    if not shutil.which("cc"):
+        found.append(f"a linker for Rust (cc): {apt} gcc")
+
+    rustup = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+    wanted = ".".join(map(str, RUST))
+    version = re.match(r"cargo (\d+)\.(\d+)", output("cargo", "--version") or "")
+    if not version:
+        found.append(f"cargo >= {wanted}: {rustup}")
+    elif tuple(map(int, version.groups())) < RUST:
+        update = "rustup update stable" if shutil.which("rustup") else rustup
+        found.append(f"cargo >= {wanted} (found {version[0].split()[1]}): {update}")
+    elif tests:
+        for part in ("fmt", "clippy"):
+            if output("cargo", part, "--version") is None:
+                component = {"fmt": "rustfmt"}.get(part, part)
+                found.append(f"cargo {part}: rustup component add {component}")
+
+    for module, package in (("venv", "python3-venv"), ("ensurepip", "python3-venv")):
+        if output(sys.executable, "-c", f"import {module}") is None:
+            found.append(f"Python's {module}: {apt} {package}")
+            break
+    return found
+
+
+def check_prerequisites(tests):
+    if platform.system() != "Linux":
+        raise Failed(f"Linux is the only system this set-up knows, and this is {platform.system()}.")
+    lines = missing(tests)
+    if lines:
+        raise Failed("these are missing:\n    " + "\n    ".join(lines))
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if not (BUILD / "stamps" / "kernel").exists() and free < DISK_GB:
+        raise Failed(f"{free:.1f} GB are free under {ROOT}; the set-up needs {DISK_GB} GB.")
+
+
+# --- running a step ------------------------------------------------------------------------------
+
+
+def last_line(log):
+    lines = [l.strip() for l in re.split(r"[\r\n]", log.read_text(errors="replace")[-4000:])]
+    return next((l for l in reversed(lines) if l), "")[:80]
+
+
+def run(log_name, *command, env=None, cwd=ROOT):
+    """Runs a command with its output in a log, and shows from time to time how far it is."""
+    log = BUILD / "logs" / f"{log_name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with open(log, "w") as file:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        while True:
+            try:
+                status = process.wait(HEARTBEAT_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                passed = duration(time.monotonic() - started)
+                say(f"      {log_name}: {passed}, now: {last_line(log)}")
+    if status:
+        tail = "\n    ".join(log.read_text(errors="replace").splitlines()[-25:])
+        raise Failed(
+            f"`{' '.join(str(part) for part in command[:4])} …` ended with status {status}.\n"
+            f"    {tail}\n  All of it is in {log}.\n"
+            "  What is finished is kept: run make again when the cause is gone."
+        )
+
+
+class Step:
+    """A piece of work that is done again only when `key` changes or `there` is no longer so."""
+
+    def __init__(self, name, title, usual, key, work, there=lambda: True):
+        self.name, self.title, self.usual = name, title, usual
+        self.stamp = BUILD / "stamps" / name
+        self.key = hashlib.sha256(json.dumps([key, str(ROOT)]).encode()).hexdigest()
+        self.work, self.there = work, there
+
+    def __call__(self):
+        if self.stamp.exists() and self.stamp.read_text() == self.key and self.there():
+            return
+        say(f"  ... {self.title} (usually {self.usual})")
+        started = time.monotonic()
+        self.stamp.unlink(missing_ok=True)
+        self.work()
+        self.stamp.parent.mkdir(parents=True, exist_ok=True)
+        self.stamp.write_text(self.key)
+        say(f"  ok  {self.title}: {duration(time.monotonic() - started)}")
+
+
+# --- the steps -----------------------------------------------------------------------------------
+
+
+def make_venv():
+    # Without --clear: evcxr may be on its way into bin/ at the same time.
+    run("venv", sys.executable, "-m", "venv", VENV)
+
+
+def pip_install(requirements):
+    def work():
+        run(
+            requirements.removesuffix(".txt"),
+            *(PYTHON, "-m", "pip", "install", "--progress-bar", "off"),
+            *("--disable-pip-version-check", "-r", HERE / requirements),
+        )
+        # A short name for cargo, whatever the version of Python.
+        found = output(PYTHON, "-c", "import torch.version as t; print(t.__file__)")
+        folder = Path(found).parent if found else None
+        if folder is None:
+            raise Failed("torch was installed and cannot be imported: delete .venv and run again.")
+        link = VENV / "torch"
+        if not link.is_symlink() or link.resolve() != folder.resolve():
+            link.unlink(missing_ok=True)
+            link.symlink_to(os.path.relpath(folder, VENV))
+
+    return work
+
+
+def install_evcxr():
+    target = BUILD / "evcxr-target"  # lasts until it is done, so that a cut-off costs little
+    run(
+        "evcxr",
+        *("cargo", "install", "evcxr_jupyter", "--version", EVCXR, "--locked", "--force"),
+        *("--root", VENV),
+        env={**EVCXR_PROFILE, "CARGO_TARGET_DIR": str(target)},
+        cwd="/",  # not under .cargo/config.toml, whose flags are for the crate
+    )
+    shutil.rmtree(target, ignore_errors=True)
+
+
+def build_crate():
+    # cargo knows itself what is up to date.
+    run("crate", "cargo", "build", "--locked")
+    host = re.search(r"host: (\S+)", output("rustc", "-vV"))[1]
+    binary = BUILD / "target" / host / "debug" / "fer"
+    link = VENV / "bin" / "fer"
+    if binary.exists() and not (link.is_symlink() and link.resolve() == binary.resolve()):
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(binary, link.parent))
+
+
+def build_kernel_template():
+    run("kernel", PYTHON, HERE / "kernel.py", "--prepare")
+
+
+def write_kernelspec():
+    """The kernel `rust`, in the virtual environment and nowhere else."""
+    folder = VENV / "share" / "jupyter" / "kernels" / "rust"
+    folder.mkdir(parents=True, exist_ok=True)
+    text = (HERE / "kernel.json").read_text()
+    text = text.replace("@PYTHON@", json.dumps(str(PYTHON))[1:-1])
+    text = text.replace("@KERNEL@", json.dumps(str(HERE / "kernel.py"))[1:-1])
+    spec = folder / "kernel.json"
+    if not spec.exists() or spec.read_text() != text:
+        spec.write_text(text)
+
+
+def set_up(tests):
+    check_prerequisites(tests)
+    python = sysconfig.get_python_version()
+    venv = Step("venv", "virtual environment .venv", "10 s", python, make_venv, PYTHON.exists)
+    packages = [
+        Step(
+            "requirements",
+            "torch, JupyterLab and what they need: 4.9 GB",
+            "4 min, more on a slow line",
+            [python, (HERE / "requirements.txt").read_text()],
+            pip_install("requirements.txt"),
+            (VENV / "torch" / "lib" / "libtorch_cpu.so").exists,
+        )
+    ]
+    if tests:
+        packages.append(
+            Step(
+                "requirements-tests",
+                "pytest and scikit-learn",
+                "30 s",
+                [python, (HERE / "requirements-tests.txt").read_text()],
+                pip_install("requirements-tests.txt"),
+            )
+        )
+    evcxr = Step(
+        "evcxr",
+        f"Rust kernel evcxr {EVCXR}, compiled from source",
+        "10 min",
+        [EVCXR, EVCXR_PROFILE],
+        install_evcxr,
+        (VENV / "bin" / "evcxr_jupyter").exists,
+    )
+    sources = [p.stat().st_mtime_ns for p in sorted((ROOT / "fer_nb").rglob("*")) if p.is_file()]
+    lock = [(ROOT / n).read_text() for n in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml")]
+    compiler = output("rustc", "-vV")
+    crate = Step(
+        "crate",
+        "fer_nb, its dependencies and the command fer",
+        "10 min the first time, seconds later",
+        [compiler, lock, sources],
+        build_crate,
+        (VENV / "bin" / "fer").exists,
+    )
+    kernel = Step(
+        "kernel",
+        "the same for the notebooks, so that no cell waits for it",
+        "4 min the first time, a minute later",
+        [compiler, lock, sources],
+        build_kernel_template,
+        (BUILD / "kernel-template" / "built.json").exists,
+    )
+
+    # Compiling evcxr and installing packages do not need each other.
+    venv()
+    failures = []
+
+    def beside():
+        try:
+            evcxr()
+        except Failed as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=beside, daemon=True)
+    thread.start()
+    for step in [*packages, crate, kernel]:
+        step()
+    thread.join()
+    if failures:
+        raise failures[0]
+    write_kernelspec()
+
+
+def main():
+    BUILD.mkdir(exist_ok=True)
+    started = time.monotonic()
+    with open(BUILD / "setup.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("set-up: another make is setting up; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            set_up(tests="--tests" in sys.argv[1:])
+        except Failed as error:
+            print(f"set-up: {error}", file=sys.stderr, flush=True)
+            return 1
+        except KeyboardInterrupt:
+            print("\nset-up: stopped; what is finished is kept", file=sys.stderr)
+            return 130
+    if time.monotonic() - started > 5:
+        say(f"set-up: done in {duration(time.monotonic() - started)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

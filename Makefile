@@ -1,0 +1,35 @@
+# Every target does all the set-up that it needs; what is done is not done again.
+.DEFAULT_GOAL := help
+.PHONY: help setup lab run test clean
+
+# The kernel `rust` of this folder's virtual environment, whatever else the machine has.
+export JUPYTER_PREFER_ENV_PATH := 1
+PYTHON := .venv/bin/python
+
+help:
+	@echo "make lab     JupyterLab with the six notebooks (set-up included: about 25 minutes, once)"
+	@echo "make run     execute the notebooks; reports, slides and figures in build/"
+	@echo "make test    formatting, lints, unit and integration tests"
+	@echo "make setup   the set-up alone"
+	@echo "make clean   remove what was built, runs and data excepted; .venv is kept"
+	@echo
+	@echo "FER2013_DIR=<folder> names the images; FER_EPOCHS=2 and the like set hyperparameters."
+
+setup:
+	@.setup/setup
+
+lab: setup
+	cd notebooks && ../$(PYTHON) -m jupyter lab
+
+run: setup
+	@$(PYTHON) .setup/run_notebooks.py
+
+test:
+	@.setup/setup --tests
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked
+	$(PYTHON) -m pytest tests
+
+clean:
+	rm -rf build

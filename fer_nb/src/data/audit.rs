@@ -1,0 +1,423 @@
+//! What is wrong with the data itself: copies, copies across train and test, copies that disagree on
+//! the label, and images of one flat colour.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+
+use super::{Dataset, Fer2013, Origin, text};
+use crate::emotion::Emotion;
+use crate::error::Result;
+
+/// The parts of the data, in the order in which the audit goes through them.
+const SPLITS: [&str; 3] = ["train", "validation", "test"];
+const TEST: usize = 2;
+
+/// What [`Fer2013::audit`] found. Copies are exact: all 2304 pixels are equal.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    pub origin: Origin,
+    /// Images of all three parts.
+    pub images: usize,
+    /// Images that differ from each other; `images - distinct` are copies of another one.
+    pub distinct: usize,
+    /// Images that are a copy of another one: of every group all but one.
+    pub copies: usize,
+    /// Groups of two or more images that are copies of each other.
+    pub groups: usize,
+    /// Test images that are also in train or validation: the network may have learnt their answer.
+    pub test_in_train: usize,
+    /// Train and validation images that are also in test: what [`Fer2013::without_leaks`] leaves out.
+    pub train_in_test: usize,
+    /// Validation images that are also in train, which makes val_loss look better than it is.
+    pub validation_in_train: usize,
+    /// Groups of copies whose labels are not all the same.
+    pub disagreeing_groups: usize,
+    /// Images in those groups.
+    pub disagreeing_images: usize,
+    /// Images whose pixels all have one value.
+    pub flat: usize,
+    affected: Vec<Affected>,
+}
+
+/// An image that has a problem.
+#[derive(Debug, Clone)]
+struct Affected {
+    split: usize,
+    source: String,
+    emotion: Emotion,
+    problems: Vec<&'static str>,
+    /// The number of its group of copies, from 1.
+    group: Option<u32>,
+}
+
+/// One image of one part.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    split: usize,
+    index: usize,
+    pixels: &'a [u8],
+    emotion: Emotion,
+}
+
+impl From<&Member<'_>> for Affected {
+    fn from(member: &Member) -> Self {
+        let Member { split, emotion, .. } = *member;
+        Self { split, source: String::new(), emotion, problems: Vec::new(), group: None }
+    }
+}
+
+impl Fer2013 {
+    /// Looks for copies, leaks, contradictions and flat images; a fraction of a second.
+    pub fn audit(&self) -> Result<Audit> {
+        let members = members(self.parts());
+        let groups = groups_of_copies(&members);
+        let mut audit = Audit {
+            origin: self.origin().clone(),
+            images: members.len(),
+            distinct: 0,
+            copies: groups.iter().map(|group| group.len() - 1).sum(),
+            groups: groups.len(),
+            test_in_train: 0,
+            train_in_test: 0,
+            validation_in_train: 0,
+            disagreeing_groups: 0,
+            disagreeing_images: 0,
+            flat: 0,
+            affected: Vec::new(),
+        };
+        audit.distinct = audit.images - audit.copies;
+
+        // By split and index, so that the table comes out in the data's own order.
+        let mut affected: BTreeMap<(usize, usize), Affected> = BTreeMap::new();
+        for (number, group) in (1u32..).zip(&groups) {
+            let counts = count_splits(group);
+            let [train, validation, test] = counts;
+            let leaks = test > 0 && train + validation > 0;
+            if leaks {
+                audit.test_in_train += test;
+                audit.train_in_test += train + validation;
+            }
+            if train > 0 {
+                audit.validation_in_train += validation;
+            }
+            let disagrees = group.windows(2).any(|pair| match pair {
+                [one, other] => one.emotion != other.emotion,
+                _ => false,
+            });
+            if disagrees {
+                audit.disagreeing_groups += 1;
+                audit.disagreeing_images += group.len();
+            }
+            for member in group {
+                let mut found = vec!["copy"];
+                if leaks {
+                    found.push("in train and test");
+                }
+                if disagrees {
+                    found.push("labels disagree");
+                }
+                affected.insert(
+                    (member.split, member.index),
+                    Affected { problems: found, group: Some(number), ..Affected::from(member) },
+                );
+            }
+        }
+        for member in members.iter().filter(|member| is_flat(member.pixels)) {
+            audit.flat += 1;
+            affected
+                .entry((member.split, member.index))
+                .or_insert_with(|| Affected::from(member))
+                .problems
+                .push("one flat colour");
+        }
+
+        let [train, validation, test] = self.parts();
+        let sources = [sources(train)?, sources(validation)?, sources(test)?];
+        for ((split, index), mut row) in affected {
+            let source = sources.get(split).and_then(|names| names.get(index));
+            row.source = source.cloned().unwrap_or_default();
+            audit.affected.push(row);
+        }
+        Ok(audit)
+    }
+
+    /// The same data without the train and validation images that are also in test. The test set
+    /// stays whole, so that its figures can be compared with others'.
+    pub fn without_leaks(&self) -> Result<Fer2013> {
+        let members = members(self.parts());
+        let leaked: Vec<Member> = groups_of_copies(&members)
+            .into_iter()
+            .filter(|group| group.iter().any(|member| member.split == TEST))
+            .flatten()
+            .collect();
+        self.without(&leaked, "also in test")
+    }
+
+    /// The same data without the train and validation images of one flat colour. The test set stays
+    /// whole, so that its figures can be compared with others'.
+    pub fn without_flat(&self) -> Result<Fer2013> {
+        let members = members(self.parts());
+        let flat: Vec<Member> =
+            members.into_iter().filter(|member| is_flat(member.pixels)).collect();
+        self.without(&flat, "of one flat colour")
+    }
+
+    fn without(&self, members: &[Member], reason: &str) -> Result<Fer2013> {
+        let [train, validation, test] = self.parts();
+        let rest = |split: usize, data: &Dataset| {
+            let mut keep = vec![true; data.len()];
+            for member in members.iter().filter(|member| member.split == split) {
+                if let Some(keep) = keep.get_mut(member.index) {
+                    *keep = false;
+                }
+            }
+            let indices: Vec<usize> = keep
+                .iter()
+                .enumerate()
+                .filter(|(_, keep)| **keep)
+                .map(|(index, _)| index)
+                .collect();
+            data.select(&indices)
+        };
+        let (kept_train, kept_validation) = (rest(0, train)?, rest(1, validation)?);
+        let mut notes = self.notes.clone();
+        notes.push(format!(
+            "Left out {} of train and {} of validation: {reason}",
+            text::plural(train.len() - kept_train.len(), "image"),
+            text::count(validation.len() - kept_validation.len()),
+        ));
+        Ok(Fer2013 { train: kept_train, validation: kept_validation, test: test.clone(), notes })
+    }
+}
+
+impl Audit {
+    /// One row an affected image, in the data's order: `split` and `source` and `emotion` (str),
+    /// `problem` (str: "copy", "in train and test", "labels disagree", "one flat colour", several
+    /// joined by "; "), and `group` (u32, the same for copies of each other; null without copies).
+    pub fn table(&self) -> Result<DataFrame> {
+        let rows = &self.affected;
+        Ok(df!(
+            "split" => rows
+                .iter()
+                .map(|row| SPLITS.get(row.split).copied().unwrap_or_default())
+                .collect::<Vec<_>>(),
+            "source" => rows.iter().map(|row| row.source.as_str()).collect::<Vec<_>>(),
+            "emotion" => rows.iter().map(|row| row.emotion.name()).collect::<Vec<_>>(),
+            "problem" => rows.iter().map(|row| row.problems.join("; ")).collect::<Vec<_>>(),
+            "group" => rows.iter().map(|row| row.group).collect::<Vec<_>>(),
+        )?)
+    }
+
+    /// What was found, as (what, how many), in the order of the report.
+    pub fn findings(&self) -> [(&'static str, usize); 9] {
+        [
+            ("images", self.images),
+            ("images that differ from each other", self.distinct),
+            ("exact copies of another image", self.copies),
+            ("groups of copies", self.groups),
+            ("test images also in train or validation", self.test_in_train),
+            ("train and validation images also in test", self.train_in_test),
+            ("validation images also in train", self.validation_in_train),
+            ("groups of copies that disagree on the label", self.disagreeing_groups),
+            ("images of one flat colour", self.flat),
+        ]
+    }
+
+    /// Shows the counts in a notebook cell.
+    pub fn evcxr_display(&self) {
+        text::show(&self.to_string());
+    }
+}
+
+impl std::fmt::Display for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Audit of {}", self.origin)?;
+        for (what, count) in self.findings() {
+            write!(f, "\n{:>8}  {what}", text::count(count))?;
+        }
+        Ok(())
+    }
+}
+
+fn members(parts: [&Dataset; 3]) -> Vec<Member<'_>> {
+    parts
+        .into_iter()
+        .enumerate()
+        .flat_map(|(split, data)| {
+            data.iter().enumerate().map(move |(index, (pixels, emotion))| Member {
+                split,
+                index,
+                pixels,
+                emotion,
+            })
+        })
+        .collect()
+}
+
+/// Groups of two or more images with equal pixels, in the order of their first members; members keep
+/// the data's order. The hash finds candidates, the bytes decide.
+fn groups_of_copies<'a>(members: &[Member<'a>]) -> Vec<Vec<Member<'a>>> {
+    let mut hashed: Vec<(u64, usize)> = members
+        .iter()
+        .enumerate()
+        .map(|(place, member)| (xxhash_rust::xxh3::xxh3_64(member.pixels), place))
+        .collect();
+    hashed.sort_unstable();
+    let mut groups: Vec<(usize, Vec<Member>)> = Vec::new();
+    for run in hashed.chunk_by(|one, other| one.0 == other.0).filter(|run| run.len() > 1) {
+        // Two images of one hash are as good as always equal; then this makes one group.
+        let mut of_run: Vec<(usize, Vec<Member>)> = Vec::new();
+        for (_, place) in run {
+            let Some(member) = members.get(*place) else { continue };
+            let same = |group: &&mut (usize, Vec<Member>)| {
+                group.1.first().is_some_and(|first| first.pixels == member.pixels)
+            };
+            match of_run.iter_mut().find(same) {
+                Some((_, group)) => group.push(*member),
+                None => of_run.push((*place, vec![*member])),
+            }
+        }
+        groups.extend(of_run.into_iter().filter(|(_, group)| group.len() > 1));
+    }
+    groups.sort_unstable_by_key(|(place, _)| *place);
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+fn count_splits(group: &[Member]) -> [usize; 3] {
+    let mut counts = [0; 3];
+    for member in group {
+        if let Some(count) = counts.get_mut(member.split) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+fn is_flat(pixels: &[u8]) -> bool {
+    pixels.first().is_some_and(|first| pixels.iter().all(|pixel| pixel == first))
+}
+
+fn sources(data: &Dataset) -> Result<Vec<String>> {
+    let table = data.table()?;
+    let column = table.column("source")?.str()?;
+    Ok(column.iter().map(|source| source.unwrap_or_default().to_string()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fixtures::{self, Tree};
+
+    /// 10 train and 3 test images a class (2 of the 10 for validation), and these extra files.
+    fn data_with(files: &[(&str, Vec<u8>)]) -> Fer2013 {
+        let tree = Tree::new(10, 3);
+        for (name, bytes) in files {
+            tree.write(name, bytes);
+        }
+        Fer2013::from_folder(tree.path()).unwrap()
+    }
+
+    #[test]
+    fn clean_data_has_no_findings() {
+        let audit = data_with(&[]).audit().unwrap();
+        assert_eq!((audit.images, audit.distinct), (91, 91));
+        assert!(audit.findings()[2..].iter().all(|(_, count)| *count == 0), "{audit}");
+        assert_eq!(audit.table().unwrap().height(), 0);
+    }
+
+    #[test]
+    fn each_problem_is_counted_once_and_listed() {
+        let flat = fixtures::encode(image::GrayImage::from_pixel(48, 48, image::Luma([7])).into());
+        let data = data_with(&[
+            // Three of a kind across train (twice) and test; the labels agree.
+            ("train/happy/x1.png", fixtures::png(900)),
+            ("train/happy/x2.png", fixtures::png(900)),
+            ("test/happy/x3.png", fixtures::png(900)),
+            // Two in train that disagree.
+            ("train/sad/y1.png", fixtures::png(901)),
+            ("train/fear/y2.png", fixtures::png(901)),
+            // One in validation (its name comes first) and in train.
+            ("train/angry/000.png", fixtures::png(902)),
+            ("train/angry/z.png", fixtures::png(902)),
+            // Flat, and no copy.
+            ("test/sad/flat.png", flat),
+        ]);
+        let audit = data.audit().unwrap();
+        assert_eq!((audit.images, audit.distinct, audit.copies, audit.groups), (99, 95, 4, 3));
+        assert_eq!((audit.test_in_train, audit.train_in_test), (1, 2));
+        assert_eq!(audit.validation_in_train, 1);
+        assert_eq!((audit.disagreeing_groups, audit.disagreeing_images), (1, 2));
+        assert_eq!(audit.flat, 1);
+        let table = audit.table().unwrap();
+        let rows: Vec<String> = (0..table.height())
+            .map(|row| {
+                let text = |name: &str| {
+                    table.column(name).unwrap().str().unwrap().get(row).unwrap().to_string()
+                };
+                let group = table.column("group").unwrap().u32().unwrap().get(row);
+                format!("{} {}: {} {group:?}", text("split"), text("source"), text("problem"))
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "train train/angry/z.png: copy Some(1)",
+                "train train/fear/y2.png: copy; labels disagree Some(2)",
+                "train train/happy/x1.png: copy; in train and test Some(3)",
+                "train train/happy/x2.png: copy; in train and test Some(3)",
+                "train train/sad/y1.png: copy; labels disagree Some(2)",
+                "validation train/angry/000.png: copy Some(1)",
+                "test test/happy/x3.png: copy; in train and test Some(3)",
+                "test test/sad/flat.png: one flat colour None",
+            ]
+        );
+        let shown = audit.to_string();
+        assert!(shown.contains("\n       4  exact copies of another image\n"), "{shown}");
+
+        let clean = data.without_leaks().unwrap();
+        assert_eq!(data.train.len() - clean.train.len(), 2);
+        assert_eq!((clean.validation.len(), clean.test.len()), (data.validation.len(), 22 + 1));
+        assert_eq!(clean.audit().unwrap().test_in_train, 0);
+        let note = "Left out 2 images of train and 0 of validation: also in test";
+        assert_eq!(clean.notes, [note]);
+    }
+
+    #[test]
+    fn flat_images_leave_train_and_stay_in_test() {
+        let flat = |value| {
+            fixtures::encode(image::GrayImage::from_pixel(48, 48, image::Luma([value])).into())
+        };
+        let data = data_with(&[
+            ("train/sad/flat.png", flat(0)),
+            ("train/sad/000.png", flat(1)),
+            ("test/sad/flat.png", flat(2)),
+        ]);
+        let clean = data.without_flat().unwrap();
+        assert_eq!(clean.train.len() + 1, data.train.len());
+        assert_eq!(clean.validation.len() + 1, data.validation.len());
+        assert_eq!(clean.test.len(), data.test.len());
+        assert_eq!(clean.audit().unwrap().flat, 1);
+    }
+
+    /// Against the known counts of FER2013's train and PublicTest images; needs them in the folder
+    /// that FER2013_DIR names.
+    #[test]
+    #[ignore = "needs FER2013 in FER2013_DIR"]
+    fn the_known_counts_of_fer2013() {
+        let Some(folder) = std::env::var_os("FER2013_DIR") else { return };
+        let data = Fer2013::from_path(std::path::Path::new(&folder)).unwrap();
+        let audit = data.audit().unwrap();
+        println!("{data}\n{audit}\n{}", data.class_distribution());
+        if audit.images == 32_298 {
+            assert_eq!(data.train.len(), 22_968);
+            assert_eq!(data.validation.len(), 5_741);
+            assert_eq!((audit.distinct, audit.copies), (30_766, 1_532));
+            assert_eq!((audit.test_in_train, audit.disagreeing_groups), (280, 47));
+        } else {
+            assert_eq!((audit.images, audit.distinct), (35_887, 34_034));
+            assert_eq!((audit.test_in_train, audit.disagreeing_groups), (568, 57));
+            assert_eq!(audit.flat, 12);
+        }
+    }
+}

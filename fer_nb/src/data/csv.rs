@@ -1,0 +1,465 @@
+//! FER2013 as Kaggle's one table, `fer2013.csv`: columns emotion, pixels and Usage, a row an image.
+//!
+//! The file is 300 MB of text for 83 MB of pixels, so it is never held whole: one thread reads
+//! records while the others turn the records before them into pixels.
+
+use std::fs::File;
+use std::path::Path;
+
+use csv::{ByteRecord, Reader, ReaderBuilder};
+use rayon::prelude::*;
+
+use super::dataset::{Dataset, Origin, PIXELS};
+use super::loaded::{Loaded, compact};
+use super::{table, text};
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+
+/// The columns that are needed, in any order and among any others.
+const COLUMNS: [&str; 3] = ["emotion", "pixels", "Usage"];
+/// How Kaggle calls its three parts; the first is for training and validation, the others for test.
+const USAGES: [&str; 3] = ["Training", "PublicTest", "PrivateTest"];
+/// Up to this share of bad rows is set aside; more says that the file is something else.
+const TOLERATED: f64 = 0.01;
+/// Records that are in flight between the reading thread and the others: 2 MB of text.
+const BATCH: usize = 256;
+
+/// One row's class index and its place in [`USAGES`].
+struct Row {
+    label: u8,
+    usage: usize,
+}
+
+/// What is wrong with a row: the field, what it holds and what was expected.
+struct BadRow {
+    /// "row 17 (line 18)": the 17th below the header.
+    place: String,
+    problem: String,
+}
+
+/// Reads the table at `path`; rows keep their order.
+///
+/// A bad row is set aside and named in a note. An error names the first bad row where more than 1 %
+/// are bad, and the columns found where one is missing. A byte-order mark, CRLF, quotes around
+/// fields and blanks around names are fine.
+pub(super) fn load(path: &Path) -> Result<Loaded> {
+    let (mut reader, columns) = open(path)?;
+    let mut parsed = Parsed::default();
+    let (mut filled, mut empty) = (Vec::new(), Vec::new());
+    loop {
+        // The next batch is read while the one before it is parsed.
+        let (read, ()) =
+            rayon::join(|| fill(&mut reader, &mut empty), || parsed.add(&filled, &columns));
+        read.map_err(|error| unreadable(path, error))?;
+        std::mem::swap(&mut filled, &mut empty);
+        if filled.is_empty() {
+            break;
+        }
+    }
+    parsed.into_loaded(path)
+}
+
+/// Opens the table and finds the needed columns by name.
+fn open(path: &Path) -> Result<(Reader<File>, [usize; 3])> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::missing("fer2013.csv", path, "Give its path, or see data/README.md.")
+        }
+        _ => Error::io("read", path, error),
+    })?;
+    let mut reader = ReaderBuilder::new()
+        // No field holds a line break, so a stray quote may not swallow the rows after it.
+        .quoting(false)
+        .flexible(true)
+        .has_headers(true)
+        .buffer_capacity(1 << 20)
+        .from_reader(file);
+    let header = reader.byte_headers().map_err(|error| unreadable(path, error))?.clone();
+    let names: Vec<&[u8]> = header
+        .iter()
+        .map(|name| trim(name.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(name)))
+        .collect();
+    let mut columns = [0; 3];
+    for (column, wanted) in columns.iter_mut().zip(COLUMNS) {
+        *column = names
+            .iter()
+            .position(|name| name.eq_ignore_ascii_case(wanted.as_bytes()))
+            .ok_or_else(|| {
+                let found: Vec<String> = names.iter().map(|name| text::excerpt(name)).collect();
+                Error::data(
+                    path,
+                    "header",
+                    format!("has no column {wanted}; it has {}", text::list(&found)),
+                    "Expected are the columns emotion, pixels and Usage, in any order.",
+                )
+            })?;
+    }
+    Ok((reader, columns))
+}
+
+/// Reads up to a batch of records into `records`, keeping their buffers; none at the end.
+fn fill(reader: &mut Reader<File>, records: &mut Vec<ByteRecord>) -> csv::Result<()> {
+    records.resize_with(BATCH, ByteRecord::new);
+    let mut count = 0;
+    for record in records.iter_mut() {
+        if !reader.read_byte_record(record)? {
+            break;
+        }
+        count += 1;
+    }
+    records.truncate(count);
+    Ok(())
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Parsed {
+    /// Rows seen, good and bad.
+    seen: usize,
+    images: Vec<u8>,
+    labels: Vec<u8>,
+    usages: Vec<usize>,
+    sources: Vec<String>,
+    bad: Vec<BadRow>,
+}
+
+impl Parsed {
+    fn add(&mut self, records: &[ByteRecord], columns: &[usize; 3]) {
+        let mut images = vec![0u8; records.len() * PIXELS];
+        let rows: Vec<Result<Row, String>> = images
+            .par_chunks_exact_mut(PIXELS)
+            .zip(records)
+            .with_min_len(8)
+            .map(|(out, record)| parse_row(record, columns, out))
+            .collect();
+        let mut keep = Vec::with_capacity(rows.len());
+        for (row, record) in rows.into_iter().zip(records) {
+            self.seen += 1;
+            keep.push(row.is_ok());
+            match row {
+                Ok(row) => {
+                    self.labels.push(row.label);
+                    self.usages.push(row.usage);
+                    self.sources.push(format!("row {}", self.seen));
+                }
+                Err(problem) => {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    let place = format!("row {} (line {line})", self.seen);
+                    self.bad.push(BadRow { place, problem });
+                }
+            }
+        }
+        compact(&mut images, &keep);
+        self.images.extend_from_slice(&images);
+    }
+
+    fn into_loaded(self, path: &Path) -> Result<Loaded> {
+        let mut notes = Vec::new();
+        if let Some(first) = self.bad.first() {
+            if self.bad.len() as f64 > TOLERATED * self.seen as f64 {
+                return Err(Error::data(
+                    path,
+                    &first.place,
+                    &first.problem,
+                    format!(
+                        "{} of {} rows are bad, more than the 1 % that is set aside: mend the file \
+                         or download it again, see data/README.md.",
+                        text::count(self.bad.len()),
+                        text::count(self.seen)
+                    ),
+                ));
+            }
+            let named: Vec<String> =
+                self.bad.iter().map(|bad| format!("{}: {}", bad.place, bad.problem)).collect();
+            notes.push(format!(
+                "Set aside {} of {}: {}",
+                text::plural(self.bad.len(), "bad row"),
+                text::count(self.seen),
+                text::list(&named)
+            ));
+        }
+        for (part, is_part) in
+            [("Training", [true, false, false]), ("PublicTest or PrivateTest", [false, true, true])]
+        {
+            let of_part = |usage: &usize| is_part.get(*usage).copied().unwrap_or(false);
+            if !self.usages.iter().any(of_part) {
+                return Err(Error::data(
+                    path,
+                    "",
+                    format!("has no row whose Usage is {part}"),
+                    "Both are needed: images to train with and images to test with.",
+                ));
+            }
+            let mut counts = [0usize; Emotion::COUNT];
+            for (label, _) in
+                self.labels.iter().zip(&self.usages).filter(|(_, usage)| of_part(usage))
+            {
+                counts[usize::from(*label)] += 1;
+            }
+            let absent: Vec<&str> = Emotion::ALL
+                .into_iter()
+                .filter(|emotion| counts[emotion.index()] == 0)
+                .map(Emotion::name)
+                .collect();
+            if !absent.is_empty() {
+                notes.push(format!("No {part} row of {}", text::list(&absent)));
+            }
+        }
+
+        let usages: Vec<&'static str> =
+            self.usages.iter().filter_map(|usage| USAGES.get(*usage).copied()).collect();
+        let is_test = self.usages.iter().map(|usage| *usage > 0).collect();
+        let table = table::build(self.sources, usages, &self.images, &self.labels)?;
+        let origin = Origin::Csv(path.to_path_buf());
+        let dataset = Dataset::new(self.images, self.labels, table, origin)?;
+        Ok(Loaded { dataset, is_test, notes })
+    }
+}
+
+fn parse_row(record: &ByteRecord, columns: &[usize; 3], out: &mut [u8]) -> Result<Row, String> {
+    let mut fields = [&[] as &[u8]; 3];
+    for ((field, column), name) in fields.iter_mut().zip(columns).zip(COLUMNS) {
+        *field = trim(record.get(*column).ok_or_else(|| {
+            let count = text::plural(record.len(), "field");
+            format!("{count} and none for {name}, expected emotion, pixels and Usage")
+        })?);
+    }
+    let [emotion, pixels, usage] = fields;
+    let label = match emotion {
+        [digit @ b'0'..=b'9'] => Emotion::from_kaggle(digit - b'0'),
+        _ => None,
+    }
+    .ok_or_else(|| format!("emotion is '{}', expected 0 to 6", text::excerpt(emotion)))?
+    .index() as u8;
+    let usage =
+        USAGES.iter().position(|known| usage.eq_ignore_ascii_case(known.as_bytes())).ok_or_else(
+            || format!("Usage is '{}', expected {}", text::excerpt(usage), USAGES.join(", ")),
+        )?;
+    parse_pixels(pixels, out)?;
+    Ok(Row { label, usage })
+}
+
+/// Parses numbers of 0 to 255 with blanks between them into `out`, exactly as many as it holds.
+fn parse_pixels(field: &[u8], out: &mut [u8]) -> Result<(), String> {
+    let wrong = |at: usize, number: &[u8]| {
+        format!("pixels: value {} is '{}', expected 0 to 255", at + 1, text::excerpt(number))
+    };
+    let mut rest = field;
+    let mut count = 0;
+    loop {
+        while let [b' ' | b'\t', tail @ ..] = rest {
+            rest = tail;
+        }
+        if rest.is_empty() {
+            break;
+        }
+        let length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(length);
+        let digit = |byte: &u8| byte.wrapping_sub(b'0');
+        // One to three digits are all that fits; what isn't a digit wraps to 10 or more.
+        let value = match number {
+            [a] if digit(a) < 10 => u32::from(digit(a)),
+            [a, b] if digit(a) < 10 && digit(b) < 10 => {
+                u32::from(digit(a)) * 10 + u32::from(digit(b))
+            }
+            [a, b, c] if digit(a) < 10 && digit(b) < 10 && digit(c) < 10 => {
+                u32::from(digit(a)) * 100 + u32::from(digit(b)) * 10 + u32::from(digit(c))
+            }
+            _ => return Err(wrong(count, number)),
+        };
+        let value = u8::try_from(value).map_err(|_| wrong(count, number))?;
+        if let Some(pixel) = out.get_mut(count) {
+            *pixel = value;
+        }
+        count += 1;
+        rest = tail;
+    }
+    if count == out.len() {
+        Ok(())
+    } else {
+        Err(format!("pixels: {} values, expected {}", text::count(count), text::count(out.len())))
+    }
+}
+
+/// A field without the blanks and quotes around it.
+fn trim(field: &[u8]) -> &[u8] {
+    let field = field.trim_ascii();
+    match field {
+        [b'"', inner @ .., b'"'] => inner.trim_ascii(),
+        _ => field,
+    }
+}
+
+fn unreadable(path: &Path, error: csv::Error) -> Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => Error::io("read", path, source),
+        other => Error::data(
+            path,
+            "",
+            format!("is not a table: {other:?}"),
+            "Expected is Kaggle's fer2013.csv.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fixtures::Tree;
+
+    /// `rows` of (emotion, pixels, Usage) under the usual header.
+    fn csv_of(rows: &[(String, String, String)], newline: &str) -> String {
+        let mut text = format!("emotion,pixels,Usage{newline}");
+        for (emotion, pixels, usage) in rows {
+            text.push_str(&format!("{emotion},{pixels},{usage}{newline}"));
+        }
+        text
+    }
+
+    fn pixels(seed: usize) -> String {
+        let values: Vec<String> = (0..PIXELS).map(|n| ((n * 7 + seed) % 256).to_string()).collect();
+        values.join(" ")
+    }
+
+    /// `count` good rows: classes in turn, every tenth for test.
+    fn good(count: usize) -> Vec<(String, String, String)> {
+        (0..count)
+            .map(|n| {
+                let usage = ["PublicTest", "PrivateTest"].get(n % 10).unwrap_or(&"Training");
+                ((n % 7).to_string(), pixels(n), usage.to_string())
+            })
+            .collect()
+    }
+
+    fn load_text(text: impl AsRef<[u8]>) -> Result<Loaded> {
+        let folder = Tree::empty();
+        folder.write("fer2013.csv", text.as_ref());
+        load(&folder.path().join("fer2013.csv"))
+    }
+
+    fn message(text: impl AsRef<[u8]>) -> String {
+        let error = load_text(text).err().unwrap().to_string();
+        error.split_once("fer2013.csv").map(|(_, rest)| rest.to_string()).unwrap_or(error)
+    }
+
+    #[test]
+    fn rows_become_images_with_our_class_order() {
+        let loaded = load_text(csv_of(&good(700), "\n")).unwrap();
+        assert_eq!(loaded.dataset.len(), 700);
+        assert_eq!(loaded.notes, Vec::<String>::new());
+        let expected: Vec<u8> = (0..PIXELS).map(|n| ((n * 7 + 11) % 256) as u8).collect();
+        assert_eq!(loaded.dataset.image(11), Some(expected.as_slice()));
+        // Kaggle's 4, 5, 6 are sad, surprise, neutral.
+        let labels: Vec<_> = loaded.dataset.iter().map(|(_, emotion)| emotion.name()).collect();
+        let names = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"];
+        assert_eq!(labels[..7], names);
+        assert_eq!(loaded.is_test.iter().filter(|test| **test).count(), 140);
+        let table = loaded.dataset.table().unwrap();
+        let cell = |column: &str, row: usize| {
+            table.column(column).unwrap().str().unwrap().get(row).unwrap().to_string()
+        };
+        assert_eq!((cell("source", 0), cell("usage", 0)), ("row 1".into(), "PublicTest".into()));
+        assert_eq!(
+            (cell("source", 699), cell("usage", 699)),
+            ("row 700".into(), "Training".into())
+        );
+    }
+
+    #[test]
+    fn the_usual_dialects_give_the_same_images() {
+        let rows = good(70);
+        let plain = load_text(csv_of(&rows, "\n")).unwrap().dataset.fingerprint();
+        let marked = format!("\u{feff}{}", csv_of(&rows, "\r\n"));
+        let mut columns = String::from(" Usage,number,\"pixels\", emotion\n");
+        for (emotion, pixels, usage) in &rows {
+            columns.push_str(&format!("{usage},17,\"{pixels}\",\"{emotion}\"\n"));
+        }
+        let unfinished = csv_of(&rows, "\n").trim_end().to_string();
+        let gaps = csv_of(&rows, "\n\n");
+        for text in [marked, columns, unfinished, gaps] {
+            assert_eq!(load_text(&text).unwrap().dataset.fingerprint(), plain, "{:.30}", text);
+        }
+    }
+
+    #[test]
+    fn one_bad_row_among_many_is_set_aside_and_named() {
+        let short = pixels(0).rsplit_once(' ').unwrap().0.to_string();
+        let long = format!("{} 9", pixels(0));
+        let with = |value: &str| pixels(0).replacen("7 ", &format!("{value} "), 1);
+        for (column, value, problem) in [
+            (1, short, "pixels: 2,303 values, expected 2,304"),
+            (1, long, "pixels: 2,305 values, expected 2,304"),
+            (1, with("300"), "pixels: value 2 is '300', expected 0 to 255"),
+            (1, with("x"), "pixels: value 2 is 'x', expected 0 to 255"),
+            (1, with("-1"), "pixels: value 2 is '-1', expected 0 to 255"),
+            (1, with("1.5"), "pixels: value 2 is '1.5', expected 0 to 255"),
+            (1, with("1234"), "pixels: value 2 is '1234', expected 0 to 255"),
+            (1, String::new(), "pixels: 0 values, expected 2,304"),
+            (0, "7".into(), "emotion is '7', expected 0 to 6"),
+            (0, "happy".into(), "emotion is 'happy', expected 0 to 6"),
+            (0, String::new(), "emotion is '', expected 0 to 6"),
+            (2, "Test".into(), "Usage is 'Test', expected Training, PublicTest, PrivateTest"),
+            (1, "\"".to_string() + &pixels(0), "pixels: value 1 is '\\\"0', expected 0 to 255"),
+            (1, "1,2".into(), "Usage is '2', expected Training, PublicTest, PrivateTest"),
+        ] {
+            let mut rows = good(300);
+            let row = &mut rows[256];
+            *[&mut row.0, &mut row.1, &mut row.2][column] = value;
+            let loaded = load_text(csv_of(&rows, "\n")).unwrap();
+            assert_eq!(loaded.dataset.len(), 299);
+            let [note] = loaded.notes.as_slice() else { panic!("{:?}", loaded.notes) };
+            let place = "Set aside 1 bad row of 300: row 257 (line 258): ";
+            assert_eq!(note, &format!("{place}{problem}"));
+            // The row after it kept its own number and pixels.
+            let expected: Vec<u8> = (0..PIXELS).map(|n| ((n * 7 + 257) % 256) as u8).collect();
+            assert_eq!(loaded.dataset.image(256), Some(expected.as_slice()));
+        }
+    }
+
+    #[test]
+    fn many_bad_rows_are_an_error_that_names_the_first() {
+        let mut rows = good(300);
+        for row in [20, 21, 22, 23] {
+            rows[row].0 = "7".into();
+        }
+        assert_eq!(
+            message(csv_of(&rows, "\n")),
+            ", row 21 (line 22): emotion is '7', expected 0 to 6. 4 of 300 rows are bad, more than \
+             the 1 % that is set aside: mend the file or download it again, see data/README.md."
+        );
+        rows[23].0 = "6".into();
+        assert_eq!(load_text(csv_of(&rows, "\n")).unwrap().dataset.len(), 297);
+        let missing = "emotion,pixels,Usage\n3,1 2 3\n";
+        assert!(message(missing).contains("row 1 (line 2): 2 fields and none for Usage"));
+    }
+
+    #[test]
+    fn a_missing_column_is_answered_with_those_there_are() {
+        assert_eq!(
+            message("label,pixels,split\n3,1 2 3,Training\n"),
+            ", header: has no column emotion; it has label, pixels, split. Expected are the columns \
+             emotion, pixels and Usage, in any order."
+        );
+        assert!(message("emotion,pixels\n0,1\n").contains("has no column Usage; it has emotion"));
+        assert!(message("").contains("header: has no column emotion"));
+        assert!(message(b"PK\x03\x04\xff\xfe\x00\n").contains("has no column emotion"));
+    }
+
+    #[test]
+    fn both_parts_are_needed_and_missing_classes_are_noted() {
+        assert!(message("emotion,pixels,Usage\n").contains("has no row whose Usage is Training"));
+        let only_training = format!("emotion,pixels,Usage\n3,{},Training\n", pixels(1));
+        assert!(
+            message(&only_training).contains("no row whose Usage is PublicTest or PrivateTest")
+        );
+        let both = format!("{only_training}3,{},privatetest\n", pixels(2));
+        let loaded = load_text(both).unwrap();
+        assert_eq!(
+            loaded.notes[0],
+            "No Training row of angry, disgust, fear, neutral, sad, surprise"
+        );
+        assert_eq!(loaded.notes.len(), 2);
+        let error = load(Path::new("/nowhere/fer2013.csv")).err().unwrap().to_string();
+        assert!(error.starts_with("fer2013.csv is missing at /nowhere/fer2013.csv"), "{error}");
+    }
+}

@@ -1,0 +1,217 @@
+//! One image file to 48×48 gray pixels, and what was odd about it.
+
+use std::io::Cursor;
+
+use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
+use image::imageops::FilterType;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat};
+
+use super::dataset::{PIXELS, SIDE};
+
+/// No photo of a face is larger; what claims to be would only eat memory.
+const LARGEST_SIDE: u32 = 16_384;
+
+/// What had to be done to an image to make it 48×48 gray.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Converted {
+    /// It was in colour, had an alpha channel or 16 bits a pixel.
+    pub color: bool,
+    /// It had another size.
+    pub size: bool,
+}
+
+impl Converted {
+    /// Whether anything had to be done.
+    pub fn any(self) -> bool {
+        self.color || self.size
+    }
+}
+
+/// Decodes a JPEG or PNG, whatever its file is called, into `out` (u8 [48 × 48], row-major). Colour
+/// becomes luma by ITU-R BT.601, as Pillow's `convert("L")` and so Keras does it; other sizes are
+/// scaled with a triangle filter, without regard to their proportions. The error says in a few words
+/// what is wrong with the file.
+pub(super) fn decode(bytes: &[u8], out: &mut [u8]) -> Result<Converted, String> {
+    if bytes.is_empty() {
+        return Err("0 bytes".into());
+    }
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => {
+            if !has_end_of_image(bytes) {
+                return Err("cut short".into());
+            }
+            fill(JpegDecoder::new(Cursor::new(bytes)).map_err(broken)?, out)
+        }
+        Ok(ImageFormat::Png) => fill(PngDecoder::new(Cursor::new(bytes)).map_err(broken)?, out),
+        _ => Err("not a JPEG or PNG image".into()),
+    }
+}
+
+fn fill(decoder: impl ImageDecoder, out: &mut [u8]) -> Result<Converted, String> {
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 || width > LARGEST_SIDE || height > LARGEST_SIDE {
+        return Err(format!("{width}×{height} pixels, expected {SIDE}×{SIDE}"));
+    }
+    let side = SIDE as u32;
+    let converted = Converted {
+        color: decoder.color_type() != ColorType::L8,
+        size: (width, height) != (side, side),
+    };
+    if !converted.any() {
+        decoder.read_image(out).map_err(broken)?;
+        return Ok(converted);
+    }
+    let mut gray = luma(DynamicImage::from_decoder(decoder).map_err(broken)?);
+    if converted.size {
+        gray = image::imageops::resize(&gray, side, side, FilterType::Triangle);
+    }
+    let pixels = gray.into_raw();
+    if pixels.len() != PIXELS || out.len() != PIXELS {
+        return Err(format!("{} pixels after scaling, expected {PIXELS}", pixels.len()));
+    }
+    out.copy_from_slice(&pixels);
+    Ok(converted)
+}
+
+/// Gray levels of an image. `image`'s own conversion uses BT.709, which makes another face of it
+/// than the one that Keras trains on.
+fn luma(image: DynamicImage) -> image::GrayImage {
+    if !image.color().has_color() {
+        return image.into_luma8();
+    }
+    let rgb = image.into_rgb8();
+    image::GrayImage::from_fn(rgb.width(), rgb.height(), |x, y| {
+        let [r, g, b] = rgb.get_pixel(x, y).0.map(u32::from);
+        // Pillow's fixed-point weights: 0.299, 0.587, 0.114 in 16 bits, rounded.
+        image::Luma([((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8])
+    })
+}
+
+/// Whether a JPEG's end marker follows its first scan. The decoder fills what is missing with gray
+/// and reports success, so a file that was cut short has to be found here. Compressed data never
+/// holds the marker: FF is always followed by 00 or a restart marker there.
+fn has_end_of_image(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    // Segments up to the scan: FF, marker, and a big-endian length that counts itself.
+    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4) {
+        if marker == 0xFF {
+            at += 1; // a fill byte
+            continue;
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        if marker == 0xDA {
+            let scan = bytes.get(at..).unwrap_or_default();
+            // Nearly always the last two bytes, so look from the end.
+            return scan.windows(2).rev().any(|pair| pair == [0xFF, 0xD9]);
+        }
+    }
+    false
+}
+
+fn broken(error: image::ImageError) -> String {
+    match error {
+        image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "cut short".into()
+        }
+        error => {
+            let text = error.to_string();
+            let mut line: String =
+                text.lines().next().unwrap_or_default().chars().take(80).collect();
+            line.insert_str(0, "broken image: ");
+            line
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(image: DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    fn ramp(width: u32, height: u32) -> image::GrayImage {
+        image::GrayImage::from_fn(width, height, |x, y| image::Luma([(x * 3 + y) as u8]))
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<(Vec<u8>, Converted), String> {
+        let mut out = vec![0; PIXELS];
+        decode(bytes, &mut out).map(|converted| (out, converted))
+    }
+
+    #[test]
+    fn gray_of_the_right_size_is_taken_as_it_is() {
+        let png = encoded(ramp(48, 48).into(), ImageFormat::Png);
+        let (pixels, converted) = decoded(&png).unwrap();
+        assert_eq!(pixels, ramp(48, 48).into_raw());
+        assert!(!converted.any());
+        let jpeg = encoded(ramp(48, 48).into(), ImageFormat::Jpeg);
+        let (pixels, converted) = decoded(&jpeg).unwrap();
+        assert!(!converted.any());
+        let far = pixels.iter().zip(ramp(48, 48).iter()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(far < Some(12), "{far:?}");
+    }
+
+    #[test]
+    fn colour_becomes_luma_as_pillow_makes_it() {
+        // np.asarray(Image.fromarray(...).convert("L")) gives 76, 150, 29 and 124.
+        for (color, gray) in
+            [([255, 0, 0], 76), ([0, 255, 0], 150), ([0, 0, 255], 29), ([200, 100, 50], 124)]
+        {
+            let image = image::RgbImage::from_pixel(48, 48, image::Rgb(color));
+            let (pixels, converted) = decoded(&encoded(image.into(), ImageFormat::Png)).unwrap();
+            assert_eq!(converted, Converted { color: true, size: false });
+            assert!(pixels.iter().all(|pixel| *pixel == gray), "{color:?}: {}", pixels[0]);
+        }
+    }
+
+    #[test]
+    fn other_sizes_and_depths_are_converted() {
+        let (pixels, converted) = decoded(&encoded(ramp(96, 60).into(), ImageFormat::Png)).unwrap();
+        assert_eq!((pixels.len(), converted), (PIXELS, Converted { color: false, size: true }));
+        let deep = image::ImageBuffer::from_pixel(48, 48, image::Luma([0x8080u16]));
+        let deep = encoded(DynamicImage::ImageLuma16(deep), ImageFormat::Png);
+        let (pixels, converted) = decoded(&deep).unwrap();
+        assert_eq!((pixels[0], converted.color), (128, true));
+        let clear = image::RgbaImage::from_pixel(48, 48, image::Rgba([9, 9, 9, 0]));
+        assert_eq!(decoded(&encoded(clear.into(), ImageFormat::Png)).unwrap().0[0], 9);
+        let jpeg =
+            encoded(DynamicImage::ImageRgb8(image::RgbImage::new(64, 64)), ImageFormat::Jpeg);
+        assert_eq!(decoded(&jpeg).unwrap().1, Converted { color: true, size: true });
+    }
+
+    #[test]
+    fn every_way_to_cut_a_file_short_is_noticed() {
+        for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+            let whole = encoded(ramp(48, 48).into(), format);
+            // A PNG without its IEND chunk (12 bytes) still has all its pixels.
+            let spare = if format == ImageFormat::Png { 12 } else { 0 };
+            for length in 0..whole.len() - spare {
+                assert!(decoded(&whole[..length]).is_err(), "{format:?}, {length} bytes");
+            }
+        }
+        let jpeg = encoded(ramp(48, 48).into(), ImageFormat::Jpeg);
+        assert_eq!(decoded(&[]).unwrap_err(), "0 bytes");
+        assert_eq!(decoded(&jpeg[..jpeg.len() / 2 + 200]).unwrap_err(), "cut short");
+        assert_eq!(decoded(b"<html></html>").unwrap_err(), "not a JPEG or PNG image");
+        // Bytes behind the end are no reason to refuse an image.
+        assert!(decoded(&[jpeg.as_slice(), b"\0\0\n"].concat()).is_ok());
+    }
+
+    #[test]
+    fn damaged_bytes_never_end_the_run() {
+        for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+            let whole = encoded(ramp(48, 48).into(), format);
+            for at in 0..whole.len() {
+                for value in [0x00, 0x7F, 0xFF, whole[at] ^ 0x10] {
+                    let mut damaged = whole.clone();
+                    damaged[at] = value;
+                    let _ = decoded(&damaged);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! [`Fer2013`]: the whole data set in its three parts, wherever it was found.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::loaded::Loaded;
+use super::sample::{self, SampleConfig};
+use super::split::{self, VALIDATION_SHARE};
+use super::{ClassDistribution, Dataset, Origin, csv, folder, text};
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+
+/// The environment variable that names a folder or a csv file.
+const VARIABLE: &str = "FER2013_DIR";
+
+/// Train, validation and test images, with what there is to know about how they were read.
+#[derive(Debug, Clone)]
+pub struct Fer2013 {
+    /// What the network learns from: the training images less those held back.
+    pub train: Dataset,
+    /// The first 20 % of each class's training images, which choose the best epoch.
+    pub validation: Dataset,
+    /// What the result is measured on, once.
+    pub test: Dataset,
+    /// What was set aside, converted or left out, in sentences; empty where all was well.
+    pub notes: Vec<String>,
+}
+
+impl Fer2013 {
+    /// Loads the first of: what `$FER2013_DIR` names (a folder or a csv file), `data/fer2013/` and
+    /// `data/fer2013.csv` below the project's root, and else the made-up sample. Prints nothing;
+    /// show the value to see what was found.
+    pub fn open() -> Result<Self> {
+        Self::open_or(None)
+    }
+
+    /// As [`Fer2013::open`], but an explicit path comes before all others: what `--data` gives.
+    pub fn open_or(path: Option<&Path>) -> Result<Self> {
+        match locate(path, std::env::var_os(VARIABLE), root().as_deref())? {
+            Some(path) => Self::from_path(path),
+            None => {
+                let mut data = Self::sample(SampleConfig::default())?;
+                data.notes.push(format!(
+                    "FER2013 was not found in ${VARIABLE}, data/fer2013/ or data/fer2013.csv, so \
+                     these are made-up faces; data/README.md says how to get it"
+                ));
+                Ok(data)
+            }
+        }
+    }
+
+    /// A folder or a csv file, whichever `path` is. A folder without `train` and `test` may hold
+    /// fer2013.csv instead.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let table = path.join("fer2013.csv");
+        if path.is_file() {
+            Self::from_csv(path)
+        } else if table.is_file() && !path.join("train").exists() {
+            Self::from_csv(table)
+        } else {
+            Self::from_folder(path)
+        }
+    }
+
+    /// Images in `train/<class>` and `test/<class>` below `path`, as .jpg, .jpeg or .png.
+    ///
+    /// Files that can't be decoded are set aside and named in [`Fer2013::notes`]; colour and other
+    /// sizes are converted. A missing, unknown or empty class is an error that names its folder.
+    pub fn from_folder(path: impl AsRef<Path>) -> Result<Self> {
+        Self::assemble(folder::load(path.as_ref())?)
+    }
+
+    /// Kaggle's `fer2013.csv` with the columns emotion, pixels and Usage in any order. Training rows
+    /// are for train and validation, PublicTest and PrivateTest rows together are test.
+    ///
+    /// Bad rows are set aside and named in [`Fer2013::notes`]; more than 1 % of them are an error
+    /// that names the first, and so is a missing column.
+    pub fn from_csv(path: impl AsRef<Path>) -> Result<Self> {
+        Self::assemble(csv::load(path.as_ref())?)
+    }
+
+    /// Faces that the crate draws from a seed; nothing is read.
+    pub fn sample(config: SampleConfig) -> Result<Self> {
+        let (training, test) = sample::generate(&config)?;
+        let split = split::by_class(&labels(&training), VALIDATION_SHARE)?;
+        Ok(Self {
+            train: training.select(&split.train)?,
+            validation: training.select(&split.validation)?,
+            test,
+            notes: Vec::new(),
+        })
+    }
+
+    fn assemble(loaded: Loaded) -> Result<Self> {
+        let Loaded { dataset, is_test, mut notes } = loaded;
+        let side = |test: bool| -> Vec<usize> {
+            is_test.iter().enumerate().filter(|(_, is)| **is == test).map(|(row, _)| row).collect()
+        };
+        let (training, test) = (dataset.select(&side(false))?, dataset.select(&side(true))?);
+        let split = split::by_class(&labels(&training), VALIDATION_SHARE)?;
+        if split.validation.is_empty() {
+            notes
+                .push("No class has the five training images that a validation image takes".into());
+        }
+        Ok(Self {
+            train: training.select(&split.train)?,
+            validation: training.select(&split.validation)?,
+            test,
+            notes,
+        })
+    }
+
+    /// Where the images came from.
+    pub fn origin(&self) -> &Origin {
+        self.train.origin()
+    }
+
+    /// Train, validation and test.
+    pub(super) fn parts(&self) -> [&Dataset; 3] {
+        [&self.train, &self.validation, &self.test]
+    }
+
+    /// Keras' lines for train, validation and test: "Found 22968 images belonging to 7 classes."
+    pub fn found_lines(&self) -> [String; 3] {
+        let mut present = [false; Emotion::COUNT];
+        for data in self.parts() {
+            for (present, count) in present.iter_mut().zip(data.class_counts()) {
+                *present |= count > 0;
+            }
+        }
+        // Keras counts folders, so a class that one part has no image of counts there too.
+        let classes = present.iter().filter(|present| **present).count();
+        self.parts()
+            .map(|data| format!("Found {} images belonging to {classes} classes.", data.len()))
+    }
+
+    /// How many images each class has in each part.
+    pub fn class_distribution(&self) -> ClassDistribution {
+        ClassDistribution {
+            origin: self.origin().clone(),
+            splits: [
+                ("train", self.train.class_counts()),
+                ("validation", self.validation.class_counts()),
+                ("test", self.test.class_counts()),
+            ],
+        }
+    }
+
+    /// A fingerprint of all pixels, labels, their order and the split; equal for equal data, wherever
+    /// it lies.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        for data in self.parts() {
+            hasher.update(&data.fingerprint().to_le_bytes());
+        }
+        hasher.digest()
+    }
+
+    /// The first `per_class` images of each class in each part: small data of the same shape, for a
+    /// quick try.
+    pub fn take(&self, per_class: usize) -> Result<Self> {
+        if per_class == 0 {
+            return Err(Error::config("per_class", per_class, "1 or more"));
+        }
+        let mut notes = self.notes.clone();
+        notes.push(format!("Only the first {per_class} of each class in each part"));
+        Ok(Self {
+            train: self.train.take_per_class(per_class)?,
+            validation: self.validation.take_per_class(per_class)?,
+            test: self.test.take_per_class(per_class)?,
+            notes,
+        })
+    }
+
+    /// Shows what was found in a notebook cell.
+    pub fn evcxr_display(&self) {
+        text::show(&self.to_string());
+    }
+}
+
+impl std::fmt::Display for Fer2013 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (line, part) in self.found_lines().iter().zip(["train", "validation", "test"]) {
+            writeln!(f, "{line:<48}{part}")?;
+        }
+        write!(f, "From {}", self.origin())?;
+        for note in &self.notes {
+            write!(f, "\nNote: {note}.")?;
+        }
+        Ok(())
+    }
+}
+
+/// The data to load: the explicit path, else the variable's, else what lies below `root`; `None` for
+/// the made-up sample. A path that was given and isn't there is an error, never passed over.
+fn locate(
+    explicit: Option<&Path>,
+    variable: Option<OsString>,
+    root: Option<&Path>,
+) -> Result<Option<PathBuf>> {
+    if let Some(path) = explicit {
+        return if path.exists() {
+            Ok(Some(path.to_path_buf()))
+        } else {
+            Err(Error::missing("the data", path, HINT))
+        };
+    }
+    if let Some(path) = variable.filter(|path| !path.is_empty()).map(PathBuf::from) {
+        return if path.exists() {
+            Ok(Some(path))
+        } else {
+            let hint = format!("{VARIABLE} names it: correct or unset it. {HINT}");
+            Err(Error::missing("FER2013", path, hint))
+        };
+    }
+    let Some(data) = root.map(|root| root.join("data")) else { return Ok(None) };
+    let (folder, table) = (data.join("fer2013"), data.join("fer2013.csv"));
+    // A folder that was made and not filled yet is as good as none.
+    let filled = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
+    Ok([(filled, folder), (table.is_file(), table)]
+        .into_iter()
+        .find(|(there, _)| *there)
+        .map(|(_, path)| path))
+}
+
+const HINT: &str = "Expected is a folder with train/<class> and test/<class>, or fer2013.csv; see \
+                    data/README.md.";
+
+/// The project's root: FER_ROOT, else the first folder from the current one up that holds fer_nb.
+fn root() -> Option<PathBuf> {
+    if let Some(root) = std::env::var_os("FER_ROOT").filter(|root| !root.is_empty()) {
+        return Some(PathBuf::from(root));
+    }
+    let here = std::env::current_dir().ok()?;
+    here.ancestors().find(|path| path.join("fer_nb/Cargo.toml").is_file()).map(Path::to_path_buf)
+}
+
+fn labels(data: &Dataset) -> Vec<Emotion> {
+    data.iter().map(|(_, emotion)| emotion).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fixtures::Tree;
+
+    /// FER2013's class sizes divided by 100, rounded up.
+    const SMALL: [usize; 7] = [40, 5, 41, 73, 50, 49, 32];
+
+    #[test]
+    fn a_tree_of_fer2013s_shape_is_split_by_class_in_name_order() {
+        let tree = Tree::of(SMALL, [10, 2, 11, 18, 13, 13, 9]);
+        let data = Fer2013::from_folder(tree.path()).unwrap();
+        // floor(0.2·n): 8 + 1 + 8 + 14 + 10 + 9 + 6.
+        assert_eq!(
+            data.found_lines(),
+            [
+                "Found 234 images belonging to 7 classes.",
+                "Found 56 images belonging to 7 classes.",
+                "Found 76 images belonging to 7 classes.",
+            ]
+        );
+        assert_eq!(
+            data.class_distribution().splits,
+            [
+                ("train", [32, 4, 33, 59, 40, 40, 26]),
+                ("validation", [8, 1, 8, 14, 10, 9, 6]),
+                ("test", [10, 2, 11, 18, 13, 13, 9]),
+            ]
+        );
+        let sources = |data: &Dataset| -> Vec<String> {
+            let table = data.table().unwrap();
+            let column = table.column("source").unwrap().str().unwrap();
+            column.iter().map(|source| source.unwrap().to_string()).collect()
+        };
+        let (train, validation) = (sources(&data.train), sources(&data.validation));
+        assert_eq!(validation[7], "train/angry/0007.png");
+        assert_eq!(validation[8], "train/disgust/0000.png");
+        assert_eq!(train[0], "train/angry/0008.png");
+        assert!(train.is_sorted() && validation.is_sorted());
+        let shown = data.to_string();
+        assert!(shown.contains("Found 56 images belonging to 7 classes.         validation\n"));
+        assert!(shown.ends_with(&format!("From FER2013, folder {}", tree.path().display())));
+        let few = data.take(2).unwrap();
+        assert_eq!(few.validation.class_counts(), [2, 1, 2, 2, 2, 2, 2]);
+        assert!(data.take(0).is_err());
+    }
+
+    #[test]
+    fn folder_and_table_with_the_same_images_have_the_same_fingerprint() {
+        let tree = Tree::new(6, 2);
+        let from_folder = Fer2013::from_folder(tree.path()).unwrap();
+        let mut table = String::from("emotion,pixels,Usage\n");
+        for data in [&from_folder.validation, &from_folder.train, &from_folder.test] {
+            let of_test = data.table().unwrap().column("usage").unwrap().str().unwrap().get(0)
+                == Some("test");
+            let usage = if of_test { "PrivateTest" } else { "Training" };
+            for (image, emotion) in data.iter() {
+                let pixels: Vec<String> = image.iter().map(u8::to_string).collect();
+                let row = format!("{},{},{usage}\n", emotion.to_kaggle(), pixels.join(" "));
+                table.push_str(&row);
+            }
+        }
+        let elsewhere = Tree::empty();
+        elsewhere.write("fer2013.csv", table.as_bytes());
+        let from_csv = Fer2013::from_path(elsewhere.path()).unwrap();
+        assert_eq!(from_csv.origin(), &Origin::Csv(elsewhere.path().join("fer2013.csv")));
+        assert_eq!(from_csv.fingerprint(), from_folder.fingerprint());
+        assert_ne!(from_csv.fingerprint(), from_folder.take(1).unwrap().fingerprint());
+    }
+
+    #[test]
+    fn too_few_images_for_validation_are_noted() {
+        let data = Fer2013::from_folder(Tree::new(4, 1).path()).unwrap();
+        assert_eq!((data.train.len(), data.validation.len()), (28, 0));
+        assert_eq!(data.notes.len(), 1);
+        assert_eq!(data.found_lines()[1], "Found 0 images belonging to 7 classes.");
+    }
+
+    #[test]
+    fn data_is_looked_for_in_the_promised_order() {
+        let tree = Tree::empty();
+        let root = tree.path();
+        let look = |explicit: Option<&Path>, variable: Option<&str>| {
+            locate(explicit, variable.map(OsString::from), Some(root))
+        };
+        assert_eq!(look(None, None).unwrap(), None);
+        assert_eq!(look(None, Some("")).unwrap(), None);
+        assert_eq!(locate(None, None, None).unwrap(), None);
+        std::fs::create_dir_all(root.join("data/fer2013")).unwrap();
+        assert_eq!(look(None, None).unwrap(), None);
+        tree.write("data/fer2013.csv", b"x");
+        assert_eq!(look(None, None).unwrap(), Some(root.join("data/fer2013.csv")));
+        tree.write("data/fer2013/train/angry/a.jpg", b"x");
+        assert_eq!(look(None, None).unwrap(), Some(root.join("data/fer2013")));
+        let elsewhere = Tree::empty();
+        let path = elsewhere.path();
+        assert_eq!(look(None, path.to_str()).unwrap(), Some(path.to_path_buf()));
+        assert_eq!(look(Some(root), path.to_str()).unwrap(), Some(root.to_path_buf()));
+        let error = look(None, Some("/nowhere")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("FER2013 is missing at /nowhere. FER2013_DIR names it"),
+            "{error}"
+        );
+        let error = look(Some(Path::new("no.csv")), None).unwrap_err().to_string();
+        assert!(error.starts_with("the data is missing at no.csv"), "{error}");
+    }
+
+    #[test]
+    fn the_sample_never_passes_for_fer2013() {
+        let data = Fer2013::sample(SampleConfig::default()).unwrap();
+        assert!(data.to_string().contains("made-up sample"));
+        assert!(!data.train.is_empty() && !data.validation.is_empty() && !data.test.is_empty());
+    }
+}

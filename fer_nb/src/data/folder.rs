@@ -1,0 +1,429 @@
+//! FER2013 as images in folders: `train/<class>/*.jpg` and `test/<class>/*.jpg`.
+
+use std::fs;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::dataset::{Dataset, Origin, PIXELS};
+use super::decode::{Converted, decode};
+use super::{loaded::Loaded, table, text};
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+
+/// The two folders that the root has to have, which are also the `usage` of their images.
+const USAGES: [&str; 2] = ["train", "test"];
+
+/// One image file that was found, not yet opened.
+struct Found {
+    /// Path below the root, with slashes.
+    source: String,
+    usage: &'static str,
+    emotion: Emotion,
+}
+
+/// Reads all images below `root`, classes in index order and files in byte order of their names.
+///
+/// A file that can't be decoded is set aside and named in a note; colour and other sizes are
+/// converted and counted in a note. An error names the folder: `train` or `test` missing, a class
+/// missing, unknown or empty, or no file that can be decoded.
+pub(super) fn load(root: &Path) -> Result<Loaded> {
+    let mut passed_over = Vec::new();
+    let mut files = Vec::new();
+    check_root(root)?;
+    for usage in USAGES {
+        list_usage(root, usage, &mut files, &mut passed_over)?;
+    }
+
+    let mut images = vec![0u8; files.len() * PIXELS];
+    let outcomes: Vec<Result<Converted, String>> = images
+        .par_chunks_exact_mut(PIXELS)
+        .zip(&files)
+        .with_min_len(16)
+        .map(|(out, file)| {
+            let bytes = fs::read(root.join(&file.source)).map_err(|error| error.to_string())?;
+            decode(&bytes, out)
+        })
+        .collect();
+
+    let notes = notes(&files, &outcomes, &passed_over);
+    let keep: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+    super::loaded::compact(&mut images, &keep);
+    let total = files.len();
+    let mut keep = keep.into_iter();
+    files.retain(|_| keep.next().unwrap_or(false));
+    check_classes(root, total, &files, &outcomes)?;
+
+    let labels: Vec<u8> = files.iter().map(|file| file.emotion.index() as u8).collect();
+    let usages: Vec<&'static str> = files.iter().map(|file| file.usage).collect();
+    let is_test = usages.iter().map(|usage| *usage == "test").collect();
+    let sources = files.into_iter().map(|file| file.source).collect();
+    let table = table::build(sources, usages, &images, &labels)?;
+    let dataset = Dataset::new(images, labels, table, Origin::Folder(root.to_path_buf()))?;
+    Ok(Loaded { dataset, is_test, notes })
+}
+
+const LAYOUT: &str = "Expected are train/<class> and test/<class> with images in each of angry, \
+                      disgust, fear, happy, neutral, sad and surprise; see data/README.md";
+
+const ALL_SEVEN: &str = "Expected are all seven of angry, disgust, fear, happy, neutral, sad and \
+                         surprise, in train and in test.";
+
+fn check_root(root: &Path) -> Result<()> {
+    let metadata = fs::metadata(root).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::missing("FER2013", root, format!("{LAYOUT}.")),
+        _ => Error::io("read", root, error),
+    })?;
+    if !metadata.is_dir() {
+        return Err(Error::data(root, "", "is not a folder", format!("{LAYOUT}.")));
+    }
+    let missing: Vec<&str> =
+        USAGES.into_iter().filter(|usage| !root.join(usage).is_dir()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // The two usual slips: the folder within, and the folder around the one that was meant.
+    let hint = if root.join("angry").is_dir() {
+        format!("These are class folders: give the folder above. {LAYOUT}.")
+    } else {
+        format!("{LAYOUT}.")
+    };
+    Err(Error::data(root, "", format!("has no folder {}", missing.join(" and no folder ")), hint))
+}
+
+/// Adds the image files of `<root>/<usage>` to `files`, and whatever else lies there to `passed_over`.
+fn list_usage(
+    root: &Path,
+    usage: &'static str,
+    files: &mut Vec<Found>,
+    passed_over: &mut Vec<String>,
+) -> Result<()> {
+    let folder = root.join(usage);
+    let mut present = [false; Emotion::COUNT];
+    for (name, kind) in entries(&folder)? {
+        match (kind, name.parse::<Emotion>()) {
+            (Kind::File | Kind::Other, _) => passed_over.push(format!("{usage}/{name}")),
+            (Kind::Folder, Ok(emotion)) => present[emotion.index()] = true,
+            (Kind::Folder, Err(_)) => {
+                return Err(Error::data(
+                    folder.join(&name),
+                    "",
+                    "is not a class of FER2013",
+                    format!(
+                        "Class folders are {}: rename it, or move it elsewhere.",
+                        Emotion::names().join(", ")
+                    ),
+                ));
+            }
+        }
+    }
+    for emotion in Emotion::ALL {
+        let class = folder.join(emotion.name());
+        if !present[emotion.index()] {
+            return Err(Error::missing(format!("the class folder {emotion}"), &class, ALL_SEVEN));
+        }
+        let before = files.len();
+        for (name, kind) in entries(&class)? {
+            let source = format!("{usage}/{emotion}/{name}");
+            if kind == Kind::File && is_image_name(&name) {
+                files.push(Found { source, usage, emotion });
+            } else {
+                passed_over.push(source);
+            }
+        }
+        if files.len() == before {
+            return Err(Error::data(
+                class,
+                "",
+                "holds no .jpg, .jpeg or .png file",
+                "Every class needs images in train and in test.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    File,
+    Folder,
+    /// A broken link, a pipe: nothing that can be read.
+    Other,
+}
+
+/// What lies in a folder, in byte order of the names. Hidden files (".DS_Store", "._x.jpg") are no
+/// part of the data and never mentioned.
+fn entries(folder: &Path) -> Result<Vec<(String, Kind)>> {
+    let refused = |error| Error::io("read", folder, error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        let entry = entry.map_err(refused)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        let mut kind = entry.file_type().map_err(refused)?;
+        if kind.is_symlink() {
+            // What a link points to counts; only links cost the extra question.
+            kind = fs::metadata(entry.path()).map_or(kind, |target| target.file_type());
+        }
+        let kind = match kind {
+            kind if kind.is_dir() => Kind::Folder,
+            kind if kind.is_file() => Kind::File,
+            _ => Kind::Other,
+        };
+        found.push((name, kind));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn is_image_name(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| {
+        ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}
+
+/// What a reader should know about the files, in sentences.
+fn notes(
+    files: &[Found],
+    outcomes: &[Result<Converted, String>],
+    passed_over: &[String],
+) -> Vec<String> {
+    let (mut bad, mut colored, mut sized) = (Vec::new(), Vec::new(), Vec::new());
+    for (file, outcome) in files.iter().zip(outcomes) {
+        match outcome {
+            Err(problem) => bad.push(format!("{} ({problem})", file.source)),
+            Ok(converted) => {
+                if converted.color {
+                    colored.push(&file.source);
+                }
+                if converted.size {
+                    sized.push(&file.source);
+                }
+            }
+        }
+    }
+    let mut notes = Vec::new();
+    let mut note = |names: usize, text: String| {
+        if names > 0 {
+            notes.push(text);
+        }
+    };
+    let total = text::count(files.len());
+    note(
+        bad.len(),
+        format!(
+            "Set aside {} of {total} that can't be decoded: {}",
+            text::plural(bad.len(), "file"),
+            text::list(&bad)
+        ),
+    );
+    note(
+        colored.len(),
+        format!(
+            "Converted {} to 8-bit gray: {}",
+            text::plural(colored.len(), "image"),
+            text::list(&colored)
+        ),
+    );
+    note(
+        sized.len(),
+        format!(
+            "Scaled {} to 48×48 pixels: {}",
+            text::plural(sized.len(), "image"),
+            text::list(&sized)
+        ),
+    );
+    note(
+        passed_over.len(),
+        format!(
+            "Passed over {} that is not a .jpg, .jpeg or .png file in a class folder: {}",
+            text::plural(passed_over.len(), "entry").replace("entrys", "entries"),
+            text::list(passed_over)
+        ),
+    );
+    notes
+}
+
+/// Every class needs an image that can be decoded, in train and in test.
+fn check_classes(
+    root: &Path,
+    total: usize,
+    usable: &[Found],
+    outcomes: &[Result<Converted, String>],
+) -> Result<()> {
+    let first = || outcomes.iter().find_map(|outcome| outcome.as_ref().err().cloned());
+    if usable.is_empty() {
+        return Err(Error::data(
+            root,
+            "",
+            format!(
+                "none of the {} can be decoded; the first: {}",
+                text::plural(total, "file"),
+                first().unwrap_or_default()
+            ),
+            "Expected are JPEG or PNG images.",
+        ));
+    }
+    for usage in USAGES {
+        for emotion in Emotion::ALL {
+            if !usable.iter().any(|file| file.usage == usage && file.emotion == emotion) {
+                return Err(Error::data(
+                    root.join(usage).join(emotion.name()),
+                    "",
+                    "holds no image that can be decoded",
+                    "Every class needs images in train and in test.",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::data::fixtures::{self, Tree};
+
+    fn message(tree: &Tree) -> String {
+        load(tree.path()).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn images_come_in_class_order_and_byte_order_of_names() {
+        let tree = Tree::new(1, 1);
+        for name in ["b.png", "B.png", "a10.PNG", "a9.png"] {
+            tree.write(&format!("train/fear/{name}"), &fixtures::png(90));
+        }
+        let loaded = load(tree.path()).unwrap();
+        let table = loaded.dataset.table().unwrap();
+        let sources: Vec<_> = table.column("source").unwrap().str().unwrap().iter().collect();
+        let names = ["0000.png", "B.png", "a10.PNG", "a9.png", "b.png"];
+        let expected: Vec<_> = names.iter().map(|name| format!("train/fear/{name}")).collect();
+        let found: Vec<_> = sources[2..7].iter().map(|name| name.unwrap().to_string()).collect();
+        assert_eq!(found, expected);
+        assert_eq!(sources[0], Some("train/angry/0000.png"));
+        assert_eq!(sources.last(), Some(&Some("test/surprise/0000.png")));
+        assert_eq!(loaded.is_test.iter().filter(|test| **test).count(), 7);
+        assert_eq!(loaded.notes, Vec::<String>::new());
+        assert_eq!(loaded.dataset.origin(), &Origin::Folder(tree.path().to_path_buf()));
+    }
+
+    #[test]
+    fn bad_files_are_set_aside_and_named_and_the_rest_stays_in_order() {
+        let tree = Tree::new(3, 1);
+        let whole = fixtures::jpeg(120);
+        tree.write("train/angry/0000.png", b"");
+        tree.write("train/happy/0001.png", b"<html>not found</html>");
+        tree.write("train/sad/0001.jpg", &whole[..whole.len() - 20]);
+        tree.write("train/sad/0003.jpg", &whole);
+        tree.write("train/sad/readme.txt", b"hello");
+        tree.write("train/.DS_Store", b"x");
+        let loaded = load(tree.path()).unwrap();
+        assert_eq!(loaded.dataset.len(), 3 * 7 + 7 - 2 + 1);
+        assert_eq!(loaded.notes.len(), 2);
+        assert_eq!(
+            loaded.notes[0],
+            "Set aside 3 files of 30 that can't be decoded: train/angry/0000.png (0 bytes), \
+             train/happy/0001.png (not a JPEG or PNG image), train/sad/0001.jpg (cut short)"
+        );
+        assert!(loaded.notes[1].ends_with("train/sad/readme.txt"), "{}", loaded.notes[1]);
+        // Every image still stands beside its own name and label.
+        let table = loaded.dataset.table().unwrap();
+        let sources = table.column("source").unwrap().str().unwrap().clone();
+        for (index, (image, emotion)) in loaded.dataset.iter().enumerate() {
+            let source = sources.get(index).unwrap();
+            assert!(source.contains(emotion.name()));
+            let mut alone = vec![0; PIXELS];
+            decode(&fs::read(tree.path().join(source)).unwrap(), &mut alone).unwrap();
+            assert_eq!(image, alone, "{source}");
+        }
+    }
+
+    #[test]
+    fn conversions_are_counted() {
+        let tree = Tree::new(1, 1);
+        tree.write("test/sad/big.png", &fixtures::encode(image::GrayImage::new(64, 50).into()));
+        let red = image::RgbImage::from_pixel(48, 48, image::Rgb([255, 0, 0]));
+        tree.write("test/sad/red.png", &fixtures::encode(red.into()));
+        let loaded = load(tree.path()).unwrap();
+        assert_eq!(
+            loaded.notes,
+            [
+                "Converted 1 image to 8-bit gray: test/sad/red.png",
+                "Scaled 1 image to 48×48 pixels: test/sad/big.png",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_folder_that_is_wrong_is_named() {
+        let nowhere = PathBuf::from("/nowhere/at/all");
+        let error = load(&nowhere).err().unwrap().to_string();
+        assert!(error.starts_with("FER2013 is missing at /nowhere/at/all"), "{error}");
+
+        let tree = Tree::new(1, 1);
+        fs::remove_dir_all(tree.path().join("test")).unwrap();
+        assert!(message(&tree).contains(": has no folder test."), "{}", message(&tree));
+        let inner = load(&tree.path().join("train")).err().unwrap().to_string();
+        assert!(inner.contains("give the folder above"), "{inner}");
+
+        let tree = Tree::new(1, 1);
+        tree.write("train/happiness/a.png", &fixtures::png(1));
+        let error = message(&tree);
+        assert!(error.contains("train/happiness: is not a class of FER2013"), "{error}");
+        assert!(error.contains("angry, disgust, fear"), "{error}");
+
+        let tree = Tree::new(1, 1);
+        fs::remove_dir_all(tree.path().join("test/disgust")).unwrap();
+        let error = message(&tree);
+        assert!(error.starts_with("the class folder disgust is missing at "), "{error}");
+        assert!(error.contains("test/disgust"), "{error}");
+
+        let tree = Tree::new(1, 1);
+        fs::remove_file(tree.path().join("train/fear/0000.png")).unwrap();
+        assert!(message(&tree).contains("train/fear: holds no .jpg"), "{}", message(&tree));
+
+        let tree = Tree::new(1, 1);
+        tree.write("train/fear/0000.png", b"nothing");
+        assert!(message(&tree).contains("train/fear: holds no image that can be decoded"));
+
+        let tree = Tree::new(1, 1);
+        let file = tree.path().join("train/fear/0000.png");
+        assert!(load(&file).err().unwrap().to_string().contains("is not a folder"));
+    }
+
+    #[test]
+    fn nothing_that_decodes_is_an_error() {
+        let tree = Tree::new(1, 1);
+        for usage in USAGES {
+            for emotion in Emotion::ALL {
+                tree.write(&format!("{usage}/{emotion}/0000.png"), b"");
+            }
+        }
+        let error = message(&tree);
+        assert!(
+            error.contains("none of the 14 files can be decoded; the first: 0 bytes"),
+            "{error}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_count_as_what_they_point_to() {
+        let tree = Tree::new(1, 1);
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(tree.path().join(target), tree.path().join(name)).unwrap();
+        };
+        link("train/sad/0000.png", "train/sad/1.png");
+        link("train/sad/nowhere.png", "train/sad/2.png");
+        let loaded = load(tree.path()).unwrap();
+        assert_eq!(loaded.dataset.len(), 15);
+        assert_eq!(loaded.notes.len(), 1);
+        assert!(loaded.notes[0].ends_with("train/sad/2.png"), "{}", loaded.notes[0]);
+    }
+}

@@ -1,0 +1,41 @@
+//! What the readers of folders and tables hand on: every image in one data set, not yet split.
+
+use super::dataset::{Dataset, PIXELS};
+
+/// Everything that was read from one place.
+pub(super) struct Loaded {
+    /// All images, train and test.
+    pub dataset: Dataset,
+    /// Which of them are test images; the others are for training and validation.
+    pub is_test: Vec<bool>,
+    /// What was set aside or converted, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Closes the gaps that images set aside leave in `images` (u8 [N × 2304]), in place: a second
+/// buffer would double the memory that loading takes.
+pub(super) fn compact(images: &mut Vec<u8>, keep: &[bool]) {
+    let mut kept = 0;
+    for (index, keep) in keep.iter().enumerate() {
+        if *keep {
+            if index != kept && (index + 1) * PIXELS <= images.len() {
+                images.copy_within(index * PIXELS..(index + 1) * PIXELS, kept * PIXELS);
+            }
+            kept += 1;
+        }
+    }
+    images.truncate(kept * PIXELS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_close_in_order() {
+        let mut images: Vec<u8> = (0..5).flat_map(|n| vec![n; PIXELS]).collect();
+        compact(&mut images, &[false, true, true, false, true]);
+        assert_eq!(images.len(), 3 * PIXELS);
+        assert_eq!(images.chunks(PIXELS).map(|image| image[7]).collect::<Vec<_>>(), [1, 2, 4]);
+    }
+}

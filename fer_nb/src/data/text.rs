@@ -1,0 +1,70 @@
+//! Small helpers for the messages and reports of this stage.
+
+/// How many names a note lists before it says "and 12 more".
+const LISTED: usize = 10;
+
+/// A count with thousands separators: 35,887.
+pub(crate) fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// "1 image", "2 images": the count and the noun, with an s where it needs one.
+pub(crate) fn plural(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// The first ten names, and how many more there are.
+pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
+    let mut text = names.iter().take(LISTED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if names.len() > LISTED {
+        text.push_str(&format!(" and {} more", count(names.len() - LISTED)));
+    }
+    text
+}
+
+/// Foreign bytes made fit for a message: at most 24 characters, nothing that moves the cursor.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    const SHOWN: usize = 24;
+    let head = bytes.get(..bytes.len().min(SHOWN * 4)).unwrap_or_default();
+    let text = String::from_utf8_lossy(head);
+    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().count() > SHOWN {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Shows a text report in a notebook cell, as preformatted HTML with its plain twin.
+pub(crate) fn show(text: &str) {
+    let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    evcxr_runtime::mime_type("text/plain").text(text);
+    evcxr_runtime::mime_type("text/html").text(format!("<pre>{html}</pre>"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_names_read_well() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(35_887), "35,887");
+        assert_eq!(count(1_468_135), "1,468,135");
+        assert_eq!(plural(1, "image"), "1 image");
+        assert_eq!(plural(2_000, "image"), "2,000 images");
+        assert_eq!(list(&["a", "b"]), "a, b");
+        let many: Vec<String> = (0..12).map(|n| n.to_string()).collect();
+        assert_eq!(list(&many), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
+        assert_eq!(excerpt(b"x\x1b[2J\xff"), "x\\u{1b}[2J\u{fffd}");
+        assert!(excerpt(&[b'7'; 9_000]).len() < 40);
+    }
+}

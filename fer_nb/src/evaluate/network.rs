@@ -1,0 +1,38 @@
+//! From a trained network to an [`Evaluation`].
+
+use tch::{Device, Tensor};
+
+use super::Evaluation;
+use crate::data::Dataset;
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+use crate::model::{Network, logits};
+use crate::train::Trainer;
+
+/// Images at once; more don't make it faster on a CPU.
+const BATCH: usize = 256;
+
+/// Evaluates a network, without dropout and without augmentation, on a data set.
+pub fn evaluate(network: &dyn Network, data: &Dataset) -> Result<Evaluation> {
+    let labels = data.iter().map(|(_, emotion)| emotion.index() as u8).collect();
+    let logits = rows(&logits(network, data, BATCH)?)?;
+    Evaluation::from_logits(labels, &logits, data.origin().title())
+}
+
+impl<N: Network> Trainer<N> {
+    /// Evaluates the network as it is now; see [`evaluate`].
+    pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
+        evaluate(self.network(), data)
+    }
+}
+
+/// Logits f32 [N, 7] as arrays.
+pub(crate) fn rows(logits: &Tensor) -> Result<Vec<[f32; Emotion::COUNT]>> {
+    let logits = logits.f_to_device(Device::Cpu)?.f_contiguous()?;
+    let (count, classes) = logits.size2()?;
+    if classes != Emotion::COUNT as i64 {
+        return Err(Error::config("logits", format!("{classes} a row"), "7, one a class"));
+    }
+    let values = Vec::<f32>::try_from(logits.f_reshape([count * classes])?)?;
+    Ok(values.as_chunks().0.to_vec())
+}

@@ -1,0 +1,52 @@
+//! Several figures in one cell.
+
+use crate::plot::Figure;
+
+/// Figures side by side, two in a row where there is room.
+#[derive(Debug, Clone)]
+pub struct Gallery {
+    figures: Vec<Figure>,
+}
+
+/// Puts figures side by side; as a cell's last value it shows them.
+pub fn gallery(figures: impl IntoIterator<Item = Figure>) -> Gallery {
+    Gallery { figures: figures.into_iter().collect() }
+}
+
+impl Gallery {
+    /// The figures on a grid.
+    pub fn html(&self) -> String {
+        let cells: String =
+            self.figures.iter().map(|figure| format!("<div>{}</div>", figure.svg())).collect();
+        format!(
+            "<div style=\"display:grid;gap:8px;line-height:0;max-width:1600px;\
+             grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr))\">{cells}</div>"
+        )
+    }
+
+    /// A line for each figure.
+    pub fn text(&self) -> String {
+        let lines: Vec<String> = self.figures.iter().map(Figure::text).collect();
+        if lines.is_empty() { "no figures".into() } else { lines.join("\n") }
+    }
+
+    /// Shows the figures in a notebook.
+    pub fn evcxr_display(&self) {
+        super::emit(&self.html(), &self.text());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::History;
+
+    #[test]
+    fn all_figures_are_in_one_output() {
+        let figure = History::default().curves().unwrap();
+        let gallery = gallery([figure.clone(), figure]);
+        assert_eq!(gallery.html().matches("<svg").count(), 2);
+        assert_eq!(gallery.text().lines().count(), 2);
+        assert_eq!(super::gallery([]).text(), "no figures");
+    }
+}

@@ -1,0 +1,315 @@
+//! [`Table`]: rows for people to read, as HTML and as text.
+
+use polars::prelude::{AnyValue, Column, DataFrame};
+
+use crate::error::Result;
+use crate::plot::axis::thousands;
+use crate::plot::svg::escape;
+
+/// Rows shown of a longer table: this many from its start …
+const HEAD: usize = 30;
+/// … and this many from its end.
+const TAIL: usize = 5;
+
+/// Which side a column's cells keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    Left,
+    Right,
+}
+
+/// Text in columns, with a caption above and a note below.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    caption: String,
+    note: String,
+    columns: Vec<(String, Align)>,
+    rows: Vec<Vec<String>>,
+    /// Rows that are left out after the first [`HEAD`].
+    left_out: usize,
+}
+
+impl Table {
+    /// A table without rows; columns are left-aligned until [`Table::right`] says otherwise.
+    pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
+        let columns = columns.into_iter().map(|name| (name.into(), Align::Left)).collect();
+        let (caption, note) = Default::default();
+        Self { caption, note, columns, rows: Vec::new(), left_out: 0 }
+    }
+
+    /// A polars table: numbers to the right, whole ones with thousands separators, floats with as
+    /// many decimals as their column needs. Of more than 35 rows the middle is left out.
+    pub fn from_frame(frame: &DataFrame) -> Result<Self> {
+        Self::build(frame, None)
+    }
+
+    /// As [`Table::from_frame`], every float with `digits` decimals.
+    pub fn with_digits(frame: &DataFrame, digits: usize) -> Result<Self> {
+        Self::build(frame, Some(digits))
+    }
+
+    fn build(frame: &DataFrame, digits: Option<usize>) -> Result<Self> {
+        let height = frame.height();
+        let shown: Vec<usize> = if height > HEAD + TAIL {
+            (0..HEAD).chain(height - TAIL..height).collect()
+        } else {
+            (0..height).collect()
+        };
+        let mut rows = vec![Vec::new(); shown.len()];
+        let mut columns = Vec::new();
+        for column in frame.columns() {
+            let numeric = column.dtype().is_primitive_numeric();
+            columns.push((
+                column.name().to_string(),
+                if numeric { Align::Right } else { Align::Left },
+            ));
+            for (row, cell) in rows.iter_mut().zip(cells(column, &shown, digits)?) {
+                row.push(cell);
+            }
+        }
+        let left_out = height - shown.len();
+        Ok(Self { columns, rows, left_out, ..Self::new::<String>([]) })
+    }
+
+    /// Adds a row; missing cells are empty, cells past the last column are left out.
+    pub fn row<S: Into<String>>(mut self, cells: impl IntoIterator<Item = S>) -> Self {
+        let mut cells: Vec<String> = cells.into_iter().map(Into::into).collect();
+        cells.resize(self.columns.len(), String::new());
+        self.rows.push(cells);
+        self
+    }
+
+    /// Aligns the columns of these places to the right, for numbers.
+    pub fn right(mut self, places: impl IntoIterator<Item = usize>) -> Self {
+        for place in places {
+            if let Some((_, align)) = self.columns.get_mut(place) {
+                *align = Align::Right;
+            }
+        }
+        self
+    }
+
+    /// A heading above the table.
+    pub fn caption(self, caption: impl Into<String>) -> Self {
+        Self { caption: caption.into(), ..self }
+    }
+
+    /// A remark below the table.
+    pub fn note(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
+    }
+
+    /// The table for a page. Its colours are the page's own, so it suits light and dark themes.
+    pub fn html(&self) -> String {
+        const LINE: &str = "1px solid var(--jp-border-color2,rgba(128,128,128,.45))";
+        let style = |align: Align| match align {
+            Align::Left => "text-align:left;padding:3px 14px 3px 0;white-space:pre-wrap",
+            Align::Right => "text-align:right;padding:3px 14px 3px 0;white-space:nowrap",
+        };
+        let heads: String = self
+            .columns
+            .iter()
+            .map(|(name, align)| {
+                let name = escape(name);
+                format!("<th style=\"{};border-bottom:{LINE}\">{name}</th>", style(*align))
+            })
+            .collect();
+        let mut body = String::new();
+        for (place, row) in self.rows.iter().enumerate() {
+            if place == HEAD && self.left_out > 0 {
+                let words = self.left_out_words();
+                let span = self.columns.len();
+                body.push_str(&format!(
+                    "<tr><td colspan=\"{span}\" style=\"text-align:left;opacity:.7\">{words}</td></tr>"
+                ));
+            }
+            let cells = row.iter().zip(&self.columns).map(|(cell, (_, align))| {
+                format!("<td style=\"{}\">{}</td>", style(*align), escape(cell))
+            });
+            body.push_str(&format!("<tr>{}</tr>", cells.collect::<String>()));
+        }
+        let part = |text: &str, style: &str| match text {
+            "" => String::new(),
+            text => format!("<div style=\"{style}\">{}</div>", escape(text)),
+        };
+        format!(
+            "<div style=\"color:var(--jp-content-font-color1,currentColor);overflow-x:auto\">{}\
+             <table style=\"border-collapse:collapse;margin:4px 0;\
+             font-variant-numeric:tabular-nums\"><thead><tr>{heads}</tr></thead>\
+             <tbody>{body}</tbody></table>{}</div>",
+            part(&self.caption, "font-weight:600;margin-top:4px"),
+            part(&self.note, "opacity:.75"),
+        )
+    }
+
+    fn left_out_words(&self) -> String {
+        format!("… {} more rows …", thousands(self.left_out as u64))
+    }
+
+    /// Shows the table in a notebook.
+    pub fn evcxr_display(&self) {
+        super::emit(&self.html(), &self.to_string());
+    }
+}
+
+/// The table as aligned text.
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let width_of = |text: &str| text.chars().count();
+        let widths: Vec<usize> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, (name, _))| {
+                let cells = self.rows.iter().filter_map(|row| row.get(place));
+                cells.map(|cell| width_of(cell)).chain([width_of(name)]).max().unwrap_or(0)
+            })
+            .collect();
+        let line = |cells: &mut dyn Iterator<Item = &str>| {
+            let padded: Vec<String> = cells
+                .zip(&self.columns)
+                .zip(&widths)
+                .map(|((cell, (_, align)), width)| match align {
+                    Align::Left => format!("{cell:<width$}"),
+                    Align::Right => format!("{cell:>width$}"),
+                })
+                .collect();
+            padded.join("  ").trim_end().to_string()
+        };
+        if !self.caption.is_empty() {
+            writeln!(f, "{}", self.caption)?;
+        }
+        write!(f, "{}", line(&mut self.columns.iter().map(|(name, _)| name.as_str())))?;
+        for (place, row) in self.rows.iter().enumerate() {
+            if place == HEAD && self.left_out > 0 {
+                write!(f, "\n{}", self.left_out_words())?;
+            }
+            write!(f, "\n{}", line(&mut row.iter().map(String::as_str)))?;
+        }
+        if self.note.is_empty() { Ok(()) } else { write!(f, "\n{}", self.note) }
+    }
+}
+
+/// The cells of these rows as text; nothing for null.
+fn cells(column: &Column, rows: &[usize], digits: Option<usize>) -> Result<Vec<String>> {
+    let values = rows.iter().map(|row| Ok(column.get(*row)?)).collect::<Result<Vec<_>>>()?;
+    let floats: Vec<f64> = values.iter().filter_map(float).filter(|v| v.is_finite()).collect();
+    let decimals = digits.unwrap_or_else(|| decimals_for(&floats));
+    let hash = column.name().as_str() == "hash";
+    Ok(values.iter().map(|value| cell(value, decimals, hash)).collect())
+}
+
+fn float(value: &AnyValue<'_>) -> Option<f64> {
+    match value {
+        AnyValue::Float32(v) => Some(f64::from(*v)),
+        AnyValue::Float64(v) => Some(*v),
+        _ => None,
+    }
+}
+
+/// Decimals that show the largest value with four digits or so and lose none of the smallest.
+fn decimals_for(values: &[f64]) -> usize {
+    let largest = values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+    let usual: usize = match largest {
+        v if v < 10.0 => 4,
+        v if v < 100.0 => 3,
+        v if v < 10_000.0 => 2,
+        _ => 0,
+    };
+    let smallest = values.iter().map(|v| v.abs()).filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
+    if largest == 0.0 || smallest >= 0.001 {
+        return usual;
+    }
+    // Two digits of the smallest, where a learning rate gets small.
+    usual.max((1.0 - smallest.log10().floor()).clamp(0.0, 8.0) as usize)
+}
+
+fn cell(value: &AnyValue<'_>, decimals: usize, hash: bool) -> String {
+    match value {
+        AnyValue::Null => String::new(),
+        AnyValue::String(text) => (*text).to_string(),
+        AnyValue::StringOwned(text) => text.to_string(),
+        AnyValue::UInt64(v) if hash => format!("{v:016x}"),
+        other => match (float(other), whole(other)) {
+            (Some(v), _) if v.is_finite() => format!("{v:.decimals$}"),
+            (Some(v), _) => v.to_string(),
+            (None, Some(v)) => {
+                let sign = if v < 0 { "−" } else { "" };
+                format!("{sign}{}", thousands(v.unsigned_abs() as u64))
+            }
+            (None, None) => other.to_string(),
+        },
+    }
+}
+
+fn whole(value: &AnyValue<'_>) -> Option<i128> {
+    Some(match value {
+        AnyValue::UInt8(v) => i128::from(*v),
+        AnyValue::UInt16(v) => i128::from(*v),
+        AnyValue::UInt32(v) => i128::from(*v),
+        AnyValue::UInt64(v) => i128::from(*v),
+        AnyValue::Int8(v) => i128::from(*v),
+        AnyValue::Int16(v) => i128::from(*v),
+        AnyValue::Int32(v) => i128::from(*v),
+        AnyValue::Int64(v) => i128::from(*v),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polars::prelude::df;
+
+    #[test]
+    fn text_is_aligned() {
+        let table = Table::new(["class", "images"])
+            .right([1])
+            .row(["happy", "7,215"])
+            .row(["disgust"])
+            .caption("FER2013")
+            .note("train only");
+        let expected = "FER2013\nclass    images\nhappy     7,215\ndisgust\ntrain only";
+        assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn html_is_escaped_and_takes_the_page_s_colours() {
+        let html = Table::new(["a<b"]).row(["x & y"]).html();
+        assert!(html.contains("a&lt;b") && html.contains("x &amp; y"));
+        assert!(html.contains("--jp-border-color2") && html.contains("currentColor"));
+    }
+
+    #[test]
+    fn numbers_of_a_frame_read_well() {
+        let frame = df!(
+            "emotion" => ["happy", "sad"],
+            "images" => [7215u64, 4830],
+            "f1" => [Some(0.83214f64), None],
+            "learning_rate" => [1e-3f64, 1.25e-4],
+            "hash" => [1u64, u64::MAX],
+            "bad" => [f64::NAN, 1.0],
+        )
+        .unwrap();
+        let table = Table::from_frame(&frame).unwrap();
+        assert_eq!(
+            table.rows[0],
+            ["happy", "7,215", "0.8321", "0.00100", "0000000000000001", "NaN"]
+        );
+        assert_eq!(table.rows[1][2..4], ["".to_string(), "0.00013".to_string()]);
+        assert_eq!(table.columns[1].1, Align::Right);
+        assert_eq!(table.columns[0].1, Align::Left);
+        assert_eq!(Table::with_digits(&frame, 2).unwrap().rows[0][2], "0.83");
+    }
+
+    #[test]
+    fn a_long_table_is_shortened() {
+        let frame = df!("n" => (0..1000u32).collect::<Vec<_>>()).unwrap();
+        let table = Table::from_frame(&frame).unwrap();
+        assert_eq!(table.rows.len(), HEAD + TAIL);
+        assert!(table.html().contains("… 965 more rows …"));
+        assert!(table.to_string().ends_with("999"));
+        let empty = df!("n" => Vec::<u32>::new()).unwrap();
+        assert_eq!(Table::from_frame(&empty).unwrap().to_string(), "n");
+    }
+}

@@ -1,0 +1,173 @@
+//! Round numbers for axes and labels.
+
+use plotters::style::RGBColor;
+
+use crate::error::Result;
+use crate::plot::canvas::{Align, Canvas, Type};
+use crate::plot::palette::{GRID, MUTED};
+use crate::plot::picture::PictureBackend;
+
+/// A straight map from values to a stretch of the sheet.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    pub low: f64,
+    pub high: f64,
+    /// Where `low` lies, in logical units.
+    pub from: f64,
+    /// Where `high` lies, in logical units.
+    pub to: f64,
+}
+
+impl Scale {
+    /// Where a value lies.
+    pub fn at(&self, value: f64) -> f64 {
+        let span = self.high - self.low;
+        if span == 0.0 {
+            return (self.from + self.to) / 2.0;
+        }
+        self.from + (value - self.low) / span * (self.to - self.from)
+    }
+}
+
+/// Round values from `low` to `high`: multiples of 1, 2 or 5 times a power of ten, about `count`
+/// of them. Empty where the ends are not finite or not in order.
+pub fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
+    let span = high - low;
+    if !span.is_finite() || span <= 0.0 || count == 0 {
+        return Vec::new();
+    }
+    let step = step_of(span / count as f64);
+    let first = (low / step - 1e-9).ceil();
+    let last = (high / step + 1e-9).floor();
+    if step <= 0.0 || last - first > 1000.0 {
+        return Vec::new();
+    }
+    (0..=(last - first) as usize).map(|i| (first + i as f64) * step).collect()
+}
+
+/// The smallest of 1, 2, 5 times a power of ten that is no less than `raw`.
+fn step_of(raw: f64) -> f64 {
+    let power = 10f64.powf(raw.log10().floor());
+    [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|step| *step >= raw * 0.999)
+        .unwrap_or(10.0 * power)
+}
+
+/// The range of the finite values, widened to round numbers; 0 to 1 where there is none.
+pub fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    let mut range: Option<(f64, f64)> = None;
+    // What no picture of this size can show anyway, and what would overflow on the way.
+    for value in values.into_iter().filter(|v| v.is_finite() && v.abs() < 1e12) {
+        let (low, high) = range.unwrap_or((value, value));
+        range = Some((low.min(value), high.max(value)));
+    }
+    let Some((low, high)) = range else { return (0.0, 1.0) };
+    let margin = ((high - low) * 0.05).max(high.abs().max(1e-6) * 0.01);
+    let (low, high) = (low - margin, high + margin);
+    let step = step_of((high - low) / 5.0);
+    ((low / step).floor() * step, (high / step).ceil() * step)
+}
+
+/// 22968 as "22,968".
+pub fn thousands(number: u64) -> String {
+    crate::data::text::count(number as usize)
+}
+
+/// A share of 0 to 1 as percent with `digits` decimals: "59.5 %". NaN is "–".
+pub fn percent(share: f64, digits: usize) -> String {
+    if share.is_finite() { format!("{:.digits$} %", share * 100.0) } else { "–".into() }
+}
+
+/// A number for an axis whose ticks are `step` apart: as many decimals as the step needs.
+pub fn number(value: f64, step: f64) -> String {
+    if value.fract() == 0.0 && step >= 1.0 {
+        let sign = if value < 0.0 { "−" } else { "" };
+        return format!("{sign}{}", thousands(value.abs() as u64));
+    }
+    let digits = (-step.abs().log10()).ceil().clamp(0.0, 8.0) as usize;
+    let digits = if step * 10f64.powi(digits as i32) < 0.99 { digits + 1 } else { digits };
+    format!("{value:.digits$}")
+}
+
+/// Horizontal grid lines between `left` and `right` with their values to the left.
+pub fn grid_lines<DB: PictureBackend>(
+    canvas: &Canvas<'_, DB>,
+    scale: &Scale,
+    (left, right): (f64, f64),
+    format: impl Fn(f64, f64) -> String,
+) -> Result<()> {
+    let values = ticks(scale.low, scale.high, 6);
+    let step = match values.as_slice() {
+        [a, b, ..] => b - a,
+        _ => 1.0,
+    };
+    let kind = Type::new(26.0).color(MUTED).align(Align::Right);
+    for value in values {
+        let y = scale.at(value);
+        canvas.line(&[(left, y), (right, y)], 2.0, GRID)?;
+        canvas.label(&format(value, step), (left - 16.0, y), kind)?;
+    }
+    Ok(())
+}
+
+/// A legend in one line that ends at `right`: a swatch and a text each.
+pub fn legend<DB: PictureBackend>(
+    canvas: &Canvas<'_, DB>,
+    (right, middle): (f64, f64),
+    entries: &[(RGBColor, Option<RGBColor>, String)],
+) -> Result<()> {
+    let kind = Type::new(28.0);
+    let (side, gap, space) = (28.0, 12.0, 44.0);
+    let mut x = right;
+    for (fill, outline, text) in entries.iter().rev() {
+        x -= canvas.width_of(text, kind)?;
+        canvas.label(text, (x, middle), kind)?;
+        x -= gap + side;
+        let (from, to) = ((x, middle - side / 2.0), (x + side, middle + side / 2.0));
+        canvas.rect(from, to, *fill)?;
+        if let Some(outline) = outline {
+            canvas.frame(from, to, 3.0, *outline)?;
+        }
+        x -= space;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        assert_eq!(ticks(0.0, 10.0, 5), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+        assert_eq!(ticks(0.0, 7215.0, 4), [0.0, 2000.0, 4000.0, 6000.0]);
+        assert!(ticks(f64::NAN, 1.0, 5).is_empty() && ticks(1.0, 1.0, 5).is_empty());
+        assert!(ticks(0.0, f64::INFINITY, 5).is_empty());
+    }
+
+    #[test]
+    fn ranges_hold_all_finite_values() {
+        let (low, high) = round_range([0.31, f64::NAN, 1.72, f64::INFINITY]);
+        assert!(low <= 0.31 && high >= 1.72 && low >= 0.0 && high < 2.5);
+        let (low, high) = round_range([5.0]);
+        assert!(low < 5.0 && high > 5.0);
+        let (low, high) = round_range([0.0, 0.0]);
+        assert!(low < 0.0 + 1e-9 && high > 0.0);
+        assert_eq!(round_range([f64::NAN]), (0.0, 1.0));
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_468_135), "1,468,135");
+        assert_eq!(percent(0.5953, 1), "59.5 %");
+        assert_eq!(percent(f64::NAN, 1), "–");
+        assert_eq!(number(2000.0, 2000.0), "2,000");
+        assert_eq!(number(0.6, 0.2), "0.6");
+        assert_eq!(number(0.25, 0.05), "0.25");
+        assert_eq!(number(1.0, 0.5), "1.0");
+    }
+}

@@ -1,0 +1,342 @@
+//! The figures that results give of themselves.
+
+use tch::{Device, Kind};
+
+use crate::data::{Audit, Augmentation, ClassDistribution, Dataset, PIXELS};
+use crate::deploy::Prediction;
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+use crate::evaluate::{
+    Accuracy, ClassificationReport, ConfusionMatrix, Evaluation, original as published,
+};
+use crate::plot::audit::{AuditPlot, Finding};
+use crate::plot::axis::thousands;
+use crate::plot::confusion::ConfusionPlot;
+use crate::plot::curves::{CurvePoint, CurvesPlot};
+use crate::plot::distribution::DistributionPlot;
+use crate::plot::f1::F1Plot;
+use crate::plot::figure::Figure;
+use crate::plot::grid::{GridPlot, GridRow};
+use crate::plot::predictions::{PredictedFace, PredictionsPlot};
+use crate::train::History;
+
+/// How many random views of a face the preview of an augmentation shows.
+const VIEWS: usize = 9;
+
+impl ClassDistribution {
+    /// Bars: images in each class, in train, validation and test.
+    pub fn figure(&self) -> Result<Figure> {
+        let splits = self.splits.iter().map(|(name, counts)| ((*name).to_string(), *counts));
+        Figure::new(DistributionPlot {
+            origin: self.origin.title().into(),
+            splits: splits.collect(),
+        })
+    }
+}
+
+impl Dataset {
+    /// A row of faces for each class: `per_class` of them, spread evenly over the class's images.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where `per_class` is not 1 to 40.
+    pub fn sample_grid(&self, per_class: usize) -> Result<Figure> {
+        if !(1..=40).contains(&per_class) {
+            return Err(Error::config("per_class", per_class, "1 to 40 images a class"));
+        }
+        let rows = Emotion::ALL.into_iter().map(|class| {
+            let faces: Vec<&[u8]> =
+                self.iter().filter(|(_, label)| *label == class).map(|(face, _)| face).collect();
+            let count = per_class.min(faces.len());
+            let spread = (0..count).filter_map(|i| faces.get(i * faces.len() / count.max(1)));
+            GridRow { class, faces: spread.map(|face| face.to_vec()).collect() }
+        });
+        Figure::new(GridPlot {
+            title: format!("Samples of each class, {}", self.origin().title()),
+            subtitle: format!("out of {} images", thousands(self.len() as u64)),
+            rows: rows.collect(),
+            heads: Vec::new(),
+        })
+    }
+}
+
+/// What an augmentation does: the first face of each class, and nine random views of each, drawn
+/// from `seed`. The same values that training sees, rounded to 256 grays.
+///
+/// # Errors
+/// [`Error::Config`] where the augmentation is out of its ranges.
+pub fn augmentation_preview(
+    data: &Dataset,
+    augmentation: &Augmentation,
+    seed: u64,
+) -> Result<Figure> {
+    augmentation.validate()?;
+    let data = data.take_per_class(1)?;
+    let mut rows: Vec<GridRow> =
+        data.iter().map(|(face, class)| GridRow { class, faces: vec![face.to_vec()] }).collect();
+    if !data.is_empty() {
+        let images =
+            data.images_tensor(Device::Cpu)?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
+        for view in 0..VIEWS {
+            let views = augmentation.apply(&images, seed.wrapping_add(view as u64))?;
+            let grays = views.f_mul_scalar(255.0)?.f_round()?.f_to_kind(Kind::Uint8)?;
+            let mut pixels = vec![0u8; rows.len() * PIXELS];
+            let count = pixels.len();
+            grays.f_contiguous()?.f_copy_data_u8(&mut pixels, count)?;
+            for (row, face) in rows.iter_mut().zip(pixels.chunks_exact(PIXELS)) {
+                row.faces.push(face.to_vec());
+            }
+        }
+    }
+    rows.sort_by_key(|row| row.class);
+    Figure::new(GridPlot {
+        title: format!("Augmentation, {}", data.origin().title()),
+        subtitle: describe(augmentation),
+        rows,
+        heads: vec![(0, "original".into()), (1, "random views of it".into())],
+    })
+}
+
+/// An augmentation in a line, without what it leaves alone.
+fn describe(augmentation: &Augmentation) -> String {
+    let Augmentation { rotation, width_shift, height_shift, zoom, horizontal_flip } = augmentation;
+    let percent = |value: f64| (value * 1000.0).round() / 10.0;
+    let mut parts = Vec::new();
+    if *rotation != 0.0 {
+        parts.push(format!("rotation ±{rotation}°"));
+    }
+    for (name, value) in
+        [("horizontal shift", width_shift), ("vertical shift", height_shift), ("zoom", zoom)]
+    {
+        if *value != 0.0 {
+            parts.push(format!("{name} ±{} %", percent(*value)));
+        }
+    }
+    if *horizontal_flip {
+        parts.push("horizontal flip".into());
+    }
+    if parts.is_empty() { "no changes".into() } else { parts.join(", ") }
+}
+
+impl History {
+    /// Loss and accuracy over the epochs, training against validation, the best epoch marked.
+    pub fn curves(&self) -> Result<Figure> {
+        let epochs = self.epochs.iter().map(|record| CurvePoint {
+            epoch: record.epoch,
+            loss: record.loss,
+            accuracy: record.accuracy,
+            val_loss: record.val_loss,
+            val_accuracy: record.val_accuracy,
+        });
+        Figure::new(CurvesPlot {
+            origin: self.title.clone(),
+            epochs: epochs.collect(),
+            stopped: self.stopped.clone(),
+        })
+    }
+}
+
+impl ConfusionMatrix {
+    /// The matrix with counts and shares of the true class, which give the colours; beside it the
+    /// accuracy and what is confused most.
+    pub fn figure(&self) -> Result<Figure> {
+        let Accuracy { low, high, .. } = Accuracy::new(self.correct(), self.total());
+        Figure::new(ConfusionPlot {
+            subject: self.title.clone(),
+            counts: self.counts,
+            interval: Some((low, high)),
+        })
+    }
+}
+
+impl ClassificationReport {
+    /// F1 of each class and their mean, beside the original's, which are of FER2013's test images
+    /// whatever ours are of.
+    pub fn f1_figure(&self) -> Result<Figure> {
+        Figure::new(F1Plot {
+            subject: self.title.clone(),
+            ours: self.classes.map(|scores| scores.f1),
+            original: published().f1(),
+            original_name: "original (Keras, on FER2013)".into(),
+        })
+    }
+}
+
+impl Audit {
+    /// Bars: copies, leaks, contradictions and flat images.
+    pub fn figure(&self) -> Result<Figure> {
+        let images = self.images as u64;
+        let finding = |name: &str, meaning: &str, count: usize, of: Option<&str>| Finding {
+            name: name.into(),
+            meaning: meaning.into(),
+            count: count as u64,
+            of: of.map(|what| (images, what.to_string())),
+        };
+        let findings = vec![
+            finding(
+                "exact copies",
+                "the same 48 × 48 pixels as another image",
+                self.copies,
+                Some("all images"),
+            ),
+            finding(
+                "test images also in train or validation",
+                "the network may have learnt their answer",
+                self.test_in_train,
+                None,
+            ),
+            finding(
+                "validation images also in train",
+                "make val_loss look better than it is",
+                self.validation_in_train,
+                None,
+            ),
+            finding(
+                "groups of copies that disagree",
+                "the same face under more than one label",
+                self.disagreeing_groups,
+                None,
+            ),
+            finding("flat images", "one gray, and no face", self.flat, Some("all images")),
+        ];
+        Figure::new(AuditPlot { origin: self.origin.title().into(), images, findings })
+    }
+}
+
+impl Prediction {
+    /// The image (u8 [48 × 48]) beside the probabilities; `subject` says where it came from.
+    pub fn figure(&self, pixels: &[u8], subject: impl Into<String>) -> Result<Figure> {
+        predictions(subject, [(pixels.to_vec(), *self, None)])
+    }
+}
+
+/// Up to six images (u8 [48 × 48] each) beside their probabilities, and whether the prediction is
+/// right where the label is known; `subject` says where they came from.
+pub fn predictions(
+    subject: impl Into<String>,
+    faces: impl IntoIterator<Item = (Vec<u8>, Prediction, Option<Emotion>)>,
+) -> Result<Figure> {
+    let faces = faces.into_iter().map(|(pixels, prediction, truth)| PredictedFace {
+        pixels,
+        probs: prediction.probs,
+        truth,
+    });
+    Figure::new(PredictionsPlot { subject: subject.into(), faces: faces.collect() })
+}
+
+impl Evaluation {
+    /// Up to six of the evaluated images with their probabilities and labels. `data` is the set
+    /// that was evaluated, `indices` are places in it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where `data` has another number of images, or an index is past the end.
+    pub fn images_figure(&self, data: &Dataset, indices: &[usize]) -> Result<Figure> {
+        if data.len() != self.probs.len() {
+            let expected = format!("the {} images that were evaluated", self.probs.len());
+            return Err(Error::config("data", format!("{} images", data.len()), expected));
+        }
+        let faces =
+            indices.iter().map(|index| match (data.image(*index), self.probs.get(*index)) {
+                (Some(pixels), Some(probs)) => Ok(PredictedFace {
+                    pixels: pixels.to_vec(),
+                    probs: *probs,
+                    truth: data.label(*index),
+                }),
+                _ => Err(Error::config("index", index, format!("below {}", data.len()))),
+            });
+        Figure::new(PredictionsPlot {
+            subject: self.title.clone(),
+            faces: faces.collect::<Result<_>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Fer2013, SampleConfig};
+    use crate::train::EpochRecord;
+
+    fn sample() -> Fer2013 {
+        Fer2013::sample(SampleConfig::default()).unwrap().take(6).unwrap()
+    }
+
+    fn has(figure: &Figure, parts: &[&str]) {
+        for part in parts {
+            assert!(figure.svg().contains(part), "{part} in {}", figure.title());
+        }
+    }
+
+    #[test]
+    fn data_shows_itself() {
+        let data = sample();
+        has(&data.class_distribution().figure().unwrap(), &["made-up sample", "validation"]);
+        let grid = data.train.sample_grid(3).unwrap();
+        has(&grid, &["made-up sample", "surprise"]);
+        assert_eq!(grid.svg().matches("<image").count(), 21);
+        assert!(matches!(data.train.sample_grid(0), Err(Error::Config { .. })));
+        assert!(data.train.select(&[]).unwrap().sample_grid(3).is_ok());
+        has(&data.audit().unwrap().figure().unwrap(), &["made-up sample", "exact copies"]);
+    }
+
+    #[test]
+    fn a_preview_without_augmentation_repeats_the_face() {
+        let data = sample();
+        let figure = augmentation_preview(&data.train, &Augmentation::none(), 1).unwrap();
+        has(&figure, &["no changes", "made-up sample"]);
+        let pictures: Vec<&str> =
+            figure.svg().lines().filter(|line| line.starts_with("<image")).collect();
+        assert_eq!(pictures.len(), 7 * (VIEWS + 1));
+        for row in pictures.chunks(VIEWS + 1) {
+            let data: Vec<_> = row.iter().filter_map(|line| line.split("base64,").nth(1)).collect();
+            assert!(data.windows(2).all(|pair| pair[0] == pair[1]));
+        }
+        let figure = augmentation_preview(&data.train, &Augmentation::default(), 1).unwrap();
+        has(&figure, &["rotation ±10°, horizontal shift ±10 %, vertical shift ±10 %, zoom ±10 %"]);
+        let none = data.train.select(&[]).unwrap();
+        assert!(augmentation_preview(&none, &Augmentation::default(), 1).is_ok());
+        let wrong = Augmentation { zoom: 2.0, ..Augmentation::default() };
+        assert!(augmentation_preview(&data.train, &wrong, 1).is_err());
+    }
+
+    #[test]
+    fn results_show_themselves() {
+        let record = EpochRecord {
+            epoch: 1,
+            loss: 1.5,
+            accuracy: 0.4,
+            val_loss: 1.4,
+            val_accuracy: 0.45,
+            learning_rate: 1e-3,
+            seconds: 1.0,
+        };
+        let history =
+            History { epochs: vec![record], title: "made-up sample".into(), ..Default::default() };
+        has(&history.curves().unwrap(), &["made-up sample", "best epoch 1: 1.400"]);
+        assert!(History::default().curves().is_ok());
+
+        let pairs = (0..7).map(|class| (class, class / 2));
+        let matrix = ConfusionMatrix::from_pairs(pairs, "made-up sample");
+        has(&matrix.figure().unwrap(), &["made-up sample", "1 of 7 right", "95 % interval"]);
+        let figure = matrix.report().f1_figure().unwrap();
+        has(&figure, &["made-up sample", "original (Keras, on FER2013)"]);
+    }
+
+    #[test]
+    fn predictions_show_their_images() {
+        let data = sample().test.take_per_class(1).unwrap();
+        let labels: Vec<u8> = data.iter().map(|(_, class)| class.index() as u8).collect();
+        let mut probs = [0.0; 7];
+        probs[3] = 1.0;
+        let evaluation =
+            Evaluation::new(labels, vec![probs; data.len()], 1.0, "made-up sample").unwrap();
+        has(
+            &evaluation.images_figure(&data, &[0, 3]).unwrap(),
+            &["wrong: labelled", "happy, 100 %"],
+        );
+        assert!(evaluation.images_figure(&data, &[7]).is_err());
+        assert!(evaluation.images_figure(&data.select(&[0]).unwrap(), &[0]).is_err());
+        let prediction = Prediction::from_probs(probs).unwrap();
+        assert!(prediction.figure(&[0; PIXELS], "made-up sample").is_ok());
+        assert!(matches!(prediction.figure(&[0; 5], "x"), Err(Error::Figure { .. })));
+    }
+}

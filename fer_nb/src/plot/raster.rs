@@ -1,0 +1,124 @@
+//! Figures as pixels: plotters' bitmap backend on a larger sheet than asked for, which is shrunk and
+//! packed as PNG. Shrinking smooths what plotters draws with hard edges: polygons, and glyphs that it places on
+//! whole pixels.
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, ImageError};
+use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
+use plotters_bitmap::BitMapBackend;
+
+use crate::plot::picture::PictureBackend;
+
+/// Bytes of a pixel: red, green, blue.
+const CHANNELS: usize = 3;
+
+/// RGB pixels, u8 [height × width × 3].
+#[derive(Debug, Clone)]
+pub struct Raster {
+    pub width: u32,
+    pub height: u32,
+    pub pixels: Vec<u8>,
+}
+
+impl Raster {
+    /// A white sheet.
+    pub fn white(width: u32, height: u32) -> Self {
+        Self { width, height, pixels: vec![255; width as usize * height as usize * CHANNELS] }
+    }
+
+    /// Width and height divided by `factor`; each pixel is the mean of the square it stands for.
+    pub fn shrunk(&self, factor: u32) -> Self {
+        let factor = factor.clamp(1, 16);
+        let (width, height) = (self.width / factor, self.height / factor);
+        let (row, side) = (self.width as usize * CHANNELS, factor as usize);
+        let area = factor * factor;
+        let mut pixels = Vec::with_capacity(width as usize * height as usize * CHANNELS);
+        let mut sums = vec![0u32; width as usize * CHANNELS];
+        for band in self.pixels.chunks_exact((row * side).max(1)) {
+            sums.fill(0);
+            for line in band.chunks_exact(row) {
+                let squares = line.chunks_exact(side * CHANNELS);
+                for (sum, square) in sums.chunks_exact_mut(CHANNELS).zip(squares) {
+                    for pixel in square.chunks_exact(CHANNELS) {
+                        sum.iter_mut().zip(pixel).for_each(|(sum, v)| *sum += u32::from(*v));
+                    }
+                }
+            }
+            pixels.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
+        }
+        Self { width, height, pixels }
+    }
+
+    /// As a PNG file.
+    pub fn encode(&self) -> Result<Vec<u8>, ImageError> {
+        encode(&self.pixels, self.width, self.height, ExtendedColorType::Rgb8)
+    }
+}
+
+/// A square gray picture, u8 [`side` × `side`], as a PNG file.
+pub fn encode_gray(side: usize, pixels: &[u8]) -> Result<Vec<u8>, ImageError> {
+    encode(pixels, side as u32, side as u32, ExtendedColorType::L8)
+}
+
+/// The encoder itself panics where the buffer has another size than the picture; so that's checked.
+fn encode(
+    pixels: &[u8],
+    width: u32,
+    height: u32,
+    kind: ExtendedColorType,
+) -> Result<Vec<u8>, ImageError> {
+    let expected = u64::from(width) * u64::from(height) * u64::from(kind.bits_per_pixel() / 8);
+    if pixels.len() as u64 != expected {
+        return Err(ImageError::Parameter(image::error::ParameterError::from_kind(
+            image::error::ParameterErrorKind::DimensionMismatch,
+        )));
+    }
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png).write_image(pixels, width, height, kind)?;
+    Ok(png)
+}
+
+impl PictureBackend for BitMapBackend<'_> {
+    fn draw_picture(
+        &mut self,
+        (left, top): BackendCoord,
+        extent: u32,
+        side: usize,
+        pixels: &[u8],
+    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+        let edge = |index: usize| (index as u64 * u64::from(extent) / side as u64) as i32;
+        for (row, line) in pixels.chunks_exact(side).enumerate() {
+            for (column, gray) in line.iter().enumerate() {
+                let color = plotters::style::RGBColor(*gray, *gray, *gray);
+                self.draw_rect(
+                    (left + edge(column), top + edge(row)),
+                    (left + edge(column + 1), top + edge(row + 1)),
+                    &color,
+                    true,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shrinking_takes_means() {
+        let mut raster = Raster::white(4, 2);
+        raster.pixels[..3].copy_from_slice(&[15, 255, 255]);
+        let half = raster.shrunk(2);
+        assert_eq!((half.width, half.height), (2, 1));
+        assert_eq!(half.pixels, [195, 255, 255, 255, 255, 255]);
+    }
+
+    #[test]
+    fn a_picture_of_the_wrong_size_is_an_error() {
+        assert!(encode_gray(4, &[0; 15]).is_err());
+        let png = encode_gray(4, &[7; 16]).unwrap();
+        assert_eq!(image::load_from_memory(&png).unwrap().to_luma8().into_raw(), [7; 16]);
+    }
+}

@@ -1,0 +1,278 @@
+//! A plotters backend that writes SVG.
+//!
+//! plotters' own rounds to whole pixels, can't hold pictures, and places text by a rule of its own;
+//! this one counts in tenths of a unit, embeds faces as PNG, and gives each text the width that it
+//! has in Inter, so that a viewer without Inter lays it out the same.
+
+use std::fmt::Write as _;
+
+use plotters::prelude::DrawingBackend;
+use plotters_backend::text_anchor::HPos;
+use plotters_backend::{
+    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, FontStyle,
+    FontTransform,
+};
+
+use crate::plot::canvas::{HEIGHT, LINE_HEIGHT, WIDTH};
+use crate::plot::picture::{PictureBackend, base64};
+use crate::plot::raster::encode_gray;
+
+/// Backend units in one unit of the SVG.
+const STEPS: u32 = 10;
+
+type Drawn<E = std::io::Error> = Result<(), DrawingErrorKind<E>>;
+
+/// Writes elements, without the `<svg>` around them, to a string; [`document`] adds that.
+pub struct SvgBackend<'a> {
+    body: &'a mut String,
+}
+
+impl<'a> SvgBackend<'a> {
+    /// A backend of 19,200 × 10,800 units that appends to `body`.
+    pub fn new(body: &'a mut String) -> Self {
+        Self { body }
+    }
+
+    fn push(&mut self, element: std::fmt::Arguments<'_>) -> Drawn {
+        self.body
+            .write_fmt(element)
+            .map_err(|error| DrawingErrorKind::DrawingError(std::io::Error::other(error)))
+    }
+}
+
+/// The whole file. It has no ids, so any number of figures fit on one page, and it shrinks to the
+/// width there is.
+pub fn document(title: &str, body: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+         width=\"{WIDTH}\" height=\"{HEIGHT}\" style=\"max-width:100%;height:auto\" role=\"img\" \
+         aria-label=\"{}\" font-family=\"{}\">\n{body}</svg>\n",
+        escape(title),
+        crate::plot::canvas::FONT_FAMILY,
+    )
+}
+
+/// Text as XML or HTML content or attribute. Control characters, which XML forbids, are left out.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c if c.is_control() && !matches!(c, '\n' | '\t') => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// A length in the SVG's units, without needless zeros.
+fn units(steps: impl Into<f64>) -> f64 {
+    (steps.into() * 100.0 / f64::from(STEPS)).round() / 100.0
+}
+
+fn hex(color: BackendColor) -> String {
+    let (r, g, b) = color.rgb;
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// The attribute for a colour that lets something through; nothing for one that doesn't.
+fn opacity(color: BackendColor) -> String {
+    if color.alpha >= 1.0 { String::new() } else { format!(" opacity=\"{}\"", color.alpha) }
+}
+
+fn points(path: impl IntoIterator<Item = BackendCoord>) -> String {
+    let pairs: Vec<String> =
+        path.into_iter().map(|(x, y)| format!("{},{}", units(x), units(y))).collect();
+    pairs.join(" ")
+}
+
+impl DrawingBackend for SvgBackend<'_> {
+    type ErrorType = std::io::Error;
+
+    fn get_size(&self) -> (u32, u32) {
+        (WIDTH * STEPS, HEIGHT * STEPS)
+    }
+
+    fn ensure_prepared(&mut self) -> Drawn {
+        Ok(())
+    }
+
+    fn present(&mut self) -> Drawn {
+        Ok(())
+    }
+
+    fn draw_pixel(&mut self, (x, y): BackendCoord, color: BackendColor) -> Drawn {
+        self.draw_rect((x, y), (x + 1, y + 1), &color, true)
+    }
+
+    fn draw_line<S: BackendStyle>(
+        &mut self,
+        from: BackendCoord,
+        to: BackendCoord,
+        style: &S,
+    ) -> Drawn {
+        self.draw_path([from, to], style)
+    }
+
+    fn draw_rect<S: BackendStyle>(
+        &mut self,
+        (left, top): BackendCoord,
+        (right, bottom): BackendCoord,
+        style: &S,
+        fill: bool,
+    ) -> Drawn {
+        let color = hex(style.color());
+        let paint = if fill {
+            format!("fill=\"{color}\"")
+        } else {
+            let width = units(style.stroke_width());
+            format!("fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"")
+        };
+        self.push(format_args!(
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" {paint}{}/>\n",
+            units(left.min(right)),
+            units(top.min(bottom)),
+            units((right - left).abs()),
+            units((bottom - top).abs()),
+            opacity(style.color()),
+        ))
+    }
+
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Drawn {
+        self.push(format_args!(
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" \
+             stroke-linejoin=\"round\"{}/>\n",
+            points(path),
+            hex(style.color()),
+            units(style.stroke_width()),
+            opacity(style.color()),
+        ))
+    }
+
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Drawn {
+        self.push(format_args!(
+            "<polygon points=\"{}\" fill=\"{}\"{}/>\n",
+            points(path),
+            hex(style.color()),
+            opacity(style.color()),
+        ))
+    }
+
+    fn draw_circle<S: BackendStyle>(
+        &mut self,
+        (x, y): BackendCoord,
+        radius: u32,
+        style: &S,
+        fill: bool,
+    ) -> Drawn {
+        let color = hex(style.color());
+        let paint = if fill {
+            format!("fill=\"{color}\"")
+        } else {
+            let width = units(style.stroke_width());
+            format!("fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"")
+        };
+        self.push(format_args!(
+            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {paint}{}/>\n",
+            units(x),
+            units(y),
+            units(radius),
+            opacity(style.color()),
+        ))
+    }
+
+    /// As plotters' rasteriser does it: the baseline is half a line height below `position`.
+    fn draw_text<S: BackendTextStyle>(
+        &mut self,
+        text: &str,
+        style: &S,
+        position: BackendCoord,
+    ) -> Drawn {
+        let ((left, _), (right, _)) =
+            style.layout_box(text).map_err(|error| DrawingErrorKind::FontError(Box::new(error)))?;
+        let (x, y) = (units(position.0), units(position.1));
+        let anchor = match style.anchor().h_pos {
+            HPos::Left => "",
+            HPos::Center => " text-anchor=\"middle\"",
+            HPos::Right => " text-anchor=\"end\"",
+        };
+        let weight = match style.style() {
+            FontStyle::Bold => " font-weight=\"600\"",
+            _ => "",
+        };
+        let turn = match style.transform() {
+            FontTransform::None => String::new(),
+            FontTransform::Rotate90 => format!(" transform=\"rotate(90 {x} {y})\""),
+            FontTransform::Rotate180 => format!(" transform=\"rotate(180 {x} {y})\""),
+            FontTransform::Rotate270 => format!(" transform=\"rotate(270 {x} {y})\""),
+        };
+        self.push(format_args!(
+            "<text x=\"{x}\" y=\"{}\" font-size=\"{}\" textLength=\"{}\" \
+             lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{}{weight}{anchor}{turn}>{}</text>\n",
+            units(f64::from(position.1) + style.size() / 2.0),
+            units(style.size() / LINE_HEIGHT),
+            units(right - left),
+            hex(style.color()),
+            opacity(style.color()),
+            escape(text),
+        ))
+    }
+}
+
+impl PictureBackend for SvgBackend<'_> {
+    fn draw_picture(
+        &mut self,
+        (x, y): BackendCoord,
+        extent: u32,
+        side: usize,
+        pixels: &[u8],
+    ) -> Drawn {
+        let png = encode_gray(side, pixels)
+            .map_err(|error| DrawingErrorKind::DrawingError(std::io::Error::other(error)))?;
+        let extent = units(extent);
+        self.push(format_args!(
+            "<image x=\"{}\" y=\"{}\" width=\"{extent}\" height=\"{extent}\" \
+             style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{}\"/>\n",
+            units(x),
+            units(y),
+            base64(&png),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped() {
+        assert_eq!(escape("a<b> & \"c\" 'd'\u{7}"), "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;");
+    }
+
+    #[test]
+    fn lengths_have_no_needless_digits() {
+        assert_eq!(units(120).to_string(), "12");
+        assert_eq!(units(123).to_string(), "12.3");
+    }
+
+    #[test]
+    fn a_document_shrinks_and_names_its_fonts() {
+        let svg = document("A & B", "");
+        assert!(svg.contains("viewBox=\"0 0 1920 1080\"") && svg.contains("max-width:100%"));
+        assert!(svg.contains("aria-label=\"A &amp; B\""));
+        assert!(svg.contains("Inter, Helvetica, Arial, sans-serif"));
+        assert!(!svg.contains(" id="));
+    }
+}

@@ -1,0 +1,124 @@
+"""`fer` from outside: what it prints, what it refuses, what it leaves."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from program import SHARED, fer
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One short run on made-up faces, as `fer train` leaves it."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = fer("train", "--epochs", 1, "--run", "short", FER_RUNS_DIR=str(folder), FER_ROOT=str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder / "short", done.stdout
+
+
+def test_summary_is_the_originals_table(tmp_path):
+    done = fer("summary", "--json", tmp_path / "summary.json")
+    assert done.returncode == 0, done.stderr
+    assert "Total params: 1,468,135 (5.60 MB)" in done.stdout
+    layers = json.loads((tmp_path / "summary.json").read_text())["layers"]
+    counts = [layer["parameters"] for layer in layers if layer["parameters"]]
+    assert counts == [320, 9_248, 18_496, 36_928, 73_856, 147_584, 1_179_904, 1_799]
+
+
+def test_training_leaves_a_run_that_says_what_it_is(run):
+    folder, output = run
+    assert "made-up sample" in output and "FER2013, folder" not in output
+    rows = list(csv.DictReader(open(folder / "history.csv")))
+    assert [row["epoch"] for row in rows] == ["1"]
+    assert 'data_title = "made-up sample"' in (folder / "config.toml").read_text()
+    assert (folder / "best.safetensors").stat().st_size > 4 * 1_468_135
+
+
+def test_evaluate_and_predict_use_the_run(run, tmp_path):
+    folder, _ = run
+    done = fer("evaluate", "--run", folder, "--json", tmp_path / "e.json", FER_ROOT=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "e.json").read_text())
+    assert figures["title"] == "made-up sample"
+    assert figures["accuracy"]["total"] == 600
+
+    face = np.random.default_rng(1).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(face).save(tmp_path / "face.png")
+    (tmp_path / "empty.png").write_bytes(b"")
+    done = fer("predict", "--run", folder, tmp_path / "face.png", tmp_path / "empty.png")
+    assert done.returncode == 1
+    assert "face.png: " in done.stdout and " %" in done.stdout
+    assert "empty.png" in done.stderr and "panicked" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--epochs", 0], "epochs = 0: expected 1 or more"),
+        (["--batch-size", 0], "batch_size = 0: expected 1 or more"),
+        (["--batch-size", 99999], "batch_size = 99999: expected 1 to "),
+        (["--learning-rate", -1], "learning_rate = -1: expected a number above 0"),
+        (["--learning-rate", "nan"], "learning_rate = NaN: expected a number above 0"),
+        (["--data", "/no/such/folder"], "/no/such/folder"),
+    ],
+)
+def test_what_cannot_work_is_one_line_on_stderr(arguments, message, tmp_path):
+    done = fer("train", *arguments, FER_RUNS_DIR=str(tmp_path), FER_ROOT=str(tmp_path))
+    assert done.returncode == 1
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_keeps_the_checkpoint_before(run, tmp_path):
+    folder, _ = run
+    before = (folder / "best.safetensors").read_bytes()
+    # A limit on the size of files stands for the full disk: the write ends in the middle.
+    small = ["bash", "-c", 'ulimit -f 2000; trap "" XFSZ; exec "$@"', "fer"]
+    done = fer(
+        "train", "--epochs", 1, "--run", "short", "--seed", 3, wrapper=small,
+        FER_RUNS_DIR=str(folder.parent), FER_ROOT=str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "best.safetensors" in done.stderr and "panicked" not in done.stderr, done.stderr
+    assert (folder / "best.safetensors").read_bytes() == before
+    assert not [path for path in folder.iterdir() if "tmp" in path.name]
+
+
+def test_a_run_that_is_not_there_names_what_makes_it(tmp_path):
+    done = fer("evaluate", "--run", tmp_path / "none", FER_ROOT=str(tmp_path))
+    assert done.returncode == 1
+    assert "04_training" in done.stderr and "fer train" in done.stderr
+
+
+@pytest.mark.skipif(not (SHARED / "fer2013").is_dir(), reason="FER2013 is not at hand")
+def test_the_counts_and_the_audit_of_fer2013(tmp_path):
+    done = fer("data", "--data", SHARED / "fer2013", "--json", tmp_path / "data.json")
+    assert done.returncode == 0, done.stderr
+    for count in (22968, 5741, 3589):
+        assert f"Found {count} images belonging to 7 classes." in done.stdout
+    audit = json.loads((tmp_path / "data.json").read_text())["audit"]
+    values = list(audit.values())
+    # 32,298 images of which 30,766 differ; 280 test images also in train; 47 groups disagree.
+    assert 32298 - 30766 in values and 280 in values and 47 in values, audit
+
+
+@pytest.mark.skipif(not (SHARED / "reference").is_dir(), reason="the reference is not at hand")
+def test_logits_are_those_of_pytorch(tmp_path):
+    weights = SHARED / "reference" / "seed_cnn_torch.safetensors"
+    ours = tmp_path / "ours.csv"
+    done = fer(
+        "evaluate", "--weights", weights, "--data", SHARED / "fer2013",
+        "--save-predictions", ours, "--json", tmp_path / "e.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    theirs = list(csv.DictReader(open(SHARED / "reference" / "seed_cnn_torch_publictest.csv")))
+    logits = np.array([[float(v) for k, v in row.items() if k.startswith("logit")] for row in theirs])
+    expected = np.exp(logits - logits.max(1, keepdims=True))
+    expected /= expected.sum(1, keepdims=True)
+    rows = list(csv.DictReader(open(ours)))
+    probs = np.array([[float(v) for k, v in row.items() if k.startswith("prob_")] for row in rows])
+    assert probs.shape == expected.shape
+    assert np.abs(probs - expected).max() < 1e-4
+    assert json.loads((tmp_path / "e.json").read_text())["accuracy"]["correct"] == 2151

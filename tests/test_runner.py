@@ -1,0 +1,120 @@
+"""The notebook runner tells cells that failed from those that did not, with the real kernel.
+
+evcxr answers "ok" for a panic and for a `?` that met an error; see .setup/run_notebooks.py.
+"""
+
+import nbformat
+import pytest
+import run_notebooks
+
+MAY_FAIL = {"tags": ["raises-exception"]}
+
+CELLS = {
+    "a value": ("let half = 21;\nhalf * 2", {}),
+    "a warning": ('// first a comment\neprintln!("thread \'x\' panicked at nothing");', {}),
+    "only an item": ("fn twice(x: i32) -> i32 { x * 2 }", {}),
+    "a `?` that met an error": ('let number: i32 = "many".parse()?;', MAY_FAIL),
+    "a `?` at the end": ('"many".parse::<i32>()?', MAY_FAIL),
+    "a panic": ('println!("before");\npanic!("on purpose");', MAY_FAIL),
+    "not Rust": ('let number: i32 = "a";', MAY_FAIL),
+    "variables are kept": ("assert_eq!(twice(half), 42);", {}),
+    "the process ends": ("std::process::exit(3);", MAY_FAIL),
+    "and goes on": ('println!("{}", twice(2));', {}),
+    "not to fail": ("let number: i32 =\n    \"many\".parse()?;", {}),
+    "never reached": ('println!("too far");', {}),
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A notebook of these cells, executed: one kernel for all the tests."""
+    path = tmp_path_factory.mktemp("runner") / "cells.ipynb"
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells.append(nbformat.v4.new_markdown_cell("# Cells\n\nthat fail and do not."))
+    for source, metadata in CELLS.values():
+        notebook.cells.append(nbformat.v4.new_code_cell(source, metadata=metadata))
+    nbformat.write(notebook, path)
+    executed, verdicts, failure = run_notebooks.execute(path)
+    named = {name: verdicts.get(index + 1) for index, name in enumerate(CELLS)}
+    outputs = {name: cell.outputs for name, cell in zip(CELLS, executed.cells[1:])}
+    return executed, named, outputs, failure
+
+
+def test_cells_that_ran_are_not_accused(ran):
+    _, verdicts, outputs, _ = ran
+    for name in ("a value", "a warning", "only an item", "variables are kept", "and goes on"):
+        assert verdicts[name] is None, name
+    assert run_notebooks.text_of(outputs["a value"][-1]).strip() == "42"
+    assert "panicked at nothing" in run_notebooks.text_of(outputs["a warning"][0])
+
+
+def test_each_way_to_fail_is_told_apart(ran):
+    _, verdicts, outputs, _ = ran
+    assert verdicts["a `?` that met an error"] == "a `?` in the cell met an error"
+    assert verdicts["a `?` at the end"] == "a `?` in the cell met an error"
+    assert verdicts["a panic"] == "the cell panicked"
+    assert verdicts["not Rust"] == "the cell does not compile"
+    assert verdicts["the process ends"] == "the process that runs the cells ended"
+    # evcxr's own word on two of them:
+    assert not any(o["output_type"] == "error" for o in outputs["a panic"])
+    assert not any(o["output_type"] == "error" for o in outputs["a `?` at the end"])
+
+
+def test_the_first_unexpected_failure_ends_the_notebook(ran):
+    executed, _, outputs, failure = ran
+    text = str(failure)
+    assert text.startswith("cell 12: a `?` in the cell met an error")
+    assert "  2      \"many\".parse()?;" in text
+    assert "invalid digit found in string" in text
+    assert outputs["never reached"] == []
+    # What the runner adds to a cell is not left in it.
+    assert [cell.source for cell in executed.cells[1:]] == [source for source, _ in CELLS.values()]
+
+
+def test_a_failure_leaves_the_report_so_far_and_says_where(ran, tmp_path, monkeypatch, capsys):
+    executed, _, _, failure = ran
+    monkeypatch.setattr(run_notebooks, "execute", lambda path: (executed, {}, failure))
+    status = run_notebooks.main(["cells.ipynb", "--out", str(tmp_path)])
+    said = capsys.readouterr().err
+    assert status == 1
+    assert "FAILED cells.ipynb, cell 12" in said
+    page = (tmp_path / "notebooks" / "cells.html").read_text()
+    assert "that fail and do not" in page and "before" in page
+
+
+def test_slides_hide_the_code(ran, tmp_path):
+    run_notebooks.write_reports(ran[0], "cells", tmp_path)
+    slides = (tmp_path / "slides" / "cells.slides.html").read_text()
+    assert "that fail and do not" in slides
+    assert "eprintln" not in slides
+    assert "eprintln" in (tmp_path / "notebooks" / "cells.html").read_text()
+
+
+def test_a_slide_a_heading_and_one_a_picture():
+    new = nbformat.v4
+    picture = new.new_output("execute_result", data={"image/svg+xml": "<svg/>"})
+    notebook = new.new_notebook(
+        cells=[
+            new.new_markdown_cell("# Title"),
+            new.new_markdown_cell("Prose, with # in it."),
+            new.new_code_cell("let x = 1;"),
+            new.new_code_cell("figure", outputs=[picture]),
+            new.new_markdown_cell("## Next"),
+        ]
+    )
+    kinds = [c.metadata.slideshow.slide_type for c in run_notebooks.as_slides(notebook).cells]
+    assert kinds == ["slide", "-", "skip", "subslide", "slide"]
+    assert "slideshow" not in notebook.cells[0].metadata
+
+
+@pytest.mark.parametrize(
+    "source, expected",
+    [
+        ("x + 1", "let m = true; x + 1"),
+        (":dep a = \"1\"\n\nuse a::b;\nb()", ":dep a = \"1\"\n\nlet m = true; use a::b;\nb()"),
+        (":dep a = \"1\"", ":dep a = \"1\"\nlet m = true;"),
+        ("// why\nx", "let m = true; // why\nx"),
+    ],
+)
+def test_the_marker_changes_no_line_number(source, expected):
+    assert run_notebooks.with_marker(source, "m") == expected

@@ -1,0 +1,87 @@
+"""The set-up's steps: what is missing is named, what is done is not done again."""
+
+import platform
+import shutil
+
+import pytest
+import setup as set_up
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    monkeypatch.setattr(set_up, "output", lambda *command: None)
+
+
+def test_a_missing_prerequisite_comes_with_the_command_that_installs_it(nothing_installed):
+    text = "\n".join(set_up.missing(tests=True))
+    for line in (
+        "git: sudo apt install git",
+        "make: sudo apt install make",
+        "(c++): sudo apt install g++",
+        "cargo >= 1.95: curl",
+        "venv: sudo apt install python3-venv",
+    ):
+        assert line in text
+
+
+def test_an_old_cargo_is_named_with_its_version(monkeypatch):
+    monkeypatch.setattr(set_up, "output", lambda *c: "cargo 1.80.1 (376290515 2024-07-16)")
+    monkeypatch.setattr(shutil, "which", lambda program: f"/usr/bin/{program}")
+    assert set_up.missing(tests=False) == ["cargo >= 1.95 (found 1.80.1): rustup update stable"]
+
+
+def test_this_machine_lacks_nothing():
+    assert set_up.missing(tests=True) == []
+
+
+def test_too_little_disk_is_said_before_the_first_step(monkeypatch, tmp_path):
+    monkeypatch.setattr(set_up, "missing", lambda tests: [])
+    monkeypatch.setattr(set_up, "BUILD", tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1e9))
+    with pytest.raises(set_up.Failed, match=r"1\.0 GB are free"):
+        set_up.check_prerequisites(tests=False)
+
+
+def test_another_system_is_refused(monkeypatch):
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    with pytest.raises(set_up.Failed, match="Darwin"):
+        set_up.check_prerequisites(tests=False)
+
+
+def test_a_step_is_done_once_and_again_when_its_key_changes(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(set_up, "BUILD", tmp_path)
+    done = []
+
+    def step(key, there=lambda: True):
+        set_up.Step("work", "some work", "1 min", key, lambda: done.append(key), there)()
+
+    step("a")
+    step("a")
+    assert done == ["a"]
+    assert "some work (usually 1 min)" in capsys.readouterr().out
+    step("b")
+    step("b", there=lambda: False)  # its result was deleted
+    assert done == ["a", "b", "b"]
+
+
+def test_a_step_that_was_cut_off_is_done_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(set_up, "BUILD", tmp_path)
+
+    def cut_off():
+        raise set_up.Failed("cut off")
+
+    done = []
+    with pytest.raises(set_up.Failed):
+        set_up.Step("work", "some work", "1 min", "a", cut_off)()
+    set_up.Step("work", "some work", "1 min", "a", lambda: done.append(1))()
+    assert done == [1]
+
+
+def test_a_failing_command_shows_its_last_lines_and_the_log(monkeypatch, tmp_path):
+    monkeypatch.setattr(set_up, "BUILD", tmp_path)
+    with pytest.raises(set_up.Failed) as failure:
+        set_up.run("work", "sh", "-c", "echo the cause; exit 3")
+    assert "status 3" in str(failure.value)
+    assert "the cause" in str(failure.value)
+    assert str(tmp_path / "logs" / "work.log") in str(failure.value)

@@ -1,0 +1,181 @@
+//! The training loop on made-up faces, as a notebook or `fer train` uses it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fer_nb::data::{Fer2013, SampleConfig};
+use fer_nb::error::Result;
+use fer_nb::model::Network;
+use fer_nb::prelude::*;
+use tch::{Device, Kind};
+
+fn data(train: usize) -> Fer2013 {
+    Fer2013::sample(SampleConfig { seed: 7, train, test: 70 }).unwrap()
+}
+
+fn trainer(config: TrainConfig) -> Trainer<SeedCnn> {
+    Trainer::new(SeedCnn::new(Device::Cpu, config.seed).unwrap(), config).unwrap()
+}
+
+fn short(epochs: usize) -> TrainConfig {
+    TrainConfig { epochs, batch_size: 32, ..TrainConfig::default() }
+}
+
+/// Overwrites every weight once the epoch is over: what a worse epoch would do, without the wait.
+struct Spoil {
+    after: usize,
+}
+
+impl Callback for Spoil {
+    fn name(&self) -> &'static str {
+        "Spoil"
+    }
+
+    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+        if epoch.record.epoch >= self.after {
+            let parameters = epoch.network.parameters_mut();
+            let zeros = parameters.flat().zeros_like();
+            parameters.restore(&zeros)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn the_loop_learns_the_made_up_sample() {
+    let data = data(900);
+    let mut trainer = trainer(short(8));
+    let history = trainer.fit(&data).unwrap();
+    assert_eq!(history.title, "made-up sample");
+    assert_eq!(history.epochs.len(), 8);
+    let (first, last) = (history.epochs[0], history.epochs[7]);
+    assert!(last.loss < first.loss - 0.2, "{} then {}", first.loss, last.loss);
+    // A quarter of the faces are happy, so 25 % would be no learning at all.
+    let best = history.epochs.iter().map(|epoch| epoch.val_accuracy).fold(0.0, f64::max);
+    assert!(best > 0.40, "{best}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_another_one_another() {
+    let data = data(140);
+    let run = |seed| {
+        let mut trainer = trainer(TrainConfig { seed, ..short(2) });
+        let history = trainer.fit(&data).unwrap();
+        let losses: Vec<_> = history.epochs.iter().map(|e| (e.loss, e.val_loss)).collect();
+        (losses, trainer.network().parameters().snapshot().unwrap())
+    };
+    let (first, second, other) = (run(1), run(1), run(2));
+    assert_eq!(first.0, second.0);
+    assert_eq!(first.1, second.1, "weights differ between two runs of one seed");
+    assert_ne!(first.0, other.0);
+}
+
+#[test]
+fn fit_goes_on_where_the_last_fit_ended() {
+    let data = data(140);
+    let mut whole = trainer(short(3));
+    whole.fit(&data).unwrap();
+    let mut parts = trainer(short(1));
+    parts.fit(&data).unwrap();
+    parts.config_mut().epochs = 3;
+    let history = parts.fit(&data).unwrap();
+    assert_eq!(history.epochs.len(), 3);
+    assert_eq!(parts.network().parameters().flat(), whole.network().parameters().flat());
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_best_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(140);
+    let mut good = trainer(short(1)).callback(ModelCheckpoint::best(ValLoss, folder.path()));
+    good.fit(&data).unwrap();
+    let weights = std::fs::read(folder.path().join("best.safetensors")).unwrap();
+
+    let config = TrainConfig { learning_rate: 1e20, ..short(5) };
+    let mut bad = trainer(config).callback(ModelCheckpoint::best(ValLoss, folder.path()));
+    let message = bad.fit(&data).unwrap_err().to_string();
+    assert!(message.starts_with("training stopped in epoch 1: the loss became"), "{message}");
+    assert!(message.contains("Try a learning rate of 1.0e19"), "{message}");
+    assert_eq!(std::fs::read(folder.path().join("best.safetensors")).unwrap(), weights);
+}
+
+#[test]
+fn wrong_hyperparameters_are_named_before_any_work() {
+    let data = data(140);
+    let mut large = trainer(TrainConfig { batch_size: 1000, ..TrainConfig::default() });
+    let message = large.fit(&data).unwrap_err().to_string();
+    assert!(message.contains("batch_size = 1000: expected 1 to "), "{message}");
+    let callback = ReduceLrOnPlateau::on(ValLoss).factor(1.5);
+    let message = trainer(short(1)).callback(callback).fit(&data).unwrap_err().to_string();
+    assert_eq!(message, "ReduceLROnPlateau.factor = 1.5: expected above 0 and below 1");
+}
+
+#[test]
+fn early_stopping_ends_training_and_puts_the_best_weights_back() {
+    let data = data(140);
+    let stopping = EarlyStopping::on(ValLoss).patience(2).min_delta(10.0).restore_best_weights();
+    let mut trainer = trainer(short(9)).callback(stopping).callback(Spoil { after: 2 });
+    let history = trainer.fit(&data).unwrap();
+    assert_eq!(history.epochs.len(), 3, "one epoch that counts as best, and two of patience");
+    let reason = history.stopped.unwrap();
+    assert!(reason.contains("val_loss did not improve for 2 epochs"), "{reason}");
+    let total = trainer.network().parameters().flat().abs().sum(Kind::Float);
+    assert!(total.double_value(&[]) > 0.0, "the spoiled weights are still there");
+}
+
+#[test]
+fn the_learning_rate_falls_on_a_plateau_with_keras_cooldown_and_floor() {
+    let data = data(140);
+    let reduce = ReduceLrOnPlateau::on(ValLoss).factor(0.1).patience(1).min_delta(10.0);
+    let mut trainer = trainer(short(6)).callback(reduce.cooldown(1).min_lr(5e-5));
+    let rates: Vec<f64> =
+        trainer.fit(&data).unwrap().epochs.iter().map(|epoch| epoch.learning_rate).collect();
+    // By hand from the rule in Keras' ReduceLROnPlateau.on_epoch_end. The first
+    // epoch is the best; a cooldown of 1 is over before the next epoch is counted.
+    let expected = [1e-3, 1e-3, 1e-4, 5e-5, 5e-5, 5e-5];
+    for (rate, expected) in rates.iter().zip(expected) {
+        assert!((rate - expected).abs() < 1e-12, "{rates:?}");
+    }
+}
+
+#[test]
+fn a_run_folder_holds_what_the_next_stage_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(140);
+    let run = folder.path().join("baseline");
+    let mut trainer =
+        trainer(short(2)).run(&run).callback(ModelCheckpoint::best(ValAccuracy, &run));
+    let history = trainer.fit(&data).unwrap();
+    let run = RunFolder::at(&run);
+    let config = run.config().unwrap();
+    assert_eq!(config.data_title, "made-up sample");
+    assert_eq!(config.train.epochs, 2);
+    assert_eq!(config.images.iter().sum::<usize>(), 210);
+    assert_eq!(run.history().unwrap().epochs.len(), history.epochs.len());
+    let evaluation = evaluate(&run.network(Device::Cpu).unwrap(), &data.validation).unwrap();
+    let best = history.epochs.iter().map(|epoch| epoch.val_accuracy).fold(0.0, f64::max);
+    assert!((evaluation.accuracy().value - best).abs() < 1e-9);
+    let predictor = Predictor::load(run.path(), Device::Cpu).unwrap();
+    let pixels = data.validation.image(0).unwrap();
+    let prediction = predictor.predict_pixels(pixels).unwrap();
+    assert_eq!(prediction.emotion.index() as u8, evaluation.predictions[0]);
+    assert!(predictor.predict_pixels(&pixels[1..]).is_err());
+}
+
+#[test]
+fn a_callback_of_ones_own_sees_every_epoch() {
+    struct Count(Arc<AtomicUsize>);
+    impl Callback for Count {
+        fn name(&self) -> &'static str {
+            "Count"
+        }
+        fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+            self.0.fetch_add(epoch.record.epoch, Ordering::Relaxed);
+            *epoch.stop = (epoch.record.epoch == 2).then(|| "enough".into());
+            Ok(())
+        }
+    }
+    let seen = Arc::new(AtomicUsize::new(0));
+    let history = trainer(short(5)).callback(Count(seen.clone())).fit(&data(140)).unwrap();
+    assert_eq!((seen.load(Ordering::Relaxed), history.stopped.as_deref()), (3, Some("enough")));
+}
