@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn small(seed: u64) -> (Dataset, Dataset) {
-        generate(&SampleConfig { seed, train: 350, test: 70 }).unwrap()
+        generate(&SampleConfig { seed, train: 140, test: 35 }).unwrap()
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn the_test_part_does_not_depend_on_the_train_part() {
         let (_, test) = small(7);
-        let (_, again) = generate(&SampleConfig { seed: 7, train: 100, test: 70 }).unwrap();
+        let (_, again) = generate(&SampleConfig { seed: 7, train: 70, test: 35 }).unwrap();
         assert_eq!(again.fingerprint(), test.fingerprint());
     }
 
@@ -213,8 +213,8 @@ mod tests {
             assert!(counts.iter().all(|count| *count >= FEWEST));
         }
         let (train, test) = small(0);
-        assert_eq!(train.class_counts(), class_counts(350));
-        assert_eq!(test.class_counts(), class_counts(70));
+        assert_eq!(train.class_counts(), class_counts(140));
+        assert_eq!(test.class_counts(), class_counts(35));
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
             table.column(column).unwrap().str().unwrap().get(17).unwrap().to_string()
         };
         assert_eq!(text(&table, "source"), "made-up 17");
-        assert_eq!(text(&test_table, "source"), "made-up 367");
+        assert_eq!(text(&test_table, "source"), "made-up 157");
         assert_eq!(text(&table, "usage"), "train");
         assert_eq!(text(&test_table, "usage"), "test");
         assert_eq!(train.origin(), &Origin::Sample { seed: 1 });
