@@ -117,6 +117,11 @@ impl Fer2013 {
         self.train.origin()
     }
 
+    /// Whether these are made-up faces and not FER2013.
+    pub fn is_sample(&self) -> bool {
+        matches!(self.origin(), Origin::Sample { .. })
+    }
+
     /// Train, validation and test.
     pub(super) fn parts(&self) -> [&Dataset; 3] {
         [&self.train, &self.validation, &self.test]

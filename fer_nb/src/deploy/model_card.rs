@@ -3,10 +3,14 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::data::Origin;
+use tch::Device;
+
 use crate::data::text::count;
+use crate::data::{Fer2013, Origin};
 use crate::error::{Error, Result};
 use crate::evaluate::{Accuracy, ClassificationReport, Evaluation, original};
+use crate::model::Network;
+use crate::train::RunFolder;
 
 /// The facts of a trained network, written down as Markdown beside its weights. The sections follow
 /// Mitchell et al., "Model Cards for Model Reporting" (2019).
@@ -57,6 +61,40 @@ impl ModelCard {
             report: test.classification_report(),
             notes: Vec::new(),
         }
+    }
+
+    /// The card of a run: its network, hyperparameters and device, with the figures of `test`. `data`
+    /// is what the run learnt from; see [`RunFolder::check_data`].
+    ///
+    /// # Errors
+    /// Where the run is missing or unreadable, or learnt from another kind of data.
+    pub fn of_run(run: &RunFolder, data: &Fer2013, test: &Evaluation) -> Result<Self> {
+        run.check_data(data)?;
+        let config = run.config()?;
+        let epochs = run.history()?.epochs;
+        let network = run.network(Device::Cpu)?;
+        let hyperparameters = toml::to_string_pretty(&config.train)
+            .map_err(|error| Error::config("hyperparameters", error, "values TOML can hold"))?;
+        let name = run.path().file_name().unwrap_or_default().to_string_lossy();
+        let minutes = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0;
+        let title = data.origin().title();
+        let mut card = Self::new(
+            format!("{name}: {}, {} epochs, {title}", config.network, epochs.len()),
+            data.origin().clone(),
+            hyperparameters,
+            test,
+        );
+        card.network =
+            "Three blocks of two 3×3 convolutions with ReLU, 2×2 maximum and dropout (32, \
+                        64, 128 channels), then 256 units with ReLU, dropout, 7 units with softmax."
+                .into();
+        card.parameters = network.parameters().count().unsigned_abs();
+        card.hardware = format!(
+            "Trained by fer_nb {} on {}, {minutes:.1} minutes. Weights of the epoch with the \
+             lowest validation loss.",
+            config.fer_nb, config.device
+        );
+        Ok(card)
     }
 
     /// Whether it was trained on the made-up sample, not on photos.
