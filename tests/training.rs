@@ -1,13 +1,20 @@
 //! The training loop on made-up faces, as a notebook or `fer train` uses it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fer_nb::data::{Fer2013, SampleConfig};
 use fer_nb::error::Result;
 use fer_nb::model::Network;
 use fer_nb::prelude::*;
 use tch::{Device, Kind};
+
+/// One training at a time: libtorch has one random generator for the whole process, and each
+/// training uses all cores.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn data(train: usize) -> Fer2013 {
     Fer2013::sample(SampleConfig { seed: 7, train, test: 70 }).unwrap()
@@ -43,20 +50,23 @@ impl Callback for Spoil {
 
 #[test]
 fn the_loop_learns_the_made_up_sample() {
+    let _turn = alone();
     let data = data(900);
-    let mut trainer = trainer(short(8));
-    let history = trainer.fit(&data).unwrap();
+    // Without dropout and augmentation, so that a few epochs of few images show learning.
+    let config = TrainConfig { augmentation: Augmentation::none(), ..short(8) };
+    let network = SeedCnn::with_dropout(Device::Cpu, config.seed, 0.0, 0.0).unwrap();
+    let history = Trainer::new(network, config).unwrap().fit(&data).unwrap();
     assert_eq!(history.title, "made-up sample");
     assert_eq!(history.epochs.len(), 8);
-    let (first, last) = (history.epochs[0], history.epochs[7]);
-    assert!(last.loss < first.loss - 0.2, "{} then {}", first.loss, last.loss);
-    // A quarter of the faces are happy, so 25 % would be no learning at all.
+    // A quarter of the faces are happy, so an accuracy of 0.25 would be no learning at all.
     let best = history.epochs.iter().map(|epoch| epoch.val_accuracy).fold(0.0, f64::max);
-    assert!(best > 0.40, "{best}");
+    assert!(best > 0.40, "{history:?}");
+    assert!(history.epochs[7].loss < history.epochs[0].loss / 1.5, "{history:?}");
 }
 
 #[test]
 fn the_same_seed_gives_the_same_run_and_another_one_another() {
+    let _turn = alone();
     let data = data(140);
     let run = |seed| {
         let mut trainer = trainer(TrainConfig { seed, ..short(2) });
@@ -72,6 +82,7 @@ fn the_same_seed_gives_the_same_run_and_another_one_another() {
 
 #[test]
 fn fit_goes_on_where_the_last_fit_ended() {
+    let _turn = alone();
     let data = data(140);
     let mut whole = trainer(short(3));
     whole.fit(&data).unwrap();
@@ -85,6 +96,7 @@ fn fit_goes_on_where_the_last_fit_ended() {
 
 #[test]
 fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_best_weights() {
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let data = data(140);
     let mut good = trainer(short(1)).callback(ModelCheckpoint::best(ValLoss, folder.path()));
@@ -101,6 +113,7 @@ fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_best_weights() {
 
 #[test]
 fn wrong_hyperparameters_are_named_before_any_work() {
+    let _turn = alone();
     let data = data(140);
     let mut large = trainer(TrainConfig { batch_size: 1000, ..TrainConfig::default() });
     let message = large.fit(&data).unwrap_err().to_string();
@@ -112,6 +125,7 @@ fn wrong_hyperparameters_are_named_before_any_work() {
 
 #[test]
 fn early_stopping_ends_training_and_puts_the_best_weights_back() {
+    let _turn = alone();
     let data = data(140);
     let stopping = EarlyStopping::on(ValLoss).patience(2).min_delta(10.0).restore_best_weights();
     let mut trainer = trainer(short(9)).callback(stopping).callback(Spoil { after: 2 });
@@ -125,6 +139,7 @@ fn early_stopping_ends_training_and_puts_the_best_weights_back() {
 
 #[test]
 fn the_learning_rate_falls_on_a_plateau_with_keras_cooldown_and_floor() {
+    let _turn = alone();
     let data = data(140);
     let reduce = ReduceLrOnPlateau::on(ValLoss).factor(0.1).patience(1).min_delta(10.0);
     let mut trainer = trainer(short(6)).callback(reduce.cooldown(1).min_lr(5e-5));
@@ -140,6 +155,7 @@ fn the_learning_rate_falls_on_a_plateau_with_keras_cooldown_and_floor() {
 
 #[test]
 fn a_run_folder_holds_what_the_next_stage_needs() {
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let data = data(140);
     let run = folder.path().join("baseline");
@@ -164,6 +180,7 @@ fn a_run_folder_holds_what_the_next_stage_needs() {
 
 #[test]
 fn a_callback_of_ones_own_sees_every_epoch() {
+    let _turn = alone();
     struct Count(Arc<AtomicUsize>);
     impl Callback for Count {
         fn name(&self) -> &'static str {

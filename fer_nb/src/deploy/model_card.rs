@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tch::Device;
 
+use crate::data::text::count;
 use crate::data::{Fer2013, Origin};
 use crate::error::{Error, Result};
 use crate::evaluate::{Accuracy, ClassificationReport, Evaluation, original};
@@ -130,7 +131,7 @@ impl ModelCard {
             let _ = writeln!(text, "{}\n", self.network);
         }
         if self.parameters > 0 {
-            let _ = writeln!(text, "{} trainable parameters.\n", with_commas(self.parameters));
+            let _ = writeln!(text, "{} trainable parameters.\n", count(self.parameters as usize));
         }
         text + "Input: a face, 48×48 pixels, gray, 0 to 1. Output: probabilities of angry, disgust, \
                 fear, happy, neutral, sad, surprise, in this order."
@@ -171,7 +172,7 @@ impl ModelCard {
                 text,
                 "For comparison: the original Keras project reached {} on {} images.\n",
                 original().accuracy,
-                with_commas(original().images)
+                count(original().images as usize)
             );
         }
         text += "| class | precision | recall | F1 | support |\n| --- | --: | --: | --: | --: |\n";
@@ -221,19 +222,6 @@ it works worse; expect it to be uneven by age, skin and glasses.
 The probabilities are not calibrated: 0.9 does not mean right nine times out of ten. Faces that \
 are turned, covered or not cropped as the training images were give answers of little worth, and a \
 picture without a face gets an answer too.";
-
-/// 1468135 as "1,468,135".
-fn with_commas(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 #[cfg(test)]
 mod tests {
