@@ -79,7 +79,7 @@ impl ModelCard {
         let minutes = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0;
         let title = data.origin().title();
         let mut card = Self::new(
-            format!("{name}: {}, {} epochs, {title}", config.network, epochs.len()),
+            format!("{name}: {}, {title}, epochs: {}", config.network, epochs.len()),
             data.origin().clone(),
             hyperparameters,
             test,

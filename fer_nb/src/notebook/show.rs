@@ -139,7 +139,7 @@ impl ConfusionMatrix {
 impl Prediction {
     /// Shows the probabilities in a notebook, the likeliest first.
     pub fn evcxr_display(&self) {
-        let table = self.to_table().and_then(|frame| Table::from_frame(&frame));
+        let table = self.to_table().and_then(|frame| Table::with_digits(&frame, 4));
         show(table, &self.to_string());
     }
 }
