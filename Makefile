@@ -18,8 +18,10 @@ help:
 setup:
 	@.setup/setup
 
+# LAB="--no-browser --ip=0.0.0.0" and the like are passed on to JupyterLab.
 lab: setup
-	cd notebooks && ../$(PYTHON) -m jupyter lab
+	$(PYTHON) -m jupyter lab --ServerApp.root_dir="$(CURDIR)" \
+	    --LabApp.default_url=/lab/tree/notebooks/01_project_prep.ipynb $(LAB)
 
 run: setup
 	@$(PYTHON) .setup/run_notebooks.py

@@ -184,8 +184,10 @@ def write_reports(notebook, name, out):
     (pages / f"{name}.html").write_text(html)
 
     options = {"exclude_input": True, "reveal_scroll": True, "embed_images": True}
-    if (decks / "reveal.js").is_dir():  # put there by the set-up; from the network otherwise
+    # Put there by the set-up where npm is installed; from the network otherwise.
+    if (decks / "reveal.js").is_dir() and (decks / "requirejs").is_dir():
         options["reveal_url_prefix"] = "reveal.js"
+        options["require_js_url"] = "requirejs/require.js"
     deck, _ = SlidesExporter(**options).from_notebook_node(as_slides(notebook), dict(resources))
     (decks / f"{name}.slides.html").write_text(deck)
 

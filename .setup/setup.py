@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ PYTHON = VENV / "bin" / "python"
 EVCXR = "0.22.0"
 RUST = (1, 95)  # evcxr 0.22.0 asks for it
 DISK_GB = 12
+SLIDES = ("reveal.js@4.6.1", "requirejs@2.3.6")  # what nbconvert's slides load
 HEARTBEAT_SECONDS = 45
 
 # Optimised enough for rust-analyzer inside it, without the link-time optimisation and the level 3
@@ -81,7 +83,7 @@ def missing(tests):
 
     rustup = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
     wanted = ".".join(map(str, RUST))
-    version = re.match(r"cargo (\d+)\.(\d+)", output("cargo", "--version") or "")
+    version = re.match(r"cargo (\d+)\.(\d+)\S*", output("cargo", "--version") or "")
     if not version:
         found.append(f"cargo >= {wanted}: {rustup}")
     elif tuple(map(int, version.groups())) < RUST:
@@ -225,6 +227,24 @@ def build_kernel_template():
     run("kernel", PYTHON, HERE / "kernel.py", "--prepare")
 
 
+def fetch_slides():
+    """reveal.js beside the slides, so that they show without a network."""
+    for package in SLIDES:
+        run("slides", "npm", "pack", package, "--pack-destination", BUILD / "logs")
+        name, version = package.split("@")
+        archive = BUILD / "logs" / f"{name}-{version}.tgz"
+        folder = BUILD / "slides" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        with tarfile.open(archive) as tar:
+            for member in tar.getmembers():
+                # Only plain files, and only below the folder, whatever the archive says.
+                path = Path(member.name).relative_to("package")
+                if member.isfile() and ".." not in path.parts:
+                    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / path).write_bytes(tar.extractfile(member).read())
+        archive.unlink()
+
+
 def write_kernelspec():
     """The kernel `rust`, in the virtual environment and nowhere else."""
     folder = VENV / "share" / "jupyter" / "kernels" / "rust"
@@ -307,6 +327,20 @@ def set_up(tests):
     if failures:
         raise failures[0]
     write_kernelspec()
+
+    slides = Step(
+        "slides",
+        "reveal.js, so that slides show without a network",
+        "5 s",
+        SLIDES,
+        fetch_slides,
+        (BUILD / "slides" / "requirejs" / "require.js").exists,
+    )
+    if shutil.which("npm"):
+        try:
+            slides()
+        except Failed:
+            say("  --  not there; the slides will load it from the network")
 
 
 def main():
