@@ -29,6 +29,9 @@ pub mod plot;
 pub mod project;
 pub mod train;
 
+// So that a notebook needs no dependency but this one.
+pub use {polars, tch};
+
 /// Everything that a notebook uses by name.
 pub mod prelude {
     pub use crate::data::{Audit, Augmentation, ClassDistribution, Dataset, Fer2013, SampleConfig};
@@ -38,13 +41,15 @@ pub mod prelude {
     pub use crate::evaluate::{
         ClassificationReport, ConfusionMatrix, Evaluation, evaluate, original,
     };
-    pub use crate::model::{Network, SeedCnn, Summary};
+    pub use crate::model::{Network, SeedCnn, Summary, to_float};
     pub use crate::notebook::{Table, gallery};
     pub use crate::plot::{Figure, augmentation_preview, predictions};
     pub use crate::project::{Environment, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{
         Callback, EarlyStopping, EpochEnd, EpochRecord, History, ModelCheckpoint, Monitor,
-        ReduceLrOnPlateau, RunFolder, TrainConfig, Trainer,
+        ReduceLrOnPlateau, RunConfig, RunFolder, TrainConfig, Trainer,
     };
+    pub use polars::prelude::DataFrame;
+    pub use tch::{Device, Kind, Tensor};
 }

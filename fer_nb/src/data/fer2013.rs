@@ -9,6 +9,7 @@ use super::split::{self, VALIDATION_SHARE};
 use super::{ClassDistribution, Dataset, Origin, csv, folder, text};
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
+use crate::project::root;
 
 /// The environment variable that names a folder or a csv file.
 const VARIABLE: &str = "FER2013_DIR";
@@ -36,7 +37,7 @@ impl Fer2013 {
 
     /// As [`Fer2013::open`], but an explicit path comes before all others: what `--data` gives.
     pub fn open_or(path: Option<&Path>) -> Result<Self> {
-        match locate(path, std::env::var_os(VARIABLE), root().as_deref())? {
+        match locate(path, std::env::var_os(VARIABLE), root().ok().as_deref())? {
             Some(path) => Self::from_path(path),
             None => {
                 let mut data = Self::sample(SampleConfig::default())?;
@@ -114,6 +115,11 @@ impl Fer2013 {
     /// Where the images came from.
     pub fn origin(&self) -> &Origin {
         self.train.origin()
+    }
+
+    /// Whether these are made-up faces and not FER2013.
+    pub fn is_sample(&self) -> bool {
+        matches!(self.origin(), Origin::Sample { .. })
     }
 
     /// Train, validation and test.
@@ -226,15 +232,6 @@ fn locate(
 
 const HINT: &str = "Expected is a folder with train/<class> and test/<class>, or fer2013.csv; see \
                     data/README.md.";
-
-/// The project's root: FER_ROOT, else the first folder from the current one up that holds fer_nb.
-fn root() -> Option<PathBuf> {
-    if let Some(root) = std::env::var_os("FER_ROOT").filter(|root| !root.is_empty()) {
-        return Some(PathBuf::from(root));
-    }
-    let here = std::env::current_dir().ok()?;
-    here.ancestors().find(|path| path.join("fer_nb/Cargo.toml").is_file()).map(Path::to_path_buf)
-}
 
 fn labels(data: &Dataset) -> Vec<Emotion> {
     data.iter().map(|(_, emotion)| emotion).collect()

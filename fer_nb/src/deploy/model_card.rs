@@ -3,9 +3,14 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::data::Origin;
+use tch::Device;
+
+use crate::data::text::count;
+use crate::data::{Fer2013, Origin};
 use crate::error::{Error, Result};
 use crate::evaluate::{Accuracy, ClassificationReport, Evaluation, original};
+use crate::model::Network;
+use crate::train::RunFolder;
 
 /// The facts of a trained network, written down as Markdown beside its weights. The sections follow
 /// Mitchell et al., "Model Cards for Model Reporting" (2019).
@@ -58,6 +63,40 @@ impl ModelCard {
         }
     }
 
+    /// The card of a run: its network, hyperparameters and device, with the figures of `test`. `data`
+    /// is what the run learnt from; see [`RunFolder::check_data`].
+    ///
+    /// # Errors
+    /// Where the run is missing or unreadable, or learnt from another kind of data.
+    pub fn of_run(run: &RunFolder, data: &Fer2013, test: &Evaluation) -> Result<Self> {
+        run.check_data(data)?;
+        let config = run.config()?;
+        let epochs = run.history()?.epochs;
+        let network = run.network(Device::Cpu)?;
+        let hyperparameters = toml::to_string_pretty(&config.train)
+            .map_err(|error| Error::config("hyperparameters", error, "values TOML can hold"))?;
+        let name = run.path().file_name().unwrap_or_default().to_string_lossy();
+        let minutes = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0;
+        let title = data.origin().title();
+        let mut card = Self::new(
+            format!("{name}: {}, {} epochs, {title}", config.network, epochs.len()),
+            data.origin().clone(),
+            hyperparameters,
+            test,
+        );
+        card.network =
+            "Three blocks of two 3×3 convolutions with ReLU, 2×2 maximum and dropout (32, \
+                        64, 128 channels), then 256 units with ReLU, dropout, 7 units with softmax."
+                .into();
+        card.parameters = network.parameters().count().unsigned_abs();
+        card.hardware = format!(
+            "Trained by fer_nb {} on {}, {minutes:.1} minutes. Weights of the epoch with the \
+             lowest validation loss.",
+            config.fer_nb, config.device
+        );
+        Ok(card)
+    }
+
     /// Whether it was trained on the made-up sample, not on photos.
     fn is_made_up(&self) -> bool {
         matches!(self.trained_on, Origin::Sample { .. })
@@ -92,7 +131,7 @@ impl ModelCard {
             let _ = writeln!(text, "{}\n", self.network);
         }
         if self.parameters > 0 {
-            let _ = writeln!(text, "{} trainable parameters.\n", with_commas(self.parameters));
+            let _ = writeln!(text, "{} trainable parameters.\n", count(self.parameters as usize));
         }
         text + "Input: a face, 48×48 pixels, gray, 0 to 1. Output: probabilities of angry, disgust, \
                 fear, happy, neutral, sad, surprise, in this order."
@@ -133,7 +172,7 @@ impl ModelCard {
                 text,
                 "For comparison: the original Keras project reached {} on {} images.\n",
                 original().accuracy,
-                with_commas(original().images)
+                count(original().images as usize)
             );
         }
         text += "| class | precision | recall | F1 | support |\n| --- | --: | --: | --: | --: |\n";
@@ -183,19 +222,6 @@ it works worse; expect it to be uneven by age, skin and glasses.
 The probabilities are not calibrated: 0.9 does not mean right nine times out of ten. Faces that \
 are turned, covered or not cropped as the training images were give answers of little worth, and a \
 picture without a face gets an answer too.";
-
-/// 1468135 as "1,468,135".
-fn with_commas(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@
 
 pub mod accuracy;
 pub mod confusion;
+mod mistakes;
 mod network;
 pub mod original;
 pub mod predictions;

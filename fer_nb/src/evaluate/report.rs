@@ -101,19 +101,20 @@ impl ClassificationReport {
     /// `precision`, `recall`, `f1-score` (f64, 0 to 1), `support` (u64). As in the text, the
     /// accuracy is in the F1 column and its precision and recall are null.
     pub fn to_table(&self) -> Result<DataFrame> {
-        let mut rows: Vec<(&str, Option<f64>, Option<f64>, f64, u64)> = self
-            .rows()
-            .into_iter()
-            .map(|(name, row)| (name, Some(row.precision), Some(row.recall), row.f1, row.support))
-            .collect();
-        let accuracy = ("accuracy", None, None, self.accuracy, self.macro_avg.support);
-        rows.insert(Emotion::COUNT, accuracy);
+        let mut rows: Vec<(&str, Option<Scores>)> =
+            self.rows().into_iter().map(|(name, scores)| (name, Some(scores))).collect();
+        rows.insert(Emotion::COUNT, ("accuracy", None));
+        let column = |of: fn(&Scores) -> f64| -> Vec<Option<f64>> {
+            rows.iter().map(|(_, scores)| scores.as_ref().map(of)).collect()
+        };
+        let f1 = column(|scores| scores.f1).into_iter().map(|f1| f1.unwrap_or(self.accuracy));
+        let support = |scores: &Option<Scores>| scores.unwrap_or(self.macro_avg).support;
         Ok(df!(
-            "class" => rows.iter().map(|row| row.0).collect::<Vec<_>>(),
-            "precision" => rows.iter().map(|row| row.1).collect::<Vec<_>>(),
-            "recall" => rows.iter().map(|row| row.2).collect::<Vec<_>>(),
-            "f1-score" => rows.iter().map(|row| row.3).collect::<Vec<_>>(),
-            "support" => rows.iter().map(|row| row.4).collect::<Vec<_>>(),
+            "class" => rows.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            "precision" => column(|scores| scores.precision),
+            "recall" => column(|scores| scores.recall),
+            "f1-score" => f1.collect::<Vec<_>>(),
+            "support" => rows.iter().map(|(_, scores)| support(scores)).collect::<Vec<_>>(),
         )?)
     }
 }

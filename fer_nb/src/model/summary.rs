@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::data::text::count;
+
 /// One layer: its name, what it puts out for one image, and how many numbers it learns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LayerSummary {
@@ -37,7 +39,7 @@ impl Summary {
             .map(|layer| {
                 let sizes: Vec<_> = layer.output.iter().map(i64::to_string).collect();
                 let shape = format!("(None, {})", sizes.join(", "));
-                [layer.layer.clone(), shape, thousands(layer.parameters)]
+                [layer.layer.clone(), shape, count(layer.parameters as usize)]
             })
             .collect()
     }
@@ -45,7 +47,7 @@ impl Summary {
     /// The line below the table: parameters and their size in memory as f32.
     pub fn footer(&self) -> String {
         let mebibytes = self.total() as f64 * 4.0 / f64::from(1 << 20);
-        format!("Total params: {} ({mebibytes:.2} MB)", thousands(self.total()))
+        format!("Total params: {} ({mebibytes:.2} MB)", count(self.total() as usize))
     }
 }
 
@@ -59,30 +61,5 @@ impl fmt::Display for Summary {
         }
         writeln!(f, "{}", "─".repeat(64))?;
         write!(f, "{}", self.footer())
-    }
-}
-
-/// 1468135 as "1,468,135".
-fn thousands(number: i64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::thousands;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(320), "320");
-        assert_eq!(thousands(1_468_135), "1,468,135");
     }
 }

@@ -4,6 +4,7 @@
 //! A notebook shows one output of each kind a cell, so everything here puts out HTML once and, for
 //! where that isn't shown, its twin in plain text.
 
+mod display;
 mod gallery;
 mod show;
 mod table;

@@ -102,6 +102,42 @@ impl RunFolder {
         })
     }
 
+    /// Says in a sentence whether the run learnt from this data.
+    ///
+    /// Other images of the same kind (another copy of FER2013, copies left out) are no error, since
+    /// their test images can be evaluated all the same; the sentence then has both counts.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where the one is FER2013 and the other the made-up sample.
+    pub fn check_data(&self, data: &Fer2013) -> Result<String> {
+        let config = self.config()?;
+        let title = data.origin().title();
+        if config.data_title != title {
+            let hint = format!(
+                "The run there learnt from: {}. Run notebook 04_training (or `fer train`) again, \
+                 with the data that is to be evaluated.",
+                config.data
+            );
+            return Err(Error::missing(format!("A run trained on the {title}"), &self.path, hint));
+        }
+        let found = [data.train.len(), data.validation.len(), data.test.len()];
+        let in_words = |[train, validation, test]: [usize; 3]| {
+            format!("{train} train, {validation} validation and {test} test images")
+        };
+        if config.data_fingerprint == format!("{:016x}", data.fingerprint()) {
+            return Ok(format!(
+                "The run learnt from this very data: {title}, {}.",
+                in_words(found)
+            ));
+        }
+        Ok(format!(
+            "Mind: the run learnt from other images of the {title}. It had {}; found now: {}. \
+             Notebook 04_training trains anew.",
+            in_words(config.images),
+            in_words(found)
+        ))
+    }
+
     /// Reads `history.csv`.
     pub fn history(&self) -> Result<History> {
         History::load(self.path.join("history.csv"), self.config()?.data_title)
@@ -118,5 +154,33 @@ impl RunFolder {
         }
         weights::load(&mut network, self.weights())?;
         Ok(network)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::SampleConfig;
+
+    #[test]
+    fn a_run_knows_its_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        let sample = |seed| Fer2013::sample(SampleConfig { seed, train: 70, test: 35 }).unwrap();
+        let message = run.check_data(&sample(1)).unwrap_err().to_string();
+        assert!(message.contains("04_training"), "{message}");
+
+        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        let mut config = RunConfig::new(&network, &TrainConfig::default(), &sample(1));
+        run.save_config(&config).unwrap();
+        assert!(run.check_data(&sample(1)).unwrap().contains("this very data: made-up sample"));
+        assert!(run.check_data(&sample(2)).unwrap().starts_with("Mind: "));
+
+        config.data_title = "FER2013".into();
+        config.data = "FER2013, folder faces".into();
+        run.save_config(&config).unwrap();
+        let message = run.check_data(&sample(1)).unwrap_err().to_string();
+        assert!(message.contains("trained on the made-up sample is missing"), "{message}");
+        assert!(message.contains("learnt from: FER2013, folder faces"), "{message}");
     }
 }
