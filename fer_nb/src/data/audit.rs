@@ -223,11 +223,6 @@ impl Audit {
             ("images of one flat colour", self.flat),
         ]
     }
-
-    /// Shows the counts in a notebook cell.
-    pub fn evcxr_display(&self) {
-        text::show(&self.to_string());
-    }
 }
 
 impl std::fmt::Display for Audit {

@@ -28,11 +28,6 @@ impl ClassDistribution {
         }
         Ok(DataFrame::new(Emotion::COUNT + 1, columns)?)
     }
-
-    /// Shows the counts in a notebook cell.
-    pub fn evcxr_display(&self) {
-        text::show(&self.to_string());
-    }
 }
 
 impl std::fmt::Display for ClassDistribution {

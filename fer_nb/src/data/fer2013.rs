@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::loaded::Loaded;
 use super::sample::{self, SampleConfig};
 use super::split::{self, VALIDATION_SHARE};
-use super::{ClassDistribution, Dataset, Origin, csv, folder, text};
+use super::{ClassDistribution, Dataset, Origin, csv, folder};
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
 use crate::project::root;
@@ -177,11 +177,6 @@ impl Fer2013 {
             test: self.test.take_per_class(per_class)?,
             notes,
         })
-    }
-
-    /// Shows what was found in a notebook cell.
-    pub fn evcxr_display(&self) {
-        text::show(&self.to_string());
     }
 }
 

@@ -42,13 +42,6 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     shown
 }
 
-/// Shows a text report in a notebook cell, as preformatted HTML with its plain twin.
-pub(crate) fn show(text: &str) {
-    let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    evcxr_runtime::mime_type("text/plain").text(text);
-    evcxr_runtime::mime_type("text/html").text(format!("<pre>{html}</pre>"));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,74 @@
-//! How configurations, checks of the data and model cards show themselves as a cell's last value.
+//! How data, its audit, configurations and model cards show themselves as a cell's last value.
 
+use crate::data::{Audit, ClassDistribution, Fer2013};
 use crate::deploy::ModelCard;
+use crate::emotion::Emotion;
 use crate::notebook::Table;
+use crate::plot::axis::{percent, thousands};
 use crate::train::{RunConfig, TrainConfig};
+
+impl Fer2013 {
+    /// Keras' lines, the place, and what is to be noted.
+    pub fn overview(&self) -> Table {
+        let parts = ["train", "validation", "test"];
+        let table = self
+            .found_lines()
+            .into_iter()
+            .zip(parts)
+            .fold(Table::new(["", ""]), |table, (line, part)| table.row([line, part.to_string()]));
+        let notes: String = self.notes.iter().map(|note| format!(" {note}.")).collect();
+        table.caption(format!("Data: {}", self.origin())).note(notes.trim_start())
+    }
+
+    /// Shows what was found in a notebook.
+    pub fn evcxr_display(&self) {
+        self.overview().evcxr_display();
+    }
+}
+
+impl ClassDistribution {
+    /// Images of each class in each part, and their shares of the part.
+    pub fn overview(&self) -> Table {
+        let parts = self.splits.map(|(part, counts)| (part, counts, counts.iter().sum::<usize>()));
+        let mut heads = vec!["class"];
+        heads.extend(parts.iter().flat_map(|(part, _, _)| [*part, "share"]));
+        let mut table = Table::new(heads).right(1..7).caption(format!("Images, {}", self.origin));
+        for class in Emotion::ALL {
+            let mut row = vec![class.name().to_string()];
+            for (_, counts, total) in &parts {
+                let count = counts.get(class.index()).copied().unwrap_or_default();
+                row.push(thousands(count as u64));
+                row.push(percent(count as f64 / (*total).max(1) as f64, 1));
+            }
+            table = table.row(row);
+        }
+        let totals = parts.iter().flat_map(|(_, _, all)| [thousands(*all as u64), String::new()]);
+        table.row(std::iter::once("in all".to_string()).chain(totals))
+    }
+
+    /// Shows the counts in a notebook.
+    pub fn evcxr_display(&self) {
+        self.overview().evcxr_display();
+    }
+}
+
+impl Audit {
+    /// What was found and how often.
+    pub fn overview(&self) -> Table {
+        let table = Table::new(["what", "how many"]).right([1]);
+        self.findings()
+            .into_iter()
+            .fold(table, |table, (what, count)| {
+                table.row([what.to_string(), thousands(count as u64)])
+            })
+            .caption(format!("Audit, {}", self.origin))
+    }
+
+    /// Shows the counts in a notebook.
+    pub fn evcxr_display(&self) {
+        self.overview().evcxr_display();
+    }
+}
 
 impl TrainConfig {
     /// Name and value of each hyperparameter.
@@ -64,5 +130,24 @@ impl ModelCard {
         let text = self.to_markdown();
         evcxr_runtime::mime_type("text/markdown").text(&text);
         evcxr_runtime::mime_type("text/plain").text(&text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::SampleConfig;
+
+    #[test]
+    fn data_says_what_it_is() {
+        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let text = data.overview().to_string();
+        assert!(
+            text.contains("Found 35 images belonging to 7 classes.") && text.contains("made-up")
+        );
+        let text = data.class_distribution().overview().to_string();
+        assert!(text.contains("surprise") && text.contains("in all") && text.contains("made-up"));
+        assert!(data.audit().unwrap().overview().to_string().contains("of one flat colour"));
+        assert!(TrainConfig::default().overview().to_string().contains("1e-7"));
     }
 }

@@ -63,15 +63,14 @@ mod tests {
     fn the_stream_is_pinned() {
         // A changed stream changes every sample that anyone ever reported a result on.
         let mut chance = Chance::of_image(0, 0, 0);
-        let drawn: Vec<f32> = (0..3).map(|_| chance.unit()).collect();
-        let again: Vec<f32> = {
-            let mut chance = Chance::of_image(0, 0, 0);
-            (0..3).map(|_| chance.unit()).collect()
-        };
-        assert_eq!(drawn, again);
-        assert_ne!(Chance::of_image(0, 0, 1).unit(), drawn[0]);
-        assert_ne!(Chance::of_image(0, 1, 0).unit(), drawn[0]);
-        assert_ne!(Chance::of_image(1, 0, 0).unit(), drawn[0]);
+        let drawn: Vec<u32> =
+            (0..3).map(|_| (chance.unit() * (1u32 << 24) as f32) as u32).collect();
+        assert_eq!(drawn, [4_238_995, 7_492_676, 5_108_976]);
+        let firsts = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]
+            .map(|(seed, part, index)| Chance::of_image(seed, part, index).unit().to_bits());
+        for (index, first) in firsts.iter().enumerate() {
+            assert!(!firsts[index + 1..].contains(first));
+        }
     }
 
     #[test]

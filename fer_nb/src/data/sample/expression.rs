@@ -52,17 +52,17 @@ impl Expression {
             Emotion::Angry => {
                 let shout = chance.odds(0.35);
                 Expression {
-                    brow_inner: -0.13,
-                    brow_outer: 0.05,
+                    brow_inner: -0.16,
+                    brow_outer: 0.06,
                     brow_arch: -0.01,
                     frown: 1.0,
                     lid_up: -0.12,
                     lid_low: 0.3,
                     nose: 0.15,
                     cheek: if shout { 0.4 } else { 0.1 },
-                    mouth_wide: if shout { 0.03 } else { -0.03 },
-                    mouth_bend: -0.06,
-                    mouth_open: if shout { chance.between(0.06, 0.12) } else { 0.0 },
+                    mouth_wide: if shout { 0.04 } else { -0.04 },
+                    mouth_bend: -0.08,
+                    mouth_open: if shout { chance.between(0.09, 0.15) } else { 0.0 },
                     mouth_round: 0.5,
                     lip_press: if shout { 0.0 } else { 1.0 },
                     teeth: 0.9,
@@ -70,33 +70,33 @@ impl Expression {
                 }
             }
             Emotion::Disgust => Expression {
-                brow_inner: -0.07,
-                brow_outer: -0.02,
+                brow_inner: -0.09,
+                brow_outer: -0.03,
                 frown: 0.5,
                 lid_up: -0.4,
                 lid_low: 0.6,
                 nose: 1.0,
                 cheek: 0.9,
                 mouth_wide: 0.01,
-                mouth_bend: -0.08,
-                mouth_open: if chance.odds(0.5) { chance.between(0.025, 0.06) } else { 0.0 },
+                mouth_bend: -0.1,
+                mouth_open: if chance.odds(0.5) { chance.between(0.03, 0.08) } else { 0.0 },
                 lip_up: 0.06,
                 teeth: 0.6,
-                sneer: chance.sign() * chance.between(0.04, 0.1),
+                sneer: chance.sign() * chance.between(0.05, 0.12),
                 ..rest
             },
             Emotion::Fear => Expression {
-                brow_inner: 0.12,
-                brow_outer: 0.02,
+                brow_inner: 0.16,
+                brow_outer: 0.03,
                 brow_arch: -0.03,
                 frown: 0.45,
                 lid_up: 0.5,
                 lid_low: 0.15,
                 forehead: 0.6,
                 cheek: 0.1,
-                mouth_wide: 0.07,
-                mouth_bend: -0.04,
-                mouth_open: chance.between(0.04, 0.12),
+                mouth_wide: 0.09,
+                mouth_bend: -0.05,
+                mouth_open: chance.between(0.06, 0.14),
                 mouth_round: 0.3,
                 teeth: 0.6,
                 ..rest
@@ -104,44 +104,44 @@ impl Expression {
             Emotion::Happy => {
                 let laugh = chance.odds(0.65);
                 Expression {
-                    brow_inner: 0.02,
-                    brow_outer: 0.02,
+                    brow_inner: 0.03,
+                    brow_outer: 0.03,
                     brow_arch: 0.02,
                     lid_up: -0.2,
                     lid_low: 0.5,
                     cheek: 1.0,
-                    mouth_wide: 0.11,
-                    mouth_bend: if laugh { 0.12 } else { 0.15 },
-                    mouth_open: if laugh { chance.between(0.05, 0.12) } else { 0.0 },
+                    mouth_wide: 0.14,
+                    mouth_bend: if laugh { 0.17 } else { 0.21 },
+                    mouth_open: if laugh { chance.between(0.08, 0.16) } else { 0.0 },
                     mouth_round: 0.15,
                     teeth: 1.0,
                     ..rest
                 }
             }
             Emotion::Sad => Expression {
-                brow_inner: 0.11,
-                brow_outer: -0.06,
+                brow_inner: 0.14,
+                brow_outer: -0.08,
                 brow_arch: -0.03,
                 frown: 0.4,
                 lid_up: -0.35,
                 forehead: 0.25,
                 cheek: 0.15,
-                mouth_wide: -0.03,
-                mouth_bend: -0.12,
+                mouth_wide: -0.04,
+                mouth_bend: -0.17,
                 mouth_open: if chance.odds(0.2) { 0.025 } else { 0.0 },
                 lip_press: 0.2,
                 teeth: 0.2,
                 ..rest
             },
             Emotion::Surprise => Expression {
-                brow_inner: 0.13,
-                brow_outer: 0.13,
+                brow_inner: 0.17,
+                brow_outer: 0.17,
                 brow_arch: 0.06,
                 lid_up: 0.5,
                 forehead: 0.7,
-                mouth_wide: -0.1,
+                mouth_wide: -0.11,
                 mouth_bend: 0.0,
-                mouth_open: chance.between(0.09, 0.2),
+                mouth_open: chance.between(0.13, 0.24),
                 mouth_round: 1.0,
                 teeth: 0.15,
                 ..rest
@@ -154,10 +154,10 @@ impl Expression {
     pub fn of(emotion: Emotion, chance: &mut Chance) -> Self {
         let full = Self::full(emotion, chance);
         let other = Self::full(taken_for(emotion), chance);
-        let trace = if chance.odds(0.4) { chance.between(0.0, 0.35) } else { 0.0 };
+        let trace = if chance.odds(0.5) { chance.between(0.0, 0.45) } else { 0.0 };
         let weak = chance.unit();
         let strength =
-            if emotion == Emotion::Neutral { 1.0 } else { 1.2 - 0.7 * weak * weak * weak };
+            if emotion == Emotion::Neutral { 1.0 } else { 1.25 - 0.95 * weak * weak * weak };
         let mixed = full.toward(&other, trace).scaled(strength);
         mixed.plus(&Self::resting(chance))
     }
@@ -240,7 +240,7 @@ mod tests {
             let mut full = |emotion| Expression::full(emotion, &mut chance);
             assert!(full(Emotion::Happy).mouth_bend > 0.0 && full(Emotion::Sad).mouth_bend < 0.0);
             assert!(full(Emotion::Angry).brow_inner < 0.0 && full(Emotion::Fear).brow_inner > 0.0);
-            assert!(full(Emotion::Disgust).sneer.abs() >= 0.04);
+            assert!(full(Emotion::Disgust).sneer.abs() >= 0.05);
             assert_eq!(full(Emotion::Neutral), Expression::default());
         }
     }

@@ -10,8 +10,8 @@ use super::raster::{Both, Canvas, Egg, Lens, Pose, Without};
 pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
     let person = Person::new(chance);
     let pose = Pose {
-        shift: [0.03 * chance.bell(), 0.03 * chance.bell() - 0.03],
-        scale: (1.16 + 0.05 * chance.bell()).clamp(1.0, 1.32),
+        shift: [0.03 * chance.bell(), 0.03 * chance.bell() - 0.06],
+        scale: (1.28 + 0.05 * chance.bell()).clamp(1.1, 1.44),
         turn: 0.028 * chance.bell(),
         yaw: 0.055 * chance.bell(),
         pitch: 0.03 * chance.bell(),
@@ -39,21 +39,21 @@ pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
 
 /// A wall in a slope of tones, with a few blurred things on it.
 fn backdrop(canvas: &mut Canvas, chance: &mut Chance) {
-    let base = chance.between(0.1, 0.85);
-    let slope = [0.15 * chance.bell(), 0.15 * chance.bell()];
+    let base = chance.between(0.35, 0.7);
+    let slope = [0.1 * chance.bell(), 0.1 * chance.bell()];
     canvas.all(|x, y, _| (base + slope[0] * x + slope[1] * y).clamp(0.0, 1.0));
     for _ in 0..chance.below(5) {
         let at = [chance.between(-1.2, 1.2), chance.between(-1.2, 1.2)];
         let thing = Egg::new(at, [chance.between(0.1, 0.7), chance.between(0.1, 0.9)]);
         let soft = chance.between(0.02, 0.5);
-        canvas.fill(&thing, chance.unit(), chance.between(0.2, 0.7), soft);
+        canvas.fill(&thing, chance.between(0.1, 0.9), chance.between(0.2, 0.5), soft);
     }
 }
 
 /// Light from one side, more or less hard, and the roundness it gives the head.
 fn light(canvas: &mut Canvas, chance: &mut Chance) {
-    let from = [0.15 * chance.bell(), 0.08 * chance.bell() - 0.05];
-    let round = chance.between(0.1, 0.35);
+    let from = [0.1 * chance.bell(), 0.06 * chance.bell() - 0.05];
+    let round = chance.between(0.15, 0.3);
     canvas.all(|x, y, tone| {
         let rim = (1.7 * x * x + 0.8 * y * y).min(1.0);
         tone * (1.08 + from[0] * x + from[1] * y - round * rim)
@@ -99,21 +99,32 @@ impl Face<'_> {
         }
         let skull = self.skull();
         canvas.fill(&skull, p.skin, 1.0, 0.02);
-        // Sockets, temples and the hollow under the lower lip are darker; cheeks and chin lighter.
-        for side in [-1.0, 1.0] {
-            let socket = Egg::new([side * p.eye[0], p.eye[1] - 0.03], [0.24, 0.16]);
-            canvas.shade(&socket, -0.14, 0.2);
-            let cheek = Egg::new([side * 0.36, 0.2 - 0.05 * self.expression.cheek], [0.2, 0.15]);
-            canvas.shade(&cheek, 0.07 + 0.07 * self.expression.cheek, 0.25);
-        }
-        canvas.shade(&Egg::new([0.0, 0.8 + self.drop()], [0.16, 0.1]), 0.08, 0.15);
-        canvas.shade(&Egg::new([0.0, -0.62], [0.4, 0.2]), 0.06, 0.4);
+        self.relief(canvas);
         if p.beard > 0.0 {
             let open = Egg::new([0.0, 0.04], [p.head * 0.8, 0.6]);
             let beard = Without(skull, open);
             let below = Both(beard, Egg::new([0.0, 0.75], [0.9, 0.72]));
             canvas.fill(&below, p.hair, p.beard, 0.16);
         }
+    }
+
+    /// Light and shadow on the large forms, which move with the expression: lowered brows shade
+    /// the eyes and raised ones open them to the light, a smile lifts bright cheeks, and a mouth
+    /// drawn down leaves its corners and the chin in shadow.
+    fn relief(&self, canvas: &mut Canvas) {
+        let (p, e) = (self.person, self.expression);
+        let lit = (e.brow_inner + 0.5 * e.brow_outer).clamp(-0.2, 0.25);
+        let smile = e.mouth_bend.clamp(-0.2, 0.2);
+        for side in [-1.0, 1.0] {
+            let socket = Egg::new([side * p.eye[0] * 0.95, p.eye[1] - 0.05], [0.27, 0.22]);
+            canvas.shade(&socket, -0.12 + 1.2 * lit, 0.3);
+            let cheek = Egg::new([side * 0.37, 0.2 - 0.05 * e.cheek], [0.22, 0.17]);
+            canvas.shade(&cheek, 0.05 + 0.13 * e.cheek, 0.3);
+            let jowl = Egg::new([side * 0.36, 0.55], [0.2, 0.22]);
+            canvas.shade(&jowl, 0.9 * smile, 0.3);
+        }
+        canvas.shade(&Egg::new([0.0, 0.8 + self.drop()], [0.22, 0.13]), 0.05 + 0.9 * smile, 0.2);
+        canvas.shade(&Egg::new([0.0, -0.62], [0.4, 0.2]), 0.06 - 0.2 * e.frown, 0.4);
     }
 
     /// Lines and wrinkles: forehead, between the brows, beside the nose, under the eyes.
@@ -255,8 +266,8 @@ impl Face<'_> {
         };
         canvas.fill(&eye, 0.62 + 0.3 * p.skin, 1.0, 0.02);
         let pupil = [at[0] + gaze[0], at[1] + gaze[1] - 0.012];
-        canvas.fill(&Both(eye, Egg::new(pupil, [0.075; 2])), p.iris, 1.0, 0.02);
-        canvas.fill(&Both(eye, Egg::new(pupil, [0.034; 2])), 0.03, 1.0, 0.02);
+        canvas.fill(&Both(eye, Egg::new(pupil, [0.09; 2])), p.iris, 1.0, 0.02);
+        canvas.fill(&Both(eye, Egg::new(pupil, [0.045; 2])), 0.03, 1.0, 0.02);
         let glint = Egg::new([pupil[0] - 0.025, pupil[1] - 0.03], [0.02; 2]);
         canvas.fill(&Both(eye, glint), 1.0, 0.8, 0.02);
         // Lashes along the upper lid, a fainter lower rim, and the crease of the lid.

@@ -41,14 +41,14 @@ pub(super) enum Hairstyle {
 impl Person {
     /// Someone who was never seen before.
     pub fn new(chance: &mut Chance) -> Self {
-        let skin = chance.between(0.48, 0.88);
+        let skin = chance.between(0.58, 0.86);
         // Fair hair only with fair skin; now and then gray.
-        let fairest = if skin > 0.62 { 0.62 } else { 0.22 };
+        let fairest = if skin > 0.62 { 0.5 } else { 0.22 };
         let shade = chance.unit();
         let hair = if chance.odds(0.12) {
-            chance.between(0.5, 0.75)
+            chance.between(0.45, 0.6)
         } else {
-            0.05 + (fairest - 0.05) * shade * shade
+            0.12 + (fairest - 0.12) * shade * shade
         };
         let hairstyle = match chance.unit() {
             x if x < 0.1 => Hairstyle::Bald,
@@ -66,21 +66,21 @@ impl Person {
             head: chance.between(0.66, 0.78),
             jaw: chance.between(0.18, 0.38),
             eye: [
-                chance.between(0.29, 0.35),
+                chance.between(0.31, 0.36),
                 chance.between(-0.19, -0.11),
-                chance.between(0.135, 0.175),
-                chance.between(0.055, 0.075),
+                chance.between(0.165, 0.2),
+                chance.between(0.075, 0.095),
             ],
             iris: chance.between(0.06, 0.3),
             brow: [
-                chance.between(-0.43, -0.36),
-                chance.between(0.18, 0.22),
-                chance.between(0.028, 0.048),
+                chance.between(-0.46, -0.41),
+                chance.between(0.2, 0.24),
+                chance.between(0.035, 0.055),
             ],
             nose: [chance.between(0.16, 0.24), chance.between(0.1, 0.15)],
             mouth: [
-                chance.between(0.46, 0.54),
-                chance.between(0.24, 0.3),
+                chance.between(0.46, 0.51),
+                chance.between(0.27, 0.33),
                 chance.between(0.035, 0.06),
             ],
             lip: if made_up { chance.between(0.4, 0.6) } else { chance.between(0.68, 0.88) },
