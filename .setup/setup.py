@@ -35,8 +35,8 @@ DISK_GB = 12
 SLIDES = ("reveal.js@4.6.1", "requirejs@2.3.6")  # what nbconvert's slides load
 HEARTBEAT_SECONDS = 45
 
-# Optimised enough for rust-analyzer inside it, without the link-time optimisation and the level 3
-# that would take most of the time: environment.md has the figures.
+# Compiling evcxr is half of the set-up. Without its link-time optimisation and at level 1 it is done
+# sooner; the rust-analyzer inside it takes somewhat longer to start a kernel.
 EVCXR_PROFILE = {
     "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
     "CARGO_PROFILE_RELEASE_LTO": "off",
@@ -94,6 +94,9 @@ def missing(tests):
             if output("cargo", part, "--version") is None:
                 component = {"fmt": "rustfmt"}.get(part, part)
                 found.append(f"cargo {part}: rustup component add {component}")
+
+    if version and not rust_sources().is_dir() and not shutil.which("rustup"):
+        found.append(f"the sources of Rust's standard library: {apt} rust-src, or {rustup}")
 
     for module, package in (("venv", "python3-venv"), ("ensurepip", "python3-venv")):
         if output(sys.executable, "-c", f"import {module}") is None:
@@ -212,6 +215,17 @@ def install_evcxr():
     shutil.rmtree(target, ignore_errors=True)
 
 
+def rust_sources():
+    """Where the compiler's sources of the standard library are, if they are installed."""
+    return Path(output("rustc", "--print", "sysroot") or "") / "lib/rustlib/src/rust/library"
+
+
+def add_rust_sources():
+    # The rust-analyzer inside evcxr needs them to know the types of variables. It would fetch them
+    # at the first start of a kernel, without a word.
+    run("rust-src", "rustup", "component", "add", "rust-src")
+
+
 def build_crate():
     # cargo knows itself what is up to date.
     run("crate", "cargo", "build", "--locked")
@@ -292,6 +306,14 @@ def set_up(tests):
     sources = [p.stat().st_mtime_ns for p in sorted((ROOT / "fer_nb").rglob("*")) if p.is_file()]
     lock = [(ROOT / n).read_text() for n in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml")]
     compiler = output("rustc", "-vV")
+    sources_of_rust = Step(
+        "rust-src",
+        "the sources of Rust's standard library (rustup component add rust-src)",
+        "10 s",
+        compiler,
+        add_rust_sources,
+        lambda: rust_sources().is_dir(),
+    )
     crate = Step(
         "crate",
         "fer_nb, its dependencies and the command fer",
@@ -321,6 +343,8 @@ def set_up(tests):
 
     thread = threading.Thread(target=beside, daemon=True)
     thread.start()
+    if not rust_sources().is_dir():
+        sources_of_rust()
     for step in [*packages, crate, kernel]:
         step()
     thread.join()
