@@ -4,6 +4,7 @@
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
+
 PYTHON := .venv/bin/python
 
 help:
@@ -33,5 +34,6 @@ test:
 	cargo test --locked
 	$(PYTHON) -m pytest tests
 
+# The stamps say what .venv holds; a step whose result is gone is done again whatever they say.
 clean:
-	rm -rf build
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name stamps -exec rm -rf {} +; fi

@@ -44,6 +44,9 @@ EVCXR_PROFILE = {
 }
 
 
+RUNNING = set()  # processes that have to end with this one
+
+
 class Failed(Exception):
     """A step failed; the text says which, why and what to do."""
 
@@ -138,6 +141,7 @@ def run(log_name, *command, env=None, cwd=ROOT):
             stdout=file,
             stderr=subprocess.STDOUT,
         )
+        RUNNING.add(process)
         while True:
             try:
                 status = process.wait(HEARTBEAT_SECONDS)
@@ -145,6 +149,7 @@ def run(log_name, *command, env=None, cwd=ROOT):
             except subprocess.TimeoutExpired:
                 passed = duration(time.monotonic() - started)
                 say(f"      {log_name}: {passed}, now: {last_line(log)}")
+    RUNNING.discard(process)
     if status:
         tail = "\n    ".join(log.read_text(errors="replace").splitlines()[-25:])
         raise Failed(
@@ -293,6 +298,7 @@ def set_up(tests):
                 "30 s",
                 [python, (HERE / "requirements-tests.txt").read_text()],
                 pip_install("requirements-tests.txt"),
+                (VENV / "bin" / "pytest").exists,
             )
         )
     evcxr = Step(
@@ -305,6 +311,7 @@ def set_up(tests):
     )
     sources = [p.stat().st_mtime_ns for p in sorted((ROOT / "fer_nb").rglob("*")) if p.is_file()]
     lock = [(ROOT / n).read_text() for n in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml")]
+    lock.append((HERE / "requirements.txt").read_text())  # libtorch comes from there
     compiler = output("rustc", "-vV")
     sources_of_rust = Step(
         "rust-src",
@@ -384,6 +391,9 @@ def main():
         except KeyboardInterrupt:
             print("\nset-up: stopped; what is finished is kept", file=sys.stderr)
             return 130
+        finally:
+            for process in list(RUNNING):
+                process.terminate()
     if time.monotonic() - started > 5:
         say(f"set-up: done in {duration(time.monotonic() - started)}")
     return 0
