@@ -228,7 +228,8 @@ def rust_sources():
 def add_rust_sources():
     # The rust-analyzer inside evcxr needs them to know the types of variables. It would fetch them
     # at the first start of a kernel, without a word.
-    run("rust-src", "rustup", "component", "add", "rust-src")
+    if not rust_sources().is_dir():
+        run("rust-src", "rustup", "component", "add", "rust-src")
 
 
 def build_crate():
