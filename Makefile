@@ -4,6 +4,7 @@
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
+
 PYTHON := .venv/bin/python
 
 help:
@@ -18,8 +19,10 @@ help:
 setup:
 	@.setup/setup
 
+# LAB="--no-browser --ip=0.0.0.0" and the like are passed on to JupyterLab.
 lab: setup
-	cd notebooks && ../$(PYTHON) -m jupyter lab
+	$(PYTHON) -m jupyter lab --ServerApp.root_dir="$(CURDIR)" \
+	    --LabApp.default_url=/lab/tree/notebooks/01_project_prep.ipynb $(LAB)
 
 run: setup
 	@$(PYTHON) .setup/run_notebooks.py
@@ -31,5 +34,6 @@ test:
 	cargo test --locked
 	$(PYTHON) -m pytest tests
 
+# The stamps say what .venv holds; a step whose result is gone is done again whatever they say.
 clean:
-	rm -rf build
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name stamps -exec rm -rf {} +; fi

@@ -15,8 +15,10 @@ variable more, and afterwards the kernel is asked for it. Cells tagged raises-ex
 """
 
 import argparse
+import contextlib
 import copy
 import os
+import queue
 import re
 import sys
 import time
@@ -75,7 +77,9 @@ class Client(NotebookClient):
         cell.source = with_marker(source, marker)
         try:
             result = await super().async_execute_cell(cell, cell_index, *arguments, **options)
-            ran = await self.defines(marker)
+            late = []
+            ran = await self.defines(marker, late)
+            cell.outputs.extend(late)
         except (DeadKernelError, CellTimeoutError) as error:
             raise NotebookFailed(report(cell, cell_index, source, str(error))) from None
         finally:
@@ -86,21 +90,30 @@ class Client(NotebookClient):
             raise NotebookFailed(report(cell, cell_index, source, verdict))
         return result
 
-    async def defines(self, variable):
-        """Whether the kernel holds a variable."""
+    async def defines(self, variable, late):
+        """Whether the kernel holds a variable. What the cell still prints goes to `late`."""
         identity = self.kc.execute(":vars", silent=False, store_history=False)
         text = ""
         while True:
             message = await self.kc.get_iopub_msg(timeout=60)
+            kind, content = message["msg_type"], message["content"]
+            if kind == "stream":
+                late.append(nbformat.v4.output_from_msg(message))
             if message["parent_header"].get("msg_id") != identity:
                 continue
-            content = message["content"]
-            if message["msg_type"] in ("execute_result", "display_data"):
+            if kind in ("execute_result", "display_data"):
                 text += content["data"].get("text/plain", "")
-            if message["msg_type"] == "status" and content["execution_state"] == "idle":
+            if kind == "status" and content["execution_state"] == "idle":
                 break
         await self.kc.get_shell_msg(timeout=60)
-        return re.search(rf"\b{variable}\b", text) is not None
+        found = re.search(rf"\b{variable}\b", text) is not None
+        # evcxr passes stderr on in a thread of its own: the text of an error may follow the answer.
+        with contextlib.suppress(queue.Empty):
+            while not found and not late:
+                message = await self.kc.get_iopub_msg(timeout=1)
+                if message["msg_type"] == "stream":
+                    late.append(nbformat.v4.output_from_msg(message))
+        return found
 
 
 def text_of(output):
@@ -184,8 +197,10 @@ def write_reports(notebook, name, out):
     (pages / f"{name}.html").write_text(html)
 
     options = {"exclude_input": True, "reveal_scroll": True, "embed_images": True}
-    if (decks / "reveal.js").is_dir():  # put there by the set-up; from the network otherwise
+    # Put there by the set-up where npm is installed; from the network otherwise.
+    if (decks / "reveal.js").is_dir() and (decks / "requirejs").is_dir():
         options["reveal_url_prefix"] = "reveal.js"
+        options["require_js_url"] = "requirejs/require.js"
     deck, _ = SlidesExporter(**options).from_notebook_node(as_slides(notebook), dict(resources))
     (decks / f"{name}.slides.html").write_text(deck)
 

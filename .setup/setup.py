@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -31,15 +32,19 @@ PYTHON = VENV / "bin" / "python"
 EVCXR = "0.22.0"
 RUST = (1, 95)  # evcxr 0.22.0 asks for it
 DISK_GB = 12
+SLIDES = ("reveal.js@4.6.1", "requirejs@2.3.6")  # what nbconvert's slides load
 HEARTBEAT_SECONDS = 45
 
-# Optimised enough for rust-analyzer inside it, without the link-time optimisation and the level 3
-# that would take most of the time: environment.md has the figures.
+# Compiling evcxr is half of the set-up. Without its link-time optimisation and at level 1 it is done
+# sooner; the rust-analyzer inside it takes somewhat longer to start a kernel.
 EVCXR_PROFILE = {
     "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
     "CARGO_PROFILE_RELEASE_LTO": "off",
     "CARGO_PROFILE_RELEASE_DEBUG": "0",
 }
+
+
+RUNNING = set()  # processes that have to end with this one
 
 
 class Failed(Exception):
@@ -81,7 +86,7 @@ def missing(tests):
 
     rustup = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
     wanted = ".".join(map(str, RUST))
-    version = re.match(r"cargo (\d+)\.(\d+)", output("cargo", "--version") or "")
+    version = re.match(r"cargo (\d+)\.(\d+)\S*", output("cargo", "--version") or "")
     if not version:
         found.append(f"cargo >= {wanted}: {rustup}")
     elif tuple(map(int, version.groups())) < RUST:
@@ -92,6 +97,9 @@ def missing(tests):
             if output("cargo", part, "--version") is None:
                 component = {"fmt": "rustfmt"}.get(part, part)
                 found.append(f"cargo {part}: rustup component add {component}")
+
+    if version and not rust_sources().is_dir() and not shutil.which("rustup"):
+        found.append(f"the sources of Rust's standard library: {apt} rust-src, or {rustup}")
 
     for module, package in (("venv", "python3-venv"), ("ensurepip", "python3-venv")):
         if output(sys.executable, "-c", f"import {module}") is None:
@@ -133,6 +141,7 @@ def run(log_name, *command, env=None, cwd=ROOT):
             stdout=file,
             stderr=subprocess.STDOUT,
         )
+        RUNNING.add(process)
         while True:
             try:
                 status = process.wait(HEARTBEAT_SECONDS)
@@ -140,6 +149,7 @@ def run(log_name, *command, env=None, cwd=ROOT):
             except subprocess.TimeoutExpired:
                 passed = duration(time.monotonic() - started)
                 say(f"      {log_name}: {passed}, now: {last_line(log)}")
+    RUNNING.discard(process)
     if status:
         tail = "\n    ".join(log.read_text(errors="replace").splitlines()[-25:])
         raise Failed(
@@ -210,6 +220,18 @@ def install_evcxr():
     shutil.rmtree(target, ignore_errors=True)
 
 
+def rust_sources():
+    """Where the compiler's sources of the standard library are, if they are installed."""
+    return Path(output("rustc", "--print", "sysroot") or "") / "lib/rustlib/src/rust/library"
+
+
+def add_rust_sources():
+    # The rust-analyzer inside evcxr needs them to know the types of variables. It would fetch them
+    # at the first start of a kernel, without a word.
+    if not rust_sources().is_dir():
+        run("rust-src", "rustup", "component", "add", "rust-src")
+
+
 def build_crate():
     # cargo knows itself what is up to date.
     run("crate", "cargo", "build", "--locked")
@@ -223,6 +245,24 @@ def build_crate():
 
 def build_kernel_template():
     run("kernel", PYTHON, HERE / "kernel.py", "--prepare")
+
+
+def fetch_slides():
+    """reveal.js beside the slides, so that they show without a network."""
+    for package in SLIDES:
+        run("slides", "npm", "pack", package, "--pack-destination", BUILD / "logs")
+        name, version = package.split("@")
+        archive = BUILD / "logs" / f"{name}-{version}.tgz"
+        folder = BUILD / "slides" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        with tarfile.open(archive) as tar:
+            for member in tar.getmembers():
+                # Only plain files, and only below the folder, whatever the archive says.
+                path = Path(member.name).relative_to("package")
+                if member.isfile() and ".." not in path.parts:
+                    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / path).write_bytes(tar.extractfile(member).read())
+        archive.unlink()
 
 
 def write_kernelspec():
@@ -259,6 +299,7 @@ def set_up(tests):
                 "30 s",
                 [python, (HERE / "requirements-tests.txt").read_text()],
                 pip_install("requirements-tests.txt"),
+                (VENV / "bin" / "pytest").exists,
             )
         )
     evcxr = Step(
@@ -271,7 +312,16 @@ def set_up(tests):
     )
     sources = [p.stat().st_mtime_ns for p in sorted((ROOT / "fer_nb").rglob("*")) if p.is_file()]
     lock = [(ROOT / n).read_text() for n in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml")]
+    lock.append((HERE / "requirements.txt").read_text())  # libtorch comes from there
     compiler = output("rustc", "-vV")
+    sources_of_rust = Step(
+        "rust-src",
+        "the sources of Rust's standard library (rustup component add rust-src)",
+        "10 s",
+        compiler,
+        add_rust_sources,
+        lambda: rust_sources().is_dir(),
+    )
     crate = Step(
         "crate",
         "fer_nb, its dependencies and the command fer",
@@ -301,12 +351,28 @@ def set_up(tests):
 
     thread = threading.Thread(target=beside, daemon=True)
     thread.start()
+    if not rust_sources().is_dir():
+        sources_of_rust()
     for step in [*packages, crate, kernel]:
         step()
     thread.join()
     if failures:
         raise failures[0]
     write_kernelspec()
+
+    slides = Step(
+        "slides",
+        "reveal.js, so that slides show without a network",
+        "5 s",
+        SLIDES,
+        fetch_slides,
+        (BUILD / "slides" / "requirejs" / "require.js").exists,
+    )
+    if shutil.which("npm"):
+        try:
+            slides()
+        except Failed:
+            say("  --  not there; the slides will load it from the network")
 
 
 def main():
@@ -326,6 +392,9 @@ def main():
         except KeyboardInterrupt:
             print("\nset-up: stopped; what is finished is kept", file=sys.stderr)
             return 130
+        finally:
+            for process in list(RUNNING):
+                process.terminate()
     if time.monotonic() - started > 5:
         say(f"set-up: done in {duration(time.monotonic() - started)}")
     return 0

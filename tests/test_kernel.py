@@ -61,7 +61,7 @@ def test_three_kernels_at_once_answer_for_themselves(kernels):
             ':dep fer_nb = { path = "../fer_nb" }\nuse fer_nb::emotion::Emotion;\n'
             f"let own: usize = {number};"
         )
-        assert (status, printed) == ("ok", "")
+        assert status == "ok" and printed == "", printed
     for number, kernel in enumerate(kernels):
         answer = kernel.run("let e = Emotion::from_index(own);\nprintln!(\"{own} {e:?}\");")
         assert answer == ("ok", f"{number} Some({['Angry', 'Disgust', 'Fear'][number]})")

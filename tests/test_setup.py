@@ -28,7 +28,18 @@ def test_a_missing_prerequisite_comes_with_the_command_that_installs_it(nothing_
 def test_an_old_cargo_is_named_with_its_version(monkeypatch):
     monkeypatch.setattr(set_up, "output", lambda *c: "cargo 1.80.1 (376290515 2024-07-16)")
     monkeypatch.setattr(shutil, "which", lambda program: f"/usr/bin/{program}")
+    monkeypatch.setattr(set_up, "rust_sources", lambda: set_up.ROOT)
     assert set_up.missing(tests=False) == ["cargo >= 1.95 (found 1.80.1): rustup update stable"]
+
+
+def test_the_sources_of_rust_are_needed_where_rustup_can_not_fetch_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(set_up, "output", lambda *c: "cargo 1.95.0 (f2d3ce0bd 2026-03-21)")
+    monkeypatch.setattr(set_up, "rust_sources", lambda: tmp_path / "none")
+    monkeypatch.setattr(shutil, "which", lambda p: None if p == "rustup" else f"/usr/bin/{p}")
+    (line,) = set_up.missing(tests=False)
+    assert line.startswith("the sources of Rust's standard library: sudo apt install rust-src")
+    monkeypatch.setattr(shutil, "which", lambda program: f"/usr/bin/{program}")
+    assert set_up.missing(tests=False) == []
 
 
 def test_this_machine_lacks_nothing():
