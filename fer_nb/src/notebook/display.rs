@@ -3,6 +3,8 @@
 use crate::data::{Audit, ClassDistribution, Fer2013};
 use crate::deploy::ModelCard;
 use crate::emotion::Emotion;
+use crate::error::Result;
+use crate::evaluate::ClassificationReport;
 use crate::notebook::Table;
 use crate::plot::axis::{percent, thousands};
 use crate::train::{RunConfig, TrainConfig};
@@ -124,6 +126,20 @@ impl RunConfig {
     }
 }
 
+impl ClassificationReport {
+    /// [`ClassificationReport::beside_original`] for people to read: ours, the original's and the
+    /// difference, of precision, recall and F1.
+    pub fn comparison(&self) -> Result<Table> {
+        let heads = ["class"].into_iter().chain(
+            ["precision", "recall", "F1"].into_iter().flat_map(|score| [score, "original", "±"]),
+        );
+        Ok(Table::with_digits(&self.beside_original()?, 2)?
+            .heads(heads)
+            .caption(format!("Ours: {}. The original: FER2013", self.title))
+            .note("±: ours less the original's"))
+    }
+}
+
 impl ModelCard {
     /// Shows the card in a notebook, as formatted text.
     pub fn evcxr_display(&self) {
@@ -137,6 +153,15 @@ impl ModelCard {
 mod tests {
     use super::*;
     use crate::data::SampleConfig;
+
+    #[test]
+    fn a_comparison_says_whose_is_what() {
+        let pairs = (0..7).map(|class| (class, class));
+        let report = crate::evaluate::ConfusionMatrix::from_pairs(pairs, "made-up sample").report();
+        let text = report.comparison().unwrap().to_string();
+        assert!(text.contains("Ours: made-up sample. The original: FER2013"), "{text}");
+        assert!(text.contains("0.83") && text.contains("original"), "{text}");
+    }
 
     #[test]
     fn data_says_what_it_is() {

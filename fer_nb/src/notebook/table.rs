@@ -89,6 +89,14 @@ impl Table {
         self
     }
 
+    /// Other names for the columns, from the first one on.
+    pub fn heads<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        for ((head, _), name) in self.columns.iter_mut().zip(names) {
+            *head = name.into();
+        }
+        self
+    }
+
     /// A heading above the table.
     pub fn caption(self, caption: impl Into<String>) -> Self {
         Self { caption: caption.into(), ..self }
