@@ -220,6 +220,13 @@ def locked(path, kind):
         yield file
 
 
+def absolute_folders():
+    """The folders that variables name, where they are relative: `make` runs in the project's
+    folder, and cells run in that of their notebook."""
+    names = ("FER2013_DIR", "FER_RUNS_DIR", "FER_FIGURES_DIR")
+    return {name: str(ROOT / os.environ[name]) for name in names if os.environ.get(name)}
+
+
 def discard(folder):
     """Removes a kernel's folder beside, for it takes seconds and Jupyter kills after five."""
     subprocess.Popen(
@@ -269,6 +276,7 @@ def launch(connection_file):
                 [str(VENV / "bin" / "evcxr_jupyter"), "--control_file", connection_file],
                 env={
                     **os.environ,
+                    **absolute_folders(),
                     "EVCXR_TMPDIR": str(folder / "ctx"),
                     "LD_LIBRARY_PATH": library_path(),
                     "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),

@@ -206,7 +206,7 @@ def write_reports(notebook, name, out):
 
 
 def figures_folder():
-    return Path(os.environ.get("FER_FIGURES_DIR") or ROOT / "build" / "figures")
+    return ROOT / (os.environ.get("FER_FIGURES_DIR") or "build/figures")
 
 
 def main(arguments=None):
