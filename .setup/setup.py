@@ -305,7 +305,7 @@ def set_up(tests):
     evcxr = Step(
         "evcxr",
         f"Rust kernel evcxr {EVCXR}, compiled from source",
-        "10 min",
+        "12 min",
         [EVCXR, EVCXR_PROFILE],
         install_evcxr,
         (VENV / "bin" / "evcxr_jupyter").exists,
@@ -325,7 +325,7 @@ def set_up(tests):
     crate = Step(
         "crate",
         "fer_nb, its dependencies and the command fer",
-        "10 min the first time, seconds later",
+        "12 min the first time, a minute after a change",
         [compiler, lock, sources],
         build_crate,
         (VENV / "bin" / "fer").exists,
@@ -333,7 +333,7 @@ def set_up(tests):
     kernel = Step(
         "kernel",
         "the same for the notebooks, so that no cell waits for it",
-        "4 min the first time, a minute later",
+        "a minute",
         [compiler, lock, sources],
         build_kernel_template,
         (BUILD / "kernel-template" / "built.json").exists,
