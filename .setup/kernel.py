@@ -283,6 +283,9 @@ def launch(connection_file):
                     # Where evcxr looks for an installation of its own to update. It must not
                     # overwrite this kernel's kernel.json, nor one of the user's.
                     "JUPYTER_PATH": str(folder / "none"),
+                    # A kernel that is shut down complains of its closed sockets; with
+                    # RUST_BACKTRACE=1 each complaint would bring a page of stack.
+                    "RUST_LIB_BACKTRACE": "0",
                 },
                 stdout=subprocess.DEVNULL,  # where it says which configuration it read
                 pass_fds=[alive.fileno()],  # the folder is in use until the last of them ends
