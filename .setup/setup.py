@@ -35,8 +35,8 @@ DISK_GB = 12
 SLIDES = ("reveal.js@4.6.1", "requirejs@2.3.6")  # what nbconvert's slides load
 HEARTBEAT_SECONDS = 45
 
-# Compiling evcxr is half of the set-up. Without its link-time optimisation and at level 1 it is done
-# sooner; the rust-analyzer inside it takes somewhat longer to start a kernel.
+# Compiling evcxr is most of the set-up's work beside the dependencies, so it is done without link-time
+# optimisation and at level 1. What that costs the rust-analyzer inside it has not been measured.
 EVCXR_PROFILE = {
     "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
     "CARGO_PROFILE_RELEASE_LTO": "off",

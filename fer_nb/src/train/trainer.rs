@@ -13,12 +13,12 @@ use super::interrupt::Interrupt;
 use super::optim::Adam;
 use super::progress::Progress;
 use super::run::{RunConfig, RunFolder};
-use crate::data::{Dataset, Fer2013};
+use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::model::{Network, logits_of};
 
 /// Images a step when no gradient is needed; more don't make it faster on a CPU.
-pub(crate) const EVALUATION_BATCH: usize = 256;
+const EVALUATION_BATCH: usize = 256;
 
 /// Trains a network. It owns everything that the next epoch needs, so after Stop a further
 /// [`Trainer::fit`] goes on where the last finished epoch ended.
@@ -234,11 +234,6 @@ impl<N: Network> Trainer<N> {
             })?;
         }
         Ok(messages)
-    }
-
-    /// Logits of a data set, f32 [N, 7], by the network as it is now.
-    pub fn logits(&self, data: &Dataset) -> Result<Tensor> {
-        crate::model::logits(&self.network, data, EVALUATION_BATCH)
     }
 }
 
