@@ -20,3 +20,11 @@ def fer(*arguments, timeout=300, wrapper=(), **variables):
     return subprocess.run(
         command, capture_output=True, text=True, env={**settings, **variables}, timeout=timeout
     )
+
+
+def example(name):
+    """An example program of the crate, as `cargo test` built it."""
+    found = sorted((ROOT / "build" / "target").glob(f"*/debug/examples/{name}"))
+    if not found:
+        pytest.fail(f"the example {name} is missing: run `cargo build --examples`")
+    return found[0]

@@ -107,6 +107,8 @@ fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_best_weights() {
     let mut bad = trainer(config).callback(ModelCheckpoint::best(ValLoss, folder.path()));
     let message = bad.fit(&data).unwrap_err().to_string();
     assert!(message.starts_with("training stopped in epoch 1: the loss became"), "{message}");
+    // The step with that rate is the first batch's, so the second is the one that shows it.
+    assert!(message.contains("in batch 2 of 4"), "{message}");
     assert!(message.contains("Try a learning rate of 1.0e19"), "{message}");
     assert_eq!(std::fs::read(folder.path().join("best.safetensors")).unwrap(), weights);
 }
@@ -159,8 +161,9 @@ fn a_run_folder_holds_what_the_next_stage_needs() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(140);
     let run = folder.path().join("baseline");
-    let mut trainer =
-        trainer(short(2)).run(&run).callback(ModelCheckpoint::best(ValAccuracy, &run));
+    // The evaluation below computes in float32 and shall give the very figure of the history.
+    let config = TrainConfig { precision: Precision::Float32, ..short(2) };
+    let mut trainer = trainer(config).run(&run).callback(ModelCheckpoint::best(ValAccuracy, &run));
     let history = trainer.fit(&data).unwrap();
     let run = RunFolder::at(&run);
     let config = run.config().unwrap();
@@ -176,6 +179,91 @@ fn a_run_folder_holds_what_the_next_stage_needs() {
     let prediction = predictor.predict_pixels(pixels).unwrap();
     assert_eq!(prediction.emotion.index() as u8, evaluation.predictions[0]);
     assert!(predictor.predict_pixels(&pixels[1..]).is_err());
+}
+
+#[test]
+fn schedules_average_and_optimizers_work_in_the_loop() {
+    let _turn = alone();
+    let data = data(140);
+    let optimizers = [Optimizer::adam(), Optimizer::adamw(0.01), Optimizer::sgd(0.9)];
+    let schedules = [Schedule::cosine(0.5), Schedule::one_cycle(), Schedule::Constant];
+    for (optimizer, schedule) in optimizers.into_iter().zip(schedules) {
+        let config = TrainConfig { optimizer, schedule, ema: 0.9, clip_norm: 1.0, ..short(2) };
+        let mut trainer = trainer(config);
+        let start = trainer.network().parameters().snapshot().unwrap();
+        let history = trainer.fit(&data).unwrap();
+        assert!(history.epochs.iter().all(|epoch| epoch.val_loss.is_finite()), "{history:?}");
+        assert_ne!(trainer.network().parameters().flat(), start, "{optimizer}");
+        let last = history.epochs[1].learning_rate;
+        match schedule {
+            Schedule::Constant => assert_eq!(last, 1e-3),
+            _ => assert!(last < 1e-5, "{schedule}: {last}"),
+        }
+    }
+}
+
+#[test]
+fn bfloat16_learns_as_float32_does() {
+    let _turn = alone();
+    let data = data(900);
+    let run = |precision| {
+        let augmentation = Augmentation::none();
+        let config = TrainConfig { precision, augmentation, ..short(4) };
+        let network = SeedCnn::with_dropout(Device::Cpu, config.seed, 0.0, 0.0).unwrap();
+        let mut trainer = Trainer::new(network, config).unwrap();
+        let history = trainer.fit(&data).unwrap();
+        // The weights that are kept, and what computes with them afterwards, are float32.
+        let parameters = trainer.network().parameters();
+        assert_eq!((parameters.kind(), parameters.flat().kind()), (Kind::Float, Kind::Float));
+        history.epochs.iter().map(|epoch| epoch.loss).collect::<Vec<_>>()
+    };
+    let (full, half) = (run(Precision::Float32), run(Precision::Bfloat16));
+    assert_ne!(full, half, "bfloat16 computed in float32");
+    for (full, half) in full.iter().zip(&half) {
+        assert!((full - half).abs() < 0.15, "{full} and {half}");
+    }
+}
+
+#[test]
+fn a_range_test_changes_nothing_and_suggests_a_rate() {
+    let _turn = alone();
+    let data = data(300);
+    let mut trainer = trainer(short(1));
+    let before = trainer.network().parameters().snapshot().unwrap();
+    let range = RangeTestConfig { from: 1e-5, to: 1.0, steps: 40 };
+    let test = trainer.range_test(&data, range).unwrap();
+    assert_eq!(trainer.network().parameters().flat(), before);
+    assert!(test.points.len() >= 10 && test.points.len() <= 40, "{:?}", test.points);
+    assert!(test.points.windows(2).all(|pair| pair[1].0 > pair[0].0));
+    assert!(test.figure().unwrap().svg().contains("made-up sample"));
+    let wrong = RangeTestConfig { from: 1.0, to: 0.1, ..range };
+    let message = trainer.range_test(&data, wrong).unwrap_err().to_string();
+    assert_eq!(message, "to = 0.1: expected a number above from, 1");
+}
+
+#[test]
+fn loggers_and_checkpoints_leave_their_files() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let data = data(140);
+    let mut trainer = trainer(short(3))
+        .callback(CsvLogger::new(at("log.csv")))
+        .callback(ModelCheckpoint::every(2, folder.path()))
+        .callback(TensorBoard::new(at("logs")));
+    let history = trainer.fit(&data).unwrap();
+    assert_eq!(History::load(at("log.csv"), "").unwrap().epochs, history.epochs);
+    assert!(at("epoch-002.safetensors").is_file() && !at("epoch-003.safetensors").exists());
+    for part in ["train", "validation"] {
+        let files = std::fs::read_dir(at("logs").join(part)).unwrap();
+        assert_eq!(files.count(), 1);
+    }
+    let message = Trainer::new(SeedCnn::new(Device::Cpu, 1).unwrap(), short(1))
+        .unwrap()
+        .callback(ModelCheckpoint::every(0, folder.path()))
+        .fit(&data)
+        .unwrap_err();
+    assert_eq!(message.to_string(), "ModelCheckpoint.every = 0: expected 1 epoch or more");
 }
 
 #[test]

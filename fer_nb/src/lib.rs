@@ -44,11 +44,13 @@ pub mod prelude {
     pub use crate::model::{Network, SeedCnn, Summary, to_float};
     pub use crate::notebook::{Table, gallery};
     pub use crate::plot::{Figure, augmentation_preview, predictions};
-    pub use crate::project::{Environment, device, figures, param, runs};
+    pub use crate::project::{Environment, Precision, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{
-        Callback, EarlyStopping, EpochEnd, EpochRecord, History, ModelCheckpoint, Monitor,
-        ReduceLrOnPlateau, RunConfig, RunFolder, TrainConfig, Trainer,
+        BackupAndRestore, BatchEnd, Callback, CsvLogger, EarlyStopping, EpochEnd, EpochRecord,
+        History, ModelCheckpoint, Monitor, Optimizer, RangeTestConfig, ReduceLrOnPlateau,
+        RunConfig, RunFolder, Schedule, TensorBoard, TerminateOnNan, TrainBegin, TrainConfig,
+        Trainer,
     };
     pub use polars::prelude::DataFrame;
     pub use tch::{Device, Kind, Tensor};

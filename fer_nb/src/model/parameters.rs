@@ -2,7 +2,8 @@
 //!
 //! One buffer means that an optimizer's step is a handful of operations on whole tensors, whatever
 //! the number of layers, and that its state is as easy to save as one tensor. The layers' weights
-//! are views of the buffer, so nothing is copied after a step.
+//! are views of the buffer, so nothing is copied after a step. To compute in bfloat16, the views are
+//! of a second buffer of that kind, which follows the first with one copy a step.
 
 use std::path::Path;
 
@@ -94,34 +95,72 @@ impl ParametersBuilder {
             }
         }
         let flat = Tensor::f_from_slice(&values)?.f_to_device(device)?;
-        let leaves = self
-            .entries
-            .iter()
-            .map(|entry| Ok(entry.view(&flat)?.f_detach()?.f_set_requires_grad(true)?))
-            .collect::<Result<_>>()?;
-        Ok(Parameters { entries: self.entries, flat, leaves })
+        let leaves = leaves(&self.entries, &flat)?;
+        Ok(Parameters { entries: self.entries, flat, low: None, leaves })
     }
+}
+
+/// Each entry's view of a buffer, as a leaf of the autograd graph.
+fn leaves(entries: &[Entry], buffer: &Tensor) -> Result<Vec<Tensor>> {
+    entries
+        .iter()
+        .map(|entry| Ok(entry.view(buffer)?.f_detach()?.f_set_requires_grad(true)?))
+        .collect()
 }
 
 /// The weights of a network: f32 [P] on one device, and a view of it for each layer.
 #[derive(Debug)]
 pub struct Parameters {
     entries: Vec<Entry>,
+    /// The weights, f32 [P].
     flat: Tensor,
+    /// The same in the kind that layers compute in, where that is not f32.
+    low: Option<Tensor>,
     leaves: Vec<Tensor>,
 }
 
 impl Parameters {
-    /// The parameter that `id` names; a leaf of the autograd graph.
+    /// The parameter that `id` names, in [`Parameters::kind`]; a leaf of the autograd graph.
     pub fn get(&self, id: ParameterId) -> Result<&Tensor> {
         self.leaves
             .get(id.0)
             .ok_or_else(|| Error::config("parameter", id.0, format!("0 to {}", self.leaves.len())))
     }
 
-    /// All parameters as one tensor that shares their memory: f32 [P].
+    /// All parameters as one tensor that shares their memory, to read: f32 [P]. What changes them
+    /// is [`Parameters::update`] and [`Parameters::restore`].
     pub fn flat(&self) -> Tensor {
         self.flat.shallow_clone()
+    }
+
+    /// The kind that layers compute in: f32 unless [`Parameters::set_kind`] chose another.
+    pub fn kind(&self) -> Kind {
+        self.low.as_ref().map_or(Kind::Float, Tensor::kind)
+    }
+
+    /// Lets the layers compute in `kind`, f32 or bf16. The weights themselves stay f32.
+    pub fn set_kind(&mut self, kind: Kind) -> Result<()> {
+        if kind == self.kind() {
+            return Ok(());
+        }
+        let low = match kind {
+            Kind::Float => None,
+            _ => Some(self.flat.f_to_kind(kind)?),
+        };
+        self.leaves = leaves(&self.entries, low.as_ref().unwrap_or(&self.flat))?;
+        self.low = low;
+        Ok(())
+    }
+
+    /// Lets `change` work on the weights, f32 [P], in place; the layers see the result.
+    pub fn update(&mut self, change: impl FnOnce(&mut Tensor) -> Result<()>) -> Result<()> {
+        no_grad(|| {
+            change(&mut self.flat)?;
+            if let Some(low) = &mut self.low {
+                low.f_copy_(&self.flat)?;
+            }
+            Ok(())
+        })
     }
 
     /// How many numbers the network learns.
@@ -143,7 +182,7 @@ impl Parameters {
             .zip(&gradients)
             .map(|(entry, gradient)| entry.flatten(gradient))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Tensor::f_cat(&parts, 0)?)
+        Ok(Tensor::f_cat(&parts, 0)?.f_to_kind(Kind::Float)?)
     }
 
     /// A copy of all weights, f32 [P], for [`Parameters::restore`].
@@ -153,8 +192,7 @@ impl Parameters {
 
     /// Puts a snapshot back.
     pub fn restore(&mut self, snapshot: &Tensor) -> Result<()> {
-        let mut flat = self.flat.shallow_clone();
-        Ok(no_grad(|| flat.f_copy_(snapshot))?)
+        self.update(|flat| Ok(flat.f_copy_(snapshot)?))
     }
 
     /// Every parameter by name, contiguous, on the CPU, in PyTorch's shapes: what a weights file
@@ -230,6 +268,25 @@ mod tests {
         let expected = parameters.flat() * 2.0;
         assert!(gradient.narrow(0, 0, 24).allclose(&expected.narrow(0, 0, 24), 1e-6, 1e-6, false));
         assert_eq!(Vec::<f32>::try_from(gradient.narrow(0, 24, 2)).unwrap(), [3.0, 3.0]);
+    }
+
+    #[test]
+    fn layers_compute_in_bfloat16_and_the_weights_stay_float32() {
+        let mut parameters = small();
+        let before = parameters.snapshot().unwrap();
+        parameters.set_kind(Kind::BFloat16).unwrap();
+        let weight =
+            |parameters: &Parameters| parameters.get(ParameterId(0)).unwrap().to_kind(Kind::Float);
+        assert_eq!(parameters.get(ParameterId(0)).unwrap().kind(), Kind::BFloat16);
+        assert_eq!(parameters.flat(), before);
+        parameters.update(|flat| Ok(flat.f_fill_(0.1).map(|_| ())?)).unwrap();
+        // 0.1 has no exact bfloat16; the nearest is 0.10009765625.
+        assert_eq!(weight(&parameters).max().double_value(&[]), 0.10009765625);
+        assert_eq!(parameters.flat().max().double_value(&[]), f64::from(0.1f32));
+        let sum = |id| parameters.get(ParameterId(id)).unwrap().sum(Kind::Float);
+        assert_eq!(parameters.gradient(&(sum(0) + sum(1))).unwrap().kind(), Kind::Float);
+        parameters.set_kind(Kind::Float).unwrap();
+        assert_eq!(weight(&parameters).max().double_value(&[]), f64::from(0.1f32));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! [`SeedCnn`]: the network of the Keras project that this one carries on.
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::network::Network;
 use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
@@ -111,7 +111,7 @@ impl Network for SeedCnn {
     }
 
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let mut xs = images.shallow_clone();
+        let mut xs = images.f_to_kind(self.parameters.kind())?;
         for [first, second] in self.convolutions {
             xs = self.conv(&self.conv(&xs, first)?, second)?;
             xs = xs.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
@@ -120,7 +120,8 @@ impl Network for SeedCnn {
         // [B, 128, 6, 6] flattens channel by channel, as PyTorch does; Keras would flatten pixel by
         // pixel, which is the same network with the hidden layer's inputs in another order.
         let hidden = self.dense(&xs.f_flatten(1, -1)?, self.hidden)?.f_relu()?;
-        self.dense(&hidden.f_dropout(self.hidden_dropout, train)?, self.output)
+        let logits = self.dense(&hidden.f_dropout(self.hidden_dropout, train)?, self.output)?;
+        Ok(logits.f_to_kind(Kind::Float)?)
     }
 
     fn parameters(&self) -> &Parameters {
@@ -175,8 +176,6 @@ fn dense(builder: &mut ParametersBuilder, name: &str, input: i64, output: i64) -
 
 #[cfg(test)]
 mod tests {
-    use tch::Kind;
-
     use super::*;
 
     #[test]

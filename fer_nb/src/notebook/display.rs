@@ -75,16 +75,18 @@ impl Audit {
 impl TrainConfig {
     /// Name and value of each hyperparameter.
     pub fn overview(&self) -> Table {
-        let Self { epochs, batch_size, learning_rate, beta1, beta2, epsilon, seed, augmentation } =
-            self;
-        let a = augmentation;
+        let off = |value: f64| if value == 0.0 { "off".to_string() } else { value.to_string() };
+        let a = &self.augmentation;
         let rows = [
-            ("epochs", epochs.to_string()),
-            ("batch_size", batch_size.to_string()),
-            ("learning_rate", learning_rate.to_string()),
-            ("beta1, beta2", format!("{beta1}, {beta2}")),
-            ("epsilon", format!("{epsilon:e}")),
-            ("seed", seed.to_string()),
+            ("epochs", self.epochs.to_string()),
+            ("batch_size", self.batch_size.to_string()),
+            ("learning_rate", self.learning_rate.to_string()),
+            ("optimizer", self.optimizer.to_string()),
+            ("schedule", self.schedule.to_string()),
+            ("clip_norm", off(self.clip_norm)),
+            ("ema", off(self.ema)),
+            ("precision", self.precision.to_string()),
+            ("seed", self.seed.to_string()),
             ("rotation", format!("±{}°", a.rotation)),
             ("width_shift, height_shift", format!("±{}, ±{}", a.width_shift, a.height_shift)),
             ("zoom", format!("±{}", a.zoom)),
@@ -104,7 +106,7 @@ impl RunConfig {
     /// What made the run, and its hyperparameters.
     pub fn overview(&self) -> Table {
         let [train, validation, test] = self.images;
-        let TrainConfig { epochs, batch_size, learning_rate, seed, .. } = &self.train;
+        let TrainConfig { epochs, batch_size, learning_rate, optimizer, seed, .. } = &self.train;
         let rows = [
             ("network", self.network.clone()),
             ("data", self.data.clone()),
@@ -112,7 +114,9 @@ impl RunConfig {
             ("epochs", format!("{epochs} at most")),
             ("batch_size", batch_size.to_string()),
             ("learning_rate", learning_rate.to_string()),
+            ("optimizer", optimizer.to_string()),
             ("seed", seed.to_string()),
+            ("precision", self.precision.clone()),
             ("device", self.device.clone()),
             ("fer_nb", self.fer_nb.clone()),
         ];

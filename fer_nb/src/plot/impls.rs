@@ -18,7 +18,8 @@ use crate::plot::f1::F1Plot;
 use crate::plot::figure::Figure;
 use crate::plot::grid::{GridPlot, GridRow};
 use crate::plot::predictions::{PredictedFace, PredictionsPlot};
-use crate::train::History;
+use crate::plot::range_test::RangeTestPlot;
+use crate::train::{History, RangeTest};
 
 /// How many random views of a face the preview of an augmentation shows.
 const VIEWS: usize = 9;
@@ -115,6 +116,17 @@ fn describe(augmentation: &Augmentation) -> String {
         parts.push("horizontal flip".into());
     }
     if parts.is_empty() { "no changes".into() } else { parts.join(", ") }
+}
+
+impl RangeTest {
+    /// Loss against learning rate, the steepest fall marked.
+    pub fn figure(&self) -> Result<Figure> {
+        Figure::new(RangeTestPlot {
+            origin: self.title.clone(),
+            points: self.points.clone(),
+            suggestion: self.suggestion(),
+        })
+    }
 }
 
 impl History {

@@ -19,6 +19,7 @@ mod impls;
 pub mod palette;
 pub mod picture;
 pub mod predictions;
+pub mod range_test;
 pub mod raster;
 pub mod svg;
 

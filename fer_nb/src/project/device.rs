@@ -20,6 +20,33 @@ pub fn device_name(device: Device) -> String {
     }
 }
 
+/// Major and minor compute capability of a CUDA device, from the driver; `None` where it can't tell.
+/// libtorch knows it too, but tch does not pass it on.
+pub(super) fn compute_capability(index: usize) -> Option<(i32, i32)> {
+    use libloading::os::unix::{Library, Symbol};
+    type Init = unsafe extern "C" fn(u32) -> i32;
+    type Get = unsafe extern "C" fn(*mut i32, i32) -> i32;
+    type Attribute = unsafe extern "C" fn(*mut i32, i32, i32) -> i32;
+    // CUdevice_attribute in the driver's interface
+    const MAJOR: i32 = 75;
+    const MINOR: i32 = 76;
+    // SAFETY: the three functions have these signatures in every version of the CUDA driver's
+    // interface, and each writes one int to the address it is given.
+    unsafe {
+        let driver = Library::open(Some("libcuda.so.1"), libloading::os::unix::RTLD_LAZY).ok()?;
+        let init: Symbol<Init> = driver.get(b"cuInit\0").ok()?;
+        let get: Symbol<Get> = driver.get(b"cuDeviceGet\0").ok()?;
+        let attribute: Symbol<Attribute> = driver.get(b"cuDeviceGetAttribute\0").ok()?;
+        let (mut device, mut major, mut minor) = (0, 0, 0);
+        let done = init(0) == 0
+            && get(&mut device, i32::try_from(index).ok()?) == 0
+            && attribute(&mut major, MAJOR, device) == 0
+            && attribute(&mut minor, MINOR, device) == 0;
+        std::mem::forget(driver); // libtorch uses it too
+        done.then_some((major, minor))
+    }
+}
+
 /// The linker drops libtorch_cuda because no symbol of it is named, and libtorch then finds no GPU.
 /// Opening the library makes it register itself. Where it can't be opened, there is no CUDA.
 #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::device::{device, device_name};
 use super::paths::{figures, root, runs};
+use super::precision::Precision;
 
 /// Versions, device and folders, as rows of name and value.
 #[derive(Debug, Clone)]
@@ -25,6 +26,7 @@ impl Environment {
             ("rustc", env!("FER_RUSTC").to_string()),
             ("tch", "0.24.0 (libtorch 2.11.0)".to_string()),
             ("device", device_name(device)),
+            ("precision", Precision::Auto.report(device)),
             ("processor", processor()),
             ("project", folder),
             ("runs", runs("").display().to_string()),

@@ -3,9 +3,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::error::{Error, Result};
+
+/// What the names of temporary files begin with.
+pub const TEMPORARY_PREFIX: &str = ".tmp";
 
 /// Lets `write` fill a temporary file beside `path`, syncs it to disk, and puts it in `path`'s
 /// place in one step. If anything fails, the temporary file is removed and what was at `path`
@@ -17,8 +18,10 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
         _ => PathBuf::from("."),
     };
     fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
-    let temporary =
-        NamedTempFile::new_in(&folder).map_err(|source| Error::io("write", path, source))?;
+    let temporary = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .tempfile_in(&folder)
+        .map_err(|source| Error::io("write", path, source))?;
     write(temporary.path())?;
     // `write` may have replaced the file by one of its own, so it is opened anew.
     File::open(temporary.path())

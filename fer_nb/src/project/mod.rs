@@ -4,10 +4,12 @@ mod device;
 mod environment;
 mod files;
 mod paths;
+mod precision;
 mod settings;
 
 pub use device::{device, device_name};
 pub use environment::Environment;
-pub use files::replace_file;
+pub use files::{TEMPORARY_PREFIX, replace_file};
 pub use paths::{figures, root, runs};
+pub use precision::Precision;
 pub use settings::param;

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::optim::Optimizer;
+use super::schedule::Schedule;
 use crate::data::Augmentation;
 use crate::error::{Error, Result};
+use crate::project::Precision;
 
 /// Hyperparameters. The default is the original project's recipe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
     // How long
     /// Passes over the training images; 1 or more.
@@ -15,15 +18,22 @@ pub struct TrainConfig {
     /// Images a step; 1 up to the number of training images.
     pub batch_size: usize,
 
-    // Adam (Kingma and Ba, 2015), with Keras' defaults
-    /// Step size; above 0.
+    // How the weights move
+    /// Step size before the schedule; above 0.
     pub learning_rate: f64,
-    /// Decay of the mean of gradients, a step; at least 0 and below 1.
-    pub beta1: f64,
-    /// Decay of the mean of squared gradients, a step; at least 0 and below 1.
-    pub beta2: f64,
-    /// Added to the root of the second mean; above 0.
-    pub epsilon: f64,
+    /// Adam, AdamW or SGD, with its own hyperparameters.
+    pub optimizer: Optimizer,
+    /// How the learning rate changes within the run.
+    pub schedule: Schedule,
+    /// Largest Euclidean norm of a step's gradient; 0 does not clip.
+    pub clip_norm: f64,
+    /// Decay of the weights' moving average, which is what is validated and kept; at least 0 and
+    /// below 1. 0 keeps the weights themselves.
+    pub ema: f64,
+
+    // What computes
+    /// The kind of number of forward and backward passes.
+    pub precision: Precision,
 
     // What is random
     /// Decides shuffling, augmentation and dropout: the same seed gives the same run.
@@ -38,9 +48,11 @@ impl Default for TrainConfig {
             epochs: 35,
             batch_size: 64,
             learning_rate: 1e-3,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-7,
+            optimizer: Optimizer::adam(),
+            schedule: Schedule::Constant,
+            clip_norm: 0.0,
+            ema: 0.0,
+            precision: Precision::Auto,
             seed: 42,
             augmentation: Augmentation::default(),
         }
@@ -57,11 +69,11 @@ impl TrainConfig {
         check(self.epochs >= 1, "epochs", self.epochs, "1 or more")?;
         check(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")?;
         check(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a number above 0")?;
-        let decay = "at least 0 and below 1";
-        check((0.0..1.0).contains(&self.beta1), "beta1", self.beta1, decay)?;
-        check((0.0..1.0).contains(&self.beta2), "beta2", self.beta2, decay)?;
-        let epsilon = self.epsilon;
-        check(epsilon.is_finite() && epsilon > 0.0, "epsilon", epsilon, "a number above 0")?;
+        self.optimizer.validate()?;
+        self.schedule.validate()?;
+        let norm = self.clip_norm;
+        check(norm.is_finite() && norm >= 0.0, "clip_norm", norm, "a number, 0 or more")?;
+        check((0.0..1.0).contains(&self.ema), "ema", self.ema, "at least 0 and below 1")?;
         self.augmentation.validate()
     }
 
@@ -96,6 +108,8 @@ mod tests {
             let message = config.validate().unwrap_err().to_string();
             assert_eq!(message, format!("learning_rate = {rate}: expected a number above 0"));
         }
+        assert_eq!(message(|c| c.ema = 1.0), "ema = 1: expected at least 0 and below 1");
+        assert_eq!(message(|c| c.clip_norm = -1.0), "clip_norm = -1: expected a number, 0 or more");
         assert!(TrainConfig::default().validate_for(64).is_ok());
     }
 }

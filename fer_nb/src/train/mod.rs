@@ -2,20 +2,30 @@
 
 mod batches;
 mod callbacks;
+mod checkpoint;
 mod config;
 mod history;
 mod interrupt;
 mod optim;
 mod progress;
+mod range_test;
+mod resume;
 mod run;
+mod schedule;
+mod seeds;
+mod totals;
 mod trainer;
 
 pub use callbacks::{
-    Callback, EarlyStopping, EpochEnd, ModelCheckpoint, Monitor, ReduceLrOnPlateau,
+    BackupAndRestore, BatchEnd, Callback, CallbackState, CsvLogger, EarlyStopping, EpochEnd,
+    ModelCheckpoint, Monitor, ReduceLrOnPlateau, TensorBoard, TerminateOnNan, TrainBegin,
 };
+pub use checkpoint::{Checkpoint, RunState, SavedCallback};
 pub use config::TrainConfig;
 pub use history::{EpochRecord, History};
 pub use interrupt::Interrupt;
-pub use optim::Adam;
+pub use optim::{Optimizer, OptimizerState, WeightAverage, clip_norm};
+pub use range_test::{RangeTest, RangeTestConfig};
 pub use run::{RunConfig, RunFolder};
+pub use schedule::Schedule;
 pub use trainer::Trainer;

@@ -17,6 +17,8 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
     images: usize,
+    /// Images of the epoch that were done when its clock started.
+    before: usize,
     started: Instant,
     last_line: Instant,
 }
@@ -32,16 +34,18 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { bar, epochs, images, started: now, last_line: now }
+        Self { bar, epochs, images, before: 0, started: now, last_line: now }
     }
 
-    /// A new epoch, from 1.
-    pub fn epoch(&mut self, epoch: usize) {
+    /// An epoch, from 1, of which `done` images are done already.
+    pub fn epoch(&mut self, epoch: usize, done: usize) {
+        self.before = done;
         self.started = Instant::now();
         self.last_line = self.started;
         if let Some(bar) = &self.bar {
             bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
             bar.reset();
+            bar.set_position(done as u64);
         }
     }
 
@@ -57,7 +61,7 @@ impl Progress {
     pub fn step(&mut self, epoch: usize, done: usize, loss: f64, accuracy: f64) {
         self.last_line = Instant::now();
         let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
-        let rate = done as f64 / seconds;
+        let rate = done.saturating_sub(self.before) as f64 / seconds;
         let message = format!("loss {loss:.4} accuracy {accuracy:.4}");
         match &self.bar {
             Some(bar) => {
@@ -68,7 +72,7 @@ impl Progress {
                 "epoch {epoch}/{}: {done}/{} images, {message}, {rate:.0} images/s, {} left",
                 self.epochs,
                 self.images,
-                clock((self.images - done.min(self.images)) as f64 / rate)
+                clock(self.images.saturating_sub(done) as f64 / rate)
             ),
         }
     }

@@ -11,7 +11,7 @@ use super::history::History;
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::model::{Network, SeedCnn, weights};
-use crate::project::replace_file;
+use crate::project::{device_name, replace_file};
 
 /// `config.toml`: everything that made a run what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct RunConfig {
     pub images: [usize; 3],
     /// What computed: "CPU, 2 threads".
     pub device: String,
+    /// What it computed in: "bfloat16 (auto)".
+    pub precision: String,
     /// The hyperparameters.
     pub train: TrainConfig,
 }
@@ -37,6 +39,7 @@ pub struct RunConfig {
 impl RunConfig {
     /// What a run of this network on this data is.
     pub fn new(network: &dyn Network, train: &TrainConfig, data: &Fer2013) -> Self {
+        let device = network.parameters().device();
         Self {
             fer_nb: env!("CARGO_PKG_VERSION").into(),
             network: network.name().into(),
@@ -44,13 +47,46 @@ impl RunConfig {
             data_title: data.origin().title().into(),
             data_fingerprint: format!("{:016x}", data.fingerprint()),
             images: [data.train.len(), data.validation.len(), data.test.len()],
-            device: crate::project::device_name(network.parameters().device()),
+            device: device_name(device),
+            precision: train.precision.report(device),
             train: train.clone(),
         }
     }
+
+    /// The first thing in which `now` is another run than this one, in words; `None` where a resume
+    /// of this one is exactly what `now` asks for. More epochs are no other run, nor is another
+    /// version or device.
+    pub fn difference(&self, now: &RunConfig) -> Option<String> {
+        let comparable = |config: &RunConfig| {
+            let mut config = config.clone();
+            config.train.epochs = 0;
+            config.fer_nb.clear();
+            config.device.clear();
+            config.data.clear(); // the same images may lie in another folder
+            toml::Table::try_from(config).unwrap_or_default()
+        };
+        first_difference(&comparable(self), &comparable(now), "")
+    }
 }
 
-/// A folder `runs/<name>` with `config.toml`, `history.csv` and `best.safetensors`.
+fn first_difference(then: &toml::Table, now: &toml::Table, prefix: &str) -> Option<String> {
+    let missing = toml::Value::String("not set".into());
+    let keys = then.keys().chain(now.keys().filter(|key| !then.contains_key(*key)));
+    keys.into_iter().find_map(|key| {
+        match (then.get(key).unwrap_or(&missing), now.get(key).unwrap_or(&missing)) {
+            (toml::Value::Table(then), toml::Value::Table(now)) => {
+                first_difference(then, now, &format!("{prefix}{key}."))
+            }
+            (then, now) if then != now => {
+                Some(format!("{prefix}{key} was {then} and is now {now}"))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// A folder `runs/<name>` with `config.toml`, `history.csv`, `best.safetensors` and
+/// `last/checkpoint.safetensors`.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
@@ -70,6 +106,11 @@ impl RunFolder {
     /// Where the best weights are.
     pub fn weights(&self) -> PathBuf {
         self.path.join("best.safetensors")
+    }
+
+    /// Where everything that a resume needs is.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join("last").join("checkpoint.safetensors")
     }
 
     /// Writes `config.toml`.
@@ -161,6 +202,26 @@ impl RunFolder {
 mod tests {
     use super::*;
     use crate::data::SampleConfig;
+    use crate::train::Optimizer;
+
+    #[test]
+    fn a_run_tells_what_makes_it_another_one() {
+        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        let config = |change: fn(&mut TrainConfig)| {
+            let mut train = TrainConfig::default();
+            change(&mut train);
+            RunConfig::new(&network, &train, &data)
+        };
+        let run = config(|_| ());
+        assert_eq!(run.difference(&config(|c| c.epochs = 99)), None);
+        assert_eq!(
+            run.difference(&config(|c| c.learning_rate = 0.01)).unwrap(),
+            "train.learning_rate was 0.001 and is now 0.01"
+        );
+        let difference = run.difference(&config(|c| c.optimizer = Optimizer::sgd(0.9))).unwrap();
+        assert!(difference.starts_with("train.optimizer."), "{difference}");
+    }
 
     #[test]
     fn a_run_knows_its_data() {

@@ -6,13 +6,15 @@ use std::time::Instant;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::batches::TrainImages;
-use super::callbacks::{Callback, EpochEnd};
+use super::callbacks::{BatchEnd, Callback, EpochEnd, TerminateOnNan, TrainBegin};
 use super::config::TrainConfig;
 use super::history::{EpochRecord, History};
 use super::interrupt::Interrupt;
-use super::optim::Adam;
+use super::optim::{OptimizerState, WeightAverage, clip_norm};
 use super::progress::Progress;
 use super::run::{RunConfig, RunFolder};
+use super::seeds::derive;
+use super::totals::{Totals, cross_entropy};
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::model::{Network, logits_of};
@@ -20,41 +22,64 @@ use crate::model::{Network, logits_of};
 /// Images a step when no gradient is needed; more don't make it faster on a CPU.
 const EVALUATION_BATCH: usize = 256;
 
-/// Trains a network. It owns everything that the next epoch needs, so after Stop a further
-/// [`Trainer::fit`] goes on where the last finished epoch ended.
+/// Trains a network. It owns everything that the next batch needs, so after Stop a further
+/// [`Trainer::fit`] goes on with the batch after the last one.
 pub struct Trainer<N: Network> {
-    network: N,
-    config: TrainConfig,
-    callbacks: Vec<Box<dyn Callback>>,
-    optimizer: Adam,
-    learning_rate: f64,
-    history: History,
-    run: Option<RunFolder>,
+    pub(super) network: N,
+    pub(super) config: TrainConfig,
+    pub(super) callbacks: Vec<Box<dyn Callback>>,
+    pub(super) optimizer: OptimizerState,
+    pub(super) average: Option<WeightAverage>,
+    /// Whether the network holds the average, and `average` the weights that are trained.
+    averaged: bool,
+    /// Step size after the callbacks, before the schedule.
+    pub(super) learning_rate: f64,
+    pub(super) history: History,
+    /// The epoch that Stop cut off.
+    cut_off: Option<EpochSoFar>,
+    pub(super) run: Option<RunFolder>,
+    pub(super) resume: bool,
 }
 
-/// A sum that stays on the device, so that counting does not wait for it.
-struct Totals {
-    /// Sum of the loss over images, f64 [].
-    loss: Tensor,
-    /// Images classified right, i64 [].
-    correct: Tensor,
-    images: usize,
+/// How far an epoch is.
+#[derive(Debug)]
+struct EpochSoFar {
+    epoch: usize,
+    /// Batches that are done.
+    batches: usize,
+    totals: Totals,
+    seconds: f64,
+}
+
+impl EpochSoFar {
+    fn new(epoch: usize, device: Device) -> Result<Self> {
+        Ok(Self { epoch, batches: 0, totals: Totals::new(device)?, seconds: 0.0 })
+    }
 }
 
 impl<N: Network> Trainer<N> {
     /// Checks the hyperparameters before anything is computed.
     pub fn new(network: N, config: TrainConfig) -> Result<Self> {
         config.validate()?;
-        let optimizer = Adam::new(&network.parameters().flat(), &config)?;
+        let weights = network.parameters().flat();
+        let optimizer = OptimizerState::new(config.optimizer, &weights)?;
+        let average = match config.ema {
+            0.0 => None,
+            decay => Some(WeightAverage::new(decay, &weights)?),
+        };
         let learning_rate = config.learning_rate;
         Ok(Self {
             network,
             config,
-            callbacks: Vec::new(),
+            callbacks: vec![Box::new(TerminateOnNan)],
             optimizer,
+            average,
+            averaged: false,
             learning_rate,
             history: History::default(),
+            cut_off: None,
             run: None,
+            resume: false,
         })
     }
 
@@ -64,9 +89,18 @@ impl<N: Network> Trainer<N> {
         self
     }
 
-    /// Keeps `config.toml` and `history.csv` in this folder.
+    /// Keeps `config.toml`, `history.csv` and `last/`, from which a run can be resumed, in this
+    /// folder.
     pub fn run(mut self, folder: impl Into<PathBuf>) -> Self {
         self.run = Some(RunFolder::at(folder));
+        self
+    }
+
+    /// Lets the first [`Trainer::fit`] go on from the run folder's last finished epoch. It fails
+    /// where there is none, or where that run is another one: other data, network, callbacks or
+    /// hyperparameters. Only `epochs` may differ.
+    pub fn resume(mut self) -> Self {
+        self.resume = true;
         self
     }
 
@@ -91,11 +125,13 @@ impl<N: Network> Trainer<N> {
     }
 
     /// Trains until `config.epochs` epochs are done, a callback ends it, or the user stops it.
-    /// After each epoch the run folder is up to date.
+    /// After each epoch the run folder is up to date. Training and validation compute in
+    /// `config.precision`; afterwards the network computes in float32 again.
     ///
     /// # Errors
-    /// A hyperparameter out of range; a loss that is not finite, with the epoch; whatever a
-    /// callback or the disk refuses. The epochs before are in [`Trainer::history`] all the same.
+    /// A hyperparameter out of range; a loss that is not finite, with the epoch; memory that does not
+    /// suffice, with the batch size to try; whatever a callback or the disk refuses. The epochs
+    /// before are in [`Trainer::history`] all the same.
     pub fn fit(&mut self, data: &Fer2013) -> Result<History> {
         self.config.validate_for(data.train.len())?;
         for callback in &self.callbacks {
@@ -104,28 +140,55 @@ impl<N: Network> Trainer<N> {
         if data.validation.is_empty() {
             return Err(Error::config("validation images", 0, "1 or more"));
         }
+        let kind = self.config.precision.kind(self.network.parameters().device());
+        self.hold_average(false)?;
+        self.network.parameters_mut().set_kind(kind)?;
+        let result = self.fit_in(data, kind);
+        self.network.parameters_mut().set_kind(Kind::Float)?;
+        self.hold_average(true)?;
+        result.map_err(|error| self.explain(error))?;
+        Ok(self.history.clone())
+    }
+
+    fn fit_in(&mut self, data: &Fer2013, kind: Kind) -> Result<()> {
         self.history.title = data.origin().title().into();
         self.history.stopped = None;
         let device = self.network.parameters().device();
         let images = TrainImages::new(&data.train, device)?;
         let validation =
             (data.validation.images_tensor(device)?, data.validation.labels_tensor(device)?);
-        if let Some(run) = &self.run {
-            run.save_config(&RunConfig::new(&self.network, &self.config, data))?;
-        }
+        let run_config = RunConfig::new(&self.network, &self.config, data);
         let interrupt = Interrupt::listen()?;
         let mut progress = Progress::new(self.config.epochs, images.len());
-        let mut stop = None;
-        while self.history.epochs.len() < self.config.epochs && stop.is_none() {
+        self.begin(&run_config, &progress)?;
+        if let Some(run) = &self.run {
+            run.save_config(&run_config)?;
+        }
+        let mut stop = self.history.stopped.take();
+        let mut paused = None;
+        while self.history.epochs.len() < self.config.epochs && stop.is_none() && paused.is_none() {
             let epoch = self.history.epochs.len() + 1;
-            progress.epoch(epoch);
-            let started = Instant::now();
-            let Some(train) = self.train_epoch(epoch, &images, &interrupt, &mut progress)? else {
-                stop = Some(format!("stopped by the user in epoch {epoch}"));
-                break;
+            let mut so_far = match self.cut_off.take() {
+                Some(so_far) => so_far,
+                None => EpochSoFar::new(epoch, device)?,
             };
-            let train_seconds = started.elapsed().as_secs_f64();
-            let (loss, accuracy) = train.read()?;
+            progress.epoch(epoch, so_far.totals.images());
+            let started = Instant::now();
+            self.train_epoch(&mut so_far, &images, kind, &interrupt, &mut progress, &mut stop)?;
+            so_far.seconds += started.elapsed().as_secs_f64();
+            let batches = images.batches(self.config.batch_size);
+            if so_far.batches < batches {
+                let place = format!("in epoch {epoch} after batch {} of {batches}", so_far.batches);
+                match &mut stop {
+                    Some(reason) => *reason = format!("{reason}, {place}"),
+                    None => paused = Some(format!("stopped by the user {place}")),
+                }
+                self.cut_off = Some(so_far);
+                break;
+            }
+            let validating = Instant::now();
+            let (loss, accuracy) = so_far.totals.read()?;
+            self.hold_average(true)?;
             let (val_loss, val_accuracy) = self.validate(&validation)?;
             let record = EpochRecord {
                 epoch,
@@ -133,83 +196,127 @@ impl<N: Network> Trainer<N> {
                 accuracy,
                 val_loss,
                 val_accuracy,
-                learning_rate: self.learning_rate,
-                seconds: started.elapsed().as_secs_f64(),
+                learning_rate: self.step_size(batches - 1, batches),
+                seconds: so_far.seconds + validating.elapsed().as_secs_f64(),
             };
             self.history.epochs.push(record);
             let messages = self.end_epoch(record, &mut stop)?;
-            if let Some(run) = &self.run {
-                run.save_history(&self.history)?;
-            }
-            progress.epoch_end(&record, train_seconds, &messages);
+            self.hold_average(false)?;
+            self.save(&run_config, &stop)?;
+            progress.epoch_end(&record, so_far.seconds, &messages);
             if interrupt.requested() && stop.is_none() {
-                stop = Some(format!("stopped by the user after epoch {epoch}"));
+                paused = Some(format!("stopped by the user after epoch {epoch}"));
             }
         }
-        self.history.stopped = stop;
+        self.history.stopped = stop.or_else(|| paused.clone());
         if let Some(reason) = &self.history.stopped {
             progress.line(reason);
         }
+        // A pause is not the end: a callback that put other weights in place now would make it
+        // impossible to go on as if nothing had happened.
+        if paused.is_some() {
+            progress.line("all is kept: fit goes on from here");
+            return Ok(());
+        }
+        self.hold_average(true)?;
         for callback in &mut self.callbacks {
             if let Some(line) = callback.on_train_end(&mut self.network)? {
                 progress.line(&line);
             }
         }
-        Ok(self.history.clone())
+        Ok(())
     }
 
-    /// One pass over the training images; `None` when the user stopped it.
+    /// Before the first batch: a resume where one is asked for, and the callbacks' turn.
+    fn begin(&mut self, run_config: &RunConfig, progress: &Progress) -> Result<()> {
+        let fresh = self.history.epochs.is_empty() && self.cut_off.is_none();
+        let wanted = self.resume || self.callbacks.iter().any(|callback| callback.resumes());
+        if fresh && wanted {
+            progress.line(&self.resume_from_run(run_config)?);
+        }
+        self.resume = false;
+        let begin = TrainBegin { config: &self.config, history: &self.history };
+        self.callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(&begin))
+    }
+
+    /// The epoch's batches from where it is, until they are done or training has to stop.
     fn train_epoch(
         &mut self,
-        epoch: usize,
+        so_far: &mut EpochSoFar,
         images: &TrainImages,
+        kind: Kind,
         interrupt: &Interrupt,
         progress: &mut Progress,
-    ) -> Result<Option<Totals>> {
-        // Everything random in an epoch follows from the seed and the epoch's number, so no
-        // generator's state has to be carried from one epoch to the next.
-        let seed = epoch_seed(self.config.seed, epoch);
-        tch::manual_seed(seed as i64);
-        let mut totals = Totals::new(self.network.parameters().device())?;
-        let mut parameters = self.network.parameters().flat();
-        let mut batch_number = 0;
-        for batch in images.epoch(self.config.batch_size, &self.config.augmentation, seed) {
+        stop: &mut Option<String>,
+    ) -> Result<()> {
+        let epoch = so_far.epoch;
+        let seed = derive(self.config.seed, epoch);
+        let size = self.config.batch_size;
+        let batches = images.batches(size);
+        let augmentation = self.config.augmentation.clone();
+        for batch in images.epoch(size, &augmentation, seed, so_far.batches, kind) {
             let (xs, labels) = batch?;
+            // Dropout draws from libtorch's generator. Seeded at each batch, it needs no state that
+            // would have to be kept when an epoch is cut off.
+            tch::manual_seed(derive(seed, so_far.batches) as i64);
             let logits = self.network.forward_t(&xs, true)?;
             let loss = cross_entropy(&logits, &labels)?;
-            let gradient = self.network.parameters().gradient(&loss)?;
-            totals.add(&loss, &logits, &labels)?;
-            // Asking a GPU for a number makes it wait for all work so far; a CPU has it at once.
-            batch_number += 1;
-            if parameters.device() == Device::Cpu || batch_number % 50 == 0 {
-                self.check_finite(epoch, &totals)?;
+            let mut gradient = self.network.parameters().gradient(&loss)?;
+            let learning_rate = self.step_size(so_far.batches, batches);
+            for callback in &mut self.callbacks {
+                callback.on_batch_end(&mut BatchEnd {
+                    epoch,
+                    batch: so_far.batches + 1,
+                    batches,
+                    loss: &loss,
+                    learning_rate,
+                    stop,
+                })?;
             }
-            self.optimizer.step(&mut parameters, &gradient, self.learning_rate)?;
-            if interrupt.requested() {
-                return Ok(None);
+            so_far.totals.add(&loss, &logits, &labels)?;
+            self.step(&mut gradient, learning_rate)?;
+            so_far.batches += 1;
+            if interrupt.requested() || stop.is_some() {
+                return Ok(());
             }
             if progress.due() {
-                let (loss, accuracy) = totals.read()?;
-                progress.step(epoch, totals.images, loss, accuracy);
+                let (loss, accuracy) = so_far.totals.read()?;
+                progress.step(epoch, so_far.totals.images(), loss, accuracy);
             }
         }
-        Ok(Some(totals))
+        Ok(())
     }
 
-    /// Ends training when the loss so far is NaN or infinite: no later step can mend it.
-    fn check_finite(&self, epoch: usize, totals: &Totals) -> Result<()> {
-        let loss = totals.loss.f_double_value(&[])?;
-        if loss.is_finite() {
-            return Ok(());
+    /// One optimizer step against a gradient [P].
+    fn step(&mut self, gradient: &mut Tensor, learning_rate: f64) -> Result<()> {
+        if self.config.clip_norm > 0.0 {
+            clip_norm(gradient, self.config.clip_norm)?;
         }
-        Err(Error::Training {
-            epoch,
-            problem: format!("the loss became {loss} at learning rate {}", self.learning_rate),
-            hint: format!(
-                "Try a learning rate of {:.1e}. The best weights so far are kept",
-                self.learning_rate / 10.0
-            ),
+        let optimizer = &mut self.optimizer;
+        let average = &mut self.average;
+        self.network.parameters_mut().update(|weights| {
+            optimizer.step(weights, gradient, learning_rate)?;
+            match average {
+                Some(average) => average.update(weights),
+                None => Ok(()),
+            }
         })
+    }
+
+    /// Step size of the epoch's `batch`-th batch, from 0.
+    fn step_size(&self, batch: usize, batches: usize) -> f64 {
+        let step = self.history.epochs.len() * batches + batch;
+        self.learning_rate * self.config.schedule.factor(step, self.config.epochs, batches)
+    }
+
+    /// Lets the network hold the weights' average, or the weights themselves, if there is an average.
+    fn hold_average(&mut self, held: bool) -> Result<()> {
+        let Some(average) = &mut self.average else { return Ok(()) };
+        if held != self.averaged {
+            self.network.parameters_mut().update(|weights| average.exchange(weights))?;
+            self.averaged = held;
+        }
+        Ok(())
     }
 
     /// Loss and accuracy on the validation images.
@@ -235,50 +342,45 @@ impl<N: Network> Trainer<N> {
         }
         Ok(messages)
     }
-}
 
-impl Totals {
-    fn new(device: Device) -> Result<Self> {
-        Ok(Self {
-            loss: Tensor::f_zeros([], (Kind::Double, device))?,
-            correct: Tensor::f_zeros([], (Kind::Int64, device))?,
-            images: 0,
-        })
-    }
-
-    /// Counts a batch: its mean loss, logits [B, 7] and labels [B].
-    fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) -> Result<()> {
-        no_grad(|| {
-            let count = labels.size1()?;
-            let sum = loss.f_to_kind(Kind::Double)?.f_mul_scalar(count as f64)?;
-            let _ = self.loss.f_add_(&sum)?;
-            let right = logits.f_argmax(1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?;
-            let _ = self.correct.f_add_(&right)?;
-            self.images += count as usize;
-            Ok(())
-        })
-    }
-
-    /// Mean loss and accuracy so far; waits for the device.
-    fn read(&self) -> Result<(f64, f64)> {
-        let images = self.images.max(1) as f64;
-        let loss = self.loss.f_double_value(&[])? / images;
-        Ok((loss, self.correct.f_int64_value(&[])? as f64 / images))
+    /// Says what to do where libtorch's own message doesn't.
+    fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Tensor { source, .. } if is_out_of_memory(&source) => Error::Training {
+                epoch: self.history.epochs.len() + 1,
+                problem: format!(
+                    "the device's memory does not suffice for batches of {}",
+                    self.config.batch_size
+                ),
+                hint: format!(
+                    "Try batch_size = {}, or close what else uses the device",
+                    (self.config.batch_size / 2).max(1)
+                ),
+            },
+            other => other,
+        }
     }
 }
 
-/// Mean categorical cross-entropy in nats, f32 [], of logits [B, 7] and labels i64 [B].
-fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    const NO_CLASS: i64 = -100;
-    let mean = tch::Reduction::Mean;
-    Ok(logits.f_cross_entropy_loss(labels, None::<Tensor>, mean, NO_CLASS, 0.0)?)
+/// Whether libtorch ran out of memory; its message is all that tch passes on.
+fn is_out_of_memory(error: &tch::TchError) -> bool {
+    let text = error.to_string();
+    text.contains("out of memory") || text.contains("can't allocate memory")
 }
 
-/// A seed for each epoch, unrelated to its neighbours' (the finaliser of SplitMix64; Steele, Lea
-/// and Flood, "Fast splittable pseudorandom number generators", 2014).
-fn epoch_seed(seed: u64, epoch: usize) -> u64 {
-    let mut z = seed.wrapping_add((epoch as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SeedCnn;
+
+    #[test]
+    fn too_little_memory_names_the_batch_size_to_try() {
+        let config = TrainConfig { batch_size: 1024, ..TrainConfig::default() };
+        let trainer = Trainer::new(SeedCnn::new(Device::Cpu, 1).unwrap(), config).unwrap();
+        // libtorch refuses a petabyte on any machine.
+        let error = Tensor::f_zeros([1 << 50], (Kind::Uint8, Device::Cpu)).unwrap_err();
+        let message = trainer.explain(error.into()).to_string();
+        assert!(message.contains("does not suffice for batches of 1024"), "{message}");
+        assert!(message.contains("Try batch_size = 512"), "{message}");
+    }
 }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use fer_nb::data::Fer2013;
-use fer_nb::error::Result;
+use fer_nb::error::{Error, Result};
 use fer_nb::model::SeedCnn;
-use fer_nb::project::{device, param, runs};
+use fer_nb::project::{Precision, device, param, runs};
 use fer_nb::train::{
-    EarlyStopping, ModelCheckpoint, Monitor, ReduceLrOnPlateau, TrainConfig, Trainer,
+    EarlyStopping, ModelCheckpoint, Monitor, Optimizer, ReduceLrOnPlateau, RunFolder, Schedule,
+    TensorBoard, TrainConfig, Trainer,
 };
 
 /// Trains the seed CNN and leaves a run folder.
@@ -29,9 +30,30 @@ pub struct Args {
     #[arg(long)]
     batch_size: Option<usize>,
 
-    /// Adam's step size [default: 0.001].
+    /// Step size before the schedule [default: 0.001].
     #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
+
+    /// adam, adamw or sgd [default: adam].
+    #[arg(long)]
+    optimizer: Option<String>,
+
+    /// How the learning rate changes: plateau (halved when val_loss stays), constant, cosine or
+    /// one-cycle [default: plateau].
+    #[arg(long)]
+    schedule: Option<String>,
+
+    /// What computes: auto, float32 or bfloat16 [default: auto].
+    #[arg(long)]
+    precision: Option<Precision>,
+
+    /// Largest norm of a step's gradient; 0 does not clip [default: 0].
+    #[arg(long, allow_negative_numbers = true)]
+    clip_norm: Option<f64>,
+
+    /// Decay of the weights' moving average; 0 keeps none [default: 0].
+    #[arg(long, allow_negative_numbers = true)]
+    ema: Option<f64>,
 
     /// Decides weights, shuffling, augmentation and dropout [default: 42].
     #[arg(long)]
@@ -40,6 +62,15 @@ pub struct Args {
     /// Epochs without a better val_loss after which training ends; 0 trains all epochs.
     #[arg(long, default_value_t = 8)]
     patience: usize,
+
+    /// Go on after the last finished epoch of the run, with its own hyperparameters; only --epochs
+    /// may be another.
+    #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "precision", "clip_norm", "ema", "seed"])]
+    resume: bool,
+
+    /// Write event files for TensorBoard into the run's folder, below logs/.
+    #[arg(long)]
+    tensorboard: bool,
 
     /// Leave training images out whose exact copy is among the test images.
     #[arg(long)]
@@ -51,15 +82,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let defaults = TrainConfig::default();
-    let config = TrainConfig {
-        epochs: args.epochs.map_or_else(|| param("epochs", defaults.epochs), Ok)?,
-        batch_size: args.batch_size.map_or_else(|| param("batch_size", defaults.batch_size), Ok)?,
-        learning_rate: args
-            .learning_rate
-            .map_or_else(|| param("learning_rate", defaults.learning_rate), Ok)?,
-        seed: args.seed.map_or_else(|| param("seed", defaults.seed), Ok)?,
-        ..defaults
+    let folder = runs(&args.run);
+    let (config, plateau) = match args.resume {
+        true => resumed(args, &RunFolder::at(&folder))?,
+        false => chosen(args)?,
     };
     config.validate()?;
     let mut data = Fer2013::open_or(args.data.as_deref())?;
@@ -67,15 +93,23 @@ pub fn run(args: &Args) -> Result<()> {
         data = data.without_leaks()?;
     }
     crate::say(&format!("{data}\n"))?;
-    let folder = runs(&args.run);
-    let network = SeedCnn::new(device(), config.seed)?;
-    let mut trainer = Trainer::new(network, config)?
-        .run(&folder)
-        .callback(ReduceLrOnPlateau::on(Monitor::ValLoss).factor(0.5).patience(3))
-        .callback(ModelCheckpoint::best(Monitor::ValLoss, &folder));
+    let device = device();
+    let network = SeedCnn::new(device, config.seed)?;
+    crate::say(&format!("computing in {}\n", config.precision.report(device)))?;
+    let mut trainer = Trainer::new(network, config)?.run(&folder);
+    if plateau {
+        trainer = trainer.callback(ReduceLrOnPlateau::on(Monitor::ValLoss).factor(0.5).patience(3));
+    }
+    trainer = trainer.callback(ModelCheckpoint::best(Monitor::ValLoss, &folder));
     if args.patience > 0 {
         let stopping = EarlyStopping::on(Monitor::ValLoss).patience(args.patience);
         trainer = trainer.callback(stopping.restore_best_weights());
+    }
+    if args.tensorboard {
+        trainer = trainer.callback(TensorBoard::new(folder.join("logs")));
+    }
+    if args.resume {
+        trainer = trainer.resume();
     }
     let history = trainer.fit(&data)?;
     crate::say(&format!("{history}\nrun folder {}\n", folder.display()))?;
@@ -83,4 +117,52 @@ pub fn run(args: &Args) -> Result<()> {
         crate::write_json(path, &history.epochs)?;
     }
     Ok(())
+}
+
+/// What the arguments, the environment and the defaults say, and whether plateaus reduce the
+/// learning rate.
+fn chosen(args: &Args) -> Result<(TrainConfig, bool)> {
+    let defaults = TrainConfig::default();
+    let schedule = text(&args.schedule, "schedule", "plateau")?;
+    let plateau = schedule.eq_ignore_ascii_case("plateau");
+    let config = TrainConfig {
+        epochs: args.epochs.map_or_else(|| param("epochs", defaults.epochs), Ok)?,
+        batch_size: args.batch_size.map_or_else(|| param("batch_size", defaults.batch_size), Ok)?,
+        learning_rate: args
+            .learning_rate
+            .map_or_else(|| param("learning_rate", defaults.learning_rate), Ok)?,
+        optimizer: match text(&args.optimizer, "optimizer", "adam")?.to_lowercase().as_str() {
+            "adam" => Optimizer::adam(),
+            "adamw" => Optimizer::adamw(0.01),
+            "sgd" => Optimizer::sgd(0.9),
+            other => return Err(Error::config("optimizer", other, "adam, adamw or sgd")),
+        },
+        schedule: match plateau {
+            true => Schedule::Constant,
+            false => schedule.parse().map_err(|_| {
+                Error::config("schedule", &schedule, "plateau, constant, cosine or one-cycle")
+            })?,
+        },
+        clip_norm: args.clip_norm.map_or_else(|| param("clip_norm", defaults.clip_norm), Ok)?,
+        ema: args.ema.map_or_else(|| param("ema", defaults.ema), Ok)?,
+        precision: args.precision.map_or_else(|| param("precision", defaults.precision), Ok)?,
+        seed: args.seed.map_or_else(|| param("seed", defaults.seed), Ok)?,
+        ..defaults
+    };
+    Ok((config, plateau))
+}
+
+/// What the run that is resumed says.
+fn resumed(args: &Args, run: &RunFolder) -> Result<(TrainConfig, bool)> {
+    let mut config = run.config()?.train;
+    config.epochs = args.epochs.map_or_else(|| param("epochs", config.epochs), Ok)?;
+    let plateau = match &args.schedule {
+        Some(schedule) => schedule.eq_ignore_ascii_case("plateau"),
+        None => config.schedule == Schedule::Constant,
+    };
+    Ok((config, plateau))
+}
+
+fn text(argument: &Option<String>, name: &str, default: &str) -> Result<String> {
+    argument.clone().map_or_else(|| param(name, default.to_string()), Ok)
 }

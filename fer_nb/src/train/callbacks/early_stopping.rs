@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Callback, EpochEnd, Monitor};
+use super::{Callback, CallbackState, EpochEnd, Monitor};
 use crate::error::{Error, Result};
 use crate::model::Network;
 
@@ -104,5 +104,24 @@ impl Callback for EarlyStopping {
         let Some((epoch, weights)) = &self.best_weights else { return Ok(None) };
         network.parameters_mut().restore(weights)?;
         Ok(Some(format!("EarlyStopping put the weights of epoch {epoch} back, the best one")))
+    }
+
+    fn state(&self) -> Result<CallbackState> {
+        let (epoch, weights) = match &self.best_weights {
+            Some((epoch, weights)) => (Some(*epoch), Some(weights)),
+            None => (None, None),
+        };
+        Ok(CallbackState::default()
+            .value("best", self.best)?
+            .value("waited", Some(self.waited))?
+            .value("best_epoch", epoch)?
+            .tensor("best_weights", weights))
+    }
+
+    fn restore(&mut self, state: &CallbackState) -> Result<()> {
+        self.best = state.get("best")?;
+        self.waited = state.get("waited")?.unwrap_or(0);
+        self.best_weights = state.get("best_epoch")?.zip(state.get_tensor("best_weights"));
+        Ok(())
     }
 }

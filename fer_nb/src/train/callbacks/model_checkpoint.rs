@@ -1,25 +1,37 @@
-//! [`ModelCheckpoint`]: keeps the best epoch's weights on disk.
+//! [`ModelCheckpoint`]: keeps weights on disk.
 
 use std::path::PathBuf;
 
-use super::{Callback, EpochEnd, Monitor};
-use crate::error::Result;
+use super::{Callback, CallbackState, EpochEnd, Monitor};
+use crate::error::{Error, Result};
 use crate::model::weights;
 
-/// Keras' `ModelCheckpoint` with `save_best_only` and `save_weights_only`: writes
-/// `best.safetensors` into a run folder whenever the figure beats all epochs before. The file
-/// before is kept until the new one is whole on disk.
+/// Keras' `ModelCheckpoint` with `save_weights_only`. A file that is replaced is kept until the new
+/// one is whole on disk.
 #[derive(Debug)]
 pub struct ModelCheckpoint {
-    monitor: Monitor,
-    path: PathBuf,
-    best: Option<f64>,
+    run: PathBuf,
+    keep: Keep,
+}
+
+#[derive(Debug)]
+enum Keep {
+    /// `best.safetensors`, whenever the figure beats all epochs before.
+    Best { monitor: Monitor, best: Option<f64> },
+    /// `epoch-010.safetensors`, after every n-th epoch.
+    Every { epochs: usize },
 }
 
 impl ModelCheckpoint {
-    /// Watches `monitor` and writes into the folder `run`.
+    /// Keras' `save_best_only`: watches `monitor` and writes `best.safetensors` into the folder `run`.
     pub fn best(monitor: Monitor, run: impl Into<PathBuf>) -> Self {
-        Self { monitor, path: run.into().join("best.safetensors"), best: None }
+        Self { run: run.into(), keep: Keep::Best { monitor, best: None } }
+    }
+
+    /// Writes `epoch-010.safetensors` and the like into the folder `run` after every `epochs`-th
+    /// epoch; 1 or more.
+    pub fn every(epochs: usize, run: impl Into<PathBuf>) -> Self {
+        Self { run: run.into(), keep: Keep::Every { epochs } }
     }
 }
 
@@ -28,11 +40,45 @@ impl Callback for ModelCheckpoint {
         "ModelCheckpoint"
     }
 
+    fn validate(&self) -> Result<()> {
+        match self.keep {
+            Keep::Every { epochs: 0 } => {
+                Err(Error::config("ModelCheckpoint.every", 0, "1 epoch or more"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
-        let value = self.monitor.of(&epoch.record);
-        if self.monitor.improves(value, self.best, 0.0) {
-            weights::save(epoch.network, &self.path)?;
-            self.best = Some(value);
+        match &mut self.keep {
+            Keep::Best { monitor, best } => {
+                let value = monitor.of(&epoch.record);
+                if monitor.improves(value, *best, 0.0) {
+                    weights::save(epoch.network, self.run.join("best.safetensors"))?;
+                    *best = Some(value);
+                }
+            }
+            Keep::Every { epochs } => {
+                let number = epoch.record.epoch;
+                if number % *epochs == 0 {
+                    let file = format!("epoch-{number:03}.safetensors");
+                    weights::save(epoch.network, self.run.join(file))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<CallbackState> {
+        match self.keep {
+            Keep::Best { best, .. } => CallbackState::default().value("best", best),
+            Keep::Every { .. } => Ok(CallbackState::default()),
+        }
+    }
+
+    fn restore(&mut self, state: &CallbackState) -> Result<()> {
+        if let Keep::Best { best, .. } = &mut self.keep {
+            *best = state.get("best")?;
         }
         Ok(())
     }

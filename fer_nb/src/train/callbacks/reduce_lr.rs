@@ -1,6 +1,6 @@
 //! [`ReduceLrOnPlateau`]: smaller steps when a figure stops getting better.
 
-use super::{Callback, EpochEnd, Monitor};
+use super::{Callback, CallbackState, EpochEnd, Monitor};
 use crate::error::{Error, Result};
 
 /// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than
@@ -105,6 +105,20 @@ impl Callback for ReduceLrOnPlateau {
                 ));
             }
         }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<CallbackState> {
+        CallbackState::default()
+            .value("best", self.best)?
+            .value("waited", Some(self.waited))?
+            .value("cooling", Some(self.cooling))
+    }
+
+    fn restore(&mut self, state: &CallbackState) -> Result<()> {
+        self.best = state.get("best")?;
+        self.waited = state.get("waited")?.unwrap_or(0);
+        self.cooling = state.get("cooling")?.unwrap_or(0);
         Ok(())
     }
 }

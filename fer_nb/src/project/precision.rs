@@ -1,0 +1,120 @@
+//! [`Precision`]: the kind of number that training computes in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind};
+
+use super::device::compute_capability;
+use crate::error::{Error, Result};
+
+/// What a training step computes in. Whatever it is, the weights that are kept are float32: bfloat16
+/// works on a copy of them, which each step refreshes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// bfloat16 where the processor or GPU multiplies in it, else float32.
+    #[default]
+    Auto,
+    /// 24 bits of mantissa.
+    Float32,
+    /// 8 bits of mantissa, float32's range: half the bytes, and two to sixteen times the arithmetic
+    /// where the hardware has it.
+    Bfloat16,
+}
+
+impl Precision {
+    /// The kind that this means on a device: [`Kind::Float`] or [`Kind::BFloat16`].
+    pub fn kind(self, device: Device) -> Kind {
+        match self {
+            Precision::Float32 => Kind::Float,
+            Precision::Bfloat16 => Kind::BFloat16,
+            Precision::Auto if computes_in_bfloat16(device) => Kind::BFloat16,
+            Precision::Auto => Kind::Float,
+        }
+    }
+
+    /// What this means on a device, in words for a report: "bfloat16 (auto)".
+    pub fn report(self, device: Device) -> String {
+        let name = match self.kind(device) {
+            Kind::BFloat16 => Precision::Bfloat16,
+            _ => Precision::Float32,
+        };
+        match self {
+            Precision::Auto => format!("{name} (auto)"),
+            _ => name.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::Auto => "auto",
+            Precision::Float32 => "float32",
+            Precision::Bfloat16 => "bfloat16",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Precision::Auto),
+            "float32" | "f32" => Ok(Precision::Float32),
+            "bfloat16" | "bf16" => Ok(Precision::Bfloat16),
+            _ => Err(Error::config("precision", name, "auto, float32 or bfloat16")),
+        }
+    }
+}
+
+/// Whether bfloat16 is arithmetic of the hardware's own there. Where it isn't, libtorch computes in
+/// it all the same, by conversion, and slower than in float32.
+fn computes_in_bfloat16(device: Device) -> bool {
+    /// Ampere, the first generation of GPUs with it.
+    const AMPERE: i32 = 8;
+    match device {
+        Device::Cpu => cpu_computes_in_bfloat16(),
+        Device::Cuda(index) => compute_capability(index).is_some_and(|(major, _)| major >= AMPERE),
+        _ => false,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_computes_in_bfloat16() -> bool {
+    std::arch::is_x86_feature_detected!("avx512bf16")
+}
+
+#[cfg(target_arch = "aarch64")]
+fn cpu_computes_in_bfloat16() -> bool {
+    std::arch::is_aarch64_feature_detected!("bf16")
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn cpu_computes_in_bfloat16() -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_unknown_ones_answered_with_the_list() {
+        assert_eq!("bf16".parse::<Precision>().unwrap(), Precision::Bfloat16);
+        assert_eq!("Float32".parse::<Precision>().unwrap(), Precision::Float32);
+        let message = "half".parse::<Precision>().unwrap_err().to_string();
+        assert_eq!(message, "precision = half: expected auto, float32 or bfloat16");
+    }
+
+    #[test]
+    fn auto_says_what_it_chose() {
+        let report = Precision::Auto.report(Device::Cpu);
+        assert!(["float32 (auto)", "bfloat16 (auto)"].contains(&report.as_str()), "{report}");
+        assert_eq!(Precision::Float32.report(Device::Cpu), "float32");
+        assert_eq!(Precision::Bfloat16.kind(Device::Cpu), Kind::BFloat16);
+    }
+}

@@ -1,0 +1,68 @@
+//! [`CsvLogger`]: a row an epoch in a file of one's own.
+
+use std::path::{Path, PathBuf};
+
+use super::{Callback, EpochEnd, TrainBegin};
+use crate::error::{Error, Result};
+use crate::train::history::{EpochRecord, History};
+
+/// Keras' `CSVLogger`: writes each epoch's figures to a file, with the columns of `history.csv`.
+#[derive(Debug)]
+pub struct CsvLogger {
+    path: PathBuf,
+    append: bool,
+    /// Rows that the file has.
+    rows: Vec<EpochRecord>,
+}
+
+impl CsvLogger {
+    /// Writes to this file; one that is there is replaced.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), append: false, rows: Vec::new() }
+    }
+
+    /// Keeps the rows that the file has, as Keras' `append=True` does.
+    pub fn append(mut self) -> Self {
+        self.append = true;
+        self
+    }
+
+    /// Where the rows go.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Callback for CsvLogger {
+    fn name(&self) -> &'static str {
+        "CSVLogger"
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.path.is_dir() {
+            let path = self.path.display();
+            return Err(Error::config("CSVLogger.path", path, "a file, not a folder"));
+        }
+        Ok(())
+    }
+
+    fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
+        // When training goes on, the epochs so far belong to it.
+        self.rows = match self.append && self.path.is_file() {
+            true => History::load(&self.path, "")?.epochs,
+            false => Vec::new(),
+        };
+        for record in &begin.history.epochs {
+            if !self.rows.contains(record) {
+                self.rows.push(*record);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+        self.rows.push(epoch.record);
+        // Written whole each time: a few kilobytes, and never half a row.
+        History { epochs: self.rows.clone(), ..History::default() }.save(&self.path)
+    }
+}

@@ -1,0 +1,48 @@
+//! [`CallbackState`]: what a callback remembers, in a form that can be saved.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tch::Tensor;
+
+use crate::error::{Error, Result};
+
+/// Named values and tensors of a callback, for the checkpoint. Values are whatever TOML can hold;
+/// floating-point numbers keep every bit.
+#[derive(Debug, Default)]
+pub struct CallbackState {
+    /// By name.
+    pub values: toml::Table,
+    /// By name; on any device.
+    pub tensors: Vec<(String, Tensor)>,
+}
+
+impl CallbackState {
+    /// Adds a value; `None` adds nothing.
+    pub fn value(mut self, name: &str, value: Option<impl Serialize>) -> Result<Self> {
+        if let Some(value) = value {
+            let value = toml::Value::try_from(value)
+                .map_err(|error| Error::config(name, error, "a value that TOML can hold"))?;
+            self.values.insert(name.to_string(), value);
+        }
+        Ok(self)
+    }
+
+    /// Adds a tensor; `None` adds nothing.
+    pub fn tensor(mut self, name: &str, tensor: Option<&Tensor>) -> Self {
+        self.tensors.extend(tensor.map(|tensor| (name.to_string(), tensor.shallow_clone())));
+        self
+    }
+
+    /// A value by name; `None` where nothing was saved under it.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let Some(value) = self.values.get(name) else { return Ok(None) };
+        let read = value.clone().try_into::<T>();
+        read.map(Some).map_err(|error| Error::config(name, value, error.message()))
+    }
+
+    /// A tensor by name; `None` where none was saved under it.
+    pub fn get_tensor(&self, name: &str) -> Option<Tensor> {
+        let found = self.tensors.iter().find(|(other, _)| other == name);
+        found.map(|(_, tensor)| tensor.shallow_clone())
+    }
+}

@@ -1,0 +1,50 @@
+//! [`TerminateOnNan`]: ends training when the loss is no number any more.
+
+use tch::Device;
+
+use super::{BatchEnd, Callback, EpochEnd};
+use crate::error::{Error, Result};
+
+/// Keras' `TerminateOnNaN`: no later step can mend a loss that is NaN or infinite. Every trainer has
+/// one from the start; the weights are those before the bad batch.
+///
+/// A CPU has each batch's loss at once. A GPU would have to wait for it, so there every 50th is
+/// looked at.
+#[derive(Debug, Default)]
+pub struct TerminateOnNan;
+
+const EVERY_ON_GPU: usize = 50;
+
+impl Callback for TerminateOnNan {
+    fn name(&self) -> &'static str {
+        "TerminateOnNaN"
+    }
+
+    fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
+        let due = batch.loss.device() == Device::Cpu
+            || batch.batch % EVERY_ON_GPU == 0
+            || batch.batch == batch.batches;
+        if !due {
+            return Ok(());
+        }
+        let loss = batch.loss.f_double_value(&[])?;
+        if loss.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Training {
+            epoch: batch.epoch,
+            problem: format!(
+                "the loss became {loss} at learning rate {} in batch {} of {}",
+                batch.learning_rate, batch.batch, batch.batches
+            ),
+            hint: format!(
+                "Try a learning rate of {:.1e}, or clip_norm = 1. The best weights so far are kept",
+                batch.learning_rate / 10.0
+            ),
+        })
+    }
+
+    fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! [`WeightAverage`]: an exponential moving average of the weights.
+
+use tch::{Tensor, no_grad};
+
+use super::slab;
+use crate::error::{Error, Result};
+
+/// A moving average of the weights (Polyak and Juditsky, "Acceleration of Stochastic Approximation by
+/// Averaging", 1992). It is calmer than the weights themselves and often classifies better.
+///
+/// The first steps decay faster, `min(decay, (1 + step) / (10 + step))`, as TensorFlow's
+/// `ExponentialMovingAverage` does it, so that the initial weights are soon forgotten.
+#[derive(Debug)]
+pub struct WeightAverage {
+    decay: f64,
+    steps: u32,
+    /// [P]
+    average: Tensor,
+}
+
+impl WeightAverage {
+    /// Starts at `parameters` [P]. `decay` is at least 0 and below 1.
+    pub fn new(decay: f64, parameters: &Tensor) -> Result<Self> {
+        Ok(Self { decay, steps: 0, average: parameters.f_detach_copy()? })
+    }
+
+    /// Takes in the weights [P] that a step left.
+    pub fn update(&mut self, parameters: &Tensor) -> Result<()> {
+        self.steps += 1;
+        let step = f64::from(self.steps);
+        let decay = self.decay.min((1.0 + step) / (10.0 + step));
+        let size = parameters.size1()?;
+        let slab = slab(parameters).min(size).max(1);
+        no_grad(|| {
+            let mut start = 0;
+            while start < size {
+                let length = slab.min(size - start);
+                let mut part = self.average.f_narrow(0, start, length)?;
+                let _ = part.f_lerp_(&parameters.f_narrow(0, start, length)?, 1.0 - decay)?;
+                start += length;
+            }
+            Ok(())
+        })
+    }
+
+    /// Swaps the average with `parameters` [P]: to validate with it, and back.
+    pub fn exchange(&mut self, parameters: &mut Tensor) -> Result<()> {
+        no_grad(|| {
+            let weights = parameters.f_detach_copy()?;
+            parameters.f_copy_(&self.average)?;
+            self.average.f_copy_(&weights)?;
+            Ok(())
+        })
+    }
+
+    /// Steps so far.
+    pub fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// The average, or the weights while the two are exchanged: [P].
+    pub fn tensor(&self) -> &Tensor {
+        &self.average
+    }
+
+    /// Puts a saved state back.
+    pub fn restore(&mut self, steps: u32, average: &Tensor) -> Result<()> {
+        if average.size() != self.average.size() {
+            let expected = format!("shape {:?}", self.average.size());
+            return Err(Error::config("ema", format!("shape {:?}", average.size()), expected));
+        }
+        no_grad(|| self.average.f_copy_(average))?;
+        self.steps = steps;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_average_follows_its_formula_and_can_be_exchanged() {
+        let mut weights = Tensor::from_slice(&[0.0f64]);
+        let mut average = WeightAverage::new(0.5, &weights).unwrap();
+        let mut expected = 0.0;
+        for step in 1..=20 {
+            let _ = weights.fill_(f64::from(step));
+            average.update(&weights).unwrap();
+            let decay = f64::min(0.5, (1.0 + f64::from(step)) / (10.0 + f64::from(step)));
+            expected = decay * expected + (1.0 - decay) * f64::from(step);
+        }
+        average.exchange(&mut weights).unwrap();
+        assert!((weights.double_value(&[0]) - expected).abs() < 1e-12);
+        assert_eq!(average.tensor().double_value(&[0]), 20.0);
+        average.exchange(&mut weights).unwrap();
+        assert_eq!(weights.double_value(&[0]), 20.0);
+    }
+}

@@ -1,0 +1,37 @@
+//! Optimizers on one flat parameter buffer: a step is a handful of operations on whole tensors,
+//! whatever the number of layers, and the state is a few tensors that can be saved.
+
+mod average;
+mod optimizer;
+mod state;
+
+pub use average::WeightAverage;
+pub use optimizer::Optimizer;
+pub use state::OptimizerState;
+
+use tch::{Device, Tensor, no_grad};
+
+use crate::error::Result;
+
+/// Scales a gradient [P] in place so that its Euclidean norm is at most `max_norm`, as PyTorch's
+/// `clip_grad_norm_` does; nothing waits for the device.
+pub fn clip_norm(gradient: &mut Tensor, max_norm: f64) -> Result<()> {
+    no_grad(|| {
+        // The norm in float32 of a float32 gradient: PyTorch's 1e-6 keeps a zero gradient zero.
+        let norm = gradient.f_norm_scalaropt_dtype(2.0, gradient.kind())?;
+        let scale = norm.f_add_scalar(1e-6)?.f_reciprocal()?.f_mul_scalar(max_norm)?;
+        let _ = gradient.f_mul_(&scale.f_clamp_max(1.0)?)?;
+        Ok(())
+    })
+}
+
+/// Elements that a step works on at once. Several operations follow each other on the same numbers;
+/// on a CPU they find them in the cache when the slab is small, and a GPU launches least when it is
+/// the whole buffer.
+fn slab(parameters: &Tensor) -> i64 {
+    const IN_CACHE: i64 = 64 * 1024;
+    match parameters.device() {
+        Device::Cpu => IN_CACHE,
+        _ => i64::MAX,
+    }
+}

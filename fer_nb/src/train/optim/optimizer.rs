@@ -1,0 +1,164 @@
+//! [`Optimizer`]: which optimizer, and its hyperparameters.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// How a step follows from a gradient. The learning rate is not among these: schedules and callbacks
+/// change it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Optimizer {
+    /// Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
+    Adam {
+        /// Decay of the mean of gradients, a step; at least 0 and below 1.
+        beta1: f64,
+        /// Decay of the mean of squared gradients, a step; at least 0 and below 1.
+        beta2: f64,
+        /// Added to the root of the second mean; above 0.
+        epsilon: f64,
+        /// Times the weights, added to the gradient (L2 regularisation); 0 or more.
+        weight_decay: f64,
+    },
+    /// Adam whose weight decay shrinks the weights themselves, apart from the gradient (Loshchilov
+    /// and Hutter, "Decoupled Weight Decay Regularization", 2019).
+    AdamW {
+        /// As Adam's.
+        beta1: f64,
+        /// As Adam's.
+        beta2: f64,
+        /// As Adam's.
+        epsilon: f64,
+        /// Share of each weight that a step takes away, times the learning rate; 0 or more.
+        weight_decay: f64,
+    },
+    /// Stochastic gradient descent with momentum, as PyTorch defines it: the velocity is the decayed
+    /// sum of gradients, and the learning rate multiplies the velocity.
+    Sgd {
+        /// Decay of the velocity, a step; at least 0 and below 1. 0 is plain gradient descent.
+        momentum: f64,
+        /// Looks ahead along the velocity (Sutskever et al., "On the importance of initialization
+        /// and momentum in deep learning", 2013).
+        nesterov: bool,
+        /// Times the weights, added to the gradient; 0 or more.
+        weight_decay: f64,
+    },
+}
+
+impl Optimizer {
+    /// Adam with Keras' defaults: beta1 0.9, beta2 0.999, epsilon 1e-7, no weight decay.
+    pub const fn adam() -> Self {
+        Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0 }
+    }
+
+    /// AdamW with Adam's defaults and this weight decay (PyTorch's default is 0.01).
+    pub const fn adamw(weight_decay: f64) -> Self {
+        Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay }
+    }
+
+    /// SGD with Nesterov momentum and no weight decay.
+    pub const fn sgd(momentum: f64) -> Self {
+        Optimizer::Sgd { momentum, nesterov: true, weight_decay: 0.0 }
+    }
+
+    /// The optimizer's name: "Adam".
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Optimizer::Adam { .. } => "Adam",
+            Optimizer::AdamW { .. } => "AdamW",
+            Optimizer::Sgd { .. } => "SGD",
+        }
+    }
+
+    /// Names the first hyperparameter outside its range.
+    pub fn validate(&self) -> Result<()> {
+        let check = |ok: bool, field: &str, value: f64, expected: &str| {
+            let field = format!("optimizer.{field}");
+            if ok { Ok(()) } else { Err(Error::config(field, value, expected)) }
+        };
+        let decay = |field, value| {
+            check((0.0..1.0).contains(&value), field, value, "at least 0 and below 1")
+        };
+        let positive = |field, value: f64| {
+            check(value.is_finite() && value > 0.0, field, value, "a number above 0")
+        };
+        let not_negative = |field, value: f64| {
+            check(value.is_finite() && value >= 0.0, field, value, "a number, 0 or more")
+        };
+        match *self {
+            Optimizer::Adam { beta1, beta2, epsilon, weight_decay }
+            | Optimizer::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                decay("beta1", beta1)?;
+                decay("beta2", beta2)?;
+                positive("epsilon", epsilon)?;
+                not_negative("weight_decay", weight_decay)
+            }
+            Optimizer::Sgd { momentum, nesterov, weight_decay } => {
+                decay("momentum", momentum)?;
+                let ok = !nesterov || momentum > 0.0;
+                check(ok, "momentum", momentum, "above 0, since nesterov needs it")?;
+                not_negative("weight_decay", weight_decay)
+            }
+        }
+    }
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self::adam()
+    }
+}
+
+impl fmt::Display for Optimizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Optimizer::Adam { beta1, beta2, epsilon, weight_decay }
+            | Optimizer::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                write!(f, "{name}, betas {beta1} and {beta2}, epsilon {epsilon:e}")?;
+                write_decay(f, *weight_decay)
+            }
+            Optimizer::Sgd { momentum, nesterov, weight_decay } => {
+                let kind = if *nesterov { "Nesterov momentum" } else { "momentum" };
+                write!(f, "{name}, {kind} {momentum}")?;
+                write_decay(f, *weight_decay)
+            }
+        }
+    }
+}
+
+fn write_decay(f: &mut fmt::Formatter<'_>, weight_decay: f64) -> fmt::Result {
+    if weight_decay == 0.0 { Ok(()) } else { write!(f, ", weight decay {weight_decay}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_out_of_range_is_named() {
+        let message = |optimizer: Optimizer| optimizer.validate().unwrap_err().to_string();
+        assert_eq!(
+            message(Optimizer::adamw(-1.0)),
+            "optimizer.weight_decay = -1: expected a number, 0 or more"
+        );
+        assert_eq!(
+            message(Optimizer::sgd(0.0)),
+            "optimizer.momentum = 0: expected above 0, since nesterov needs it"
+        );
+        let Optimizer::Adam { beta1, beta2, weight_decay, .. } = Optimizer::adam() else {
+            unreachable!()
+        };
+        let adam = Optimizer::Adam { beta1, beta2, epsilon: f64::NAN, weight_decay };
+        assert_eq!(message(adam), "optimizer.epsilon = NaN: expected a number above 0");
+    }
+
+    #[test]
+    fn the_config_file_names_it() {
+        let text = toml::to_string(&Optimizer::sgd(0.9)).unwrap();
+        assert!(text.starts_with("name = \"sgd\"\nmomentum = 0.9\n"), "{text}");
+        assert_eq!(toml::from_str::<Optimizer>(&text).unwrap(), Optimizer::sgd(0.9));
+    }
+}

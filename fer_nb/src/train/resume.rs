@@ -1,0 +1,122 @@
+//! Saving a run after each epoch, and going on from there as if nothing had happened.
+
+use std::path::Path;
+
+use super::callbacks::CallbackState;
+use super::checkpoint::{Checkpoint, RunState, SavedCallback};
+use super::run::RunConfig;
+use super::trainer::Trainer;
+use crate::error::{Error, Result};
+use crate::model::Network;
+
+impl<N: Network> Trainer<N> {
+    /// Writes `history.csv` and the checkpoint, if there is a run folder. The network holds the
+    /// weights that are trained, not their average.
+    pub(super) fn save(&self, run: &RunConfig, stopped: &Option<String>) -> Result<()> {
+        let Some(folder) = &self.run else { return Ok(()) };
+        folder.save_history(&self.history)?;
+        self.checkpoint(run, stopped)?.save(folder.checkpoint())
+    }
+
+    fn checkpoint(&self, run: &RunConfig, stopped: &Option<String>) -> Result<Checkpoint> {
+        let mut tensors = Vec::new();
+        for (name, tensor) in self.network.parameters().named_tensors()? {
+            tensors.push((format!("network.{name}"), tensor));
+        }
+        for (name, tensor) in self.optimizer.tensors() {
+            tensors.push((format!("optimizer.{name}"), tensor.shallow_clone()));
+        }
+        if let Some(average) = &self.average {
+            tensors.push(("ema".to_string(), average.tensor().shallow_clone()));
+        }
+        let mut callbacks = Vec::new();
+        for (index, callback) in self.callbacks.iter().enumerate() {
+            let state = callback.state()?;
+            for (name, tensor) in state.tensors {
+                tensors.push((format!("callback.{index}.{name}"), tensor));
+            }
+            callbacks.push(SavedCallback { name: callback.name().into(), values: state.values });
+        }
+        let state = RunState {
+            learning_rate: self.learning_rate,
+            optimizer_steps: self.optimizer.steps(),
+            ema_steps: self.average.as_ref().map_or(0, |average| average.steps()),
+            stopped: stopped.clone(),
+            run: run.clone(),
+            epochs: self.history.epochs.clone(),
+            callbacks,
+        };
+        Ok(Checkpoint { state, tensors })
+    }
+
+    /// Goes on from the run folder's checkpoint; returns a line for the user. Where
+    /// [`Trainer::resume`] insists on it, not being able to is an error; otherwise the line says why
+    /// training begins anew.
+    pub(super) fn resume_from_run(&mut self, run: &RunConfig) -> Result<String> {
+        let insists = self.resume;
+        let Some(folder) = self.run.clone() else {
+            let expected = "a trainer with a run folder: .run(runs(\"baseline\"))";
+            return Err(Error::config("resume", "no run folder", expected));
+        };
+        let path = folder.checkpoint();
+        if !insists && !path.is_file() {
+            return Ok("no run to go on from: training begins".into());
+        }
+        let checkpoint = Checkpoint::load(&path)?;
+        let state = &checkpoint.state;
+        let done = state.epochs.len();
+        let names = |names: Vec<&str>| format!("[{}]", names.join(", "));
+        let then = names(state.callbacks.iter().map(|saved| saved.name.as_str()).collect());
+        let now = names(self.callbacks.iter().map(|callback| callback.name()).collect());
+        let difference = state
+            .run
+            .difference(run)
+            .or_else(|| (then != now).then(|| format!("callbacks were {then} and are now {now}")));
+        if let Some(difference) = difference {
+            if insists {
+                let hint = "Resume it as it was, or train anew without resuming.";
+                return Err(Error::weights(&path, format!("another run: {difference}"), hint));
+            }
+            return Ok(format!(
+                "training begins anew, since the run before is another: {difference}"
+            ));
+        }
+        let finished = state.stopped.is_some() || done >= self.config.epochs;
+        if finished && !insists {
+            return Ok("the run before is finished: training begins anew".into());
+        }
+        self.take_over(&checkpoint, &path)?;
+        Ok(format!("going on after epoch {done} of {}", folder.path().display()))
+    }
+
+    fn take_over(&mut self, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+        let state = &checkpoint.state;
+        let weights = checkpoint.tensors_below("network.");
+        self.network.parameters_mut().load_named(&weights, path)?;
+        let moments = checkpoint.tensors_below("optimizer.");
+        self.optimizer.restore(state.optimizer_steps, &moments)?;
+        if let Some(average) = &mut self.average {
+            let saved = checkpoint.tensors_below("ema");
+            let Some((_, tensor)) = saved.first() else {
+                return Err(Error::weights(path, "no 'ema' in it", "Train anew."));
+            };
+            average.restore(state.ema_steps, tensor)?;
+        }
+        let device = self.network.parameters().device();
+        for (index, (callback, saved)) in
+            self.callbacks.iter_mut().zip(&state.callbacks).enumerate()
+        {
+            let tensors = checkpoint.tensors_below(&format!("callback.{index}."));
+            let tensors = tensors
+                .into_iter()
+                .map(|(name, tensor)| Ok((name, tensor.f_to_device(device)?)))
+                .collect::<Result<_>>()?;
+            let values = saved.values.clone();
+            callback.restore(&CallbackState { values, tensors })?;
+        }
+        self.learning_rate = state.learning_rate;
+        self.history.epochs = state.epochs.clone();
+        self.history.stopped = state.stopped.clone();
+        Ok(())
+    }
+}

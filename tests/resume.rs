@@ -1,0 +1,266 @@
+//! Runs that are cut off and go on: by Stop, by a new process, by SIGKILL.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use fer_nb::data::{Fer2013, SampleConfig};
+use fer_nb::error::Result;
+use fer_nb::model::Network;
+use fer_nb::prelude::*;
+use fer_nb::train::{Checkpoint, RunState};
+use signal_hook::consts::SIGINT;
+use tch::{Device, Kind, Tensor};
+
+/// One training at a time: libtorch has one random generator for the whole process.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn data() -> Fer2013 {
+    Fer2013::sample(SampleConfig { seed: 7, train: 140, test: 35 }).unwrap()
+}
+
+/// All that a checkpoint has to bring back: an average, a schedule, callbacks with memory.
+fn config(epochs: usize) -> TrainConfig {
+    TrainConfig {
+        epochs,
+        batch_size: 32,
+        ema: 0.9,
+        clip_norm: 1.0,
+        optimizer: Optimizer::adamw(0.01),
+        ..TrainConfig::default()
+    }
+}
+
+fn trainer(config: TrainConfig, folder: &Path) -> Trainer<SeedCnn> {
+    Trainer::new(SeedCnn::new(Device::Cpu, config.seed).unwrap(), config)
+        .unwrap()
+        .run(folder)
+        .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(1).cooldown(1))
+        .callback(ModelCheckpoint::best(ValLoss, folder))
+        .callback(EarlyStopping::on(ValLoss).patience(9).restore_best_weights())
+}
+
+/// Weights, optimizer, average, callbacks and history without the wall-clock seconds.
+fn contents(folder: &Path) -> (RunState, Vec<(String, Tensor)>) {
+    let Checkpoint { mut state, mut tensors } =
+        Checkpoint::load(RunFolder::at(folder).checkpoint()).unwrap();
+    for epoch in &mut state.epochs {
+        epoch.seconds = 0.0;
+    }
+    state.run.train.epochs = 0;
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    (state, tensors)
+}
+
+#[track_caller]
+fn assert_same(one: &Path, other: &Path) {
+    let ((state, tensors), (other_state, other_tensors)) = (contents(one), contents(other));
+    assert_eq!(state, other_state);
+    assert_eq!(tensors.len(), other_tensors.len());
+    for ((name, tensor), (other_name, other_tensor)) in tensors.iter().zip(&other_tensors) {
+        assert_eq!(name, other_name);
+        assert_eq!(tensor, other_tensor, "{name} differs");
+    }
+}
+
+#[test]
+fn a_new_process_goes_on_as_if_nothing_had_happened() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
+    let data = data();
+    let mut unbroken = trainer(config(4), &whole);
+    let history = unbroken.fit(&data).unwrap();
+    // Everything of the first trainer is dropped; only the folder stays.
+    trainer(config(2), &cut).fit(&data).unwrap();
+    let mut resumed = trainer(config(4), &cut).resume();
+    let resumed_history = resumed.fit(&data).unwrap();
+    assert_same(&whole, &cut);
+    assert_eq!(resumed.network().parameters().flat(), unbroken.network().parameters().flat());
+    let losses = |history: &History| {
+        history.epochs.iter().map(|epoch| (epoch.loss, epoch.val_loss)).collect::<Vec<_>>()
+    };
+    assert_eq!(losses(&resumed_history), losses(&history));
+    let on_disk = RunFolder::at(&cut).history().unwrap();
+    assert_eq!(losses(&on_disk), losses(&history));
+}
+
+/// Presses Stop in one batch.
+struct Press {
+    epoch: usize,
+    batch: usize,
+}
+
+impl Callback for Press {
+    fn name(&self) -> &'static str {
+        "Press"
+    }
+
+    fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
+        if (batch.epoch, batch.batch) == (self.epoch, self.batch) {
+            signal_hook::low_level::raise(SIGINT).unwrap();
+        }
+        Ok(())
+    }
+
+    fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn stop_keeps_all_and_both_ways_of_going_on_are_exact() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = data();
+    let path = |name: &str| folder.path().join(name);
+    let never = Press { epoch: 0, batch: 0 };
+    trainer(config(3), &path("whole")).callback(never).fit(&data).unwrap();
+
+    let press = Press { epoch: 2, batch: 2 };
+    let mut stopped = trainer(config(3), &path("stopped")).callback(press);
+    let history = stopped.fit(&data).unwrap();
+    assert_eq!(history.epochs.len(), 1);
+    let reason = history.stopped.unwrap();
+    assert_eq!(reason, "stopped by the user in epoch 2 after batch 2 of 4");
+    // What the next cell may do in between.
+    stopped.evaluate(&data.validation).unwrap();
+
+    // A new process sees the last finished epoch.
+    copy(&path("stopped"), &path("resumed"));
+    let never = Press { epoch: 0, batch: 0 };
+    let mut resumed = trainer(config(3), &path("resumed")).callback(never).resume();
+    resumed.fit(&data).unwrap();
+    assert_same(&path("whole"), &path("resumed"));
+
+    // The same trainer goes on with the next batch.
+    let history = stopped.fit(&data).unwrap();
+    assert_eq!((history.epochs.len(), history.stopped), (3, None));
+    assert_same(&path("whole"), &path("stopped"));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.join("last")).unwrap();
+    for file in ["config.toml", "history.csv", "last/checkpoint.safetensors"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_not_the_same_run_is_not_resumed_and_says_why() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = data();
+    let run = folder.path().join("run");
+    let message = trainer(config(2), &run).resume().fit(&data).unwrap_err().to_string();
+    assert!(message.starts_with("A checkpoint is missing at "), "{message}");
+    trainer(config(1), &run).fit(&data).unwrap();
+
+    let other = TrainConfig { learning_rate: 0.5, ..config(2) };
+    let message = trainer(other, &run).resume().fit(&data).unwrap_err().to_string();
+    assert!(message.contains("train.learning_rate was 0.001 and is now 0.5"), "{message}");
+    let more = trainer(config(2), &run).callback(BackupAndRestore);
+    let message = more.resume().fit(&data).unwrap_err().to_string();
+    assert!(message.contains("EarlyStopping, BackupAndRestore]"), "{message}");
+    let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+    let homeless = Trainer::new(network, config(1)).unwrap().callback(BackupAndRestore);
+    let message = { homeless }.fit(&data).unwrap_err().to_string();
+    assert!(message.contains("expected a trainer with a run folder"), "{message}");
+}
+
+#[test]
+fn backup_and_restore_goes_on_where_it_can_and_begins_anew_elsewhere() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = data();
+    let fit = |epochs, learning_rate, press: Press| {
+        let config = TrainConfig { learning_rate, ..config(epochs) };
+        let trainer = trainer(config, folder.path()).callback(BackupAndRestore).callback(press);
+        let mut trainer = trainer;
+        trainer.fit(&data).unwrap();
+        trainer.history().clone()
+    };
+    let never = || Press { epoch: 0, batch: 0 };
+    let first = fit(2, 1e-3, Press { epoch: 2, batch: 1 });
+    assert_eq!(first.epochs.len(), 1);
+    let second = fit(2, 1e-3, never());
+    assert_eq!(second.epochs.len(), 2);
+    assert_eq!(second.epochs[0], first.epochs[0], "the first epoch is not repeated");
+    // Finished: begun anew; the seconds tell.
+    assert_ne!(fit(2, 1e-3, never()).epochs[0], first.epochs[0]);
+    // Another recipe.
+    assert_eq!(fit(1, 2e-3, never()).epochs[0].learning_rate, 2e-3);
+}
+
+/// Saves checkpoints until it is killed; not a test, but what the next one kills.
+#[test]
+#[ignore = "runs until it is killed"]
+fn save_for_ever() {
+    let Ok(folder) = std::env::var("FER_TEST_RUN") else { return };
+    let path = RunFolder::at(folder).checkpoint();
+    let data = data();
+    let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+    let run = RunConfig::new(&network, &TrainConfig::default(), &data);
+    let count = network.parameters().count();
+    for step in 0u32.. {
+        let state = RunState {
+            learning_rate: 1e-3,
+            optimizer_steps: step,
+            ema_steps: 0,
+            stopped: None,
+            run: run.clone(),
+            epochs: Vec::new(),
+            callbacks: Vec::new(),
+        };
+        let full = |name: &str| {
+            (name.to_string(), Tensor::full([count], i64::from(step), (Kind::Float, Device::Cpu)))
+        };
+        let tensors = ["network", "optimizer.mean", "optimizer.square"].map(full).into();
+        Checkpoint { state, tensors }.save(&path).unwrap();
+        println!("saved {step}");
+    }
+}
+
+#[test]
+fn a_hundred_kills_while_saving_leave_a_checkpoint_that_loads() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let path = RunFolder::at(folder.path()).checkpoint();
+    let mut landed_in = 0;
+    for kill in 0..100 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "save_for_ever", "--ignored", "--nocapture"])
+            .env("FER_TEST_RUN", folder.path())
+            .env("OMP_NUM_THREADS", "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut saved = || {
+            let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("saved")));
+            assert!(line.is_some(), "the child ended before it saved");
+            Instant::now()
+        };
+        // How long a save takes depends on the machine; each kill comes a little later in one.
+        let (first, second) = (saved(), saved());
+        std::thread::sleep((second - first).mul_f64(f64::from(kill) / 100.0));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let whole = Checkpoint::load(&path).unwrap();
+        let steps = f64::from(whole.state.optimizer_steps);
+        for (name, tensor) in &whole.tensors {
+            assert_eq!(tensor.min().double_value(&[]), steps, "{name} of another save");
+            assert_eq!(tensor.max().double_value(&[]), steps, "{name} of another save");
+        }
+        // A temporary file shows that the kill came while one was written.
+        let files = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
+        landed_in += usize::from(files > 1);
+        assert!(files <= 2, "{files} files: leftovers of earlier kills stay");
+    }
+    assert!(landed_in >= 10, "only {landed_in} of 100 kills came while a file was written");
+}

@@ -1,0 +1,109 @@
+"""`fer train` killed with SIGKILL, and what TensorBoard reads of its events."""
+
+import csv
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from program import ROOT, fer
+
+CLASSES = ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """A small tree shaped like FER2013, of noise: what is learnt does not matter here."""
+    folder = tmp_path_factory.mktemp("faces")
+    generator = np.random.default_rng(5)
+    for part, count in (("train", 25), ("test", 5)):
+        for name in CLASSES:
+            (folder / part / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 255, (48, 48), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / part / name / f"{number:03}.png")
+    return folder
+
+
+def contents(run):
+    """The checkpoint's tensors as bytes, and its state without wall-clock seconds."""
+    raw = (run / "last" / "checkpoint.safetensors").read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    header = json.loads(raw[8 : 8 + length])
+    state = re.sub(r"(?m)^seconds = .*$", "", header.pop("__metadata__")["state"])
+    return header, state, raw[8 + length :]
+
+
+def epochs(run):
+    if not (run / "history.csv").exists():
+        return []
+    with open(run / "history.csv") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_five_epochs_a_kill_and_five_more_are_ten_epochs(faces, tmp_path):
+    settings = {"FER_RUNS_DIR": str(tmp_path)}
+    recipe = ["train", "--data", faces, "--epochs", 10, "--batch-size", 16, "--patience", 0]
+    done = fer(*recipe, "--run", "whole", **settings)
+    assert done.returncode == 0, done.stderr
+
+    program = os.environ.get("FER_BINARY", str(ROOT / ".venv" / "bin" / "fer"))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FER")}
+    process = subprocess.Popen(
+        [program, *map(str, recipe), "--run", "cut"],
+        env={**environment, **settings},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 120
+    while len(epochs(tmp_path / "cut")) < 5:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline, "five epochs took more than two minutes"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert len(epochs(tmp_path / "cut")) < 10, "the kill came after the run had ended"
+
+    resume = ["train", "--data", faces, "--run", "cut", "--resume", "--patience", 0]
+    done = fer(*resume, **settings)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"going on after epoch [5-9] of ", done.stdout), done.stdout
+    assert epochs(tmp_path / "cut") == epochs(tmp_path / "whole")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+    best = [(tmp_path / run / "best.safetensors").read_bytes() for run in ("cut", "whole")]
+    assert best[0] == best[1]
+
+    done = fer("train", "--data", faces, "--run", "cut", "--resume", **settings)
+    assert done.returncode == 1
+    assert "callbacks were" in done.stderr and "EarlyStopping" in done.stderr
+
+
+def test_a_run_that_is_not_there_is_not_resumed(faces, tmp_path):
+    done = fer("train", "--data", faces, "--run", "none", "--resume", FER_RUNS_DIR=str(tmp_path))
+    assert done.returncode == 1
+    assert "config.toml" in done.stderr and "panicked" not in done.stderr
+
+
+def test_tensorboard_reads_the_events(faces, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    done = fer(
+        *["train", "--data", faces, "--epochs", 3, "--batch-size", 16, "--run", "logged"],
+        "--tensorboard",
+        FER_RUNS_DIR=str(tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    history = epochs(tmp_path / "logged")
+    for part, prefix in (("train", ""), ("validation", "val_")):
+        events = EventAccumulator(str(tmp_path / "logged" / "logs" / part)).Reload()
+        for figure in ("loss", "accuracy"):
+            scalars = events.Scalars(f"epoch_{figure}")
+            assert [scalar.step for scalar in scalars] == [1, 2, 3]
+            expected = [float(row[prefix + figure]) for row in history]
+            assert np.allclose([scalar.value for scalar in scalars], expected, rtol=1e-6)
