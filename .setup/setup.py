@@ -295,7 +295,7 @@ def set_up(tests):
         packages.append(
             Step(
                 "requirements-tests",
-                "pytest and scikit-learn",
+                "pytest, scikit-learn and TensorBoard",
                 "30 s",
                 [python, (HERE / "requirements-tests.txt").read_text()],
                 pip_install("requirements-tests.txt"),
