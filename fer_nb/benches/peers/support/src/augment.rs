@@ -30,14 +30,7 @@ fn matrix(rng: &mut StdRng) -> [f32; 6] {
     let (x, y) = (uniform(SHIFT) * SIDE as f32, uniform(SHIFT) * SIDE as f32);
     let (zoom_x, zoom_y) = (1.0 + uniform(ZOOM), 1.0 + uniform(ZOOM));
     let zoom_x = if uniform(1.0) < 0.0 { -zoom_x } else { zoom_x };
-    [
-        cos * zoom_x,
-        -sin * zoom_y,
-        cos * x - sin * y,
-        sin * zoom_x,
-        cos * zoom_y,
-        sin * x + cos * y,
-    ]
+    [cos * zoom_x, -sin * zoom_y, cos * x - sin * y, sin * zoom_x, cos * zoom_y, sin * x + cos * y]
 }
 
 fn sample(image: &[u8], m: [f32; 6], view: &mut [f32]) {

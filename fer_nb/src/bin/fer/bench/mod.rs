@@ -3,6 +3,7 @@
 //! Each call does one piece of work once, in a fresh process, and prints one line of JSON last;
 //! fer_nb/benches/bench.py calls it in turn with the same work in other frameworks.
 
+mod accuracy;
 mod export;
 mod inference;
 mod process;
@@ -39,6 +40,13 @@ enum Work {
     Training(Options),
     /// One image in milliseconds, and batches of 256 in images a second.
     Inference(Options),
+    /// Seconds of training until a validation accuracy is reached.
+    Accuracy {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        goal: accuracy::Goal,
+    },
     /// Seconds that loading the data takes.
     Loading(Options),
     /// Writes images, labels and initial weights as safetensors for other frameworks.
@@ -91,6 +99,9 @@ pub fn run(args: &Args) -> Result<()> {
         Work::Inference(options) => with_network(options, |network, data| {
             inference::measure(&network, &data.train, options.seconds)
         }),
+        Work::Accuracy { options, goal } => with_network(options, |network, data| {
+            accuracy::measure(network, data, options.precision, goal)
+        }),
         Work::Loading(options) => loading(options),
         Work::Export(args) => export::run(args),
     }
@@ -112,7 +123,7 @@ fn with_network<T: Serialize>(
     let startup_s = process::seconds_since_start();
     let figures = work(network, &data)?;
     let precision = options.precision.report(device);
-    show(
+    finish(
         options,
         &Report {
             figures,
@@ -136,7 +147,7 @@ fn loading(options: &Options) -> Result<()> {
     let data = Fer2013::open_or(options.data.as_deref())?;
     let seconds = started.elapsed().as_secs_f64();
     let images = data.train.len() + data.validation.len() + data.test.len();
-    show(
+    finish(
         options,
         &Report {
             figures: Loading { seconds, images },
@@ -164,11 +175,16 @@ fn first_loss(network: &SeedCnn, data: &Dataset) -> Result<f64> {
     })
 }
 
-fn show<T: Serialize>(options: &Options, report: &Report<T>) -> Result<()> {
+fn finish<T: Serialize>(options: &Options, report: &Report<T>) -> Result<()> {
     if let Some(path) = &options.json {
         crate::write_json(path, report)?;
     }
-    let line = serde_json::to_string(report)
+    show(report)
+}
+
+/// Prints one line of JSON.
+fn show(figures: &impl Serialize) -> Result<()> {
+    let line = serde_json::to_string(figures)
         .map_err(|error| Error::io("write", "stdout", std::io::Error::other(error)))?;
     crate::say(&(line + "\n"))
 }
