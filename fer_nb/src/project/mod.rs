@@ -3,6 +3,7 @@
 mod device;
 mod environment;
 mod files;
+mod memory;
 mod paths;
 mod precision;
 mod settings;
@@ -10,6 +11,7 @@ mod settings;
 pub use device::{device, device_name};
 pub use environment::Environment;
 pub use files::{TEMPORARY_PREFIX, replace_file};
+pub use memory::keep_freed_memory;
 pub use paths::{figures, root, runs};
 pub use precision::Precision;
 pub use settings::param;

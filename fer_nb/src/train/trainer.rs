@@ -18,6 +18,7 @@ use super::totals::{Totals, cross_entropy};
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::model::{Network, logits_of};
+use crate::project::keep_freed_memory;
 
 /// Images a step when no gradient is needed; more don't make it faster on a CPU.
 const EVALUATION_BATCH: usize = 256;
@@ -140,6 +141,7 @@ impl<N: Network> Trainer<N> {
         if data.validation.is_empty() {
             return Err(Error::config("validation images", 0, "1 or more"));
         }
+        keep_freed_memory();
         let kind = self.config.precision.kind(self.network.parameters().device());
         self.hold_average(false)?;
         self.network.parameters_mut().set_kind(kind)?;
