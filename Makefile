@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test clean
+.PHONY: help setup lab run test bench clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -11,6 +11,7 @@ help:
 	@echo "make lab     JupyterLab with the six notebooks (set-up included: about 20 minutes, once)"
 	@echo "make run     execute the notebooks; reports, slides and figures in build/"
 	@echo "make test    formatting, lints, unit and integration tests"
+	@echo "make bench   speed beside PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
 	@echo "make setup   the set-up alone"
 	@echo "make clean   remove what was built, runs and data excepted; .venv is kept"
 	@echo
@@ -33,6 +34,10 @@ test:
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
 	$(PYTHON) -m pytest tests
+
+# BENCH="--rounds 1 --work inference" and the like are passed on; --help lists them.
+bench: setup
+	@$(PYTHON) fer_nb/benches/bench.py $(BENCH)
 
 # The stamps say what .venv holds; a step whose result is gone is done again whatever they say.
 clean:

@@ -3,6 +3,7 @@
 //! One file a subcommand. Results go to stdout; an error is one line on stderr, "fer: …". The exit
 //! status is 0 on success only: 1 after an error, 2 after arguments that were not understood.
 
+mod bench;
 mod data;
 mod evaluate;
 mod predict;
@@ -31,6 +32,7 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

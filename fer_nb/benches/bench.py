@@ -1,0 +1,139 @@
+"""fer_nb beside PyTorch, Keras, burn and candle at the same work: what `make bench` runs.
+
+    .venv/bin/python fer_nb/benches/bench.py [--rounds 5] [--work training,inference,loading,accuracy]
+                                             [--only fer-bfloat16,pytorch-tuned-bf16] [--data PATH]
+
+Each round runs every subject once, in a fresh process, in an order that is rotated from round to
+round, so that what the machine does beside it meets all of them alike. Leaves build/bench.json and
+build/bench.md, up to date after each round. `accuracy` (seconds until a validation accuracy is
+reached) takes an hour a round on FER2013 and two cores, and is done only when asked for.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+import report
+from prepare import ROOT, Failed, environment, export, prepare
+from subjects import FIGURES, WORKS, all_subjects
+
+
+def arguments():
+    def names(text):
+        return [name.strip() for name in text.split(",") if name.strip()]
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each subject")
+    parser.add_argument("--seconds", type=float, default=8.0, help="how long one lasts, at least")
+    parser.add_argument("--work", type=names, default=["training", "inference", "loading"])
+    parser.add_argument("--only", type=names, help="subjects, by the names in the tables")
+    parser.add_argument("--data", help="as fer's --data: a folder, or a fer2013.csv")
+    parser.add_argument("--target", type=float, help="val_accuracy to reach [0.45; sample: 0.8]")
+    parser.add_argument("--epochs", type=int, default=35, help="epochs to reach it in, at most")
+    parser.add_argument("--timeout", type=float, help="seconds for one process [900; accuracy: 7200]")
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error("--rounds: 1 or more")
+    for work in options.work:
+        if work not in WORKS:
+            parser.error(f"--work {work}: expected some of {', '.join(WORKS)}")
+    if options.data:
+        options.data = os.path.abspath(options.data)
+    return parser, options
+
+
+def measure(subject, command, timeout):
+    """The figures that one process answers with; raises Failed with the reason."""
+    started = {"BENCH_STARTED": repr(time.time())}
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=ROOT,
+            env=environment({**subject.env, **started}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"not done after {timeout:.0f} s") from None
+    except OSError as error:
+        raise Failed(f"could not be started: {error}") from None
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+        raise Failed(f"ended with status {done.returncode}: {last}")
+    try:
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        raise Failed("answered without a line of figures") from None
+
+
+def main():
+    parser, options = arguments()
+    try:
+        data = export(options)
+    except Failed as error:
+        sys.exit(f"bench: {error}")
+    sample = data["title"] != "FER2013"
+    options.target = options.target or (0.8 if sample else 0.45)
+    works = [part for work in options.work for part in WORKS[work]]
+    subjects = all_subjects(options, data)
+    known = [subject.name for subject in subjects]
+    for name in options.only or []:
+        if name not in known:
+            parser.error(f"--only {name}: expected some of {', '.join(known)}")
+    subjects = [
+        subject
+        for subject in subjects
+        if subject.name in (options.only or known) and set(subject.commands) & set(works)
+    ]
+    head = report.header(options, data)
+    print(f"{head['data']}\n{head['hardware']}", flush=True)
+    if head["load_before"] > 0.5:
+        print(f"This machine is busy (load {head['load_before']:.1f}): expect wide spreads.")
+    failed = prepare(data, {need for subject in subjects for need in subject.needs})
+
+    measurements, reasons = {}, {}
+    for work in works:
+        for subject in subjects:
+            if work in subject.commands:
+                key = (work, subject.name)
+                measurements[key] = (subject, [])
+                missing = [failed[need] for need in subject.needs if need in failed]
+                if missing:
+                    reasons[key] = missing[0].splitlines()[0]
+    for number in range(options.rounds):
+        for work in works:
+            turn = [subject for subject in subjects if work in subject.commands]
+            turn = turn[number % len(turn) :] + turn[: number % len(turn)] if turn else []
+            for subject in turn:
+                one_measurement(options, number, work, subject, measurements, reasons)
+        report.save(head, report.rows(measurements, reasons))
+    print((report.BUILD / "bench.md").read_text())
+    return 0 if any(answers for _, answers in measurements.values()) else 1
+
+
+def one_measurement(options, number, work, subject, measurements, reasons):
+    key = (work, subject.name)
+    if key in reasons:
+        return  # what failed once is not tried again
+    timeout = options.timeout or (7200 if work == "accuracy" else 900)
+    title = f"round {number + 1}/{options.rounds}  {work:<15} {subject.name:<19}"
+    try:
+        answer = measure(subject, subject.commands[work], timeout)
+        shown = [f"{report.number(answer[k])} {unit}" for _, k, unit in FIGURES[work]]
+        measurements[key][1].append(answer)
+        print(f"{title} {', '.join(shown)}", flush=True)
+    except (Failed, KeyError) as error:
+        reasons[key] = str(error)
+        print(f"{title} {error}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("bench: stopped; what was measured in full rounds is in build/bench.md")

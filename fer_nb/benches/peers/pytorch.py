@@ -1,0 +1,260 @@
+"""The seed CNN in PyTorch, eager as most people write it and tuned as far as PyTorch's own guide goes.
+
+    eager       float32, NCHW; ImageFolder, torchvision's transforms for each image, a DataLoader with
+                two workers. RandomAffine zooms both axes alike and fills with black, where the
+                original zooms each and repeats the edge: it does a little less work.
+    tuned-f32   images resident as u8; a chunk of 4,096 augmented by one affine_grid and grid_sample;
+                channels_last, fused Adam
+    tuned-bf16  the same under bfloat16 autocast
+    compile     tuned-bf16 through torch.compile, from an empty cache
+"""
+
+import os
+import tempfile
+import time
+
+# Before torch is imported: each process compiles for itself, as the first run of a user does.
+CACHE = tempfile.TemporaryDirectory(prefix="inductor-")
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = CACHE.name
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import common
+from common import BATCH
+
+MODES = ("eager", "tuned-f32", "tuned-bf16", "compile")
+LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "dense1", "dense2")
+WORKERS = 2
+VALIDATION_SHARE = 0.2
+
+
+def network(weights, tuned):
+    """The layers with the exported weights."""
+    layers, channels = [], 1
+    for out in (32, 64, 128):
+        for inputs in (channels, out):
+            layers += [nn.Conv2d(inputs, out, 3, padding=1), nn.ReLU(inplace=tuned)]
+        layers += [nn.MaxPool2d(2), nn.Dropout(0.25)]
+        channels = out
+    layers += [nn.Flatten(), nn.Linear(4608, 256), nn.ReLU(inplace=tuned), nn.Dropout(0.5)]
+    model = nn.Sequential(*layers, nn.Linear(256, 7))
+    trained = [layer for layer in model if hasattr(layer, "weight")]
+    for name, layer in zip(LAYERS, trained, strict=True):
+        for kind in ("weight", "bias"):
+            array = torch.from_numpy(np.array(weights[f"{name}.{kind}"]))
+            getattr(layer, kind).data.copy_(array)
+    return model
+
+
+class Resident:
+    """Batches of an epoch from images that lie on the device, augmented a chunk at a time."""
+
+    CHUNK = 4096 // BATCH
+
+    def __init__(self, images, labels, device, dtype):
+        self.images = torch.from_numpy(np.array(images)).to(device)
+        self.labels = torch.from_numpy(np.array(labels)).to(device)
+        self.dtype = dtype
+
+    def __iter__(self):
+        order = torch.randperm(len(self.images), device=self.images.device)
+        for rows in order[: len(order) // BATCH * BATCH].split(self.CHUNK * BATCH):
+            views = augment(self.images[rows].float().div_(255)).to(self.dtype)
+            yield from zip(views.split(BATCH), self.labels[rows].split(BATCH))
+
+
+def augment(images):
+    """A random view of each image; see Augmentation in fer_nb/src/data/augment.rs."""
+    count = len(images)
+
+    def uniform(span):
+        return (torch.rand(count, device=images.device) * 2 - 1) * span
+
+    angle = torch.deg2rad(uniform(10.0))
+    sin, cos = angle.sin(), angle.cos()
+    x, y = 2 * uniform(0.1), 2 * uniform(0.1)
+    zoom_x = (1 + uniform(0.1)) * torch.where(uniform(1.0) < 0, -1.0, 1.0)
+    zoom_y = 1 + uniform(0.1)
+    rows = (cos * zoom_x, -sin * zoom_y, cos * x - sin * y)
+    rows += (sin * zoom_x, cos * zoom_y, sin * x + cos * y)
+    theta = torch.stack(rows, dim=1).view(count, 2, 3)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def loader(folder, device):
+    """What tutorials do: files, PIL, transforms and worker processes."""
+    from torchvision import datasets, transforms
+
+    views = transforms.Compose(
+        [
+            transforms.Grayscale(),
+            transforms.RandomAffine(10, translate=(0.1, 0.1), scale=(0.9, 1.1)),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+        ]
+    )
+    data = datasets.ImageFolder(os.path.join(folder, "train"), views)
+    # The first fifth of each class is for validation; ImageFolder lists them by class and name.
+    targets = np.array(data.targets)
+    kept = []
+    for label in range(len(data.classes)):
+        rows = np.flatnonzero(targets == label)
+        kept.extend(rows[int(len(rows) * VALIDATION_SHARE) :])
+    return torch.utils.data.DataLoader(
+        torch.utils.data.Subset(data, kept),
+        batch_size=BATCH,
+        shuffle=True,
+        drop_last=True,
+        num_workers=WORKERS,
+        persistent_workers=True,
+        pin_memory=device.type == "cuda",
+    )
+
+
+class Peer:
+    def __init__(self, options):
+        self.mode = options.mode
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.tuned = self.mode != "eager"
+        self.autocast = self.mode in ("tuned-bf16", "compile")
+        self.data = common.safetensors(options.data)
+        if self.tuned:
+            torch.backends.cudnn.benchmark = True
+            torch.set_float32_matmul_precision("high")
+        model = network(common.safetensors(options.weights), self.tuned).to(self.device)
+        if self.tuned:
+            model = model.to(memory_format=torch.channels_last)
+        self.model = model
+        self.first_loss = common.cross_entropy(self.first_logits(), self.labels("train")[:BATCH])
+
+    def labels(self, part):
+        return np.asarray(self.data[f"{part}.labels"])
+
+    def floats(self, part, rows):
+        images = np.array(self.data[f"{part}.images"][rows])
+        return torch.from_numpy(images).to(self.device).float().div_(255)
+
+    def context(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
+
+    def first_logits(self):
+        self.model.eval()
+        with torch.inference_mode(), self.context():
+            logits = self.model(self.floats("train", slice(0, BATCH))).float()
+        self.model.train()
+        return logits.cpu().numpy()
+
+    def finish(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def batches(self, options):
+        if not self.tuned:
+            return loader(options.images, self.device)
+        dtype = torch.bfloat16 if self.autocast else torch.float32
+        images, labels = self.data["train.images"], self.data["train.labels"]
+        return Resident(images, labels, self.device, dtype)
+
+    def trainer(self):
+        """A function that takes a batch and returns its loss."""
+        options = {"lr": 1e-3, "eps": 1e-7, **({"fused": True} if self.tuned else {})}
+        optimizer = torch.optim.Adam(self.model.parameters(), **options)
+
+        def loss_of(images, labels):
+            return F.cross_entropy(self.model(images), labels)
+
+        if self.mode == "compile":
+            loss_of = torch.compile(loss_of)
+
+        def step(images, labels):
+            images, labels = images.to(self.device), labels.to(self.device)
+            optimizer.zero_grad(set_to_none=True)
+            with self.context():
+                loss = loss_of(images, labels)
+            loss.backward()
+            optimizer.step()
+            # Asking a GPU for a number makes it wait; most people ask all the same.
+            return loss.detach() if self.tuned else loss.item()
+
+        return step
+
+    def training(self, options):
+        batches, step = self.batches(options), self.trainer()
+        startup = common.since_start()
+        chunk = Resident.CHUNK if self.tuned else 1
+        clock = common.Clock(options.seconds, chunk, self.finish)
+        while True:
+            for number, (images, labels) in enumerate(batches, 1):
+                if clock.step(number, len(images), step(images, labels)):
+                    return {**clock.figures(self.mode == "compile"), "startup_s": startup}
+
+    def accuracy(self, options):
+        """Seconds of this process until validation accuracy is there."""
+        batches, step = self.batches(options), self.trainer()
+        started = time.perf_counter() - (common.since_start() or 0.0)
+        reached = 0.0
+        for epoch in range(1, options.epochs + 1):
+            for images, labels in batches:
+                step(images, labels)
+            reached = self.validate()
+            if reached >= options.target:
+                break
+        seconds = time.perf_counter() - started
+        return {"seconds": seconds, "epochs": epoch, "val_accuracy": reached}
+
+    def validate(self):
+        labels, right = self.labels("validation"), 0
+        self.model.eval()
+        with torch.inference_mode(), self.context():
+            for start in range(0, len(labels), common.LARGE):
+                rows = slice(start, start + common.LARGE)
+                classes = self.model(self.floats("validation", rows)).argmax(1).cpu().numpy()
+                right += int((classes == labels[rows]).sum())
+        self.model.train()
+        return right / len(labels)
+
+    def inference(self, options):
+        model, dtype = self.model.eval(), torch.float32
+        if self.autocast:  # faster than autocast, which converts the weights each time
+            model, dtype = model.to(torch.bfloat16), torch.bfloat16
+        if self.mode == "compile":
+            torch._inductor.config.freezing = True  # weights are constants
+            model = torch.compile(model)
+        no_gradient = torch.inference_mode if self.tuned else torch.no_grad
+        if self.mode == "compile":
+            no_gradient = torch.no_grad  # freezing asks for it
+        rows = len(self.labels("train"))
+
+        def images(count):
+            batch = self.floats("train", np.arange(count) % rows).to(dtype)
+            layout = torch.channels_last if self.tuned else torch.contiguous_format
+            return batch.contiguous(memory_format=layout)
+
+        def forward(batch):
+            with no_gradient():
+                return model(batch).float().cpu().numpy()
+
+        startup = common.since_start()
+        return {**common.inference(forward, images, options.seconds), "startup_s": startup}
+
+
+def main():
+    options = common.arguments(MODES, __doc__.split("\n")[0])
+    torch.manual_seed(1)
+    peer = Peer(options)
+    figures = getattr(peer, options.work)(options)
+    kind = "bfloat16" if peer.autocast else "float32"
+    common.answer(
+        **figures,
+        first_loss=peer.first_loss,
+        version=f"torch {torch.__version__.split('+')[0]}, {kind}",
+        device=torch.cuda.get_device_name() if peer.device.type == "cuda" else "CPU",
+    )
+
+
+if __name__ == "__main__":
+    main()

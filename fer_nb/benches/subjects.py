@@ -1,0 +1,111 @@
+"""Who does the work: each subject with the command that does it once, in a fresh process."""
+
+from dataclasses import dataclass, field
+
+from prepare import (
+    BENCH,
+    BENCH_PYTHON,
+    FER,
+    PEERS,
+    PYTHON,
+    TORCHVISION,
+    rust_peer,
+)
+
+# Work, and what is read from a subject's answer: row's name, key, unit.
+FIGURES = {
+    "training": [("training", "images_per_second", "images/s")],
+    "inference": [
+        ("inference, batch 1", "batch1_ms", "ms"),
+        ("inference, batch 256", "batch256_images_per_second", "images/s"),
+    ],
+    "loading-folder": [("loading, folder", "seconds", "s")],
+    "loading-csv": [("loading, csv", "seconds", "s")],
+    "accuracy": [("time to accuracy", "seconds", "s")],
+}
+# What --work is told, and the work that it means.
+WORKS = {
+    "training": ["training"],
+    "inference": ["inference"],
+    "loading": ["loading-folder", "loading-csv"],
+    "accuracy": ["accuracy"],
+}
+
+
+@dataclass
+class Subject:
+    name: str  # for --only, the table and bench.json
+    about: str  # one line for the table
+    needs: tuple  # steps of prepare.py
+    commands: dict  # work to command
+    env: dict = field(default_factory=dict)
+
+
+def all_subjects(options, data):
+    """Every subject; `data` is what prepare.export gave."""
+    timed = ["--seconds", options.seconds]
+    reach = ["--target", options.target, "--epochs", options.epochs]
+    files = ["--data", BENCH / "data.safetensors", "--weights", BENCH / "weights.safetensors"]
+    found = ["--data", options.data] if options.data else []
+
+    def ours(precision):
+        bench = [FER, "bench"]
+        asked = [*found, "--precision", precision]
+        return Subject(
+            f"fer-{precision}",
+            f"this engine, {precision}",
+            ("fer",),
+            {
+                "training": [*bench, "training", *asked, *timed],
+                "inference": [*bench, "inference", *asked, *timed],
+                "accuracy": [*bench, "accuracy", *asked, *reach],
+            },
+        )
+
+    def python(name, about, needs, interpreter, script, mode, works, env=None):
+        run = [interpreter, PEERS / script, "--mode", mode, *files, "--images", data["folder"]]
+        given = {"accuracy": reach}
+        commands = {w: [*run, "--work", w, *given.get(w, timed)] for w in works}
+        return Subject(name, about, needs, commands, env or {})
+
+    def pytorch(mode, about, needs=()):
+        works = ("training", "inference", "accuracy")
+        env = {"PYTHONPATH": str(TORCHVISION)} if "torchvision" in needs else {}
+        return python(f"pytorch-{mode}", about, needs, PYTHON, "pytorch.py", mode, works, env)
+
+    def keras(mode, about, works):
+        script = "tensorflow_keras.py"
+        needs = ("keras", "images")
+        return python(f"keras-{mode}", about, needs, BENCH_PYTHON, script, mode, works)
+
+    def rust(name, about, binary):
+        commands = {
+            work: [rust_peer(binary), "--work", work, *files, *timed]
+            for work in ("training", "inference")
+        }
+        return Subject(name, about, (name,), commands)
+
+    def loading(mode, about, work, path):
+        script = [PEERS / "loading.py", "--mode", mode, path]
+        needs = ("keras", "images" if work == "loading-folder" else "csv")
+        return Subject(mode, about, needs, {work: [BENCH_PYTHON, *script]})
+
+    ours_loading = {
+        "loading-folder": [FER, "bench", "loading", "--data", data["folder"]],
+        "loading-csv": [FER, "bench", "loading", "--data", data["csv"]],
+    }
+    return [
+        ours("float32"),
+        ours("bfloat16"),
+        pytorch("eager", "float32, NCHW, DataLoader, transforms", ("images", "torchvision")),
+        pytorch("tuned-f32", "float32, channels_last, resident, fused Adam"),
+        pytorch("tuned-bf16", "bfloat16 autocast, channels_last, resident, fused Adam"),
+        pytorch("compile", "the same through torch.compile"),
+        keras("generator", "ImageDataGenerator, as in the original", ("training", "accuracy")),
+        keras("arrays", "in memory, no augmentation", ("training", "inference")),
+        rust("burn", "burn's Flex backend, AVX-512", "burn-peer"),
+        rust("candle", "candle's CPU backend, AVX-512", "candle-peer"),
+        Subject("fer", "this engine", ("fer", "images", "csv"), ours_loading),
+        loading("pil", "PIL, one thread", "loading-folder", data["folder"]),
+        loading("pandas", "pandas and numpy", "loading-csv", data["csv"]),
+    ]

@@ -1,0 +1,62 @@
+//! Seconds until a validation accuracy is reached, from the start of the process.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use fer_nb::data::Fer2013;
+use fer_nb::error::{Error, Result};
+use fer_nb::model::SeedCnn;
+use fer_nb::project::Precision;
+use fer_nb::train::{Callback, EpochEnd, TrainConfig, Trainer};
+
+/// How far training has to go.
+#[derive(clap::Args)]
+pub struct Goal {
+    /// The validation accuracy to reach.
+    #[arg(long, default_value_t = 0.45)]
+    target: f64,
+
+    /// Epochs to reach it in, at most.
+    #[arg(long, default_value_t = 35)]
+    epochs: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    seconds: f64,
+    epochs: usize,
+    val_accuracy: f64,
+}
+
+/// Trains whole epochs until one of them ends with the accuracy asked for.
+pub fn measure(
+    network: SeedCnn,
+    data: &Fer2013,
+    precision: Precision,
+    goal: &Goal,
+) -> Result<Figures> {
+    let before = super::process::seconds_since_start().unwrap_or(0.0);
+    let started = Instant::now();
+    let config = TrainConfig { epochs: goal.epochs, precision, ..TrainConfig::default() };
+    let history = Trainer::new(network, config)?.callback(Reached(goal.target)).fit(data)?;
+    let seconds = before + started.elapsed().as_secs_f64();
+    let last = history.epochs.last();
+    let last = last.ok_or_else(|| Error::config("epochs", goal.epochs, "one that was finished"))?;
+    Ok(Figures { seconds, epochs: last.epoch, val_accuracy: last.val_accuracy })
+}
+
+struct Reached(f64);
+
+impl Callback for Reached {
+    fn name(&self) -> &'static str {
+        "Reached"
+    }
+
+    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+        if epoch.record.val_accuracy >= self.0 {
+            *epoch.stop = Some("the accuracy is reached".into());
+        }
+        Ok(())
+    }
+}

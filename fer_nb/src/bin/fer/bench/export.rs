@@ -1,0 +1,62 @@
+//! `fer bench export`: the same images, labels and initial weights for every framework.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tch::{Device, Tensor};
+
+use fer_nb::data::{Fer2013, Origin};
+use fer_nb::error::{Error, Result};
+use fer_nb::model::{SeedCnn, weights};
+use fer_nb::project::replace_file;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+
+    /// The folder for data.safetensors (train.images u8 [N, 1, 48, 48], train.labels i64 [N], and
+    /// the same for validation and test) and weights.safetensors (float32, PyTorch's shapes).
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+}
+
+/// What the peers' runs have to be told about the data.
+#[derive(Serialize)]
+struct Exported {
+    /// "FER2013" or "made-up sample".
+    title: &'static str,
+    /// Images for training, validation and test.
+    images: [usize; 3],
+    /// Where they were read from, if it was a folder or a csv file.
+    folder: Option<PathBuf>,
+    csv: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let data = Fer2013::open_or(args.data.as_deref())?;
+    crate::say(&format!("{data}\n"))?;
+    let parts = [("train", &data.train), ("validation", &data.validation), ("test", &data.test)];
+    let mut tensors = Vec::new();
+    for (name, part) in parts {
+        tensors.push((format!("{name}.images"), part.images_tensor(Device::Cpu)?));
+        tensors.push((format!("{name}.labels"), part.labels_tensor(Device::Cpu)?));
+    }
+    let path = args.to.join("data.safetensors");
+    replace_file(&path, |temporary| write(&tensors, temporary))?;
+    let network = SeedCnn::new(Device::Cpu, super::SEED)?;
+    weights::save(&network, args.to.join("weights.safetensors"))?;
+    let (folder, csv) = match data.origin() {
+        Origin::Folder(path) => (Some(path.clone()), None),
+        Origin::Csv(path) => (None, Some(path.clone())),
+        Origin::Sample { .. } => (None, None),
+    };
+    let images = [data.train.len(), data.validation.len(), data.test.len()];
+    super::show(&Exported { title: data.origin().title(), images, folder, csv })
+}
+
+fn write(tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
+    Tensor::write_safetensors(tensors, path)
+        .map_err(|error| Error::io("write", path, std::io::Error::other(error)))
+}

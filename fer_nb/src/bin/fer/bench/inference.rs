@@ -1,0 +1,57 @@
+//! How fast a network answers: one image, and many at once.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use tch::{Device, Tensor, no_grad};
+
+use fer_nb::data::Dataset;
+use fer_nb::error::Result;
+use fer_nb::model::{Network, SeedCnn, to_float};
+
+/// Calls before the clock runs.
+const WARM_UP: usize = 10;
+
+/// Images at once in the second measurement.
+const LARGE: usize = 256;
+
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    batch1_ms: f64,
+    batch256_images_per_second: f64,
+}
+
+/// Logits of float images that lie on the device, until they are on the CPU as float32. Half of the
+/// seconds for each of the two.
+pub fn measure(network: &SeedCnn, data: &Dataset, seconds: f64) -> Result<Figures> {
+    let device = network.parameters().device();
+    let images = |count: usize| -> Result<Tensor> {
+        let indices: Vec<_> = (0..count).map(|index| index % data.len()).collect();
+        to_float(&data.select(&indices)?.images_tensor(device)?)
+    };
+    let mut single = times(network, &images(1)?, seconds / 2.0)?;
+    let many = times(network, &images(LARGE)?, seconds / 2.0)?;
+    single.sort_by(f64::total_cmp);
+    Ok(Figures {
+        batch1_ms: single[single.len() / 2] * 1e3,
+        batch256_images_per_second: (many.len() * LARGE) as f64 / many.iter().sum::<f64>(),
+    })
+}
+
+/// Seconds of each of the calls that fit into `seconds`; one at least.
+fn times(network: &SeedCnn, images: &Tensor, seconds: f64) -> Result<Vec<f64>> {
+    let forward = || -> Result<Tensor> {
+        no_grad(|| Ok(network.forward_t(images, false)?.f_to_device(Device::Cpu)?))
+    };
+    for _ in 0..WARM_UP {
+        let _ = forward()?;
+    }
+    let mut times = Vec::new();
+    let started = Instant::now();
+    while times.is_empty() || started.elapsed().as_secs_f64() < seconds {
+        let call = Instant::now();
+        let _ = forward()?;
+        times.push(call.elapsed().as_secs_f64());
+    }
+    Ok(times)
+}

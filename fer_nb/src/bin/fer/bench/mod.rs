@@ -1,0 +1,190 @@
+//! `fer bench`: the engine as one subject of `make bench`, and what the others start from.
+//!
+//! Each call does one piece of work once, in a fresh process, and prints one line of JSON last;
+//! fer_nb/benches/bench.py calls it in turn with the same work in other frameworks.
+
+mod accuracy;
+mod export;
+mod inference;
+mod process;
+mod training;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Subcommand;
+use serde::Serialize;
+use tch::{Kind, Reduction, Tensor, no_grad};
+
+use fer_nb::data::{Dataset, Fer2013};
+use fer_nb::error::{Error, Result};
+use fer_nb::model::{Network, SeedCnn, to_float};
+use fer_nb::project::{Precision, device, device_name};
+
+/// Decides the initial weights, also those of the peers.
+const SEED: u64 = 42;
+
+/// Images that the loss before training is taken over: the first ones, not shuffled.
+const FIRST_BATCH: usize = 64;
+
+/// Measures this engine; `make bench` compares it with others.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    work: Work,
+}
+
+#[derive(Subcommand)]
+enum Work {
+    /// Training images a second, augmentation included.
+    Training(Options),
+    /// One image in milliseconds, and batches of 256 in images a second.
+    Inference(Options),
+    /// Seconds of training until a validation accuracy is reached.
+    Accuracy {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        goal: accuracy::Goal,
+    },
+    /// Seconds that loading the data takes.
+    Loading(Options),
+    /// Writes images, labels and initial weights as safetensors for other frameworks.
+    Export(export::Args),
+}
+
+#[derive(clap::Args)]
+struct Options {
+    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+
+    /// What computes: auto, float32 or bfloat16.
+    #[arg(long, default_value = "auto")]
+    precision: Precision,
+
+    /// Images a training step.
+    #[arg(long, default_value_t = 64)]
+    batch_size: usize,
+
+    /// How long to measure after the warm-up; a chunk of augmented images is never cut.
+    #[arg(long, default_value_t = 8.0)]
+    seconds: f64,
+
+    /// Write the figures to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What is reported beside the work's own figures.
+#[derive(Serialize)]
+struct Report<T> {
+    #[serde(flatten)]
+    figures: T,
+    /// Mean cross-entropy of the first 64 training images before training, dropout off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_loss: Option<f64>,
+    /// From the start of the process to the first step.
+    startup_s: Option<f64>,
+    peak_rss_mb: Option<f64>,
+    version: String,
+    device: String,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    match &args.work {
+        Work::Training(options) => with_network(options, |network, data| {
+            training::measure(network, data, options.precision, options.batch_size, options.seconds)
+        }),
+        Work::Inference(options) => with_network(options, |network, data| {
+            inference::measure(&network, &data.train, options.seconds)
+        }),
+        Work::Accuracy { options, goal } => with_network(options, |network, data| {
+            accuracy::measure(network, data, options.precision, goal)
+        }),
+        Work::Loading(options) => loading(options),
+        Work::Export(args) => export::run(args),
+    }
+}
+
+fn with_network<T: Serialize>(
+    options: &Options,
+    work: impl FnOnce(SeedCnn, &Fer2013) -> Result<T>,
+) -> Result<()> {
+    if !options.seconds.is_finite() || options.seconds <= 0.0 {
+        return Err(Error::config("seconds", options.seconds, "a number above 0"));
+    }
+    let data = Fer2013::open_or(options.data.as_deref())?;
+    crate::say(&format!("{data}\n"))?;
+    let device = device();
+    let mut network = SeedCnn::new(device, SEED)?;
+    network.parameters_mut().set_kind(options.precision.kind(device))?;
+    let first_loss = Some(first_loss(&network, &data.train)?);
+    let startup_s = process::seconds_since_start();
+    let figures = work(network, &data)?;
+    let precision = options.precision.report(device);
+    finish(
+        options,
+        &Report {
+            figures,
+            first_loss,
+            startup_s,
+            peak_rss_mb: process::peak_rss_mb(),
+            version: format!("fer_nb {}, {precision}", env!("CARGO_PKG_VERSION")),
+            device: device_name(device),
+        },
+    )
+}
+
+fn loading(options: &Options) -> Result<()> {
+    #[derive(Serialize)]
+    struct Loading {
+        seconds: f64,
+        images: usize,
+    }
+    let startup_s = process::seconds_since_start();
+    let started = Instant::now();
+    let data = Fer2013::open_or(options.data.as_deref())?;
+    let seconds = started.elapsed().as_secs_f64();
+    let images = data.train.len() + data.validation.len() + data.test.len();
+    finish(
+        options,
+        &Report {
+            figures: Loading { seconds, images },
+            first_loss: None,
+            startup_s,
+            peak_rss_mb: process::peak_rss_mb(),
+            version: format!("fer_nb {}", env!("CARGO_PKG_VERSION")),
+            device: "CPU".into(),
+        },
+    )
+}
+
+/// Mean cross-entropy in nats of the first training images as they are, dropout off.
+fn first_loss(network: &SeedCnn, data: &Dataset) -> Result<f64> {
+    const NO_CLASS: i64 = -100;
+    let few = data.select(&(0..FIRST_BATCH.min(data.len())).collect::<Vec<_>>())?;
+    let device = network.parameters().device();
+    no_grad(|| {
+        let images = to_float(&few.images_tensor(device)?)?;
+        let logits = network.forward_t(&images, false)?.f_to_kind(Kind::Double)?;
+        let labels = few.labels_tensor(device)?;
+        let loss =
+            logits.f_cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, NO_CLASS, 0.0)?;
+        Ok(loss.f_double_value(&[])?)
+    })
+}
+
+fn finish<T: Serialize>(options: &Options, report: &Report<T>) -> Result<()> {
+    if let Some(path) = &options.json {
+        crate::write_json(path, report)?;
+    }
+    show(report)
+}
+
+/// Prints one line of JSON.
+fn show(figures: &impl Serialize) -> Result<()> {
+    let line = serde_json::to_string(figures)
+        .map_err(|error| Error::io("write", "stdout", std::io::Error::other(error)))?;
+    crate::say(&(line + "\n"))
+}

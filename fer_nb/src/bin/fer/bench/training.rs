@@ -1,0 +1,114 @@
+//! Training images a second, measured in the real training loop by a callback.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Instant;
+
+use serde::Serialize;
+use tch::Device;
+
+use fer_nb::data::Fer2013;
+use fer_nb::error::{Error, Result};
+use fer_nb::model::SeedCnn;
+use fer_nb::project::Precision;
+use fer_nb::train::{BatchEnd, Callback, EpochEnd, TrainConfig, Trainer};
+
+/// Batches before the clock runs.
+const WARM_UP: usize = 10;
+
+/// Images that the engine augments at once on a CPU. The clock stops at the same place of a chunk at
+/// which it started, so that what is counted has its share of augmentation, no more and no less.
+const CHUNK: usize = 4096;
+
+/// Validation images: few, since an epoch's end may fall into the time that is measured.
+const VALIDATION: usize = 64;
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    images_per_second: f64,
+    images: usize,
+    seconds: f64,
+    /// Mean loss of what was measured; on a GPU, where reading it would cost time, the last batch's.
+    loss: f64,
+}
+
+/// Trains until the clock has run for `seconds` at least.
+pub fn measure(
+    network: SeedCnn,
+    data: &Fer2013,
+    precision: Precision,
+    batch_size: usize,
+    seconds: f64,
+) -> Result<Figures> {
+    let few: Vec<_> = (0..VALIDATION.min(data.validation.len())).collect();
+    let data = Fer2013 { validation: data.validation.select(&few)?, ..data.clone() };
+    let config = TrainConfig { epochs: 1_000_000, batch_size, precision, ..Default::default() };
+    let figures = Rc::new(RefCell::new(None));
+    let clock = Clock {
+        images: data.train.len(),
+        batch_size,
+        wanted: seconds,
+        started: None,
+        measured: 0,
+        loss: 0.0,
+        figures: figures.clone(),
+    };
+    Trainer::new(network, config)?.callback(clock).fit(&data)?;
+    let figures = figures.borrow_mut().take();
+    figures.ok_or_else(|| Error::config("seconds", seconds, "a time that training lasts for"))
+}
+
+struct Clock {
+    /// Training images.
+    images: usize,
+    batch_size: usize,
+    /// Seconds to measure at least.
+    wanted: f64,
+    started: Option<Instant>,
+    /// Images since then, and the sum of their losses.
+    measured: usize,
+    loss: f64,
+    figures: Rc<RefCell<Option<Figures>>>,
+}
+
+impl Callback for Clock {
+    fn name(&self) -> &'static str {
+        "Clock"
+    }
+
+    fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
+        let first = WARM_UP.min(batch.batches);
+        let chunk = (CHUNK / self.batch_size).max(1);
+        let in_phase = batch.batch >= first && (batch.batch - first) % chunk == 0;
+        let Some(started) = self.started else {
+            if in_phase {
+                batch.loss.f_double_value(&[])?; // a GPU finishes what it was given
+                self.started = Some(Instant::now());
+            }
+            return Ok(());
+        };
+        // The last batch of an epoch may be smaller.
+        let images = self.batch_size.min(self.images - (batch.batch - 1) * self.batch_size);
+        self.measured += images;
+        let on_cpu = batch.loss.device() == Device::Cpu;
+        if on_cpu {
+            self.loss += batch.loss.f_double_value(&[])? * images as f64;
+        }
+        if in_phase && started.elapsed().as_secs_f64() >= self.wanted {
+            let last = batch.loss.f_double_value(&[])?;
+            let seconds = started.elapsed().as_secs_f64();
+            *self.figures.borrow_mut() = Some(Figures {
+                images_per_second: self.measured as f64 / seconds,
+                images: self.measured,
+                seconds,
+                loss: if on_cpu { self.loss / self.measured as f64 } else { last },
+            });
+            *batch.stop = Some("measured".into());
+        }
+        Ok(())
+    }
+
+    fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
+        Ok(())
+    }
+}

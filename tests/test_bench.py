@@ -1,0 +1,115 @@
+"""`fer bench`, a peer on the same export, and the tables of `make bench`."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from program import ROOT, fer
+
+BENCHES = ROOT / "fer_nb" / "benches"
+CLASSES = ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """A small tree shaped like FER2013, of noise: 140 images to train on."""
+    folder = tmp_path_factory.mktemp("faces")
+    generator = np.random.default_rng(7)
+    for part, count in (("train", 25), ("test", 5)):
+        for name in CLASSES:
+            (folder / part / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 255, (48, 48), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / part / name / f"{number:03}.png")
+    return folder
+
+
+def answer(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def bench(work, faces, *more):
+    precise = ("--precision", "float32")
+    return answer(fer("bench", work, "--data", faces, *precise, "--seconds", 0.2, *more))
+
+
+def test_each_work_answers_with_figures(faces, tmp_path):
+    training = bench("training", faces, "--json", tmp_path / "training.json")
+    # 140 images are two batches of 64 and one of 12; whole epochs are measured.
+    assert training["images"] % 140 == 0 and training["images_per_second"] > 0
+    assert training["startup_s"] is None and training["peak_rss_mb"] > 50
+    assert json.loads((tmp_path / "training.json").read_text()) == training
+    inference = bench("inference", faces)
+    assert inference["batch1_ms"] > 0 and inference["batch256_images_per_second"] > 0
+    assert inference["first_loss"] == training["first_loss"] == pytest.approx(1.95, abs=0.3)
+    loading = bench("loading", faces)
+    assert loading["images"] == 210 and loading["seconds"] > 0
+    options = ("--data", faces, "--target", 0.0)
+    assert answer(fer("bench", "accuracy", *options))["epochs"] == 1
+    assert "seconds = 0: expected" in fer("bench", "training", "--seconds", 0).stderr
+
+
+def test_pytorch_computes_the_same_first_loss_from_the_export(faces, tmp_path):
+    exported = answer(fer("bench", "export", "--data", faces, "--to", tmp_path))
+    assert exported["title"] == "FER2013" and exported["images"] == [140, 35, 35]
+    assert exported["folder"] == str(faces) and exported["csv"] is None
+    files = ["--data", tmp_path / "data.safetensors", "--weights", tmp_path / "weights.safetensors"]
+    script = BENCHES / "peers" / "pytorch.py"
+    options = ["--mode", "tuned-f32", "--work", "inference", "--seconds", "0.1", "--images", faces]
+    done = subprocess.run(
+        [sys.executable, script, *options, *files], capture_output=True, text=True, timeout=120
+    )
+    ours = bench("inference", faces)["first_loss"]
+    assert answer(done)["first_loss"] == pytest.approx(ours, abs=1e-5)
+
+
+def test_unknown_subjects_are_answered_with_the_list(faces):
+    done = subprocess.run(
+        [sys.executable, BENCHES / "bench.py", "--only", "nobody", "--data", faces],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert "--only nobody: expected some of fer-float32, fer-bfloat16" in done.stderr
+
+
+def test_tables_show_ratios_and_what_could_not_run(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHES))
+    import report
+    from subjects import Subject
+
+    def subject(name):
+        return Subject(name, "a test", (), {})
+
+    measured = {
+        ("training", "fer-float32"): (
+            subject("fer-float32"),
+            [{"images_per_second": speed, "first_loss": 1.9} for speed in (90, 110, 100)],
+        ),
+        ("training", "slow"): (subject("slow"), [{"images_per_second": 25}]),
+        ("training", "gone"): (subject("gone"), []),
+        ("inference", "fer-float32"): (
+            subject("fer-float32"),
+            [{"batch1_ms": 2, "batch256_images_per_second": 400}],
+        ),
+        ("inference", "slow"): (
+            subject("slow"),
+            [{"batch1_ms": 5, "batch256_images_per_second": 800}],
+        ),
+    }
+    rows = report.rows(measured, {("training", "gone"): "not installed"})
+    assert [row["work"] for row in rows[:4]] == ["training"] * 3 + ["inference, batch 1"]
+    assert rows[0]["median"] == 100 and rows[0]["spread"] == [90, 110] and rows[0]["rounds"] == 3
+    assert rows[2]["median"] is None and rows[2]["problem"] == "not installed"
+    head = {"hardware": report.hardware(), "versions": dict.fromkeys(("python", "torch", "rustc"))}
+    text = report.markdown(head, [{**row, "data": "none", "date": "today"} for row in rows])
+    assert "| fer-float32: a test | 100 | 90.0–110 | 3 | 1.00× | 1.90000 |" in text
+    assert "| slow: a test | 25.0 | 25.0–25.0 | 1 | 4.00× |" in text
+    assert "| slow: a test | 5.000 | 5.000–5.000 | 1 | 2.50× |" in text  # lower is better
+    assert "| slow: a test | 800 | 800–800 | 1 | 0.50× |" in text
+    assert "- gone: not installed" in text
