@@ -174,6 +174,17 @@ fn what_is_not_the_same_run_is_not_resumed_and_says_why() {
 }
 
 #[test]
+fn a_folder_takes_one_training_at_a_time() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let lock = RunFolder::at(folder.path()).lock().unwrap();
+    let message = trainer(config(1), folder.path()).fit(&data()).unwrap_err().to_string();
+    assert!(message.ends_with("expected a folder that no other training is using"), "{message}");
+    drop(lock);
+    trainer(config(1), folder.path()).fit(&data()).unwrap();
+}
+
+#[test]
 fn backup_and_restore_goes_on_where_it_can_and_begins_anew_elsewhere() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();

@@ -84,6 +84,31 @@ def test_five_epochs_a_kill_and_five_more_are_ten_epochs(faces, tmp_path):
     assert "callbacks were" in done.stderr and "EarlyStopping" in done.stderr
 
 
+def test_ctrl_c_ends_with_the_shells_status_and_can_be_resumed(faces, tmp_path):
+    program = os.environ.get("FER_BINARY", str(ROOT / ".venv" / "bin" / "fer"))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FER")}
+    command = ["train", "--data", faces, "--epochs", 100, "--batch-size", 16, "--patience", 0]
+    process = subprocess.Popen(
+        [program, *map(str, command), "--run", "stopped"],
+        env={**environment, "FER_RUNS_DIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not epochs(tmp_path / "stopped"):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped by the user" in output and "--run stopped --resume" in output
+    done = epochs(tmp_path / "stopped")
+    resume = ["train", "--data", faces, "--run", "stopped", "--resume", "--patience", 0]
+    resumed = fer(*resume, "--epochs", len(done) + 1, FER_RUNS_DIR=str(tmp_path))
+    assert resumed.returncode == 0, resumed.stderr
+    assert epochs(tmp_path / "stopped")[: len(done)] == done
+
+
 def test_a_run_that_is_not_there_is_not_resumed(faces, tmp_path):
     done = fer("train", "--data", faces, "--run", "none", "--resume", FER_RUNS_DIR=str(tmp_path))
     assert done.returncode == 1

@@ -27,6 +27,9 @@ pub struct EpochRecord {
     pub seconds: f64,
 }
 
+/// What the reason begins with where it was Stop or Ctrl-C.
+pub(super) const STOPPED_BY_USER: &str = "stopped by the user";
+
 /// A run so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
@@ -45,6 +48,11 @@ impl History {
             .iter()
             .filter(|record| record.val_loss.is_finite())
             .min_by(|a, b| a.val_loss.total_cmp(&b.val_loss))
+    }
+
+    /// Whether it was the user who stopped training, so that it can go on.
+    pub fn stopped_by_user(&self) -> bool {
+        self.stopped.as_ref().is_some_and(|reason| reason.starts_with(STOPPED_BY_USER))
     }
 
     /// Writes `history.csv`, whole or not at all.

@@ -1,6 +1,7 @@
 //! [`RunFolder`]: the only thing that passes between notebooks, and between a notebook and the
 //! command line.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,26 @@ impl RunFolder {
     /// Where everything that a resume needs is.
     pub fn checkpoint(&self) -> PathBuf {
         self.path.join("last").join("checkpoint.safetensors")
+    }
+
+    /// Keeps other trainings out of the folder as long as the file that is returned stays open; a
+    /// process that is killed gives it up.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where another training holds it.
+    pub fn lock(&self) -> Result<File> {
+        let path = self.path.join("last").join("lock");
+        let folder = self.path.join("last");
+        std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+        let file = File::create(&path).map_err(|error| Error::io("write", &path, error))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let expected = "a folder that no other training is using";
+                Err(Error::config("run folder", self.path.display(), expected))
+            }
+            // Where the file system knows no locks, there is none.
+            _ => Ok(file),
+        }
     }
 
     /// Writes `config.toml`.

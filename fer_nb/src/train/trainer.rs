@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use super::batches::TrainImages;
 use super::callbacks::{BatchEnd, Callback, EpochEnd, TerminateOnNan, TrainBegin};
 use super::config::TrainConfig;
-use super::history::{EpochRecord, History};
+use super::history::{EpochRecord, History, STOPPED_BY_USER};
 use super::interrupt::Interrupt;
 use super::optim::{OptimizerState, WeightAverage, clip_norm};
 use super::progress::Progress;
@@ -160,6 +160,8 @@ impl<N: Network> Trainer<N> {
         let validation =
             (data.validation.images_tensor(device)?, data.validation.labels_tensor(device)?);
         let run_config = RunConfig::new(&self.network, &self.config, data);
+        // Held until this function ends, however it ends.
+        let _lock = self.run.as_ref().map(RunFolder::lock).transpose()?;
         let interrupt = Interrupt::listen()?;
         let mut progress = Progress::new(self.config.epochs, images.len());
         self.begin(&run_config, &progress)?;
@@ -183,7 +185,7 @@ impl<N: Network> Trainer<N> {
                 let place = format!("in epoch {epoch} after batch {} of {batches}", so_far.batches);
                 match &mut stop {
                     Some(reason) => *reason = format!("{reason}, {place}"),
-                    None => paused = Some(format!("stopped by the user {place}")),
+                    None => paused = Some(format!("{STOPPED_BY_USER} {place}")),
                 }
                 self.cut_off = Some(so_far);
                 break;
@@ -207,7 +209,7 @@ impl<N: Network> Trainer<N> {
             self.save(&run_config, &stop)?;
             progress.epoch_end(&record, so_far.seconds, &messages);
             if interrupt.requested() && stop.is_none() {
-                paused = Some(format!("stopped by the user after epoch {epoch}"));
+                paused = Some(format!("{STOPPED_BY_USER} after epoch {epoch}"));
             }
         }
         self.history.stopped = stop.or_else(|| paused.clone());
@@ -217,7 +219,6 @@ impl<N: Network> Trainer<N> {
         // A pause is not the end: a callback that put other weights in place now would make it
         // impossible to go on as if nothing had happened.
         if paused.is_some() {
-            progress.line("all is kept: fit goes on from here");
             return Ok(());
         }
         self.hold_average(true)?;

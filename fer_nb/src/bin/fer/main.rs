@@ -1,7 +1,8 @@
 //! `fer`: the crate's engine without a notebook, for long runs and headless machines.
 //!
 //! One file a subcommand. Results go to stdout; an error is one line on stderr, "fer: …". The exit
-//! status is 0 on success only: 1 after an error, 2 after arguments that were not understood.
+//! status is 0 on success only: 1 after an error, 2 after arguments that were not understood, 130
+//! after Ctrl-C.
 
 mod bench;
 mod data;
@@ -45,16 +46,17 @@ fn main() -> ExitCode {
         }
         Err(error) => return usage(&error),
     };
+    let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
-        Command::Data(args) => data::run(&args),
-        Command::Summary(args) => summary::run(&args),
+        Command::Data(args) => data::run(&args).map(done),
+        Command::Summary(args) => summary::run(&args).map(done),
         Command::Train(args) => train::run(&args),
-        Command::Evaluate(args) => evaluate::run(&args),
-        Command::Predict(args) => predict::run(&args),
-        Command::Bench(args) => bench::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args).map(done),
+        Command::Predict(args) => predict::run(&args).map(done),
+        Command::Bench(args) => bench::run(&args).map(done),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             complain(&error.to_string());
             ExitCode::FAILURE

@@ -1,6 +1,7 @@
 //! `fer train`: the recipe of the original project, without a notebook.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use fer_nb::data::Fer2013;
 use fer_nb::error::{Error, Result};
@@ -81,7 +82,10 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+/// What the shell gives a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+pub fn run(args: &Args) -> Result<ExitCode> {
     let folder = runs(&args.run);
     let (config, plateau) = match args.resume {
         true => resumed(args, &RunFolder::at(&folder))?,
@@ -116,7 +120,12 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.json {
         crate::write_json(path, &history.epochs)?;
     }
-    Ok(())
+    if history.stopped_by_user() {
+        let run = &args.run;
+        crate::say(&format!("fer train --run {run} --resume goes on after the last epoch\n"))?;
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What the arguments, the environment and the defaults say, and whether plateaus reduce the
