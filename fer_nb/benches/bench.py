@@ -40,9 +40,13 @@ def arguments():
     for work in options.work:
         if work not in WORKS:
             parser.error(f"--work {work}: expected some of {', '.join(WORKS)}")
+    known = [subject.name for subject in all_subjects(options, {"folder": "", "csv": ""})]
+    for name in options.only or []:
+        if name not in known:
+            parser.error(f"--only {name}: expected some of {', '.join(known)}")
     if options.data:
         options.data = os.path.abspath(options.data)
-    return parser, options
+    return options
 
 
 def measure(subject, command, timeout):
@@ -72,7 +76,7 @@ def measure(subject, command, timeout):
 
 
 def main():
-    parser, options = arguments()
+    options = arguments()
     try:
         data = export(options)
     except Failed as error:
@@ -80,15 +84,10 @@ def main():
     sample = data["title"] != "FER2013"
     options.target = options.target or (0.8 if sample else 0.45)
     works = [part for work in options.work for part in WORKS[work]]
-    subjects = all_subjects(options, data)
-    known = [subject.name for subject in subjects]
-    for name in options.only or []:
-        if name not in known:
-            parser.error(f"--only {name}: expected some of {', '.join(known)}")
     subjects = [
         subject
-        for subject in subjects
-        if subject.name in (options.only or known) and set(subject.commands) & set(works)
+        for subject in all_subjects(options, data)
+        if (not options.only or subject.name in options.only) and set(subject.commands) & set(works)
     ]
     head = report.header(options, data)
     print(f"{head['data']}\n{head['hardware']}", flush=True)
