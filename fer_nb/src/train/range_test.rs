@@ -148,7 +148,7 @@ mod tests {
         let test = RangeTest { points: points.collect(), title: String::new() };
         let suggestion = test.suggestion().unwrap();
         assert!((suggestion / (1e-5 * 1.1f64.powi(60))).ln().abs() < 0.15, "{suggestion}");
-        let rising = vec![(1e-3, 1.0), (1e-2, 2.0)].repeat(10);
+        let rising = [(1e-3, 1.0), (1e-2, 2.0)].repeat(10);
         let flat = RangeTest { points: vec![(1e-3, 1.0); 50], title: String::new() };
         assert_eq!(flat.suggestion(), None);
         assert!(RangeTest { points: rising[..5].to_vec(), ..flat }.suggestion().is_none());

@@ -10,12 +10,13 @@ use crate::error::{Error, Result};
 use crate::model::Network;
 
 impl<N: Network> Trainer<N> {
-    /// Writes `history.csv` and the checkpoint, if there is a run folder. The network holds the
+    /// Writes the checkpoint and `history.csv`, if there is a run folder. The network holds the
     /// weights that are trained, not their average.
     pub(super) fn save(&self, run: &RunConfig, stopped: &Option<String>) -> Result<()> {
         let Some(folder) = &self.run else { return Ok(()) };
-        folder.save_history(&self.history)?;
-        self.checkpoint(run, stopped)?.save(folder.checkpoint())
+        // The history follows the checkpoint, so that it never tells of an epoch that is not there.
+        self.checkpoint(run, stopped)?.save(folder.checkpoint())?;
+        folder.save_history(&self.history)
     }
 
     fn checkpoint(&self, run: &RunConfig, stopped: &Option<String>) -> Result<Checkpoint> {
@@ -86,6 +87,7 @@ impl<N: Network> Trainer<N> {
             return Ok("the run before is finished: training begins anew".into());
         }
         self.take_over(&checkpoint, &path)?;
+        folder.save_history(&self.history)?;
         Ok(format!("going on after epoch {done} of {}", folder.path().display()))
     }
 

@@ -60,7 +60,7 @@ impl Callback for ModelCheckpoint {
             }
             Keep::Every { epochs } => {
                 let number = epoch.record.epoch;
-                if number % *epochs == 0 {
+                if number.is_multiple_of(*epochs) {
                     let file = format!("epoch-{number:03}.safetensors");
                     weights::save(epoch.network, self.run.join(file))?;
                 }

@@ -22,7 +22,7 @@ impl Callback for TerminateOnNan {
 
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
         let due = batch.loss.device() == Device::Cpu
-            || batch.batch % EVERY_ON_GPU == 0
+            || batch.batch.is_multiple_of(EVERY_ON_GPU)
             || batch.batch == batch.batches;
         if !due {
             return Ok(());

@@ -79,7 +79,7 @@ impl Callback for Clock {
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
         let first = WARM_UP.min(batch.batches);
         let chunk = (CHUNK / self.batch_size).max(1);
-        let in_phase = batch.batch >= first && (batch.batch - first) % chunk == 0;
+        let in_phase = batch.batch >= first && (batch.batch - first).is_multiple_of(chunk);
         let Some(started) = self.started else {
             if in_phase {
                 batch.loss.f_double_value(&[])?; // a GPU finishes what it was given
