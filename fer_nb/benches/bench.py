@@ -103,7 +103,7 @@ def main():
                 measurements[key] = (subject, [])
                 missing = [failed[need] for need in subject.needs if need in failed]
                 if missing:
-                    reasons[key] = missing[0].splitlines()[0]
+                    reasons[key] = missing[0]
     for number in range(options.rounds):
         for work in works:
             turn = [subject for subject in subjects if work in subject.commands]

@@ -7,6 +7,7 @@ takes its subjects out of the comparison, with the reason, and nothing else.
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,13 @@ def prepare(data, needed):
         if name in needed:
             try:
                 step()
-            except Failed as error:
-                failed[name] = str(error)
+            except (Failed, OSError) as error:
+                failed[name] = one_line(str(error))
     return failed
+
+
+def one_line(message):
+    """What failed and where its output is, without the output."""
+    log = re.search(r"All of it is in (\S+)\.\n", message)
+    where = f" See {os.path.relpath(log[1], ROOT)}." if log else ""
+    return message.splitlines()[0] + where

@@ -93,7 +93,7 @@ impl Peer for BurnPeer {
         let shape = [images.len() / (SIDE * SIDE), 1, SIDE, SIDE];
         let images = tensor(&shape, images, &self.device.clone().inner());
         let logits = self.network().valid().forward(images);
-        Ok(logits.into_data().to_vec::<f32>().map_err(|error| format!("{error:?}"))?)
+        Ok(logits.into_data().try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?)
     }
 
     fn train_step(&mut self, batch: &Batch) -> Result<f32> {
