@@ -70,7 +70,11 @@ def test_five_epochs_a_kill_and_five_more_are_ten_epochs(faces, tmp_path):
     assert process.wait() == -signal.SIGKILL
     assert len(epochs(tmp_path / "cut")) < 10, "the kill came after the run had ended"
 
-    resume = ["train", "--data", faces, "--run", "cut", "--resume", "--patience", 0]
+    # Forgetting --resume must not cost what is there.
+    done = fer(*recipe, "--run", "cut", **settings)
+    assert done.returncode == 1
+    assert "unfinished run = " in done.stderr and "--overwrite" in done.stderr
+    resume = ["train", "--data", faces, "--run", "cut", "--resume"]
     done = fer(*resume, **settings)
     assert done.returncode == 0, done.stderr
     assert re.search(r"going on after epoch [5-9] of ", done.stdout), done.stdout
@@ -79,9 +83,39 @@ def test_five_epochs_a_kill_and_five_more_are_ten_epochs(faces, tmp_path):
     best = [(tmp_path / run / "best.safetensors").read_bytes() for run in ("cut", "whole")]
     assert best[0] == best[1]
 
-    done = fer("train", "--data", faces, "--run", "cut", "--resume", **settings)
+    done = fer(*resume, "--epochs", 3, **settings)
     assert done.returncode == 1
-    assert "callbacks were" in done.stderr and "EarlyStopping" in done.stderr
+    assert "epochs = 3: expected 10, which are done, or more" in done.stderr
+
+
+def test_a_failed_training_leaves_the_run_before_as_it_was(faces, tmp_path):
+    recipe = ["train", "--data", faces, "--batch-size", 16, "--run", "kept", "--patience", 3]
+    settings = {"FER_RUNS_DIR": str(tmp_path)}
+    assert fer(*recipe, "--epochs", 2, **settings).returncode == 0
+    files = {path: path.read_bytes() for path in (tmp_path / "kept").rglob("*") if path.is_file()}
+    done = fer(*recipe, "--learning-rate", "1e20", **settings)
+    assert done.returncode == 1 and "the loss became" in done.stderr
+    assert "1e20" in done.stderr and "Try a learning rate of 1e-3" in done.stderr
+    assert files == {path: path.read_bytes() for path in files}
+    # The patience of the run, not the default, is resumed: the callbacks are the same.
+    done = fer("train", "--data", faces, "--run", "kept", "--resume", "--epochs", 3, **settings)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_goes_away_does_not_end_the_training(faces, tmp_path):
+    program = os.environ.get("FER_BINARY", str(ROOT / ".venv" / "bin" / "fer"))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FER")}
+    command = ["train", "--data", faces, "--epochs", 2, "--batch-size", 16, "--run", "piped"]
+    process = subprocess.Popen(
+        [program, *map(str, command)],
+        env={**environment, "FER_RUNS_DIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    errors = process.stderr.read().decode()
+    assert process.wait(timeout=60) == 0, errors
+    assert len(epochs(tmp_path / "piped")) == 2
 
 
 def test_ctrl_c_ends_with_the_shells_status_and_can_be_resumed(faces, tmp_path):
@@ -101,9 +135,9 @@ def test_ctrl_c_ends_with_the_shells_status_and_can_be_resumed(faces, tmp_path):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopped by the user" in output and "--run stopped --resume" in output
+    assert "stopped by the user" in output and "--run stopped --resume --data" in output
     done = epochs(tmp_path / "stopped")
-    resume = ["train", "--data", faces, "--run", "stopped", "--resume", "--patience", 0]
+    resume = ["train", "--data", faces, "--run", "stopped", "--resume"]
     resumed = fer(*resume, "--epochs", len(done) + 1, FER_RUNS_DIR=str(tmp_path))
     assert resumed.returncode == 0, resumed.stderr
     assert epochs(tmp_path / "stopped")[: len(done)] == done
@@ -112,7 +146,7 @@ def test_ctrl_c_ends_with_the_shells_status_and_can_be_resumed(faces, tmp_path):
 def test_a_run_that_is_not_there_is_not_resumed(faces, tmp_path):
     done = fer("train", "--data", faces, "--run", "none", "--resume", FER_RUNS_DIR=str(tmp_path))
     assert done.returncode == 1
-    assert "config.toml" in done.stderr and "panicked" not in done.stderr
+    assert "A checkpoint is missing" in done.stderr and "panicked" not in done.stderr
 
 
 def test_tensorboard_reads_the_events(faces, tmp_path):

@@ -42,6 +42,11 @@ impl Plot for RangeTestPlot {
         let (Some(first), Some(last)) = (points.first(), points.last()) else {
             return canvas.nothing("No step has been recorded.");
         };
+        // Where the loss explodes, only that it does is of interest: in scale it would flatten the rest.
+        let least = points.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
+        let top = first.1 + (first.1 - least).max(0.02 * first.1.abs());
+        let shown = points.iter().take_while(|point| point.1 <= top).count().max(1);
+        let (points, beyond) = points.split_at(shown);
         let (low, high) = axis::round_range(points.iter().map(|point| point.1));
         let y = Scale { low, high, from: BOTTOM, to: TOP };
         axis::grid_lines(canvas, &y, (LEFT, RIGHT), axis::number)?;
@@ -59,7 +64,12 @@ impl Plot for RangeTestPlot {
             canvas.dashes((at, TOP - 14.0), (at, BOTTOM), 3.0, MUTED)?;
             let words = format!("{rate:.1e}");
             let kind = Type::new(28.0).bold().centered();
-            canvas.text(&words, (at.clamp(LEFT + 320.0, RIGHT - 60.0), TOP - 36.0), kind)?;
+            canvas.text(&words, (at.clamp(LEFT + 320.0, RIGHT - 60.0), TOP + 18.0), kind)?;
+        }
+        if let (Some(edge), Some(_)) = (points.last(), beyond.first()) {
+            let kind = Type::new(26.0).color(MUTED).centered();
+            let at = x.at(edge.0).clamp(LEFT + 120.0, RIGHT - 120.0);
+            canvas.text("it explodes here", (at, TOP - 36.0), kind)?;
         }
         let places: Vec<_> = points.iter().map(|point| (x.at(point.0), y.at(point.1))).collect();
         canvas.line(&places, 6.0, ACCENT)?;

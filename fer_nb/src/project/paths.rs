@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// The project's root: `$FER_ROOT`, or the nearest folder at or above the current one that holds
-/// both `fer_nb/` and `notebooks/`.
+/// both `fer_nb/` and `notebooks/`, or the one that this program was built in.
 pub fn root() -> Result<PathBuf> {
     if let Some(root) = std::env::var_os("FER_ROOT") {
         return Ok(root.into());
@@ -13,7 +13,10 @@ pub fn root() -> Result<PathBuf> {
     let here = std::env::current_dir().map_err(|error| Error::io("read", ".", error))?;
     let is_root =
         |folder: &&Path| folder.join("fer_nb").is_dir() && folder.join("notebooks").is_dir();
-    here.ancestors().find(is_root).map(Path::to_path_buf).ok_or_else(|| {
+    // A program that was built in a project works for it from anywhere.
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let found = here.ancestors().find(is_root).or_else(|| built_in.filter(is_root));
+    found.map(Path::to_path_buf).ok_or_else(|| {
         let hint = "Work inside the project's folder, or set FER_ROOT to it.";
         Error::missing("The project (a folder with fer_nb/ and notebooks/)", &here, hint)
     })

@@ -88,7 +88,9 @@ impl History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} epochs on {}", self.epochs.len(), self.title)?;
+        let count = self.epochs.len();
+        let epochs = if count == 1 { "epoch" } else { "epochs" };
+        write!(f, "{count} {epochs} on {}", self.title)?;
         if let Some(best) = self.best() {
             write!(
                 f,

@@ -1,6 +1,6 @@
 //! What the user sees while training runs: a bar in a terminal, lines everywhere else.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -68,12 +68,12 @@ impl Progress {
                 bar.set_position(done as u64);
                 bar.set_message(message);
             }
-            None => println!(
+            None => print_line(&format!(
                 "epoch {epoch}/{}: {done}/{} images, {message}, {rate:.0} images/s, {} left",
                 self.epochs,
                 self.images,
                 clock(self.images.saturating_sub(done) as f64 / rate)
-            ),
+            )),
         }
     }
 
@@ -102,9 +102,16 @@ impl Progress {
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => println!("{text}"),
+            None => print_line(text),
         }
     }
+}
+
+/// A line on stdout. A reader that went away (`fer train | head`, or a `tee` that got the same
+/// Ctrl-C) must not end a training.
+fn print_line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 impl Drop for Progress {

@@ -10,12 +10,14 @@ use crate::error::{Error, Result};
 use crate::model::Network;
 
 impl<N: Network> Trainer<N> {
-    /// Writes the checkpoint and `history.csv`, if there is a run folder. The network holds the
+    /// Writes the checkpoint, `config.toml` and `history.csv`, if there is a run folder. The network holds the
     /// weights that are trained, not their average.
     pub(super) fn save(&self, run: &RunConfig, stopped: &Option<String>) -> Result<()> {
         let Some(folder) = &self.run else { return Ok(()) };
-        // The history follows the checkpoint, so that it never tells of an epoch that is not there.
+        // The others follow the checkpoint, so that they never tell of an epoch that is not there; and
+        // a training that fails in its first epoch leaves the run before it as it was.
         self.checkpoint(run, stopped)?.save(folder.checkpoint())?;
+        folder.save_config(run)?;
         folder.save_history(&self.history)
     }
 
@@ -81,6 +83,10 @@ impl<N: Network> Trainer<N> {
             return Ok(format!(
                 "training begins anew, since the run before is another: {difference}"
             ));
+        }
+        if insists && self.config.epochs < done {
+            let expected = format!("{done}, which are done, or more");
+            return Err(Error::config("epochs", self.config.epochs, expected));
         }
         let finished = state.stopped.is_some() || done >= self.config.epochs;
         if finished && !insists {

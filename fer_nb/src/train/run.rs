@@ -9,6 +9,7 @@ use tch::Device;
 
 use super::config::TrainConfig;
 use super::history::History;
+use super::schedule::Schedule;
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::model::{Network, SeedCnn, weights};
@@ -58,9 +59,16 @@ impl RunConfig {
     /// of this one is exactly what `now` asks for. More epochs are no other run, nor is another
     /// version or device.
     pub fn difference(&self, now: &RunConfig) -> Option<String> {
+        if self.data_fingerprint != now.data_fingerprint {
+            let words = |config: &RunConfig| format!("{:?} from {}", config.images, config.data);
+            return Some(format!("other images: {}, and now {}", words(self), words(now)));
+        }
         let comparable = |config: &RunConfig| {
             let mut config = config.clone();
-            config.train.epochs = 0;
+            // A schedule that ends with the last epoch is another one when the last epoch moves.
+            if config.train.schedule == Schedule::Constant {
+                config.train.epochs = 0;
+            }
             config.fer_nb.clear();
             config.device.clear();
             config.data.clear(); // the same images may lie in another folder
@@ -236,6 +244,15 @@ mod tests {
         };
         let run = config(|_| ());
         assert_eq!(run.difference(&config(|c| c.epochs = 99)), None);
+        let one_cycle = config(|c| c.schedule = Schedule::one_cycle());
+        let longer = config(|c| {
+            c.schedule = Schedule::one_cycle();
+            c.epochs = 99;
+        });
+        assert_eq!(one_cycle.difference(&longer).unwrap(), "train.epochs was 35 and is now 99");
+        let other = Fer2013::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
+        let other = RunConfig::new(&network, &TrainConfig::default(), &other);
+        assert!(run.difference(&other).unwrap().starts_with("other images: ["));
         assert_eq!(
             run.difference(&config(|c| c.learning_rate = 0.01)).unwrap(),
             "train.learning_rate was 0.001 and is now 0.01"

@@ -165,9 +165,6 @@ impl<N: Network> Trainer<N> {
         let interrupt = Interrupt::listen()?;
         let mut progress = Progress::new(self.config.epochs, images.len());
         self.begin(&run_config, &progress)?;
-        if let Some(run) = &self.run {
-            run.save_config(&run_config)?;
-        }
         let mut stop = self.history.stopped.take();
         let mut paused = None;
         while self.history.epochs.len() < self.config.epochs && stop.is_none() && paused.is_none() {

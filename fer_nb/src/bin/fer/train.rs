@@ -8,8 +8,8 @@ use fer_nb::error::{Error, Result};
 use fer_nb::model::SeedCnn;
 use fer_nb::project::{Precision, device, param, runs};
 use fer_nb::train::{
-    EarlyStopping, ModelCheckpoint, Monitor, Optimizer, ReduceLrOnPlateau, RunFolder, Schedule,
-    TensorBoard, TrainConfig, Trainer,
+    Checkpoint, EarlyStopping, ModelCheckpoint, Monitor, Optimizer, ReduceLrOnPlateau, RunFolder,
+    RunState, Schedule, TensorBoard, TrainConfig, Trainer,
 };
 
 /// Trains the seed CNN and leaves a run folder.
@@ -24,24 +24,23 @@ pub struct Args {
     run: String,
 
     /// Passes over the training images [default: 35].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
 
     /// Images a step [default: 64].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     batch_size: Option<usize>,
 
     /// Step size before the schedule [default: 0.001].
     #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
 
-    /// adam, adamw or sgd [default: adam].
-    #[arg(long)]
+    /// How a step follows from a gradient [default: adam].
+    #[arg(long, value_parser = ["adam", "adamw", "sgd"])]
     optimizer: Option<String>,
 
-    /// How the learning rate changes: plateau (halved when val_loss stays), constant, cosine or
-    /// one-cycle [default: plateau].
-    #[arg(long)]
+    /// How the learning rate changes; plateau halves it when val_loss stays [default: plateau].
+    #[arg(long, value_parser = ["plateau", "constant", "cosine", "one-cycle"])]
     schedule: Option<String>,
 
     /// What computes: auto, float32 or bfloat16 [default: auto].
@@ -60,14 +59,18 @@ pub struct Args {
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Epochs without a better val_loss after which training ends; 0 trains all epochs.
-    #[arg(long, default_value_t = 8)]
-    patience: usize,
+    /// Epochs without a better val_loss after which training ends; 0 trains all epochs [default: 8].
+    #[arg(long)]
+    patience: Option<usize>,
 
     /// Go on after the last finished epoch of the run, with its own hyperparameters; only --epochs
     /// may be another.
-    #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "precision", "clip_norm", "ema", "seed"])]
+    #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard"])]
     resume: bool,
+
+    /// Begin anew although the run's folder holds an unfinished run.
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
 
     /// Write event files for TensorBoard into the run's folder, below logs/.
     #[arg(long)]
@@ -86,10 +89,13 @@ pub struct Args {
 const INTERRUPTED: u8 = 130;
 
 pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.run.trim().is_empty() {
+        return Err(Error::config("run", "''", "a name for the folder below runs/"));
+    }
     let folder = runs(&args.run);
-    let (config, plateau) = match args.resume {
+    let Recipe { config, plateau, patience, tensorboard } = match args.resume {
         true => resumed(args, &RunFolder::at(&folder))?,
-        false => chosen(args)?,
+        false => chosen(args, &RunFolder::at(&folder))?,
     };
     config.validate()?;
     let mut data = Fer2013::open_or(args.data.as_deref())?;
@@ -105,11 +111,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         trainer = trainer.callback(ReduceLrOnPlateau::on(Monitor::ValLoss).factor(0.5).patience(3));
     }
     trainer = trainer.callback(ModelCheckpoint::best(Monitor::ValLoss, &folder));
-    if args.patience > 0 {
-        let stopping = EarlyStopping::on(Monitor::ValLoss).patience(args.patience);
+    if patience > 0 {
+        let stopping = EarlyStopping::on(Monitor::ValLoss).patience(patience);
         trainer = trainer.callback(stopping.restore_best_weights());
     }
-    if args.tensorboard {
+    if tensorboard {
         trainer = trainer.callback(TensorBoard::new(folder.join("logs")));
     }
     if args.resume {
@@ -121,16 +127,48 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         crate::write_json(path, &history.epochs)?;
     }
     if history.stopped_by_user() {
-        let run = &args.run;
-        crate::say(&format!("fer train --run {run} --resume goes on after the last epoch\n"))?;
+        crate::say(&how_to_go_on(args, history.epochs.len()))?;
         return Ok(ExitCode::from(INTERRUPTED));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the arguments, the environment and the defaults say, and whether plateaus reduce the
-/// learning rate.
-fn chosen(args: &Args) -> Result<(TrainConfig, bool)> {
+/// What the user types to go on after Ctrl-C.
+fn how_to_go_on(args: &Args, epochs: usize) -> String {
+    if epochs == 0 {
+        return "no epoch was finished, so there is nothing to go on from\n".into();
+    }
+    let mut command = format!("fer train --run {} --resume", args.run);
+    if let Some(data) = &args.data {
+        command += &format!(" --data {}", data.display());
+    }
+    if args.without_leaks {
+        command += " --without-leaks";
+    }
+    format!("{command} goes on after epoch {epochs}\n")
+}
+
+/// All that makes a run of this command.
+struct Recipe {
+    config: TrainConfig,
+    /// Whether plateaus reduce the learning rate.
+    plateau: bool,
+    /// EarlyStopping's; 0 where there is none.
+    patience: usize,
+    tensorboard: bool,
+}
+
+/// What the arguments, the environment and the defaults say.
+fn chosen(args: &Args, run: &RunFolder) -> Result<Recipe> {
+    if !args.overwrite && run.checkpoint().is_file() {
+        let RunState { epochs, stopped, run: before, .. } =
+            Checkpoint::load(run.checkpoint())?.state;
+        if stopped.is_none() && epochs.len() < before.train.epochs {
+            let found = format!("{} of {} epochs", epochs.len(), before.train.epochs);
+            let expected = "--resume to go on with it, --overwrite to begin anew, or another --run";
+            return Err(Error::config("unfinished run", found, expected));
+        }
+    }
     let defaults = TrainConfig::default();
     let schedule = text(&args.schedule, "schedule", "plateau")?;
     let plateau = schedule.eq_ignore_ascii_case("plateau");
@@ -158,18 +196,22 @@ fn chosen(args: &Args) -> Result<(TrainConfig, bool)> {
         seed: args.seed.map_or_else(|| param("seed", defaults.seed), Ok)?,
         ..defaults
     };
-    Ok((config, plateau))
+    let patience = args.patience.unwrap_or(8);
+    Ok(Recipe { config, plateau, patience, tensorboard: args.tensorboard })
 }
 
 /// What the run that is resumed says.
-fn resumed(args: &Args, run: &RunFolder) -> Result<(TrainConfig, bool)> {
-    let mut config = run.config()?.train;
+fn resumed(args: &Args, run: &RunFolder) -> Result<Recipe> {
+    let state = Checkpoint::load(run.checkpoint())?.state;
+    let saved = |name: &str| state.callbacks.iter().find(|callback| callback.name == name);
+    let patience = saved("EarlyStopping")
+        .and_then(|callback| callback.values.get("patience")?.as_integer())
+        .map_or(0, |patience| patience as usize);
+    let (plateau, tensorboard) =
+        (saved("ReduceLROnPlateau").is_some(), saved("TensorBoard").is_some());
+    let mut config = state.run.train;
     config.epochs = args.epochs.map_or_else(|| param("epochs", config.epochs), Ok)?;
-    let plateau = match &args.schedule {
-        Some(schedule) => schedule.eq_ignore_ascii_case("plateau"),
-        None => config.schedule == Schedule::Constant,
-    };
-    Ok((config, plateau))
+    Ok(Recipe { config, plateau, patience, tensorboard })
 }
 
 fn text(argument: &Option<String>, name: &str, default: &str) -> Result<String> {

@@ -114,6 +114,7 @@ impl Callback for EarlyStopping {
         Ok(CallbackState::default()
             .value("best", self.best)?
             .value("waited", Some(self.waited))?
+            .value("patience", Some(self.patience))?
             .value("best_epoch", epoch)?
             .tensor("best_weights", weights))
     }

@@ -15,6 +15,9 @@ pub struct TerminateOnNan;
 
 const EVERY_ON_GPU: usize = 50;
 
+/// No larger learning rate is ever suggested: it is Adam's usual one.
+const LARGEST_ADVICE: f64 = 1e-3;
+
 impl Callback for TerminateOnNan {
     fn name(&self) -> &'static str {
         "TerminateOnNaN"
@@ -34,12 +37,12 @@ impl Callback for TerminateOnNan {
         Err(Error::Training {
             epoch: batch.epoch,
             problem: format!(
-                "the loss became {loss} at learning rate {} in batch {} of {}",
+                "the loss became {loss} at learning rate {:e} in batch {} of {}",
                 batch.learning_rate, batch.batch, batch.batches
             ),
             hint: format!(
-                "Try a learning rate of {:.1e}, or clip_norm = 1. The best weights so far are kept",
-                batch.learning_rate / 10.0
+                "Try a learning rate of {:e}, or clip_norm = 1. What is in the run folder is intact",
+                (batch.learning_rate / 10.0).min(LARGEST_ADVICE)
             ),
         })
     }
