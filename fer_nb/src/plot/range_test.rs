@@ -64,7 +64,7 @@ impl Plot for RangeTestPlot {
             canvas.dashes((at, TOP - 14.0), (at, BOTTOM), 3.0, MUTED)?;
             let words = format!("{rate:.1e}");
             let kind = Type::new(28.0).bold().centered();
-            canvas.text(&words, (at.clamp(LEFT + 320.0, RIGHT - 60.0), TOP + 18.0), kind)?;
+            canvas.text(&words, (at.clamp(LEFT + 320.0, RIGHT - 360.0), TOP - 36.0), kind)?;
         }
         if let (Some(edge), Some(_)) = (points.last(), beyond.first()) {
             let kind = Type::new(26.0).color(MUTED).centered();
