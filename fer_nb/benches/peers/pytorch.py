@@ -168,7 +168,7 @@ class Peer:
             return F.cross_entropy(self.model(images), labels)
 
         if self.mode == "compile":
-            loss_of = torch.compile(loss_of)
+            loss_of = torch.compile(loss_of, dynamic=False)
 
         def step(images, labels):
             images, labels = images.to(self.device), labels.to(self.device)
@@ -223,19 +223,18 @@ class Peer:
             model, dtype = model.to(torch.bfloat16), torch.bfloat16
         if self.mode == "compile":
             torch._inductor.config.freezing = True  # weights are constants
-            model = torch.compile(model)
-        no_gradient = torch.inference_mode if self.tuned else torch.no_grad
-        if self.mode == "compile":
-            no_gradient = torch.no_grad  # freezing asks for it
+            # A kernel for any batch size would be slower, and fails on an input with one channel.
+            torch._inductor.config.layout_optimization = False
+            model = torch.compile(model, dynamic=False)
         rows = len(self.labels("train"))
 
         def images(count):
-            batch = self.floats("train", np.arange(count) % rows).to(dtype)
-            layout = torch.channels_last if self.tuned else torch.contiguous_format
-            return batch.contiguous(memory_format=layout)
+            # Contiguous: with one channel channels_last is the same memory, but libtorch then takes
+            # a path for single images in bfloat16 that is a hundred times slower.
+            return self.floats("train", np.arange(count) % rows).to(dtype)
 
         def forward(batch):
-            with no_gradient():
+            with torch.no_grad():
                 return model(batch).float().cpu().numpy()
 
         startup = common.since_start()
