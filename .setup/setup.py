@@ -38,7 +38,7 @@ HEARTBEAT_SECONDS = 45
 # Compiling evcxr is most of the set-up's work beside the dependencies, so it is done without link-time
 # optimisation and at level 1. What that costs the rust-analyzer inside it has not been measured.
 EVCXR_PROFILE = {
-    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
+    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "3",
     "CARGO_PROFILE_RELEASE_LTO": "off",
     "CARGO_PROFILE_RELEASE_DEBUG": "0",
 }
@@ -244,7 +244,7 @@ def build_crate():
 
 
 def build_kernel_template():
-    run("kernel", PYTHON, HERE / "kernel.py", "--prepare")
+    run("kernel", PYTHON, HERE / "rust_kernel", "--prepare")
 
 
 def fetch_slides():
@@ -271,7 +271,7 @@ def write_kernelspec():
     folder.mkdir(parents=True, exist_ok=True)
     text = (HERE / "kernel.json").read_text()
     text = text.replace("@PYTHON@", json.dumps(str(PYTHON))[1:-1])
-    text = text.replace("@KERNEL@", json.dumps(str(HERE / "kernel.py"))[1:-1])
+    text = text.replace("@KERNEL@", json.dumps(str(HERE / "rust_kernel"))[1:-1])
     spec = folder / "kernel.json"
     if not spec.exists() or spec.read_text() != text:
         spec.write_text(text)

@@ -1,8 +1,4 @@
-#!/usr/bin/env python3
-"""Starts a Rust kernel (evcxr) whose dependencies are already built.
-
-    kernel.py CONNECTION_FILE     what kernel.json calls
-    kernel.py --prepare           brings the template up to date and stops
+"""A folder with everything built that a kernel needs, from which each kernel gets its own.
 
 evcxr compiles every cell as a crate `ctx` in a temporary folder, and would compile fer_nb and its
 some 200 dependencies there, anew for each kernel. So a template of that folder lies in
@@ -20,18 +16,16 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / "build"
 TEMPLATE = BUILD / "kernel-template"
-KERNELS = BUILD / "kernels"
+LOCK = BUILD / "kernel-template.lock"
 VENV = ROOT / ".venv"
 CRATE = ROOT / "fer_nb"
 
@@ -81,12 +75,6 @@ def tool(name):
         )
         return found.stdout.strip()
     return name
-
-
-def library_path():
-    """LD_LIBRARY_PATH with libtorch in front; it has to be set before the process starts."""
-    others = [p for p in os.environ.get("LD_LIBRARY_PATH", "").split(":") if p]
-    return ":".join([str(VENV / "torch" / "lib"), *others])
 
 
 def fingerprint():
@@ -174,12 +162,12 @@ def cargo(command):
         [tool("cargo"), command, "--target", triple],
         cwd=TEMPLATE / "ctx",
         env=environment,
-        stdout=sys.stderr,
+        stdout=sys.__stderr__,
         check=True,
     )
 
 
-def prepare():
+def prepare(say):
     """Builds what the template lacks. Raises CalledProcessError where fer_nb does not compile."""
     stamp = TEMPLATE / "built.json"
     now = fingerprint()
@@ -192,7 +180,7 @@ def prepare():
         write_sources(TEMPLATE)
         shutil.copy2(ROOT / "Cargo.lock", TEMPLATE / "Cargo.lock")
         seed(target)
-    say("fer_nb is new or was changed: building it for the notebooks")
+    say("fer_nb is new or was changed: building it for the notebooks (half a minute) …")
     started = time.monotonic()
     # `check` as well: evcxr runs it to explain a cell that does not compile, and without it the
     # first mistake in a notebook would cost minutes.
@@ -204,11 +192,7 @@ def prepare():
                 if own(path.name) and "fer_nb" not in path.name:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
     stamp.write_text(json.dumps(now))
-    say(f"fer_nb is built for the notebooks ({time.monotonic() - started:.0f} s)")
-
-
-def say(text):
-    print(f"[kernel] {text}", file=sys.stderr, flush=True)
+    say(f"fer_nb was built for the notebooks in {time.monotonic() - started:.0f} s")
 
 
 @contextlib.contextmanager
@@ -220,96 +204,18 @@ def locked(path, kind):
         yield file
 
 
-def absolute_folders():
-    """The folders that variables name, where they are relative: `make` runs in the project's
-    folder, and cells run in that of their notebook."""
-    names = ("FER2013_DIR", "FER_RUNS_DIR", "FER_FIGURES_DIR")
-    return {name: str(ROOT / os.environ[name]) for name in names if os.environ.get(name)}
+def only_its_own(name):
+    """What of the template is not a kernel's."""
+    return name == "built.json"
 
 
-def discard(folder):
-    """Removes a kernel's folder beside, for it takes seconds and Jupyter kills after five."""
-    subprocess.Popen(
-        ["rm", "-rf", "--", str(folder)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def sweep():
-    """Removes the folders of kernels that were killed."""
-    for lock in KERNELS.glob("*.lock"):
-        with open(lock) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                continue  # alive
-            discard(lock.with_suffix(""))
-            lock.unlink(missing_ok=True)
-
-
-def up_to_date_template():
-    """The template's lock, held shared, after the template has been brought up to date."""
-    path = BUILD / "kernel-template.lock"
-    with locked(path, fcntl.LOCK_EX):
+@contextlib.contextmanager
+def up_to_date(say):
+    """Brings the template up to date and holds it as it is."""
+    with locked(LOCK, fcntl.LOCK_EX):
         try:
-            prepare()
+            prepare(say)
         except subprocess.CalledProcessError:
             say("fer_nb does not compile; the first cell that uses it will show the errors")
-    return locked(path, fcntl.LOCK_SH)
-
-
-def launch(connection_file):
-    # JupyterLab's Stop sends SIGINT to this process and to all that it starts. Ignoring it is
-    # inherited, so evcxr and cargo live on; fer_nb's own handler ends a running training.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    name = f"{os.getpid()}-{secrets.token_hex(3)}"
-    folder = KERNELS / name
-    sweep()
-    with locked(KERNELS / f"{name}.lock", fcntl.LOCK_EX) as alive:
-        try:
-            with up_to_date_template():
-                link_tree(TEMPLATE, folder, skip=lambda name: name == "built.json")
-            child = subprocess.Popen(
-                [str(VENV / "bin" / "evcxr_jupyter"), "--control_file", connection_file],
-                env={
-                    **os.environ,
-                    **absolute_folders(),
-                    "EVCXR_TMPDIR": str(folder / "ctx"),
-                    "LD_LIBRARY_PATH": library_path(),
-                    "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),
-                    # Where evcxr looks for an installation of its own to update. It must not
-                    # overwrite this kernel's kernel.json, nor one of the user's.
-                    "JUPYTER_PATH": str(folder / "none"),
-                    # A kernel that is shut down complains of its closed sockets; with
-                    # RUST_BACKTRACE=1 each complaint would bring a page of stack.
-                    "RUST_LIB_BACKTRACE": "0",
-                },
-                stdout=subprocess.DEVNULL,  # where it says which configuration it read
-                pass_fds=[alive.fileno()],  # the folder is in use until the last of them ends
-            )
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, lambda number, _: child.send_signal(number))
-            status = child.wait()
-        finally:
-            discard(folder)
-            (KERNELS / f"{name}.lock").unlink(missing_ok=True)
-    # A kernel that Jupyter ended is no failure.
-    return 0 if status in (0, -signal.SIGTERM, -signal.SIGHUP) else 1
-
-
-def main(arguments):
-    if arguments == ["--prepare"]:
-        with locked(BUILD / "kernel-template.lock", fcntl.LOCK_EX):
-            prepare()
-        return 0
-    if len(arguments) != 1:
-        print(__doc__.split("\n\n")[1], file=sys.stderr)
-        return 2
-    return launch(arguments[0])
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with locked(LOCK, fcntl.LOCK_SH):
+        yield

@@ -1,0 +1,36 @@
+"""The kernel `rust`: what Jupyter starts, and what the set-up calls.
+
+    python .setup/rust_kernel CONNECTION_FILE     what kernel.json calls
+    python .setup/rust_kernel --prepare           brings the template up to date and stops
+"""
+
+import fcntl
+import subprocess
+import sys
+
+import template
+
+
+def prepare():
+    with template.locked(template.LOCK, fcntl.LOCK_EX):
+        try:
+            template.prepare(lambda line: print(f"[kernel] {line}", file=sys.stderr, flush=True))
+        except subprocess.CalledProcessError as error:
+            return error.returncode
+    return 0
+
+
+def main(arguments):
+    if arguments == ["--prepare"]:
+        return prepare()
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    import bridge  # not before: the set-up has no use for Jupyter's packages
+
+    bridge.run(arguments[0])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,391 @@
+"""The kernel that Jupyter talks to. It passes cells on to evcxr, and answers as a Jupyter kernel should.
+
+evcxr alone answers a panic and a failed `?` with "ok", shows pictures only when a cell has ended,
+knows no output that changes, throws all variables away on Stop, and is silent for half a minute when
+it starts. So this stands between the two:
+
+- It answers at once, and starts evcxr meanwhile; a cell that has to wait says for what.
+- A cell that did not run to its end is an error, so that "Run All" stops there.
+- Lines that fer_nb marks (`live.py`) become outputs at once, and outputs that change.
+- Stop asks the running cell to end; a second Stop ends the process that runs the cells.
+"""
+
+import asyncio
+import contextlib
+import os
+import queue
+import re
+import threading
+
+import live
+from evcxr import Evcxr, NotStarted
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelbase import Kernel
+from template import BUILD
+
+# evcxr keeps the variables that a cell defines only where the cell ran to its end. So every cell
+# defines one more, whose type is another one each time, and is asked for it afterwards.
+MARKER = "cell_ran_to_its_end"
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+PANIC = re.compile(r"^(?:thread '.*'.* panicked at )(?P<place>.*?):?$", re.MULTILINE)
+BACKTRACE = re.compile(r"^(?:stack backtrace:|note: (?:run|Some).*)\n?(?:^ .*\n?)*", re.MULTILINE)
+
+STOP_AGAIN = (
+    "Stop: {why}. Press Stop again to end the process that runs the cells; "
+    "all its variables would be lost.\n"
+)
+PROCESS_ENDED = (
+    "The process that runs the cells ended ({why}), and all variables with it. "
+    "Run the notebook again from its first cell."
+)
+# How long a cell may take to react to Stop before it is said what else can be done.
+STOP_PATIENCE = 1.0
+# evcxr passes stderr on in a thread of its own: the text of an error may follow the answer.
+STDERR_LATE = 0.3
+
+
+def with_marker(source, number):
+    """The cell's source defining the marker as well; no line changes its number."""
+    statement = f"let {MARKER} = [(); {number}];"
+    lines = source.split("\n")
+    for index, line in enumerate(lines):
+        if line.strip() and not line.startswith(":"):
+            lines[index] = f"{statement} {line}"
+            return "\n".join(lines)
+    return None  # commands alone
+
+
+class Cell:
+    """A cell that runs: what it printed, and what became of it."""
+
+    def __init__(self, kernel, silent):
+        self.kernel, self.silent = kernel, silent
+        self.errors = []  # contents of error messages
+        self.held = ""  # stderr that may be the text of an error
+
+    def take(self, message):
+        """Passes an output of evcxr's on."""
+        kind, content = message["msg_type"], message["content"]
+        if kind == "stream" and content["name"] == "stderr":
+            self.held += content["text"]
+        elif kind == "stream":
+            for part in live.split(content["text"]):
+                if isinstance(part, str):
+                    self.stream("stdout", part)
+                else:
+                    self.show(*part)
+        elif kind in ("execute_result", "display_data"):
+            data = content["data"]
+            self.show("display", data.pop(live.ID_MIME, None), data)
+        elif kind == "error":
+            self.errors.append(content)
+
+    def release(self):
+        """What was printed on stderr is no error's text: shows it."""
+        if self.held:
+            self.stream("stderr", self.held)
+            self.held = ""
+
+    def stream(self, name, text):
+        self.send("stream", {"name": name, "text": text})
+
+    def show(self, action, display_id, data):
+        """Shows an output, under a name if it has one; or changes those of that name."""
+        content = {"data": data, "metadata": {}}
+        if display_id is None:
+            content["execution_count"] = self.kernel.execution_count
+            self.send("execute_result", content)
+            return
+        content["transient"] = {"display_id": display_id}
+        if action == "update" and display_id in self.kernel.display_ids:
+            self.send("update_display_data", content)
+        elif action == "display":
+            self.kernel.display_ids.add(display_id)
+            self.send("display_data", content)
+
+    def error(self, name, text, details=()):
+        red = f"\x1b[1;31m{name}\x1b[0m"
+        content = {"ename": name, "evalue": text, "traceback": [f"{red}: {text}", *details]}
+        self.send("error", content)
+        return {"status": "error", "execution_count": self.kernel.execution_count, **content}
+
+    def send(self, kind, content):
+        if not self.silent:
+            self.kernel.send_response(self.kernel.iopub_socket, kind, content)
+
+
+class RustKernel(Kernel):
+    implementation = "fer_nb"
+    implementation_version = "0.1.0"
+    banner = "Rust (evcxr 0.22) for fer_nb"
+    language_info = {
+        "name": "rust",
+        "mimetype": "text/x-rustsrc",
+        "file_extension": ".rs",
+        "pygments_lexer": "rust",
+        "codemirror_mode": "rust",
+    }
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.display_ids = set()
+        self.evcxr = Evcxr()
+        self.news = queue.SimpleQueue()  # what the start tells
+        self.started = threading.Event()
+        self.trouble = None  # why it did not start
+        self.running = False
+        self.stops = 0  # how often Stop was pressed since the cell began
+        threading.Thread(target=self._start_evcxr, daemon=True).start()
+        self._is_ready = False
+
+    # --- start -----------------------------------------------------------------------------------
+
+    def _start_evcxr(self):
+        try:
+            self.evcxr.start(self.news.put)
+        except NotStarted as error:
+            self.trouble = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a cell has to say it
+            self.trouble = f"{type(error).__name__}: {error}"
+        finally:
+            self.started.set()
+
+    async def _ready(self, cell):
+        """Waits for evcxr, and tells a cell that waits for what. Raises NotStarted."""
+        if self._is_ready:
+            return
+        waited, said = 0.0, False
+        while not self.started.is_set():
+            with contextlib.suppress(queue.Empty):
+                cell.stream("stdout", f"[kernel] {self.news.get_nowait()}\n")
+                said = True
+            await asyncio.sleep(0.05)
+        while not self.news.empty():
+            cell.stream("stdout", f"[kernel] {self.news.get_nowait()}\n")
+        if self.trouble:
+            raise NotStarted(self.trouble)
+        coming = asyncio.ensure_future(self.evcxr.ready())
+        while not coming.done():
+            await asyncio.wait([coming], timeout=0.25)
+            waited += 0.25
+            if self.evcxr.ended():
+                coming.cancel()
+                raise NotStarted("evcxr ended while it started; the server's log has its message")
+            if waited == 1.5:
+                cell.stream("stdout", "Rust starts: it reads the sources of fer_nb (some seconds) …\n")
+                said = True
+        await coming
+        self._is_ready = True
+        if waited >= 1.5 and said:
+            cell.send("clear_output", {"wait": True})
+
+    # --- cells -----------------------------------------------------------------------------------
+
+    async def do_execute(
+        self,
+        code,
+        silent,
+        store_history=True,
+        user_expressions=None,
+        allow_stdin=False,
+        *,
+        cell_meta=None,
+        cell_id=None,
+    ):
+        ok = {
+            "status": "ok",
+            "execution_count": self.execution_count,
+            "payload": [],
+            "user_expressions": {},
+        }
+        if not code.strip():
+            return ok
+        cell = Cell(self, silent)
+        self.stops, self.running = 0, True
+        try:
+            await self._ready(cell)
+            marked = None if silent else with_marker(code, self.execution_count)
+            reply = await self._execute(cell, marked or code, allow_stdin)
+            if marked and any(MARKER in line for e in cell.errors for line in e["traceback"]):
+                # Once more as the user wrote it: the error shall show that. Nothing had run.
+                cell.errors.clear()
+                reply = await self._execute(cell, code, allow_stdin)
+            if cell.errors:
+                return self._failed(cell)
+            if marked and reply["status"] == "ok" and not await self._ran_to_its_end():
+                await asyncio.sleep(STDERR_LATE)
+                await self._drain(cell)
+                return self._fell(cell)
+            cell.release()
+            return ok
+        except NotStarted as error:
+            return cell.error("KernelError", f"the Rust kernel did not start: {error}")
+        except ConnectionError:
+            answer = cell.error("KernelError", "evcxr itself ended. Restart the kernel.")
+            asyncio.get_running_loop().call_later(0.5, os._exit, 1)
+            return answer
+        finally:
+            self.running = False
+
+    async def _execute(self, cell, code, allow_stdin):
+        """Runs code in evcxr and passes on what it puts out; gives evcxr's reply."""
+        client = self.evcxr.client
+        request = client.execute(code, store_history=False, allow_stdin=allow_stdin)
+        watch = asyncio.ensure_future(self._watch_stop(cell))
+        try:
+            while True:
+                try:
+                    message = await client.get_iopub_msg(timeout=0.25)
+                except queue.Empty:
+                    cell.release()
+                    if self.evcxr.ended():
+                        raise ConnectionError from None
+                    if allow_stdin and await client.stdin_channel.msg_ready():
+                        await self._ask(client)
+                    continue
+                if message["msg_type"] != "status":
+                    cell.take(message)
+                elif (
+                    message["content"]["execution_state"] == "idle"
+                    and message["parent_header"].get("msg_id") == request
+                ):
+                    break
+            return await self._reply(client.get_shell_msg, request)
+        finally:
+            watch.cancel()
+
+    async def _reply(self, receive, request):
+        while True:
+            try:
+                message = await receive(timeout=1)
+            except queue.Empty:
+                if self.evcxr.ended():
+                    raise ConnectionError from None
+                continue
+            if message["parent_header"].get("msg_id") == request:
+                return message["content"]
+
+    async def _ask(self, client):
+        """A cell asks for a line of input."""
+        message = await client.get_stdin_msg(timeout=0)
+        content = message["content"]
+        asked = self.getpass if content.get("password") else self.raw_input
+        client.input(asked(content.get("prompt", "")))
+
+    async def _ran_to_its_end(self):
+        """Whether evcxr holds the marker of this cell."""
+        request = self.evcxr.client.execute(":vars", store_history=False)
+        found = False
+        while True:
+            message = await self.evcxr.client.get_iopub_msg(timeout=60)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            if message["msg_type"] == "execute_result":
+                text = message["content"]["data"].get("text/plain", "")
+                found = f"{MARKER}: [(); {self.execution_count}]" in text
+            elif message["content"].get("execution_state") == "idle":
+                break
+        await self._reply(self.evcxr.client.get_shell_msg, request)
+        return found
+
+    async def _drain(self, cell):
+        with contextlib.suppress(queue.Empty):
+            while True:
+                message = await self.evcxr.client.get_iopub_msg(timeout=0.01)
+                if message["msg_type"] == "stream":
+                    cell.take(message)
+
+    def _failed(self, cell):
+        """evcxr gave errors: the cell does not compile, or the process ended."""
+        cell.release()
+        for content in cell.errors:
+            ended = re.search(r"Subprocess terminated with status: (.*)", content["evalue"])
+            if ended:
+                why = "Stop was pressed twice" if self.stops > 1 else ended[1]
+                return cell.error("ProcessEnded", PROCESS_ENDED.format(why=why))
+        for content in cell.errors:
+            content["ename"] = "CompileError"
+            cell.send("error", content)
+        return {"status": "error", "execution_count": self.execution_count, **cell.errors[0]}
+
+    def _fell(self, cell):
+        """The cell ran and not to its end: a panic, or a `?` that met an error."""
+        text = BACKTRACE.sub("", ANSI.sub("", cell.held)).strip()
+        panic = PANIC.search(text)
+        kept = "Variables of the cells before are kept."
+        cell.held = ""
+        if panic:
+            before, after = text[: panic.start()].strip(), text[panic.end() :].strip()
+            if before:
+                cell.stream("stderr", before + "\n")
+            return cell.error("Panic", after or "no message", [f"at {panic['place']}", kept])
+        return cell.error("Error", text or "a `?` met an error without a text", [kept])
+
+    # --- Stop ------------------------------------------------------------------------------------
+
+    async def interrupt_request(self, stream, ident, parent):
+        """Stop was pressed. Runs in the thread of the control channel."""
+        if self.running:
+            self.stops += 1
+            if self.stops > 1 and self._is_ready:
+                self.evcxr.kill_runner()
+        self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
+
+    async def _watch_stop(self, cell):
+        """Asks the running cell to end when Stop was pressed, as soon as it listens."""
+        while not self.stops:
+            await asyncio.sleep(0.02)
+        asked, waited = False, 0.0
+        while True:
+            if not asked and self.evcxr.listens():
+                self.evcxr.ask_to_stop()
+                asked = True
+            await asyncio.sleep(0.05)
+            waited += 0.05
+            if abs(waited - STOP_PATIENCE) < 0.025:
+                why = "waiting for the batch in flight" if asked else "this cell does not listen for it"
+                cell.stream("stdout", STOP_AGAIN.format(why=why))
+
+    # --- the rest --------------------------------------------------------------------------------
+
+    async def do_complete(self, code, cursor_pos):
+        if not self._is_ready:
+            return {
+                "status": "ok",
+                "matches": [],
+                "cursor_start": cursor_pos,
+                "cursor_end": cursor_pos,
+                "metadata": {},
+            }
+        client = self.evcxr.client
+        reply = await self._reply(client.get_shell_msg, client.complete(code, cursor_pos))
+        if reply.get("status") == "ok":
+            pairs = [m for m in reply["matches"] if MARKER not in m]
+            reply["matches"] = pairs
+            types = reply.get("metadata", {}).get("_jupyter_types_experimental", [])
+            reply["metadata"] = {
+                "_jupyter_types_experimental": [t for t in types if MARKER not in t["text"]]
+            }
+        return reply
+
+    async def do_inspect(self, code, cursor_pos, detail_level=0, omit_sections=()):
+        if not self._is_ready:
+            return {"status": "ok", "found": False, "data": {}, "metadata": {}}
+        client = self.evcxr.client
+        return await self._reply(client.get_shell_msg, client.inspect(code, cursor_pos))
+
+    async def do_is_complete(self, code):
+        return {"status": "complete"}
+
+    async def do_shutdown(self, restart):
+        self.evcxr.stop()
+        return {"status": "ok", "restart": restart}
+
+
+def run(connection_file):
+    # Where IPython's machinery would keep its profile: not in the user's home.
+    os.environ["IPYTHONDIR"] = str(BUILD / "ipython")
+    app = IPKernelApp.instance(kernel_class=RustKernel)
+    app.initialize(["-f", connection_file])
+    app.start()

@@ -1,0 +1,180 @@
+"""evcxr as a process of ours: its folder, its start, its end, and the process that runs the cells."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import template
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.connect import write_connection_file
+from template import BUILD, ROOT, VENV
+
+KERNELS = BUILD / "kernels"
+READY_SECONDS = 900  # with a cold disk the first start takes minutes
+
+
+class NotStarted(Exception):
+    """evcxr did not come up; the text says why."""
+
+
+def library_path():
+    """LD_LIBRARY_PATH with libtorch in front; it has to be set before the process starts."""
+    others = [p for p in os.environ.get("LD_LIBRARY_PATH", "").split(":") if p]
+    return ":".join([str(VENV / "torch" / "lib"), *others])
+
+
+def absolute_folders():
+    """The folders that variables name, where they are relative: `make` runs in the project's
+    folder, and cells run in that of their notebook."""
+    names = ("FER2013_DIR", "FER_RUNS_DIR", "FER_FIGURES_DIR")
+    return {name: str(ROOT / os.environ[name]) for name in names if os.environ.get(name)}
+
+
+def discard(folder):
+    """Removes a kernel's folder beside, for it takes seconds and Jupyter kills after five."""
+    subprocess.Popen(
+        ["rm", "-rf", "--", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def sweep():
+    """Removes the folders of kernels that were killed."""
+    for lock in KERNELS.glob("*.lock"):
+        with open(lock) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue  # alive
+            discard(lock.with_suffix(""))
+            lock.unlink(missing_ok=True)
+
+
+class Evcxr:
+    """A running evcxr with a folder of its own, which goes when it ends."""
+
+    def __init__(self):
+        self.name = f"{os.getpid()}-{secrets.token_hex(3)}"
+        self.folder = KERNELS / self.name
+        self.process = None
+        self.client = None
+        self._alive = None
+
+    def start(self, say):
+        """Brings the template up to date, telling `say` what takes long, and starts the process.
+
+        Raises NotStarted.
+        """
+        sweep()
+        KERNELS.mkdir(parents=True, exist_ok=True)
+        # Held by evcxr and all that it starts: the folder is in use until the last of them ends.
+        self._alive = open(KERNELS / f"{self.name}.lock", "w")
+        fcntl.flock(self._alive, fcntl.LOCK_EX)
+        try:
+            with template.up_to_date(say):
+                template.link_tree(template.TEMPLATE, self.folder, skip=template.only_its_own)
+            self._spawn()
+        except OSError as error:
+            self.stop()
+            raise NotStarted(f"{error}. `make setup` brings back what is missing.") from None
+
+    def _spawn(self):
+        connection = self.folder / "connection.json"
+        write_connection_file(str(connection), ip="127.0.0.1", key=secrets.token_bytes(16).hex().encode())
+        self.process = subprocess.Popen(
+            [str(VENV / "bin" / "evcxr_jupyter"), "--control_file", str(connection)],
+            env={
+                **os.environ,
+                **absolute_folders(),
+                **template.analyzer_environment(),
+                "EVCXR_TMPDIR": str(self.folder / "ctx"),
+                "LD_LIBRARY_PATH": library_path(),
+                "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),
+                # Tells the crate that outputs can be shown, and changed, while a cell runs.
+                "FER_LIVE_OUTPUT": "1",
+                # Where evcxr looks for an installation of its own to update. It must not
+                # overwrite this kernel's kernel.json, nor one of the user's.
+                "JUPYTER_PATH": str(self.folder / "none"),
+                # A kernel that is shut down complains of its closed sockets; with
+                # RUST_BACKTRACE=1 each complaint would bring a page of stack.
+                "RUST_LIB_BACKTRACE": "0",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # where it says which configuration it read
+            stderr=sys.__stderr__,
+            pass_fds=[self._alive.fileno()],
+            # SIGINT is for the cell that listens for it. Ignoring it is inherited, so evcxr, cargo
+            # and a cell that does not listen live on.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
+        self.client = AsyncKernelClient(connection_file=str(connection))
+        self.client.load_connection_file()
+
+    async def ready(self):
+        """Waits until evcxr answers. Raises NotStarted."""
+        self.client.start_channels(hb=False)
+        try:
+            await self.client.wait_for_ready(timeout=READY_SECONDS)
+        except RuntimeError as error:
+            raise NotStarted(str(error)) from None
+
+    def ended(self):
+        """Whether the process is no longer there."""
+        return self.process is None or self.process.poll() is not None
+
+    def runner(self):
+        """The process that runs the cells: evcxr's child with evcxr's program. None between two."""
+        with contextlib.suppress(OSError):
+            program = os.readlink(f"/proc/{self.process.pid}/exe")
+            children = Path(f"/proc/{self.process.pid}/task")
+            for task in children.iterdir():
+                for pid in (task / "children").read_text().split():
+                    with contextlib.suppress(OSError):
+                        if os.readlink(f"/proc/{pid}/exe") == program:
+                            return int(pid)
+        return None
+
+    def listens(self):
+        """Whether the running cell listens for SIGINT, as everything of fer_nb that takes long does."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            status = Path(f"/proc/{self.runner()}/status").read_text()
+            caught = int(status.split("SigCgt:")[1].split()[0], 16)
+            return bool(caught >> (signal.SIGINT - 1) & 1)
+        return False
+
+    def ask_to_stop(self):
+        """SIGINT to the running cell."""
+        pid = self.runner()
+        if pid:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGINT)
+
+    def kill_runner(self):
+        """Ends the process that runs the cells, and with it all variables; evcxr starts another."""
+        pid = self.runner()
+        if pid:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+    def stop(self):
+        """Ends the process and removes the folder."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill_runner()
+            self.process.terminate()
+            try:
+                self.process.wait(3)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.client is not None:
+            self.client.stop_channels()
+        discard(self.folder)
+        (KERNELS / f"{self.name}.lock").unlink(missing_ok=True)

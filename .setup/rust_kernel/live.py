@@ -1,0 +1,30 @@
+"""Outputs that fer_nb shows, and changes, while a cell runs.
+
+evcxr shows a cell's value when the cell has ended, and one of each kind. What may not wait goes
+through stdout, as a line that starts with an escape sequence for applications (APC, ECMA-48 8.3.2)
+and holds JSON: `action` ("display" or "update"), `id` and `data` (MIME type to content). A value
+that a cell ends in gets its name by an entry of the type `ID_MIME`.
+"""
+
+import json
+
+START, END = "\x1b_fer_nb;", "\x1b\\"
+ID_MIME = "application/vnd.fer-nb.display-id"
+
+
+def split(text):
+    """The parts of a stdout text in order: plain text as str, outputs as (action, id, data)."""
+    parts = []
+    while True:
+        before, start, rest = text.partition(START)
+        if before:
+            parts.append(before)
+        if not start:
+            return parts
+        body, end, text = rest.partition(END)
+        text = text.removeprefix("\n")
+        try:
+            content = json.loads(body)
+            parts.append((content["action"], content["id"], content["data"]))
+        except (ValueError, KeyError, TypeError):
+            parts.append(start + body + end + "\n")  # not ours: as it came
