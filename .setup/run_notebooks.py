@@ -8,17 +8,13 @@
 
 Variables of the environment reach the cells: FER2013_DIR, FER_EPOCHS and the other FER_* ones.
 
-evcxr answers a cell that panicked, or whose `?` met an error, with the status "ok", and a failed
-`?` prints the error's text on stderr with nothing to tell it from a warning. But evcxr keeps the
-variables that a cell defines only where the cell ran to its end. So every cell is sent with one
-variable more, and afterwards the kernel is asked for it. Cells tagged raises-exception may fail.
+A cell that does not compile, panics, or whose `?` meets an error ends the run, unless it is tagged
+raises-exception.
 """
 
 import argparse
-import contextlib
 import copy
 import os
-import queue
 import re
 import sys
 import time
@@ -26,14 +22,13 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter, SlidesExporter
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTUP_SECONDS = 900  # rust-analyzer reads the dependencies: with a cold disk, minutes
 NOTEBOOKS = 6
 
-PANIC = re.compile(r"^thread '.*'.* panicked at ", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -42,78 +37,6 @@ class NotebookFailed(Exception):
 
 
 # --- executing -----------------------------------------------------------------------------------
-
-
-def with_marker(source, marker):
-    """The cell's source defining one variable more; no line changes its number."""
-    statement = f"let {marker} = true;"
-    lines = source.split("\n")
-    for number, line in enumerate(lines):
-        if line.strip() and not line.startswith(":"):
-            lines[number] = f"{statement} {line}"
-            return "\n".join(lines)
-    return "\n".join([*lines, statement])
-
-
-class Client(NotebookClient):
-    """Runs a notebook in evcxr and stops at the first cell that did not run to its end."""
-
-    def __init__(self, notebook, **options):
-        super().__init__(
-            notebook,
-            kernel_name="rust",
-            timeout=None,
-            startup_timeout=STARTUP_SECONDS,
-            allow_errors=True,  # judged below, together with what evcxr calls "ok"
-            **options,
-        )
-        self.verdicts = {}  # of the code cells by index: why it failed, or None
-
-    async def async_execute_cell(self, cell, cell_index, *arguments, **options):
-        if cell.cell_type != "code" or not cell.source.strip():
-            return await super().async_execute_cell(cell, cell_index, *arguments, **options)
-        marker = f"cell_{cell_index}_ran"
-        source = cell.source
-        cell.source = with_marker(source, marker)
-        try:
-            result = await super().async_execute_cell(cell, cell_index, *arguments, **options)
-            late = []
-            ran = await self.defines(marker, late)
-            cell.outputs.extend(late)
-        except (DeadKernelError, CellTimeoutError) as error:
-            raise NotebookFailed(report(cell, cell_index, source, str(error))) from None
-        finally:
-            cell.source = source
-        verdict = None if ran else reason(cell.outputs)
-        self.verdicts[cell_index] = verdict
-        if verdict and "raises-exception" not in cell.metadata.get("tags", []):
-            raise NotebookFailed(report(cell, cell_index, source, verdict))
-        return result
-
-    async def defines(self, variable, late):
-        """Whether the kernel holds a variable. What the cell still prints goes to `late`."""
-        identity = self.kc.execute(":vars", silent=False, store_history=False)
-        text = ""
-        while True:
-            message = await self.kc.get_iopub_msg(timeout=60)
-            kind, content = message["msg_type"], message["content"]
-            if kind == "stream":
-                late.append(nbformat.v4.output_from_msg(message))
-            if message["parent_header"].get("msg_id") != identity:
-                continue
-            if kind in ("execute_result", "display_data"):
-                text += content["data"].get("text/plain", "")
-            if kind == "status" and content["execution_state"] == "idle":
-                break
-        await self.kc.get_shell_msg(timeout=60)
-        found = re.search(rf"\b{variable}\b", text) is not None
-        # evcxr passes stderr on in a thread of its own: the text of an error may follow the answer.
-        with contextlib.suppress(queue.Empty):
-            while not found and not late:
-                message = await self.kc.get_iopub_msg(timeout=1)
-                if message["msg_type"] == "stream":
-                    late.append(nbformat.v4.output_from_msg(message))
-        return found
 
 
 def text_of(output):
@@ -125,39 +48,37 @@ def text_of(output):
     return output.get("data", {}).get("text/plain", "") + "\n"
 
 
-def reason(outputs):
-    """Why a cell did not run to its end, in words."""
-    if any(o["output_type"] == "error" for o in outputs):
-        if any("Subprocess terminated" in text_of(o) for o in outputs):
-            return "the process that runs the cells ended"
-        return "the cell does not compile"
-    stderr = "".join(text_of(o) for o in outputs if o.get("name") == "stderr")
-    if PANIC.search(stderr):
-        return "the cell panicked"
-    return "a `?` in the cell met an error"
-
-
-def report(cell, index, source, why):
-    numbered = "\n".join(f"    {n:3}  {line}" for n, line in enumerate(source.split("\n"), 1))
+def report(cell, index):
+    lines = enumerate(cell.source.split("\n"), 1)
+    numbered = "\n".join(f"    {number:3}  {line}" for number, line in lines)
     printed = ANSI.sub("", "".join(map(text_of, cell.outputs)).rstrip())
     printed = printed.replace("\n", "\n    ") or "(nothing)"
-    return f"cell {index + 1}: {why}\n{numbered}\n  it printed:\n    {printed}"
+    return f"cell {index + 1}:\n{numbered}\n  it printed:\n    {printed}"
 
 
 def execute(path):
-    """The notebook with its outputs, the verdicts, and the failure that ended it or None."""
+    """The notebook with its outputs, and the failure that ended it or None."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    client = Client(notebook, resources={"metadata": {"path": str(path.parent)}})
+    running = []  # the cell in flight, with its index
+    client = NotebookClient(
+        notebook,
+        kernel_name="rust",
+        timeout=None,
+        startup_timeout=STARTUP_SECONDS,
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_start=lambda cell, cell_index: running.append((cell, cell_index)),
+    )
     try:
         client.execute()
-    except NotebookFailed as error:
-        return notebook, client.verdicts, error
-    except (DeadKernelError, RuntimeError) as error:  # the kernel did not come up
-        return notebook, client.verdicts, NotebookFailed(f"the kernel did not start: {error}")
-    return notebook, client.verdicts, None
+    except CellExecutionError:
+        return notebook, NotebookFailed(report(*running[-1]))
+    except (DeadKernelError, RuntimeError) as error:
+        where = f" in {report(*running[-1])}" if running else ""
+        return notebook, NotebookFailed(f"the kernel ended: {error}{where}")
+    return notebook, None
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -225,7 +146,7 @@ def main(arguments=None):
     for path in paths:
         print(f"  ... {path.stem}", flush=True)
         started = time.monotonic()
-        notebook, _, failure = execute(path)
+        notebook, failure = execute(path)
         write_reports(notebook, path.stem, options.out)
         seconds = time.monotonic() - started
         if failure:

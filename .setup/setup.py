@@ -33,6 +33,7 @@ EVCXR = "0.22.0"
 RUST = (1, 95)  # evcxr 0.22.0 asks for it
 DISK_GB = 12
 SLIDES = ("reveal.js@4.6.1", "requirejs@2.3.6")  # what nbconvert's slides load
+BROWSER_TEST = ROOT / "tests" / "browser"
 HEARTBEAT_SECONDS = 45
 
 # Compiling evcxr is most of the set-up's work beside the dependencies, so it is done without link-time
@@ -265,6 +266,11 @@ def fetch_slides():
         archive.unlink()
 
 
+def install_playwright():
+    """What drives a browser in a test. It brings no browser of its own."""
+    run("playwright", "npm", "ci", cwd=BROWSER_TEST)
+
+
 def write_kernelspec():
     """The kernel `rust`, in the virtual environment and nowhere else."""
     folder = VENV / "share" / "jupyter" / "kernels" / "rust"
@@ -373,6 +379,20 @@ def set_up(tests):
             slides()
         except Failed:
             say("  --  not there; the slides will load it from the network")
+
+    playwright = Step(
+        "playwright",
+        "playwright-core, for the test in a browser",
+        "5 s",
+        (BROWSER_TEST / "package-lock.json").read_text(),
+        install_playwright,
+        (BROWSER_TEST / "node_modules" / "playwright-core").is_dir,
+    )
+    if tests and shutil.which("npm"):
+        try:
+            playwright()
+        except Failed:
+            say("  --  not there; the test in a browser will be left out")
 
 
 def main():

@@ -15,13 +15,14 @@ import contextlib
 import os
 import queue
 import re
+import signal
 import threading
 
 import live
 from evcxr import Evcxr, NotStarted
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
-from template import BUILD
+from toolchain import BUILD
 
 # evcxr keeps the variables that a cell defines only where the cell ran to its end. So every cell
 # defines one more, whose type is another one each time, and is asked for it afterwards.
@@ -43,6 +44,7 @@ PROCESS_ENDED = (
 STOP_PATIENCE = 1.0
 # evcxr passes stderr on in a thread of its own: the text of an error may follow the answer.
 STDERR_LATE = 0.3
+STDERR_SOON = 0.01
 
 
 def with_marker(source, number):
@@ -56,6 +58,24 @@ def with_marker(source, number):
     return None  # commands alone
 
 
+def without_marker(text):
+    """A list of the variables (`:vars`) without the one that is not the user's."""
+    if isinstance(text, str) and MARKER in text:
+        text = re.sub(rf"<tr><td>{MARKER}</td>.*?<tr>|^{MARKER}: .*\n", "", text, flags=re.MULTILINE)
+    return text
+
+
+def expression_at(code, cursor):
+    """The path or field expression whose last word the cursor is in, for `inspect`."""
+    end = cursor + len(re.match(r"\w*", code[cursor:])[0])
+    found = re.search(r"[A-Za-z_][\w.:]*$", code[:end])
+    if not found:
+        return ""
+    # evcxr finds a method only where it is called.
+    called = "." in found[0] and code[end : end + 1] == "("
+    return found[0] + ("(" if called else "")
+
+
 class Cell:
     """A cell that runs: what it printed, and what became of it."""
 
@@ -63,6 +83,7 @@ class Cell:
         self.kernel, self.silent = kernel, silent
         self.errors = []  # contents of error messages
         self.held = ""  # stderr that may be the text of an error
+        self.listening = 0  # how many listen for Stop: a training, and what it calls
 
     def take(self, message):
         """Passes an output of evcxr's on."""
@@ -76,10 +97,15 @@ class Cell:
                 else:
                     self.show(*part)
         elif kind in ("execute_result", "display_data"):
-            data = content["data"]
+            data = {kind: without_marker(text) for kind, text in content["data"].items()}
             self.show("display", data.pop(live.ID_MIME, None), data)
         elif kind == "error":
             self.errors.append(content)
+
+    def shows_marker(self):
+        """Whether an error shows a line of the cell with what was added to it."""
+        lines = [line for content in self.errors for line in content["traceback"]]
+        return MARKER in ANSI.sub("", "".join(lines))
 
     def release(self):
         """What was printed on stderr is no error's text: shows it."""
@@ -91,16 +117,20 @@ class Cell:
         self.send("stream", {"name": name, "text": text})
 
     def show(self, action, display_id, data):
-        """Shows an output, under a name if it has one; or changes those of that name."""
+        """Does what a marked line asks for: see live.py."""
+        if action in ("listen", "unlisten"):
+            self.listening += 1 if action == "listen" else -1
+            return
         content = {"data": data, "metadata": {}}
         if display_id is None:
             content["execution_count"] = self.kernel.execution_count
             self.send("execute_result", content)
             return
         content["transient"] = {"display_id": display_id}
-        if action == "update" and display_id in self.kernel.display_ids:
+        known = display_id in self.kernel.display_ids
+        if known and action != "display":
             self.send("update_display_data", content)
-        elif action == "display":
+        elif action != "update":
             self.kernel.display_ids.add(display_id)
             self.send("display_data", content)
 
@@ -207,16 +237,16 @@ class RustKernel(Kernel):
             await self._ready(cell)
             marked = None if silent else with_marker(code, self.execution_count)
             reply = await self._execute(cell, marked or code, allow_stdin)
-            if marked and any(MARKER in line for e in cell.errors for line in e["traceback"]):
+            if marked and cell.shows_marker():
                 # Once more as the user wrote it: the error shall show that. Nothing had run.
                 cell.errors.clear()
                 reply = await self._execute(cell, code, allow_stdin)
             if cell.errors:
                 return self._failed(cell)
-            if marked and reply["status"] == "ok" and not await self._ran_to_its_end():
-                await asyncio.sleep(STDERR_LATE)
-                await self._drain(cell)
+            if marked and not await self._ran_to_its_end(cell):
+                await self._drain(cell, STDERR_LATE)
                 return self._fell(cell)
+            await self._drain(cell, STDERR_SOON)
             cell.release()
             return ok
         except NotStarted as error:
@@ -273,12 +303,14 @@ class RustKernel(Kernel):
         asked = self.getpass if content.get("password") else self.raw_input
         client.input(asked(content.get("prompt", "")))
 
-    async def _ran_to_its_end(self):
+    async def _ran_to_its_end(self, cell):
         """Whether evcxr holds the marker of this cell."""
         request = self.evcxr.client.execute(":vars", store_history=False)
         found = False
         while True:
             message = await self.evcxr.client.get_iopub_msg(timeout=60)
+            if message["msg_type"] == "stream":
+                cell.take(message)  # late
             if message["parent_header"].get("msg_id") != request:
                 continue
             if message["msg_type"] == "execute_result":
@@ -289,12 +321,14 @@ class RustKernel(Kernel):
         await self._reply(self.evcxr.client.get_shell_msg, request)
         return found
 
-    async def _drain(self, cell):
+    async def _drain(self, cell, seconds):
+        """Takes what the cell printed and what comes after the answer."""
         with contextlib.suppress(queue.Empty):
             while True:
-                message = await self.evcxr.client.get_iopub_msg(timeout=0.01)
+                message = await self.evcxr.client.get_iopub_msg(timeout=seconds)
                 if message["msg_type"] == "stream":
                     cell.take(message)
+                    seconds = STDERR_SOON
 
     def _failed(self, cell):
         """evcxr gave errors: the cell does not compile, or the process ended."""
@@ -319,7 +353,9 @@ class RustKernel(Kernel):
             before, after = text[: panic.start()].strip(), text[panic.end() :].strip()
             if before:
                 cell.stream("stderr", before + "\n")
-            return cell.error("Panic", after or "no message", [f"at {panic['place']}", kept])
+            # A place within the cell is one in the code that evcxr made of it: of no use.
+            place = [] if panic["place"].startswith("ctx/") else [f"at {panic['place']}"]
+            return cell.error("Panic", after or "no message", [*place, kept])
         return cell.error("Error", text or "a `?` met an error without a text", [kept])
 
     # --- Stop ------------------------------------------------------------------------------------
@@ -338,7 +374,7 @@ class RustKernel(Kernel):
             await asyncio.sleep(0.02)
         asked, waited = False, 0.0
         while True:
-            if not asked and self.evcxr.listens():
+            if not asked and cell.listening:
                 self.evcxr.ask_to_stop()
                 asked = True
             await asyncio.sleep(0.05)
@@ -373,7 +409,8 @@ class RustKernel(Kernel):
         if not self._is_ready:
             return {"status": "ok", "found": False, "data": {}, "metadata": {}}
         client = self.evcxr.client
-        return await self._reply(client.get_shell_msg, client.inspect(code, cursor_pos))
+        code = expression_at(code, cursor_pos)
+        return await self._reply(client.get_shell_msg, client.inspect(code, len(code)))
 
     async def do_is_complete(self, code):
         return {"status": "complete"}
@@ -387,5 +424,12 @@ def run(connection_file):
     # Where IPython's machinery would keep its profile: not in the user's home.
     os.environ["IPYTHONDIR"] = str(BUILD / "ipython")
     app = IPKernelApp.instance(kernel_class=RustKernel)
-    app.initialize(["-f", connection_file])
+    app.initialize(["-f", connection_file, "--log-level=ERROR"])
+
+    def end(*_):
+        app.kernel.evcxr.stop()
+        os._exit(0)  # a kernel that Jupyter ends is no failure
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
     app.start()

@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import analyzer
 import template
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
-from template import BUILD, ROOT, VENV
+from toolchain import BUILD, ROOT, VENV
 
 KERNELS = BUILD / "kernels"
 READY_SECONDS = 900  # with a cold disk the first start takes minutes
@@ -35,15 +36,21 @@ def absolute_folders():
     return {name: str(ROOT / os.environ[name]) for name in names if os.environ.get(name)}
 
 
-def discard(folder):
-    """Removes a kernel's folder beside, for it takes seconds and Jupyter kills after five."""
-    subprocess.Popen(
-        ["rm", "-rf", "--", str(folder)],
-        stdin=subprocess.DEVNULL,
+# Waits until its stdin closes, which is when the kernel that started it has ended in whatever way, and
+# then ends evcxr and all that it started (a running cell would compute on), and removes its folder.
+# Beside, for removing takes seconds and Jupyter kills a kernel after five.
+JANITOR = 'cat >/dev/null; kill -KILL -- "-$1" 2>/dev/null; shift; rm -rf -- "$@"'
+
+
+def discard(*paths, group=0):
+    """Has paths removed, and a group of processes ended, when what is returned is closed."""
+    return subprocess.Popen(
+        ["sh", "-c", JANITOR, "janitor", str(group), *map(str, paths)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    )
+    ).stdin
 
 
 def sweep():
@@ -54,8 +61,14 @@ def sweep():
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue  # alive
-            discard(lock.with_suffix(""))
             lock.unlink(missing_ok=True)
+            discard(lock.with_suffix("")).close()
+
+
+def _in_the_child():
+    # SIGINT is for the cell that listens for it. Ignoring it is inherited, so evcxr, cargo and a cell
+    # that does not listen live on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Evcxr:
@@ -66,7 +79,9 @@ class Evcxr:
         self.folder = KERNELS / self.name
         self.process = None
         self.client = None
+        self._lock = KERNELS / f"{self.name}.lock"
         self._alive = None
+        self._janitor = None
 
     def start(self, say):
         """Brings the template up to date, telling `say` what takes long, and starts the process.
@@ -76,7 +91,7 @@ class Evcxr:
         sweep()
         KERNELS.mkdir(parents=True, exist_ok=True)
         # Held by evcxr and all that it starts: the folder is in use until the last of them ends.
-        self._alive = open(KERNELS / f"{self.name}.lock", "w")
+        self._alive = open(self._lock, "w")
         fcntl.flock(self._alive, fcntl.LOCK_EX)
         try:
             with template.up_to_date(say):
@@ -94,7 +109,7 @@ class Evcxr:
             env={
                 **os.environ,
                 **absolute_folders(),
-                **template.analyzer_environment(),
+                **analyzer.environment(),
                 "EVCXR_TMPDIR": str(self.folder / "ctx"),
                 "LD_LIBRARY_PATH": library_path(),
                 "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),
@@ -111,10 +126,10 @@ class Evcxr:
             stdout=subprocess.DEVNULL,  # where it says which configuration it read
             stderr=sys.__stderr__,
             pass_fds=[self._alive.fileno()],
-            # SIGINT is for the cell that listens for it. Ignoring it is inherited, so evcxr, cargo
-            # and a cell that does not listen live on.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+            preexec_fn=_in_the_child,
+            start_new_session=True,  # a group that can be ended as a whole
         )
+        self._janitor = discard(self.folder, self._lock, group=self.process.pid)
         self.client = AsyncKernelClient(connection_file=str(connection))
         self.client.load_connection_file()
 
@@ -142,14 +157,6 @@ class Evcxr:
                             return int(pid)
         return None
 
-    def listens(self):
-        """Whether the running cell listens for SIGINT, as everything of fer_nb that takes long does."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            status = Path(f"/proc/{self.runner()}/status").read_text()
-            caught = int(status.split("SigCgt:")[1].split()[0], 16)
-            return bool(caught >> (signal.SIGINT - 1) & 1)
-        return False
-
     def ask_to_stop(self):
         """SIGINT to the running cell."""
         pid = self.runner()
@@ -165,16 +172,11 @@ class Evcxr:
                 os.kill(pid, signal.SIGKILL)
 
     def stop(self):
-        """Ends the process and removes the folder."""
-        if self.process is not None and self.process.poll() is None:
-            self.kill_runner()
-            self.process.terminate()
-            try:
-                self.process.wait(3)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        if self.client is not None:
-            self.client.stop_channels()
-        discard(self.folder)
-        (KERNELS / f"{self.name}.lock").unlink(missing_ok=True)
+        """Ends the process and all that it started; the folder goes as well."""
+        if self.process is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        if self._janitor is not None:
+            self._janitor.close()
+        else:
+            discard(self.folder, self._lock).close()

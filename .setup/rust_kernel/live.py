@@ -2,8 +2,10 @@
 
 evcxr shows a cell's value when the cell has ended, and one of each kind. What may not wait goes
 through stdout, as a line that starts with an escape sequence for applications (APC, ECMA-48 8.3.2)
-and holds JSON: `action` ("display" or "update"), `id` and `data` (MIME type to content). A value
-that a cell ends in gets its name by an entry of the type `ID_MIME`.
+and holds JSON: `action`, `id` and `data` (MIME type to content). The actions: "display" shows a new
+output in the running cell, "update" changes the outputs of that id, "show" changes them where there
+are any and otherwise shows one. "listen" and "unlisten" tell that SIGINT ends the cell in good order
+from now on, or no longer. A value that a cell ends in gets its id by an entry of type `ID_MIME`.
 """
 
 import json

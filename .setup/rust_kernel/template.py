@@ -22,12 +22,11 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-BUILD = ROOT / "build"
+import analyzer
+from toolchain import BUILD, CRATE, ROOT, host, tool
+
 TEMPLATE = BUILD / "kernel-template"
 LOCK = BUILD / "kernel-template.lock"
-VENV = ROOT / ".venv"
-CRATE = ROOT / "fer_nb"
 
 # Smaller files are copied: among them are all that cargo rewrites in place (fingerprints, .d).
 LINK_FROM_BYTES = 32 * 1024
@@ -67,28 +66,25 @@ fer_nb = {{ path = {path} }}
 """
 
 
-def tool(name):
-    """The toolchain's own program rather than rustup's proxy, as evcxr takes it."""
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        found = subprocess.run(
-            ["rustup", "which", name], cwd=ROOT, check=True, capture_output=True, text=True
-        )
-        return found.stdout.strip()
-    return name
-
-
 def fingerprint():
-    """What the template was built from: `graph` decides the dependencies, `sources` the crate."""
+    """What the template was built from: `graph` decides the dependencies, `sources` the crate, `view`
+    what rust-analyzer reads."""
     compiler = subprocess.run([tool("rustc"), "-vV"], check=True, capture_output=True, text=True)
     graph = hashlib.sha256(compiler.stdout.encode() + str(ROOT).encode() + WORKSPACE.encode())
     for name in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml", "fer_nb/Cargo.toml"):
         graph.update((ROOT / name).read_bytes())
+    view = graph.copy()
+    view.update(Path(analyzer.__file__).read_bytes())
     sources = hashlib.sha256()
     for path in sorted([*CRATE.glob("src/**/*"), *CRATE.glob("assets/**/*"), CRATE / "build.rs"]):
         if path.is_file():
             stat = path.stat()
             sources.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return {"graph": graph.hexdigest(), "sources": sources.hexdigest()}
+    return {
+        "graph": graph.hexdigest(),
+        "view": view.hexdigest(),
+        "sources": sources.hexdigest(),
+    }
 
 
 def link_tree(source, target, skip=lambda name: False):
@@ -156,15 +152,26 @@ def cargo(command):
         RUSTC=tool("rustc"),
         RUSTFLAGS="-Cprefer-dynamic",
     )
-    host = subprocess.run([tool("rustc"), "-vV"], check=True, capture_output=True, text=True)
-    triple = next(l.split()[1] for l in host.stdout.splitlines() if l.startswith("host:"))
     subprocess.run(
-        [tool("cargo"), command, "--target", triple],
+        [tool("cargo"), command, "--target", host()],
         cwd=TEMPLATE / "ctx",
         env=environment,
         stdout=sys.__stderr__,
         check=True,
     )
+
+
+def build(target):
+    """Builds fer_nb and what it depends on, and leaves nothing of `ctx` behind."""
+    # `check` as well: evcxr runs it to explain a cell that does not compile, and without it the
+    # first mistake in a notebook would cost minutes.
+    for command in ("build", "check"):
+        cargo(command)
+    for folder in target.glob("**/debug"):
+        for part in ("deps", ".fingerprint", "incremental", "."):
+            for path in (folder / part).glob("*"):
+                if own(path.name) and "fer_nb" not in path.name:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def prepare(say):
@@ -180,19 +187,14 @@ def prepare(say):
         write_sources(TEMPLATE)
         shutil.copy2(ROOT / "Cargo.lock", TEMPLATE / "Cargo.lock")
         seed(target)
-    say("fer_nb is new or was changed: building it for the notebooks (half a minute) …")
-    started = time.monotonic()
-    # `check` as well: evcxr runs it to explain a cell that does not compile, and without it the
-    # first mistake in a notebook would cost minutes.
-    for command in ("build", "check"):
-        cargo(command)
-    for folder in target.glob("**/debug"):
-        for part in ("deps", ".fingerprint", "incremental", "."):
-            for path in (folder / part).glob("*"):
-                if own(path.name) and "fer_nb" not in path.name:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if any(before.get(part) != now[part] for part in ("graph", "sources")):
+        say("fer_nb is new or was changed: building it for the notebooks (half a minute) …")
+        started = time.monotonic()
+        build(target)
+        say(f"fer_nb was built for the notebooks in {time.monotonic() - started:.0f} s")
+    if before.get("view") != now["view"]:
+        analyzer.prepare(TEMPLATE)
     stamp.write_text(json.dumps(now))
-    say(f"fer_nb was built for the notebooks in {time.monotonic() - started:.0f} s")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,169 @@
+"""What the rust-analyzer inside evcxr reads: a toolchain's folder with less in it.
+
+evcxr asks rust-analyzer for the types of a cell's variables. To answer, it runs cargo and rustc some
+twenty times, reads all sources of the standard library (35 MB, half of them processor intrinsics) and
+of every crate in the graph, and resolves their names: half a minute on two cores, at each start. But
+a cell's variables are of types that few of these crates define. So rust-analyzer, and only it, is
+shown a toolchain in build/analyzer:
+
+    bin/rustc, bin/cargo    scripts that answer what rust-analyzer asks from files, and pass all
+                            other questions on to the real ones
+    lib/rustlib/src/…       the standard library without tests and intrinsics
+    answers/                what they answer; among it cargo's metadata with the crates of SEEN only
+
+Cells are compiled by the real toolchain and see all crates. Where a cell asks for another dependency
+than fer_nb, the real metadata is used, and that cell takes as long as it does in plain evcxr.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from toolchain import BUILD, CRATE, host, tool
+
+VIEW = BUILD / "analyzer"
+SOURCES = "lib/rustlib/src/rust/library"
+ANSWERS = VIEW / "answers"
+
+# Beside `ctx` and fer_nb: the crates that define types which cells hold in variables. A variable of
+# another crate's type has to be given its type in the cell: `let x: T = …`.
+SEEN = ("tch", "polars", "polars-core")
+
+# Of the standard library's folder; anything else in it is tests, benchmarks, intrinsics, other tools.
+LIBRARY = ("alloc", "core", "panic_abort", "panic_unwind", "proc_macro", "std", "test", "unwind")
+# Without its source rust-analyzer does not know the types that the methods of HashMap return.
+LIBRARY_NEEDS = ("hashbrown",)
+LIBRARY_ALIASES = tuple(f"rustc-std-workspace-{name}" for name in ("alloc", "core", "std"))
+UNREAD = shutil.ignore_patterns("tests", "tests.rs", "benches", "windows*")
+
+RUSTC = """\
+#!/bin/sh
+# Made by .setup/rust_kernel/analyzer.py, for rust-analyzer. Its rustc lies here.
+case "$*" in
+"--print sysroot") echo '@VIEW@' ;;
+-vV) exec cat '@VIEW@/answers/rustc' ;;
+*) unset RUSTUP_TOOLCHAIN; exec '@RUSTC@' "$@" ;;
+esac
+"""
+
+CARGO = """\
+#!/bin/sh
+# Made by .setup/rust_kernel/analyzer.py, for rust-analyzer. Its cargo answers from files where it can.
+answers='@VIEW@/answers'
+case "$*" in
+--version) exec cat "$answers/cargo" ;;
+*--print\\ cfg*) exec cat "$answers/cfg" ;;
+*--print\\ target-spec-json*) exec cat "$answers/target-spec-json" ;;
+"-Z unstable-options config get"*) exit 1 ;; # no configuration that would matter
+metadata*--no-deps*) exit 1 ;;               # only asked for in case the other fails
+esac
+manifest=
+before=
+for argument do
+    [ "$before" = --manifest-path ] && manifest=$argument
+    before=$argument
+done
+[ "$manifest" = '@LIBRARY@/Cargo.toml' ] && exec cat "$answers/library.json"
+folder=${manifest%/Cargo.toml}
+folder=${folder%/ctx}
+case "$1" in
+locate-project) echo "{\\"root\\":\\"$folder/Cargo.toml\\"}"; exit ;;
+metadata)
+    case "$(sed -n '/^\\[dependencies\\]/,$p' "$folder/ctx/Cargo.toml" | sed '1d; /^ *$/d')" in
+    '') exec sed "s|@TEMPLATE@|$folder|g" "$answers/metadata-alone.json" ;;
+    'fer_nb = { path = "@CRATE@" }') exec sed "s|@TEMPLATE@|$folder|g" "$answers/metadata.json" ;;
+    esac ;;
+esac
+unset RUSTUP_TOOLCHAIN
+export RUSTC='@RUSTC@'
+exec '@CARGO@' "$@"
+"""
+
+
+def environment():
+    """For evcxr's process: lets rust-analyzer find its toolchain."""
+    if not (ANSWERS / "complete").exists():
+        return {}
+    return {"RUSTC": str(VIEW / "bin" / "rustc"), "CARGO": str(VIEW / "bin" / "cargo")}
+
+
+def ask(folder, *command, **environment):
+    """What a command prints that runs in a folder."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def reduced(metadata, seen):
+    """cargo's metadata with the packages of these names only."""
+    ids = {package["id"] for package in metadata["packages"] if package["name"] in seen}
+    members = [i for i in metadata["workspace_members"] if i in ids]
+    nodes = [node for node in metadata["resolve"]["nodes"] if node["id"] in ids]
+    for node in nodes:
+        node["deps"] = [dep for dep in node["deps"] if dep["pkg"] in ids]
+        node["dependencies"] = [i for i in node["dependencies"] if i in ids]
+    return {
+        **metadata,
+        "packages": [package for package in metadata["packages"] if package["id"] in ids],
+        "resolve": {"nodes": nodes, "root": None},
+        "workspace_members": members,
+        "workspace_default_members": members,
+    }
+
+
+def prepare(template):
+    """Makes the toolchain anew, for kernels whose folders are copies of `template`.
+
+    Raises CalledProcessError.
+    """
+    shutil.rmtree(VIEW, ignore_errors=True)
+    rustc, cargo = tool("rustc"), tool("cargo")
+    original = Path(ask(template, rustc, "--print", "sysroot").strip()) / SOURCES
+    library = VIEW / SOURCES
+    for name in LIBRARY:
+        if (original / name).is_dir():
+            shutil.copytree(original / name, library / name, ignore=UNREAD)
+    ANSWERS.mkdir()
+    metadata = (cargo, "metadata", "--format-version", "1")
+    nightly = {"RUSTC_BOOTSTRAP": "1"}
+    unstable = ("-Z", "unstable-options")
+    graph = ask(template / "ctx", *metadata, "--filter-platform", host(), "--offline")
+    graph = json.loads(graph)
+    answers = {
+        "rustc": ask(template, rustc, "-vV"),
+        "cargo": ask(template, cargo, "--version"),
+        "cfg": ask(template, rustc, "--print", "cfg", "-O", **nightly),
+        "target-spec-json": ask(template, rustc, *unstable, "--print", "target-spec-json", **nightly),
+        "metadata.json": json.dumps(reduced(graph, ("ctx", "fer_nb", *SEEN))),
+        "metadata-alone.json": json.dumps(reduced(graph, ("ctx",))),
+    }
+    # Needs the registry once. Without it rust-analyzer finds the library all the same, without the
+    # crates that the library itself depends on.
+    with contextlib.suppress(subprocess.CalledProcessError):
+        nightly["__CARGO_TEST_CHANNEL_OVERRIDE_DO_NOT_USE_THIS"] = "nightly"
+        manifest = original / "Cargo.toml"
+        found = json.loads(ask(template, *metadata, "--locked", "--manifest-path", manifest, **nightly))
+        found = json.dumps(reduced(found, (*LIBRARY, *LIBRARY_NEEDS, *LIBRARY_ALIASES)))
+        answers["library.json"] = found.replace(f"{original}/", f"{library}/")
+        (library / "Cargo.toml").touch()  # says that there is something to ask cargo about
+    for name, text in answers.items():
+        (ANSWERS / name).write_text(text.rstrip("\n") + "\n")
+    (VIEW / "bin").mkdir()
+    names = {"VIEW": VIEW, "LIBRARY": library, "RUSTC": rustc, "CARGO": cargo}
+    names.update(CRATE=CRATE, TEMPLATE=template)
+    for name, text in (("rustc", RUSTC), ("cargo", CARGO)):
+        for key, value in names.items():
+            text = text.replace(f"@{key}@", str(value))
+        path = VIEW / "bin" / name
+        path.write_text(text)
+        path.chmod(0o755)
+    (ANSWERS / "complete").touch()

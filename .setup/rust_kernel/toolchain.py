@@ -1,0 +1,26 @@
+"""Where things are, and the Rust toolchain."""
+
+import contextlib
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / "build"
+VENV = ROOT / ".venv"
+CRATE = ROOT / "fer_nb"
+
+
+def tool(name):
+    """The toolchain's own program rather than rustup's proxy, as evcxr takes it."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        found = subprocess.run(
+            ["rustup", "which", name], cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        return found.stdout.strip()
+    return name
+
+
+def host():
+    """The target that the compiler is for, as evcxr names it to cargo."""
+    version = subprocess.run([tool("rustc"), "-vV"], check=True, capture_output=True, text=True)
+    return next(l.split()[1] for l in version.stdout.splitlines() if l.startswith("host:"))
