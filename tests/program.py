@@ -10,16 +10,28 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 
-def fer(*arguments, timeout=300, wrapper=(), **variables):
-    """Runs $FER_BINARY, or .venv/bin/fer, with no variable of the environment that changes data."""
+def start_fer(*arguments, wrapper=(), cwd=None, **variables):
+    """Starts $FER_BINARY, or .venv/bin/fer, with no variable of the environment that changes data."""
     program = Path(os.environ.get("FER_BINARY", ROOT / ".venv" / "bin" / "fer"))
     if not program.is_file():
         pytest.fail(f"{program} is missing: run `make setup`")
     settings = {k: v for k, v in os.environ.items() if not k.startswith("FER")}
     command = [*wrapper, str(program), *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env={**settings, **variables}, timeout=timeout
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env={**settings, **variables}, cwd=cwd
     )
+
+
+def fer(*arguments, timeout=300, **options):
+    """Runs it to its end; takes what `start_fer` takes."""
+    with start_fer(*arguments, **options) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def example(name):

@@ -11,7 +11,6 @@ use fer_nb::error::Result;
 use fer_nb::model::Network;
 use fer_nb::prelude::*;
 use fer_nb::train::{Checkpoint, RunState};
-use signal_hook::consts::SIGINT;
 use tch::{Device, Kind, Tensor};
 
 /// One training at a time: libtorch has one random generator for the whole process.
@@ -37,8 +36,12 @@ fn config(epochs: usize) -> TrainConfig {
 }
 
 fn trainer(config: TrainConfig, folder: &Path) -> Trainer<SeedCnn> {
-    Trainer::new(SeedCnn::new(Device::Cpu, config.seed).unwrap(), config)
-        .unwrap()
+    let network = SeedCnn::new(Device::Cpu, config.seed).unwrap();
+    with_callbacks(Trainer::new(network, config).unwrap(), folder)
+}
+
+fn with_callbacks(trainer: Trainer<SeedCnn>, folder: &Path) -> Trainer<SeedCnn> {
+    trainer
         .run(folder)
         .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(1).cooldown(1))
         .callback(ModelCheckpoint::best(ValLoss, folder))
@@ -103,7 +106,8 @@ impl Callback for Press {
 
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
         if (batch.epoch, batch.batch) == (self.epoch, self.batch) {
-            signal_hook::low_level::raise(SIGINT).unwrap();
+            // SAFETY: the training that is under way handles the signal.
+            unsafe { libc::raise(libc::SIGINT) };
         }
         Ok(())
     }
@@ -171,6 +175,29 @@ fn what_is_not_the_same_run_is_not_resumed_and_says_why() {
     let homeless = Trainer::new(network, config(1)).unwrap().callback(BackupAndRestore);
     let message = { homeless }.fit(&data).unwrap_err().to_string();
     assert!(message.contains("expected a trainer with a run folder"), "{message}");
+}
+
+#[test]
+fn a_callback_that_only_looks_on_is_no_part_of_a_run() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = data();
+    let path = |name: &str| folder.path().join(name);
+    trainer(config(3), &path("plain")).fit(&data).unwrap();
+    // Before the others, so that their places in the checkpoint would move if it counted.
+    let watched = |epochs, live: &LiveCurves| {
+        let config = config(epochs);
+        let network = SeedCnn::new(Device::Cpu, config.seed).unwrap();
+        let trainer = Trainer::new(network, config).unwrap().callback(live.clone());
+        with_callbacks(trainer, &path("watched"))
+    };
+    let live = LiveCurves::new();
+    watched(1, &live).fit(&data).unwrap();
+    trainer(config(2), &path("watched")).resume().fit(&data).unwrap();
+    watched(3, &live).resume().fit(&data).unwrap();
+    assert_same(&path("plain"), &path("watched"));
+    assert_eq!(live.history().epochs.len(), 3);
+    assert!(live.figure().unwrap().svg().contains("Training, made-up sample"));
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 import csv
 import json
+import signal
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from program import SHARED, fer
+from program import ROOT, SHARED, fer, start_fer
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +94,82 @@ def test_a_run_that_is_not_there_names_what_makes_it(tmp_path):
     done = fer("evaluate", "--run", tmp_path / "none", FER_ROOT=str(tmp_path))
     assert done.returncode == 1
     assert "04_training" in done.stderr and "fer train" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("FER_DEVICE", "gpu", "FER_DEVICE = gpu: expected cpu, cuda or cuda:N"),
+        ("FER_PRECISION", "half", "FER_PRECISION = half: expected auto, float32 or bfloat16"),
+        ("FER_SEED", "many", "FER_SEED = many: expected a whole number, 0 or more"),
+        ("FER_EPOCHS", "0", "epochs = 0: expected 1 or more"),
+    ],
+)
+def test_a_variable_out_of_range_is_named(name, value, message, tmp_path):
+    settings = {"FER_RUNS_DIR": str(tmp_path), "FER_ROOT": str(tmp_path), name: value}
+    done = fer("train", **settings)
+    assert done.returncode == 1
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def press_ctrl_c(process):
+    """SIGINT as soon as the program listens for it."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        if int(status.split("SigCgt:")[1].split()[0], 16) >> (signal.SIGINT - 1) & 1:
+            process.send_signal(signal.SIGINT)
+            return
+    pytest.fail(f"the program ended ({process.poll()}) before it listened")
+
+
+@pytest.mark.parametrize("command", ["data", "evaluate"])
+def test_ctrl_c_is_one_line_and_130(command, run, tmp_path):
+    pixels = " ".join(["127"] * 48 * 48)
+    rows = [f"{n % 7},{pixels},{'PublicTest' if n % 10 else 'Training'}" for n in range(7000)]
+    (tmp_path / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *rows]))
+    data = {"data": ["--data", tmp_path], "evaluate": ["--run", run[0]]}[command]
+    process = start_fer(command, *data, FER_ROOT=str(tmp_path))
+    press_ctrl_c(process)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.startswith("fer: stopped by the user while ") and err.count("\n") == 1, err
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments, status, message",
+    [
+        (["9"], 1, "notebook = 9: expected a path or one of 01_project_prep, "),
+        (["01", "--set", "epochs"], 2, "expected NAME=VALUE, such as epochs=5"),
+        (["01", "--set", "learning-rate=1"], 2, "a NAME of letters, digits and _"),
+        (["01", "--data", "/no/such/folder"], 1, "/no/such/folder"),
+    ],
+)
+def test_notebooks_are_not_started_for_nothing(arguments, status, message):
+    done = fer("notebooks", "run", *arguments, FER_ROOT=str(ROOT))
+    assert done.returncode == status
+    assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_notebooks_are_named_and_the_help_has_an_example():
+    done = fer("notebooks", "list", FER_ROOT=str(ROOT))
+    assert done.stdout.split()[:2] == ["01_project_prep", "02_data_preparation"]
+    assert "fer notebooks run 03 04 --set epochs=5" in fer("notebooks", "run", "--help").stdout
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".venv/share/jupyter/kernels/rust/kernel.json").is_file(),
+    reason="the kernel is not set up",
+)
+def test_one_notebook_runs_with_its_settings(tmp_path):
+    done = fer(
+        "notebooks", "run", "01", "--set", "epochs=7", "--out", "out",
+        cwd=tmp_path, FER_ROOT=str(ROOT), timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "epochs: 7" in (tmp_path / "out/notebooks/01_project_prep.ipynb").read_text()
 
 
 @pytest.mark.skipif(not (SHARED / "fer2013").is_dir(), reason="FER2013 is not at hand")

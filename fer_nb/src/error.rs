@@ -30,6 +30,10 @@ pub enum Error {
     #[error("training stopped in epoch {epoch}: {problem}. {hint}")]
     Training { epoch: usize, problem: String, hint: String },
 
+    /// The user stopped it: Ctrl-C, or Stop in a notebook. Nothing but the result is lost.
+    #[error("stopped by the user while {what}, {progress}")]
+    Stopped { what: String, progress: String },
+
     /// The operating system refused to read or write a file.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
@@ -92,6 +96,11 @@ impl Error {
         hint: impl Into<String>,
     ) -> Self {
         Error::Missing { what: what.into(), path: path.as_ref().to_path_buf(), hint: hint.into() }
+    }
+
+    /// Work that the user stopped, "loading images", and how far it was, "after 10 of 300".
+    pub fn stopped(what: impl Into<String>, progress: impl Into<String>) -> Self {
+        Error::Stopped { what: what.into(), progress: progress.into() }
     }
 
     /// A file that can't be read or written; `action` is a verb: "read", "write", "create".

@@ -9,7 +9,7 @@
 //!
 //! let data = Fer2013::open()?; // FER2013 where it is found, else made-up faces
 //! let config = TrainConfig { epochs: 2, ..TrainConfig::default() };
-//! let mut trainer = Trainer::new(SeedCnn::new(device(), config.seed)?, config)?
+//! let mut trainer = Trainer::new(SeedCnn::new(device()?, config.seed)?, config)?
 //!     .run(runs("baseline"))
 //!     .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(3))
 //!     .callback(ModelCheckpoint::best(ValLoss, runs("baseline")));
@@ -42,7 +42,7 @@ pub mod prelude {
         ClassificationReport, ConfusionMatrix, Evaluation, evaluate, original,
     };
     pub use crate::model::{Network, SeedCnn, Summary, to_float};
-    pub use crate::notebook::{Table, gallery};
+    pub use crate::notebook::{LiveCurves, Table, gallery};
     pub use crate::plot::{Figure, augmentation_preview, predictions};
     pub use crate::project::{Environment, Precision, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};

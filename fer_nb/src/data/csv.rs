@@ -14,6 +14,7 @@ use super::loaded::{Loaded, compact};
 use super::{table, text};
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
+use crate::project::Task;
 
 /// The columns that are needed, in any order and among any others.
 const COLUMNS: [&str; 3] = ["emotion", "pixels", "Usage"];
@@ -23,6 +24,9 @@ const USAGES: [&str; 3] = ["Training", "PublicTest", "PrivateTest"];
 const TOLERATED: f64 = 0.01;
 /// Records that are in flight between the reading thread and the others: 2 MB of text.
 const BATCH: usize = 256;
+/// What to do about a table that has other columns.
+const EXPECTED_COLUMNS: &str = "Expected are the columns emotion, pixels and Usage, in any order; \
+                                see data/README.md.";
 
 /// One row's class index and its place in [`USAGES`].
 struct Row {
@@ -41,9 +45,10 @@ struct BadRow {
 ///
 /// A bad row is set aside and named in a note. An error names the first bad row where more than 1 %
 /// are bad, and the columns found where one is missing. A byte-order mark, CRLF, quotes around
-/// fields and blanks around names are fine.
+/// fields and blanks around names are fine. Stop ends it after the rows in flight.
 pub(super) fn load(path: &Path) -> Result<Loaded> {
     let (mut reader, columns) = open(path)?;
+    let task = Task::begin("reading the rows of fer2013.csv", None)?;
     let mut parsed = Parsed::default();
     let (mut filled, mut empty) = (Vec::new(), Vec::new());
     loop {
@@ -51,6 +56,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded> {
         let (read, ()) =
             rayon::join(|| fill(&mut reader, &mut empty), || parsed.add(&filled, &columns));
         read.map_err(|error| unreadable(path, error))?;
+        task.step(filled.len())?;
         std::mem::swap(&mut filled, &mut empty);
         if filled.is_empty() {
             break;
@@ -79,6 +85,9 @@ fn open(path: &Path) -> Result<(Reader<File>, [usize; 3])> {
         .iter()
         .map(|name| trim(name.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(name)))
         .collect();
+    if names.iter().all(|name| name.is_empty()) {
+        return Err(Error::data(path, "", "is empty", EXPECTED_COLUMNS));
+    }
     let mut columns = [0; 3];
     for (column, wanted) in columns.iter_mut().zip(COLUMNS) {
         *column = names
@@ -90,7 +99,7 @@ fn open(path: &Path) -> Result<(Reader<File>, [usize; 3])> {
                     path,
                     "header",
                     format!("has no column {wanted}; it has {}", text::list(&found)),
-                    "Expected are the columns emotion, pixels and Usage, in any order.",
+                    EXPECTED_COLUMNS,
                 )
             })?;
     }
@@ -438,10 +447,15 @@ mod tests {
         assert_eq!(
             message("label,pixels,split\n3,1 2 3,Training\n"),
             ", header: has no column emotion; it has label, pixels, split. Expected are the columns \
-             emotion, pixels and Usage, in any order."
+             emotion, pixels and Usage, in any order; see data/README.md."
         );
         assert!(message("emotion,pixels\n0,1\n").contains("has no column Usage; it has emotion"));
-        assert!(message("").contains("header: has no column emotion"));
+        for empty in ["", "\u{feff}", " , ,\n"] {
+            assert!(
+                message(empty).starts_with(": is empty. Expected are the columns"),
+                "{empty:?}"
+            );
+        }
         assert!(message(b"PK\x03\x04\xff\xfe\x00\n").contains("has no column emotion"));
     }
 

@@ -10,6 +10,7 @@ use super::decode::{Converted, decode};
 use super::{loaded::Loaded, table, text};
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
+use crate::project::Task;
 
 /// The two folders that the root has to have, which are also the `usage` of their images.
 const USAGES: [&str; 2] = ["train", "test"];
@@ -26,7 +27,7 @@ struct Found {
 ///
 /// A file that can't be decoded is set aside and named in a note; colour and other sizes are
 /// converted and counted in a note. An error names the folder: `train` or `test` missing, a class
-/// missing, unknown or empty, or no file that can be decoded.
+/// missing, unknown or empty, or no file that can be decoded. Stop ends it after the files in flight.
 pub(super) fn load(root: &Path) -> Result<Loaded> {
     let mut passed_over = Vec::new();
     let mut files = Vec::new();
@@ -35,16 +36,20 @@ pub(super) fn load(root: &Path) -> Result<Loaded> {
         list_usage(root, usage, &mut files, &mut passed_over)?;
     }
 
+    let task = Task::begin("loading images", Some(files.len()))?;
     let mut images = vec![0u8; files.len() * PIXELS];
-    let outcomes: Vec<Result<Converted, String>> = images
+    let outcomes: Result<Vec<Result<Converted, String>>> = images
         .par_chunks_exact_mut(PIXELS)
         .zip(&files)
         .with_min_len(16)
         .map(|(out, file)| {
-            let bytes = fs::read(root.join(&file.source)).map_err(|error| error.to_string())?;
-            decode(&bytes, out)
+            let bytes = fs::read(root.join(&file.source)).map_err(|error| error.to_string());
+            let outcome = bytes.and_then(|bytes| decode(&bytes, out));
+            task.step(1)?;
+            Ok(outcome)
         })
         .collect();
+    let outcomes = outcomes?;
 
     let notes = notes(&files, &outcomes, &passed_over);
     let keep: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();

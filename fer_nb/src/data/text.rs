@@ -1,20 +1,9 @@
 //! Small helpers for the messages and reports of this stage.
 
+pub(crate) use crate::project::text::count;
+
 /// How many names a note lists before it says "and 12 more".
 const LISTED: usize = 10;
-
-/// A count with thousands separators: 35,887.
-pub(crate) fn count(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// "1 image", "2 images": the count and the noun, with an s where it needs one.
 pub(crate) fn plural(number: usize, noun: &str) -> String {
@@ -47,11 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_and_names_read_well() {
-        assert_eq!(count(0), "0");
-        assert_eq!(count(999), "999");
-        assert_eq!(count(35_887), "35,887");
-        assert_eq!(count(1_468_135), "1,468,135");
+    fn nouns_and_names_read_well() {
         assert_eq!(plural(1, "image"), "1 image");
         assert_eq!(plural(2_000, "image"), "2,000 images");
         assert_eq!(list(&["a", "b"]), "a, b");

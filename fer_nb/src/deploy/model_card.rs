@@ -90,9 +90,9 @@ impl ModelCard {
                 .into();
         card.parameters = network.parameters().count().unsigned_abs();
         card.hardware = format!(
-            "Trained by fer_nb {} on {}, {minutes:.1} minutes. Weights of the epoch with the \
+            "Trained by fer_nb {} on {} in {}, {minutes:.1} minutes. Weights of the epoch with the \
              lowest validation loss.",
-            config.fer_nb, config.device
+            config.fer_nb, config.device, config.precision
         );
         Ok(card)
     }

@@ -6,6 +6,7 @@ use super::parameters::Parameters;
 use super::summary::Summary;
 use crate::data::Dataset;
 use crate::error::Result;
+use crate::project::Task;
 
 /// A classifier of 48×48 grayscale images into seven emotions.
 pub trait Network {
@@ -31,19 +32,39 @@ pub fn to_float(images: &Tensor) -> Result<Tensor> {
 }
 
 /// Logits of a whole data set, f32 [N, 7] on the network's device, without dropout, in batches of
-/// `batch_size`.
+/// `batch_size`. Where that takes more than some seconds, lines say how far it is.
+///
+/// # Errors
+/// [`Error::Stopped`](crate::error::Error::Stopped) after the batch in flight where the user stops
+/// it; whatever libtorch refuses.
 pub fn logits(network: &dyn Network, data: &Dataset, batch_size: usize) -> Result<Tensor> {
+    let task = Task::begin("evaluating images", Some(data.len()))?;
     let images = data.images_tensor(network.parameters().device())?;
-    logits_of(network, &images, batch_size)
+    in_batches(network, &images, batch_size, |done| task.step(done))
 }
 
-/// [`logits`] of images u8 [N, 1, 48, 48] that are on the network's device already.
+/// [`logits`] of images u8 [N, 1, 48, 48] that are on the network's device already; silent, and not
+/// to be stopped.
 pub fn logits_of(network: &dyn Network, images: &Tensor, batch_size: usize) -> Result<Tensor> {
+    in_batches(network, images, batch_size, |_| Ok(()))
+}
+
+/// Logits batch by batch; `after` gets each batch's number of images.
+fn in_batches(
+    network: &dyn Network,
+    images: &Tensor,
+    batch_size: usize,
+    after: impl Fn(usize) -> Result<()>,
+) -> Result<Tensor> {
     no_grad(|| {
         let batches = images.f_split(batch_size.max(1) as i64, 0)?;
         let logits = batches
             .iter()
-            .map(|batch| network.forward_t(&to_float(batch)?, false))
+            .map(|batch| {
+                let logits = network.forward_t(&to_float(batch)?, false)?;
+                after(batch.size().first().map_or(0, |count| *count as usize))?;
+                Ok(logits)
+            })
             .collect::<Result<Vec<_>>>()?;
         Ok(Tensor::f_cat(&logits, 0)?)
     })

@@ -2,14 +2,18 @@
 //! themselves as a cell's last value.
 //!
 //! A notebook shows one output of each kind a cell, so everything here puts out HTML once and, for
-//! where that isn't shown, its twin in plain text.
+//! where that isn't shown, its twin in plain text. [`LiveCurves`] alone shows more than that: it
+//! changes while a later cell trains.
 
 mod display;
 mod gallery;
+mod live;
+mod live_curves;
 mod show;
 mod table;
 
 pub use gallery::{Gallery, gallery};
+pub use live_curves::LiveCurves;
 pub use table::{Align, Table};
 
 /// Puts out a cell's value, as HTML and as text.

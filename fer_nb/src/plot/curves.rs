@@ -19,6 +19,33 @@ pub struct CurvePoint {
     pub val_accuracy: f64,
 }
 
+/// How far the epoch is that training is in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CurrentEpoch {
+    /// From 1.
+    pub epoch: usize,
+    /// Batches that are done.
+    pub batch: usize,
+    /// Batches an epoch.
+    pub batches: usize,
+    /// Training loss so far, in nats.
+    pub loss: f64,
+}
+
+impl CurrentEpoch {
+    /// Its place on the axis of epochs: between the end of the one before, and its own.
+    fn place(&self) -> f64 {
+        let share = self.batch as f64 / self.batches.max(1) as f64;
+        self.epoch as f64 - 1.0 + share.min(1.0)
+    }
+}
+
+impl std::fmt::Display for CurrentEpoch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "epoch {}: batch {} of {}", self.epoch, self.batch, self.batches)
+    }
+}
+
 /// Two panels, loss and accuracy, each with training and validation, the best epoch marked.
 #[derive(Debug, Clone)]
 pub struct CurvesPlot {
@@ -27,6 +54,10 @@ pub struct CurvesPlot {
     pub epochs: Vec<CurvePoint>,
     /// Why training ended before its last epoch, if it did.
     pub stopped: Option<String>,
+    /// The epoch that training is in, marked by a hollow dot in the panel of the loss.
+    pub current: Option<CurrentEpoch>,
+    /// What is said where there is no epoch to show.
+    pub nothing: String,
 }
 
 /// What one panel shows.
@@ -39,6 +70,8 @@ struct Panel<'a> {
     /// A tick and the distance between ticks, in words.
     tick: fn(f64, f64) -> String,
     left: f64,
+    /// The loss of the epoch that training is in, in the panel that shows it.
+    current: Option<f64>,
 }
 
 const TOP: f64 = 300.0;
@@ -63,12 +96,12 @@ impl CurvesPlot {
         canvas.text(panel.name, (left, 216.0), Type::new(38.0).bold())?;
 
         let values = self.epochs.iter().flat_map(|p| [(panel.train)(p), (panel.validation)(p)]);
+        let values = values.chain(panel.current);
         let (low, high) = axis::round_range(values);
         let y = Scale { low: low.max(0.0), high, from: BOTTOM, to: TOP };
         axis::grid_lines(canvas, &y, (left, right), panel.tick)?;
 
-        let first = self.epochs.iter().map(|point| point.epoch).min().unwrap_or(1) as f64;
-        let last = self.epochs.iter().map(|point| point.epoch).max().unwrap_or(1) as f64;
+        let (first, last) = self.range();
         let x = Scale { low: first, high: last, from: left + 14.0, to: right - 14.0 };
         let kind = Type::new(26.0).color(MUTED).centered();
         let mut marks = axis::ticks(first, last, 6);
@@ -119,7 +152,22 @@ impl CurvesPlot {
             canvas.dot(center, 13.0, INK)?;
             canvas.dot(center, 8.0, crate::plot::palette::PAPER)?;
         }
+        if let (Some(current), Some(loss)) = (&self.current, panel.current) {
+            let center = (x.at(current.place()), y.at(loss));
+            canvas.dot(center, 11.0, SECOND)?;
+            canvas.dot(center, 7.0, crate::plot::palette::PAPER)?;
+        }
         label_ends(canvas, right, ends)
+    }
+
+    /// The first and the last place on the axis of epochs.
+    fn range(&self) -> (f64, f64) {
+        let recorded = || self.epochs.iter().map(|point| point.epoch as f64);
+        let current =
+            self.current.map(|current| (current.epoch as f64 - 1.0, current.epoch as f64));
+        let first = recorded().reduce(f64::min).or(current.map(|(begin, _)| begin));
+        let last = recorded().chain(current.map(|(_, end)| end)).reduce(f64::max);
+        (first.unwrap_or(1.0), last.unwrap_or(1.0))
     }
 }
 
@@ -165,7 +213,10 @@ fn label_ends<DB: PictureBackend>(
 
 impl Plot for CurvesPlot {
     fn title(&self) -> String {
-        format!("Training, {}", self.origin)
+        match self.origin.as_str() {
+            "" => "Training".to_string(), // before it began
+            origin => format!("Training, {origin}"),
+        }
     }
 
     fn draw<DB: PictureBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<()> {
@@ -173,16 +224,18 @@ impl Plot for CurvesPlot {
             1 => "1 epoch".to_string(),
             n => format!("{n} epochs"),
         };
-        let subtitle = match &self.stopped {
-            Some(why) => format!("{epochs}; {why}"),
+        let current = self.current.map(|current| current.to_string());
+        let subtitle = match current.as_ref().or(self.stopped.as_ref()) {
+            Some(more) => format!("{epochs}; {more}"),
             None => epochs,
         };
         canvas.title(&self.title(), &subtitle)?;
         let finite = |p: &CurvePoint| {
             [p.loss, p.accuracy, p.val_loss, p.val_accuracy].into_iter().any(f64::is_finite)
         };
-        if !self.epochs.iter().any(finite) {
-            return canvas.nothing("No epoch has been recorded.");
+        let loss = self.current.map(|current| current.loss).filter(|loss| loss.is_finite());
+        if !self.epochs.iter().any(finite) && loss.is_none() {
+            return canvas.nothing(&self.nothing);
         }
         self.draw_panel(
             canvas,
@@ -193,6 +246,7 @@ impl Plot for CurvesPlot {
                 format: |v| format!("{v:.3}"),
                 tick: axis::number,
                 left: 160.0,
+                current: loss,
             },
         )?;
         self.draw_panel(
@@ -204,6 +258,7 @@ impl Plot for CurvesPlot {
                 format: |v| axis::percent(v, 1),
                 tick: |v, step| format!("{} %", axis::number(v * 100.0, step * 100.0)),
                 left: 1100.0,
+                current: None,
             },
         )
     }
@@ -225,9 +280,20 @@ mod tests {
         }
     }
 
+    fn plot() -> CurvesPlot {
+        CurvesPlot {
+            origin: String::new(),
+            epochs: Vec::new(),
+            stopped: None,
+            current: None,
+            nothing: "No epoch has been recorded.".into(),
+        }
+    }
+
     fn figure(epochs: Vec<CurvePoint>) -> Figure {
         let stopped = Some("early stopping".to_string());
-        Figure::new(CurvesPlot { origin: "made-up sample".into(), epochs, stopped }).unwrap()
+        let plot = CurvesPlot { origin: "made-up sample".into(), epochs, stopped, ..plot() };
+        Figure::new(plot).unwrap()
     }
 
     #[test]
@@ -248,6 +314,22 @@ mod tests {
     }
 
     #[test]
+    fn the_epoch_that_training_is_in_has_its_place_and_its_words() {
+        let current = |epoch, loss| Some(CurrentEpoch { epoch, batch: 120, batches: 360, loss });
+        assert!((current(3, 1.0).unwrap().place() - 7.0 / 3.0).abs() < 1e-12);
+        let epochs: Vec<_> = (1..=2).map(point).collect();
+        let within = CurvesPlot { epochs, current: current(3, 1.2), ..plot() };
+        assert_eq!(within.range(), (1.0, 3.0));
+        let svg = Figure::new(within).unwrap().svg().to_string();
+        assert!(svg.contains("2 epochs; epoch 3: batch 120 of 360"));
+        let first = CurvesPlot { current: current(1, 1.9), ..plot() };
+        assert_eq!(first.range(), (0.0, 1.0));
+        assert!(!Figure::new(first).unwrap().svg().contains("No epoch"));
+        let lost = CurvesPlot { current: current(1, f64::NAN), ..plot() };
+        assert!(Figure::new(lost).unwrap().svg().contains("No epoch"));
+    }
+
+    #[test]
     fn what_is_not_finite_leaves_a_gap() {
         let mut epochs: Vec<CurvePoint> = (1..=9).map(point).collect();
         epochs[3].loss = f64::NAN;
@@ -258,7 +340,7 @@ mod tests {
         assert!(figure.png(1).is_ok() && !figure.svg().contains("NaN"));
         let bad = CurvePoint { loss: f64::NAN, accuracy: f64::NAN, ..point(1) };
         let bad = CurvePoint { val_loss: f64::NAN, val_accuracy: f64::NAN, ..bad };
-        let plot = CurvesPlot { origin: String::new(), epochs: vec![bad; 3], stopped: None };
+        let plot = CurvesPlot { epochs: vec![bad; 3], ..plot() };
         assert!(plot.best().is_none());
         assert!(Figure::new(plot).unwrap().svg().contains("No epoch"));
     }

@@ -12,7 +12,7 @@ use crate::evaluate::{
 use crate::plot::audit::{AuditPlot, Finding};
 use crate::plot::axis::thousands;
 use crate::plot::confusion::ConfusionPlot;
-use crate::plot::curves::{CurvePoint, CurvesPlot};
+use crate::plot::curves::{CurrentEpoch, CurvePoint, CurvesPlot};
 use crate::plot::distribution::DistributionPlot;
 use crate::plot::f1::F1Plot;
 use crate::plot::figure::Figure;
@@ -132,19 +132,33 @@ impl RangeTest {
 impl History {
     /// Loss and accuracy over the epochs, training against validation, the best epoch marked.
     pub fn curves(&self) -> Result<Figure> {
-        let epochs = self.epochs.iter().map(|record| CurvePoint {
-            epoch: record.epoch,
-            loss: record.loss,
-            accuracy: record.accuracy,
-            val_loss: record.val_loss,
-            val_accuracy: record.val_accuracy,
-        });
-        Figure::new(CurvesPlot {
-            origin: self.title.clone(),
-            epochs: epochs.collect(),
-            stopped: self.stopped.clone(),
-        })
+        curves(self, None, "No epoch has been recorded.")
     }
+}
+
+/// [`History::curves`] of a training that runs, with the epoch that it is in.
+pub(crate) fn curves_while_training(
+    history: &History,
+    current: Option<CurrentEpoch>,
+) -> Result<Figure> {
+    curves(history, current, "Waiting for the first epoch.")
+}
+
+fn curves(history: &History, current: Option<CurrentEpoch>, nothing: &str) -> Result<Figure> {
+    let epochs = history.epochs.iter().map(|record| CurvePoint {
+        epoch: record.epoch,
+        loss: record.loss,
+        accuracy: record.accuracy,
+        val_loss: record.val_loss,
+        val_accuracy: record.val_accuracy,
+    });
+    Figure::new(CurvesPlot {
+        origin: history.title.clone(),
+        epochs: epochs.collect(),
+        stopped: history.stopped.clone(),
+        current,
+        nothing: nothing.into(),
+    })
 }
 
 impl ConfusionMatrix {

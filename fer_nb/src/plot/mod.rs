@@ -25,4 +25,5 @@ pub mod svg;
 
 pub use canvas::{Canvas, HEIGHT, WIDTH};
 pub use figure::{Figure, Plot};
+pub(crate) use impls::curves_while_training;
 pub use impls::{augmentation_preview, predictions};

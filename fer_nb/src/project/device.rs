@@ -2,13 +2,46 @@
 
 use tch::{Cuda, Device};
 
-/// The first CUDA device where there is one, else the CPU. `$FER_DEVICE=cpu` asks for the CPU.
-pub fn device() -> Device {
-    if std::env::var("FER_DEVICE").is_ok_and(|name| name.eq_ignore_ascii_case("cpu")) {
-        return Device::Cpu;
+use crate::error::{Error, Result};
+
+/// The environment variable that asks for a device.
+const VARIABLE: &str = "FER_DEVICE";
+
+/// The device that `$FER_DEVICE` asks for: `cpu`, `cuda` or `cuda:N`. Where it is not set, the first
+/// CUDA device, or the CPU where there is none.
+///
+/// # Errors
+/// [`Error::Config`] for another value, and for a CUDA device that is not there.
+pub fn device() -> Result<Device> {
+    let wanted = std::env::var(VARIABLE).unwrap_or_default();
+    let wanted = wanted.trim();
+    if wanted.eq_ignore_ascii_case("cpu") {
+        return Ok(Device::Cpu);
     }
     load_cuda();
-    Device::cuda_if_available()
+    chosen(wanted, usize::try_from(Cuda::device_count()).unwrap_or(0))
+}
+
+/// The device of this name where there are `count` CUDA devices; the best there is for no name.
+fn chosen(name: &str, count: usize) -> Result<Device> {
+    let index = match name.to_ascii_lowercase().as_str() {
+        "" if count == 0 => return Ok(Device::Cpu),
+        "cpu" => return Ok(Device::Cpu),
+        "" | "cuda" => Some(0),
+        other => other.strip_prefix("cuda:").and_then(|index| index.parse().ok()),
+    };
+    let there = match count {
+        0 => "no CUDA device was found".to_string(),
+        1 => "cuda:0 is the only one found".to_string(),
+        _ => format!("found are cuda:0 to cuda:{}", count - 1),
+    };
+    match index {
+        None => Err(Error::config(VARIABLE, name, "cpu, cuda or cuda:N")),
+        Some(index) if index >= count => {
+            Err(Error::config(VARIABLE, name, format!("cpu, cuda or cuda:N; {there}")))
+        }
+        Some(index) => Ok(Device::Cuda(index)),
+    }
 }
 
 /// A device as reports name it: "CPU, 2 threads" or "CUDA device 0 of 1".
@@ -62,3 +95,22 @@ fn load_cuda() {
 
 #[cfg(not(target_os = "linux"))]
 fn load_cuda() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_a_name_and_has_to_be_there() {
+        assert_eq!(chosen("", 0).unwrap(), Device::Cpu);
+        assert_eq!(chosen("", 2).unwrap(), Device::Cuda(0));
+        assert_eq!(chosen("CPU", 2).unwrap(), Device::Cpu);
+        assert_eq!(chosen("cuda", 1).unwrap(), Device::Cuda(0));
+        assert_eq!(chosen("CUDA:1", 2).unwrap(), Device::Cuda(1));
+        let message = |name, count| chosen(name, count).unwrap_err().to_string();
+        assert_eq!(message("gpu", 1), "FER_DEVICE = gpu: expected cpu, cuda or cuda:N");
+        assert_eq!(message("cuda:x", 1), "FER_DEVICE = cuda:x: expected cpu, cuda or cuda:N");
+        assert!(message("cuda", 0).ends_with("cuda:N; no CUDA device was found"));
+        assert!(message("cuda:4", 4).ends_with("found are cuda:0 to cuda:3"));
+    }
+}

@@ -16,7 +16,10 @@ pub struct Environment {
 impl Environment {
     /// Looks around. Nothing here can fail: what isn't found is said in its row.
     pub fn detect() -> Self {
-        let device = device();
+        let (device, precision) = match device() {
+            Ok(device) => (device_name(device), Precision::Auto.report(device)),
+            Err(error) => (error.to_string(), String::new()),
+        };
         let folder = match root() {
             Ok(root) => root.display().to_string(),
             Err(error) => error.to_string(),
@@ -25,8 +28,8 @@ impl Environment {
             ("fer_nb", env!("CARGO_PKG_VERSION").to_string()),
             ("rustc", env!("FER_RUSTC").to_string()),
             ("tch", "0.24.0 (libtorch 2.11.0)".to_string()),
-            ("device", device_name(device)),
-            ("precision", Precision::Auto.report(device)),
+            ("device", device),
+            ("precision", precision),
             ("processor", processor()),
             ("project", folder),
             ("runs", runs("").display().to_string()),

@@ -3,15 +3,22 @@
 mod device;
 mod environment;
 mod files;
+mod interrupt;
+mod lines;
 mod memory;
 mod paths;
 mod precision;
 mod settings;
+mod task;
+pub(crate) mod text;
 
 pub use device::{device, device_name};
 pub use environment::Environment;
 pub use files::{TEMPORARY_PREFIX, replace_file};
+pub use interrupt::Interrupt;
+pub use lines::{notebook_is_live, print_line};
 pub use memory::keep_freed_memory;
 pub use paths::{figures, root, runs};
 pub use precision::Precision;
 pub use settings::param;
+pub use task::Task;

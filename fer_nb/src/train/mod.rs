@@ -5,7 +5,6 @@ mod callbacks;
 mod checkpoint;
 mod config;
 mod history;
-mod interrupt;
 mod optim;
 mod progress;
 mod range_test;
@@ -23,9 +22,10 @@ pub use callbacks::{
 pub use checkpoint::{Checkpoint, RunState, SavedCallback};
 pub use config::TrainConfig;
 pub use history::{EpochRecord, History};
-pub use interrupt::Interrupt;
 pub use optim::{Optimizer, OptimizerState, WeightAverage, clip_norm};
 pub use range_test::{RangeTest, RangeTestConfig};
 pub use run::{RunConfig, RunFolder};
 pub use schedule::Schedule;
 pub use trainer::Trainer;
+// Where it was before data and model listened too.
+pub use crate::project::Interrupt;

@@ -1,11 +1,12 @@
 //! What the user sees while training runs: a bar in a terminal, lines everywhere else.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::history::EpochRecord;
+use crate::project::print_line;
 
 /// Between two lines within one epoch, where there is no terminal. JupyterLab shows stdout line by
 /// line while a cell runs.
@@ -105,13 +106,6 @@ impl Progress {
             None => print_line(text),
         }
     }
-}
-
-/// A line on stdout. A reader that went away (`fer train | head`, or a `tee` that got the same
-/// Ctrl-C) must not end a training.
-fn print_line(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 impl Drop for Progress {

@@ -3,7 +3,6 @@
 use tch::Kind;
 
 use super::batches::TrainImages;
-use super::interrupt::Interrupt;
 use super::optim::{OptimizerState, clip_norm};
 use super::seeds::derive;
 use super::totals::cross_entropy;
@@ -11,6 +10,7 @@ use super::trainer::Trainer;
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::model::Network;
+use crate::project::Interrupt;
 
 /// What a range test tries.
 #[derive(Debug, Clone, Copy, PartialEq)]

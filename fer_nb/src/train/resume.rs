@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::callbacks::CallbackState;
+use super::callbacks::{Callback, CallbackState};
 use super::checkpoint::{Checkpoint, RunState, SavedCallback};
 use super::run::RunConfig;
 use super::trainer::Trainer;
@@ -33,7 +33,7 @@ impl<N: Network> Trainer<N> {
             tensors.push(("ema".to_string(), average.tensor().shallow_clone()));
         }
         let mut callbacks = Vec::new();
-        for (index, callback) in self.callbacks.iter().enumerate() {
+        for (index, callback) in self.acting_callbacks().enumerate() {
             let state = callback.state()?;
             for (name, tensor) in state.tensors {
                 tensors.push((format!("callback.{index}.{name}"), tensor));
@@ -50,6 +50,12 @@ impl<N: Network> Trainer<N> {
             callbacks,
         };
         Ok(Checkpoint { state, tensors })
+    }
+
+    /// The callbacks that are part of what a run is.
+    fn acting_callbacks(&self) -> impl Iterator<Item = &dyn Callback> {
+        let all = self.callbacks.iter().map(|callback| callback.as_ref());
+        all.filter(|callback| !callback.observes_only())
     }
 
     /// Goes on from the run folder's checkpoint; returns a line for the user. Where
@@ -70,7 +76,7 @@ impl<N: Network> Trainer<N> {
         let done = state.epochs.len();
         let names = |names: Vec<&str>| format!("[{}]", names.join(", "));
         let then = names(state.callbacks.iter().map(|saved| saved.name.as_str()).collect());
-        let now = names(self.callbacks.iter().map(|callback| callback.name()).collect());
+        let now = names(self.acting_callbacks().map(|callback| callback.name()).collect());
         let difference = state
             .run
             .difference(run)
@@ -111,9 +117,8 @@ impl<N: Network> Trainer<N> {
             average.restore(state.ema_steps, tensor)?;
         }
         let device = self.network.parameters().device();
-        for (index, (callback, saved)) in
-            self.callbacks.iter_mut().zip(&state.callbacks).enumerate()
-        {
+        let acting = self.callbacks.iter_mut().filter(|callback| !callback.observes_only());
+        for (index, (callback, saved)) in acting.zip(&state.callbacks).enumerate() {
             let tensors = checkpoint.tensors_below(&format!("callback.{index}."));
             let tensors = tensors
                 .into_iter()

@@ -222,6 +222,15 @@ impl RunFolder {
             let problem = format!("network '{}' is not known", config.network);
             return Err(Error::weights(path, problem, "This version knows seed_cnn."));
         }
+        if !self.weights().is_file() {
+            let hint = "ModelCheckpoint::best writes it: run notebook 04_training, or `fer train`, \
+                        again.";
+            return Err(Error::missing(
+                "The weights file of the run's best epoch",
+                self.weights(),
+                hint,
+            ));
+        }
         weights::load(&mut network, self.weights())?;
         Ok(network)
     }
@@ -269,11 +278,24 @@ mod tests {
         let message = run.check_data(&sample(1)).unwrap_err().to_string();
         assert!(message.contains("04_training"), "{message}");
 
+        for message in [
+            run.history().unwrap_err().to_string(),
+            run.network(Device::Cpu).unwrap_err().to_string(),
+        ] {
+            assert!(message.contains("notebook 04_training, or `fer train`"), "{message}");
+        }
+
         let network = SeedCnn::new(Device::Cpu, 1).unwrap();
         let mut config = RunConfig::new(&network, &TrainConfig::default(), &sample(1));
         run.save_config(&config).unwrap();
         assert!(run.check_data(&sample(1)).unwrap().contains("this very data: made-up sample"));
         assert!(run.check_data(&sample(2)).unwrap().starts_with("Mind: "));
+        let message = run.network(Device::Cpu).unwrap_err().to_string();
+        assert!(
+            message.starts_with("The weights file of the run's best epoch is missing at "),
+            "{message}"
+        );
+        assert!(message.contains("notebook 04_training"), "{message}");
 
         config.data_title = "FER2013".into();
         config.data = "FER2013, folder faces".into();

@@ -9,7 +9,6 @@ use super::batches::TrainImages;
 use super::callbacks::{BatchEnd, Callback, EpochEnd, TerminateOnNan, TrainBegin};
 use super::config::TrainConfig;
 use super::history::{EpochRecord, History, STOPPED_BY_USER};
-use super::interrupt::Interrupt;
 use super::optim::{OptimizerState, WeightAverage, clip_norm};
 use super::progress::Progress;
 use super::run::{RunConfig, RunFolder};
@@ -18,7 +17,7 @@ use super::totals::{Totals, cross_entropy};
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::model::{Network, logits_of};
-use crate::project::keep_freed_memory;
+use crate::project::{Interrupt, keep_freed_memory};
 
 /// Images a step when no gradient is needed; more don't make it faster on a CPU.
 const EVALUATION_BATCH: usize = 256;

@@ -62,9 +62,9 @@ pub fn run(args: &Args) -> Result<()> {
 /// The network with the weights that the arguments name.
 fn network(args: &Args) -> Result<SeedCnn> {
     let Some(path) = &args.weights else {
-        return RunFolder::at(runs(&args.run)).network(device());
+        return RunFolder::at(runs(&args.run)).network(device()?);
     };
-    let mut network = SeedCnn::new(device(), 0)?;
+    let mut network = SeedCnn::new(device()?, 0)?;
     weights::load(&mut network, path)?;
     Ok(network)
 }

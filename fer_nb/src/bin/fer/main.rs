@@ -7,6 +7,7 @@
 mod bench;
 mod data;
 mod evaluate;
+mod notebooks;
 mod predict;
 mod summary;
 mod train;
@@ -33,8 +34,12 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
+    Notebooks(notebooks::Args),
     Bench(bench::Args),
 }
+
+/// What the shell gives a program that Ctrl-C ended.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -53,13 +58,17 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(done),
         Command::Predict(args) => predict::run(&args).map(done),
+        Command::Notebooks(args) => notebooks::run(&args).map(done),
         Command::Bench(args) => bench::run(&args).map(done),
     };
     match result {
         Ok(status) => status,
         Err(error) => {
             complain(&error.to_string());
-            ExitCode::FAILURE
+            match error {
+                Error::Stopped { .. } => ExitCode::from(INTERRUPTED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

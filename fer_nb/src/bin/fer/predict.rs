@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let predictor = Predictor::load(runs(&args.run), device())?;
+    let predictor = Predictor::load(runs(&args.run), device()?)?;
     crate::say(&format!("network trained on {}\n", predictor.trained_on()))?;
     let (mut figures, mut failed) = (Vec::new(), None);
     for path in &args.images {

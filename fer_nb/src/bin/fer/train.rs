@@ -85,9 +85,6 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
-/// What the shell gives a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
-
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.run.trim().is_empty() {
         return Err(Error::config("run", "''", "a name for the folder below runs/"));
@@ -98,12 +95,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         false => chosen(args, &RunFolder::at(&folder))?,
     };
     config.validate()?;
+    let device = device()?;
     let mut data = Fer2013::open_or(args.data.as_deref())?;
     if args.without_leaks {
         data = data.without_leaks()?;
     }
     crate::say(&format!("{data}\n"))?;
-    let device = device();
     let network = SeedCnn::new(device, config.seed)?;
     crate::say(&format!("computing in {}\n", config.precision.report(device)))?;
     let mut trainer = Trainer::new(network, config)?.run(&folder);
@@ -128,7 +125,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     if history.stopped_by_user() {
         crate::say(&how_to_go_on(args, history.epochs.len()))?;
-        return Ok(ExitCode::from(INTERRUPTED));
+        return Ok(ExitCode::from(crate::INTERRUPTED));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -80,6 +80,13 @@ pub trait Callback {
         false
     }
 
+    /// Whether it looks on and changes nothing: no weights, no learning rate, no end of the training.
+    /// Such a callback is no part of a run, so a run can be resumed with it or without it; its
+    /// [`Callback::state`] is not saved.
+    fn observes_only(&self) -> bool {
+        false
+    }
+
     /// Before the first batch of a `fit`.
     fn on_train_begin(&mut self, _begin: &TrainBegin<'_>) -> Result<()> {
         Ok(())

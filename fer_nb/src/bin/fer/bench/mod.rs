@@ -116,7 +116,7 @@ fn with_network<T: Serialize>(
     }
     let data = Fer2013::open_or(options.data.as_deref())?;
     crate::say(&format!("{data}\n"))?;
-    let device = device();
+    let device = device()?;
     let mut network = SeedCnn::new(device, SEED)?;
     network.parameters_mut().set_kind(options.precision.kind(device))?;
     let first_loss = Some(first_loss(&network, &data.train)?);

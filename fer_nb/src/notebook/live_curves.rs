@@ -1,0 +1,283 @@
+//! [`LiveCurves`]: the curves of a training, drawn while it runs.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::live;
+use crate::error::Result;
+use crate::model::Network;
+use crate::plot::curves::CurrentEpoch;
+use crate::plot::{Figure, curves_while_training};
+use crate::train::{BatchEnd, Callback, EpochEnd, History, TrainBegin};
+
+/// Between two looks into an epoch that takes longer. Reading a loss makes a GPU wait.
+const WITHIN_EPOCH: Duration = Duration::from_secs(5);
+
+/// The curves so far, as a value and as a callback of the [`Trainer`](crate::train::Trainer).
+///
+/// A cell that ends in it shows the chart, and a training in a later cell that was given a clone
+/// draws it further, epoch by epoch:
+///
+/// ```no_run
+/// # use fer_nb::prelude::*;
+/// # let data = Fer2013::open()?;
+/// # let trainer = Trainer::new(SeedCnn::new(device()?, 42)?, TrainConfig::default())?;
+/// let live = LiveCurves::new();
+/// let mut trainer = trainer.callback(live.clone());
+/// // One cell ends in `live`; the next one trains:
+/// trainer.fit(&data)?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// Where no cell has shown it, the cell that trains does. It only looks: with it or without it the
+/// same weights come out, and a run can be resumed either way. Outside of a notebook it draws nothing
+/// while training runs.
+#[derive(Debug, Clone)]
+pub struct LiveCurves {
+    /// What the kernel knows the output by.
+    id: Arc<str>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    history: History,
+    /// The epoch that training is in, and how many batches' losses its mean is of.
+    current: Option<(CurrentEpoch, usize)>,
+    shown: Instant,
+}
+
+impl LiveCurves {
+    /// A chart without an epoch yet. Each has an id of its own; clones share it.
+    pub fn new() -> Self {
+        let state = State { history: History::default(), current: None, shown: Instant::now() };
+        let state = Arc::new(Mutex::new(state));
+        // Cells have no counter in common. No two charts of a process have the same address at the
+        // same time, and no two processes of a machine the same number.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let (process, place) = (std::process::id(), Arc::as_ptr(&state) as usize);
+        Self { id: format!("curves-{process:x}-{now:x}-{place:x}").into(), state }
+    }
+
+    /// The epochs so far.
+    pub fn history(&self) -> History {
+        self.state().history.clone()
+    }
+
+    /// The chart as it is now.
+    pub fn figure(&self) -> Result<Figure> {
+        let state = self.state();
+        curves_while_training(&state.history, state.current.map(|(current, _)| current))
+    }
+
+    /// Shows the chart in a notebook; evcxr calls it for a cell's last value.
+    pub fn evcxr_display(&self) {
+        let (html, text) = self.page();
+        live::emit(&self.id, &html, &text);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What a panic left is a history all the same.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self) {
+        let (html, text) = self.page();
+        live::show(&self.id, &html, &text);
+        self.state().shown = Instant::now();
+    }
+
+    /// The chart as HTML and as text. One that can't be drawn says why, and ends no training.
+    fn page(&self) -> (String, String) {
+        match self.figure() {
+            Ok(figure) => (figure.html(), self.text()),
+            Err(error) => (crate::plot::svg::escape(&error.to_string()), error.to_string()),
+        }
+    }
+
+    fn text(&self) -> String {
+        let state = self.state();
+        match state.current {
+            Some((current, _)) => format!("{}; {current}", state.history),
+            None if state.history.epochs.is_empty() => "waiting for the first epoch".into(),
+            None => state.history.to_string(),
+        }
+    }
+}
+
+impl Default for LiveCurves {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Callback for LiveCurves {
+    fn name(&self) -> &'static str {
+        "LiveCurves"
+    }
+
+    fn observes_only(&self) -> bool {
+        true
+    }
+
+    fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
+        let mut state = self.state();
+        state.history = begin.history.clone();
+        state.current = None;
+        drop(state);
+        self.show();
+        Ok(())
+    }
+
+    fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
+        let mut state = self.state();
+        if state.shown.elapsed() < WITHIN_EPOCH {
+            return Ok(());
+        }
+        let loss = batch.loss.f_double_value(&[])?;
+        let (mean, read) = match state.current {
+            Some((current, read)) if current.epoch == batch.epoch => (current.loss, read),
+            _ => (0.0, 0),
+        };
+        let current = CurrentEpoch {
+            epoch: batch.epoch,
+            batch: batch.batch,
+            batches: batch.batches,
+            loss: mean + (loss - mean) / (read + 1) as f64,
+        };
+        state.current = Some((current, read + 1));
+        drop(state);
+        self.show();
+        Ok(())
+    }
+
+    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+        let mut state = self.state();
+        state.history.epochs.push(epoch.record);
+        state.history.stopped = epoch.stop.clone();
+        state.current = None;
+        drop(state);
+        self.show();
+        Ok(())
+    }
+
+    fn on_train_end(&mut self, _network: &mut dyn Network) -> Result<Option<String>> {
+        self.state().current = None;
+        self.show();
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SeedCnn;
+    use crate::train::{EpochRecord, TrainConfig};
+    use tch::{Device, Tensor};
+
+    fn record(epoch: usize, loss: f64) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            loss,
+            accuracy: 0.4,
+            val_loss: loss + 0.1,
+            val_accuracy: 0.5,
+            learning_rate: 1e-3,
+            seconds: 60.0,
+        }
+    }
+
+    fn begin(live: &mut LiveCurves, epochs: Vec<EpochRecord>) {
+        let history = History { epochs, stopped: None, title: "made-up sample".into() };
+        let begin = TrainBegin { config: &TrainConfig::default(), history: &history };
+        live.on_train_begin(&begin).unwrap();
+    }
+
+    fn end_epoch(live: &mut LiveCurves, record: EpochRecord) {
+        let mut network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        let (mut learning_rate, mut stop, mut messages) = (1e-3, None, Vec::new());
+        live.on_epoch_end(&mut EpochEnd {
+            record,
+            network: &mut network,
+            learning_rate: &mut learning_rate,
+            stop: &mut stop,
+            messages: &mut messages,
+        })
+        .unwrap();
+        assert!(stop.is_none() && messages.is_empty() && learning_rate == 1e-3);
+    }
+
+    fn end_batch(live: &mut LiveCurves, epoch: usize, batch: usize, loss: f64) {
+        let (loss, mut stop) = (Tensor::from(loss), None);
+        let (batches, learning_rate) = (359, 1e-3);
+        let mut end =
+            BatchEnd { epoch, batch, batches, loss: &loss, learning_rate, stop: &mut stop };
+        live.on_batch_end(&mut end).unwrap();
+    }
+
+    #[test]
+    fn it_waits_and_then_shows_epoch_after_epoch_in_every_clone() {
+        let shown = LiveCurves::new();
+        assert!(shown.figure().unwrap().svg().contains("Waiting for the first epoch"));
+        assert!(shown.figure().unwrap().png(1).is_ok());
+        let mut live = shown.clone();
+        begin(&mut live, Vec::new());
+        end_epoch(&mut live, record(1, 1.5));
+        let svg = shown.figure().unwrap().svg().to_string();
+        assert!(svg.contains("Training, made-up sample") && svg.contains("1 epoch"), "{svg}");
+        end_epoch(&mut live, record(2, f64::NAN));
+        end_epoch(&mut live, record(3, 1.2));
+        assert_eq!(shown.history().epochs.len(), 3);
+        assert!(shown.figure().unwrap().svg().contains("best epoch 3"));
+        // A new training takes the place of the one before.
+        begin(&mut live, vec![record(1, 1.0)]);
+        assert_eq!(shown.history().epochs.len(), 1);
+    }
+
+    #[test]
+    fn a_long_epoch_says_how_far_it_is() {
+        let mut live = LiveCurves::new();
+        begin(&mut live, vec![record(1, 1.6), record(2, 1.4)]);
+        end_batch(&mut live, 3, 100, 9.0);
+        assert!(!live.figure().unwrap().svg().contains("batch"), "not before five seconds");
+        let late = |live: &LiveCurves| live.state().shown -= WITHIN_EPOCH;
+        late(&live);
+        end_batch(&mut live, 3, 110, 1.4);
+        late(&live);
+        end_batch(&mut live, 3, 120, 1.2);
+        let svg = live.figure().unwrap().svg().to_string();
+        assert!(svg.contains("2 epochs; epoch 3: batch 120 of 359"), "{svg}");
+        assert!((live.state().current.unwrap().0.loss - 1.3).abs() < 1e-12);
+        assert!(live.text().ends_with("; epoch 3: batch 120 of 359"), "{}", live.text());
+        late(&live);
+        end_batch(&mut live, 3, 130, f64::NAN);
+        assert!(!live.figure().unwrap().svg().contains("NaN"));
+        end_epoch(&mut live, record(3, 1.3));
+        assert!(!live.figure().unwrap().svg().contains("batch"));
+    }
+
+    #[test]
+    fn the_first_epoch_is_drawn_before_it_ends() {
+        let mut live = LiveCurves::new();
+        begin(&mut live, Vec::new());
+        live.state().shown -= WITHIN_EPOCH;
+        end_batch(&mut live, 1, 7, 1.9);
+        let figure = live.figure().unwrap();
+        assert!(figure.svg().contains("epoch 1: batch 7 of 359") && figure.png(1).is_ok());
+        assert!(!figure.svg().contains("Waiting"));
+    }
+
+    #[test]
+    fn ids_differ_between_charts_and_not_between_clones() {
+        let charts: Vec<_> = (0..100).map(|_| LiveCurves::new()).collect();
+        let ids: std::collections::HashSet<_> = charts.iter().map(|live| live.id.clone()).collect();
+        assert_eq!(ids.len(), charts.len());
+        assert_eq!(charts[0].clone().id, charts[0].id);
+    }
+
+    #[test]
+    fn a_notebook_can_keep_it() {
+        fn kept<T: Clone + Send + Sync + 'static>(_: &T) {}
+        kept(&LiveCurves::new());
+    }
+}
