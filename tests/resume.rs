@@ -35,12 +35,12 @@ fn config(epochs: usize) -> TrainConfig {
     }
 }
 
-fn trainer(config: TrainConfig, folder: &Path) -> Trainer<SeedCnn> {
+fn trainer(config: TrainConfig, folder: &Path) -> Trainer {
     let network = SeedCnn::new(Device::Cpu, config.seed).unwrap();
     with_callbacks(Trainer::new(network, config).unwrap(), folder)
 }
 
-fn with_callbacks(trainer: Trainer<SeedCnn>, folder: &Path) -> Trainer<SeedCnn> {
+fn with_callbacks(trainer: Trainer, folder: &Path) -> Trainer {
     trainer
         .run(folder)
         .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(1).cooldown(1))

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fer_nb::data::{Fer2013, SampleConfig};
 use fer_nb::error::Result;
-use fer_nb::model::Network;
 use fer_nb::prelude::*;
 use tch::{Device, Kind};
 
@@ -20,7 +19,7 @@ fn data(train: usize) -> Fer2013 {
     Fer2013::sample(SampleConfig { seed: 7, train, test: 70 }).unwrap()
 }
 
-fn trainer(config: TrainConfig) -> Trainer<SeedCnn> {
+fn trainer(config: TrainConfig) -> Trainer {
     Trainer::new(SeedCnn::new(Device::Cpu, config.seed).unwrap(), config).unwrap()
 }
 

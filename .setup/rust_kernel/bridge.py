@@ -83,7 +83,8 @@ class Cell:
         self.kernel, self.silent = kernel, silent
         self.errors = []  # contents of error messages
         self.held = ""  # stderr that may be the text of an error
-        self.listening = 0  # how many listen for Stop: a training, and what it calls
+        self.listening = False  # whether SIGINT ends it in good order
+        self.began_to_listen = 0  # how often it did
 
     def take(self, message):
         """Passes an output of evcxr's on."""
@@ -119,7 +120,8 @@ class Cell:
     def show(self, action, display_id, data):
         """Does what a marked line asks for: see live.py."""
         if action in ("listen", "unlisten"):
-            self.listening += 1 if action == "listen" else -1
+            self.listening = action == "listen"
+            self.began_to_listen += self.listening
             return
         content = {"data": data, "metadata": {}}
         if display_id is None:
@@ -369,17 +371,18 @@ class RustKernel(Kernel):
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
     async def _watch_stop(self, cell):
-        """Asks the running cell to end when Stop was pressed, as soon as it listens."""
+        """Asks the running cell to end when Stop was pressed, as soon as it listens, and again
+        whenever it begins to listen: what was asked first may have been about to end by itself."""
         while not self.stops:
             await asyncio.sleep(0.02)
-        asked, waited = False, 0.0
+        asked, waited = 0, 0.0
         while True:
-            if not asked and cell.listening:
+            if cell.listening and asked < cell.began_to_listen:
                 self.evcxr.ask_to_stop()
-                asked = True
-            await asyncio.sleep(0.05)
-            waited += 0.05
-            if abs(waited - STOP_PATIENCE) < 0.025:
+                asked = cell.began_to_listen
+            await asyncio.sleep(0.02)
+            waited += 0.02
+            if abs(waited - STOP_PATIENCE) < 0.01:
                 why = "waiting for the batch in flight" if asked else "this cell does not listen for it"
                 cell.stream("stdout", STOP_AGAIN.format(why=why))
 

@@ -27,6 +27,6 @@ def split(text):
         text = text.removeprefix("\n")
         try:
             content = json.loads(body)
-            parts.append((content["action"], content["id"], content["data"]))
+            parts.append((content["action"], content.get("id"), content.get("data")))
         except (ValueError, KeyError, TypeError):
             parts.append(start + body + end + "\n")  # not ours: as it came

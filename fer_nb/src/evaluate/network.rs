@@ -19,7 +19,7 @@ pub fn evaluate(network: &dyn Network, data: &Dataset) -> Result<Evaluation> {
     Evaluation::from_logits(labels, &logits, data.origin().title())
 }
 
-impl<N: Network> Trainer<N> {
+impl Trainer {
     /// Evaluates the network as it is now; see [`evaluate`].
     pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
         evaluate(self.network(), data)

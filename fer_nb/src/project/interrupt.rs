@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::lines::{notebook_is_live, print_line};
 use crate::error::{Error, Result};
 
 /// How often SIGINT came since the first of the current listeners began. A signal handler reaches
@@ -39,6 +40,7 @@ impl Interrupt {
             let before =
                 install().map_err(|error| Error::io("listen for Ctrl-C in", ".", error))?;
             listeners.before = Some(before);
+            tell("listen");
         }
         listeners.count += 1;
         Ok(Self { before: PRESSED.load(Ordering::Relaxed) })
@@ -57,9 +59,18 @@ impl Drop for Interrupt {
         if listeners.count == 0
             && let Some(before) = listeners.before.take()
         {
+            tell("unlisten");
             // SAFETY: `before` is what sigaction gave; the null pointer asks for nothing back.
             unsafe { libc::sigaction(libc::SIGINT, &before, std::ptr::null_mut()) };
         }
+    }
+}
+
+/// Tells the notebook's kernel from when to when Stop may be passed on as SIGINT: one that came a
+/// moment too early would be lost.
+fn tell(action: &str) {
+    if notebook_is_live() {
+        print_line(&format!("\x1b_fer_nb;{{\"action\":\"{action}\"}}\x1b\\"));
     }
 }
 

@@ -9,7 +9,6 @@ use super::totals::cross_entropy;
 use super::trainer::Trainer;
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
-use crate::model::Network;
 use crate::project::Interrupt;
 
 /// What a range test tries.
@@ -55,7 +54,7 @@ impl RangeTest {
     }
 }
 
-impl<N: Network> Trainer<N> {
+impl Trainer {
     /// Trains for a few batches with a learning rate that grows from step to step, and puts weights
     /// and optimizer back. It ends early where the loss explodes, or on Stop.
     ///

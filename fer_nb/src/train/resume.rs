@@ -7,9 +7,8 @@ use super::checkpoint::{Checkpoint, RunState, SavedCallback};
 use super::run::RunConfig;
 use super::trainer::Trainer;
 use crate::error::{Error, Result};
-use crate::model::Network;
 
-impl<N: Network> Trainer<N> {
+impl Trainer {
     /// Writes the checkpoint, `config.toml` and `history.csv`, if there is a run folder. The network holds the
     /// weights that are trained, not their average.
     pub(super) fn save(&self, run: &RunConfig, stopped: &Option<String>) -> Result<()> {

@@ -22,10 +22,11 @@ use crate::project::{Interrupt, keep_freed_memory};
 /// Images a step when no gradient is needed; more don't make it faster on a CPU.
 const EVALUATION_BATCH: usize = 256;
 
-/// Trains a network. It owns everything that the next batch needs, so after Stop a further
+/// Trains a network. It holds the network behind a pointer rather than as a type of its own, because a
+/// notebook's cell would otherwise compile the whole loop anew for it, which takes seconds. It owns everything that the next batch needs, so after Stop a further
 /// [`Trainer::fit`] goes on with the batch after the last one.
-pub struct Trainer<N: Network> {
-    pub(super) network: N,
+pub struct Trainer {
+    pub(super) network: Box<dyn Network>,
     pub(super) config: TrainConfig,
     pub(super) callbacks: Vec<Box<dyn Callback>>,
     pub(super) optimizer: OptimizerState,
@@ -57,9 +58,13 @@ impl EpochSoFar {
     }
 }
 
-impl<N: Network> Trainer<N> {
+impl Trainer {
     /// Checks the hyperparameters before anything is computed.
-    pub fn new(network: N, config: TrainConfig) -> Result<Self> {
+    pub fn new(network: impl Network + 'static, config: TrainConfig) -> Result<Self> {
+        Self::of(Box::new(network), config)
+    }
+
+    fn of(network: Box<dyn Network>, config: TrainConfig) -> Result<Self> {
         config.validate()?;
         let weights = network.parameters().flat();
         let optimizer = OptimizerState::new(config.optimizer, &weights)?;
@@ -105,12 +110,12 @@ impl<N: Network> Trainer<N> {
     }
 
     /// The network as it is now.
-    pub fn network(&self) -> &N {
-        &self.network
+    pub fn network(&self) -> &dyn Network {
+        &*self.network
     }
 
     /// The network as it is now, for good.
-    pub fn into_network(self) -> N {
+    pub fn into_network(self) -> Box<dyn Network> {
         self.network
     }
 
@@ -158,7 +163,7 @@ impl<N: Network> Trainer<N> {
         let images = TrainImages::new(&data.train, device)?;
         let validation =
             (data.validation.images_tensor(device)?, data.validation.labels_tensor(device)?);
-        let run_config = RunConfig::new(&self.network, &self.config, data);
+        let run_config = RunConfig::new(&*self.network, &self.config, data);
         // Held until this function ends, however it ends.
         let _lock = self.run.as_ref().map(RunFolder::lock).transpose()?;
         let interrupt = Interrupt::listen()?;
@@ -219,7 +224,7 @@ impl<N: Network> Trainer<N> {
         }
         self.hold_average(true)?;
         for callback in &mut self.callbacks {
-            if let Some(line) = callback.on_train_end(&mut self.network)? {
+            if let Some(line) = callback.on_train_end(&mut *self.network)? {
                 progress.line(&line);
             }
         }
@@ -321,7 +326,7 @@ impl<N: Network> Trainer<N> {
     /// Loss and accuracy on the validation images.
     fn validate(&self, (images, labels): &(Tensor, Tensor)) -> Result<(f64, f64)> {
         no_grad(|| {
-            let logits = logits_of(&self.network, images, EVALUATION_BATCH)?;
+            let logits = logits_of(&*self.network, images, EVALUATION_BATCH)?;
             let mut totals = Totals::new(self.network.parameters().device())?;
             totals.add(&cross_entropy(&logits, labels)?, &logits, labels)?;
             totals.read()
@@ -333,7 +338,7 @@ impl<N: Network> Trainer<N> {
         for callback in &mut self.callbacks {
             callback.on_epoch_end(&mut EpochEnd {
                 record,
-                network: &mut self.network,
+                network: &mut *self.network,
                 learning_rate: &mut self.learning_rate,
                 stop,
                 messages: &mut messages,
