@@ -29,8 +29,12 @@ pub struct Fer2013 {
 
 impl Fer2013 {
     /// Loads the first of: what `$FER2013_DIR` names (a folder or a csv file), `data/fer2013/` and
-    /// `data/fer2013.csv` below the project's root, and else the made-up sample. Prints nothing;
-    /// show the value to see what was found.
+    /// `data/fer2013.csv` below the project's root, and else the made-up sample. Prints nothing but
+    /// how far it is where it takes more than some seconds; show the value to see what was found.
+    ///
+    /// # Errors
+    /// What [`Fer2013::from_folder`] and [`Fer2013::from_csv`] refuse; [`Error::Stopped`] where the
+    /// user stops it.
     pub fn open() -> Result<Self> {
         Self::open_or(None)
     }

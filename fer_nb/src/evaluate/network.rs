@@ -13,6 +13,10 @@ use crate::train::Trainer;
 const BATCH: usize = 256;
 
 /// Evaluates a network, without dropout and without augmentation, on a data set.
+///
+/// # Errors
+/// [`Error::Stopped`] after the batch in flight where the user stops it; logits that are not finite;
+/// whatever libtorch refuses.
 pub fn evaluate(network: &dyn Network, data: &Dataset) -> Result<Evaluation> {
     let labels = data.iter().map(|(_, emotion)| emotion.index() as u8).collect();
     let logits = rows(&logits(network, data, BATCH)?)?;

@@ -17,7 +17,7 @@ impl Gallery {
     /// The figures on a grid.
     pub fn html(&self) -> String {
         let cells: String =
-            self.figures.iter().map(|figure| format!("<div>{}</div>", figure.svg())).collect();
+            self.figures.iter().map(|figure| format!("<div>{}</div>", figure.html())).collect();
         format!(
             "<div style=\"display:grid;gap:8px;line-height:0;max-width:1600px;\
              grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr))\">{cells}</div>"

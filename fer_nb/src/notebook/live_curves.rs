@@ -98,6 +98,7 @@ impl LiveCurves {
     fn text(&self) -> String {
         let state = self.state();
         match state.current {
+            _ if state.history.stopped.is_some() => state.history.to_string(),
             Some((current, _)) => format!("{}; {current}", state.history),
             None if state.history.epochs.is_empty() => "waiting for the first epoch".into(),
             None => state.history.to_string(),
@@ -157,6 +158,12 @@ impl Callback for LiveCurves {
         state.history.stopped = epoch.stop.clone();
         state.current = None;
         drop(state);
+        self.show();
+        Ok(())
+    }
+
+    fn on_stop(&mut self, reason: &str) -> Result<()> {
+        self.state().history.stopped = Some(reason.to_string());
         self.show();
         Ok(())
     }
@@ -249,6 +256,12 @@ mod tests {
         assert!(svg.contains("2 epochs; epoch 3: batch 120 of 359"), "{svg}");
         assert!((live.state().current.unwrap().0.loss - 1.3).abs() < 1e-12);
         assert!(live.text().ends_with("; epoch 3: batch 120 of 359"), "{}", live.text());
+        live.on_stop("stopped by the user in epoch 3 after batch 121 of 359").unwrap();
+        assert!(live.figure().unwrap().svg().contains("2 epochs; stopped by the user in epoch 3"));
+        assert!(live.text().ends_with("after batch 121 of 359"), "{}", live.text());
+        // It goes on.
+        begin(&mut live, vec![record(1, 1.6), record(2, 1.4)]);
+        assert!(!live.text().contains("stopped"));
         late(&live);
         end_batch(&mut live, 3, 130, f64::NAN);
         assert!(!live.figure().unwrap().svg().contains("NaN"));

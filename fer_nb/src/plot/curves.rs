@@ -225,7 +225,7 @@ impl Plot for CurvesPlot {
             n => format!("{n} epochs"),
         };
         let current = self.current.map(|current| current.to_string());
-        let subtitle = match current.as_ref().or(self.stopped.as_ref()) {
+        let subtitle = match self.stopped.as_ref().or(current.as_ref()) {
             Some(more) => format!("{epochs}; {more}"),
             None => epochs,
         };

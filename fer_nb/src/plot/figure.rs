@@ -12,6 +12,17 @@ use crate::plot::picture::PictureBackend;
 use crate::plot::raster::Raster;
 use crate::plot::svg::{self, SvgBackend};
 
+/// A sheet of paper on a page.
+const CARD: &str = "max-width:1100px;line-height:0;background:#fff;border-radius:8px;\
+                    overflow:hidden";
+
+/// Light and dark change places in a dark theme, and hues stay: so every contrast of the figure
+/// does, whatever it draws. Faces are turned back; gray is what they are. 0.93 makes the paper the
+/// theme's #111 rather than black.
+const DARK: &str = "[data-jp-theme-light=\"false\"] .fer-figure{filter:invert(.93) \
+                    hue-rotate(180deg)}[data-jp-theme-light=\"false\"] .fer-figure image\
+                    {filter:invert(1)}";
+
 /// Plain data that knows how to draw itself.
 pub trait Plot: Send + Sync + 'static {
     /// The headline; it names the data ("FER2013" or "made-up sample").
@@ -132,9 +143,13 @@ impl Figure {
         format!("figure '{}' (save it with .save(\"figure.png\"))", self.title)
     }
 
-    /// The picture for a page: as wide as there is room, 1100 pixels at most.
+    /// The picture for a page: as wide as there is room, 1100 pixels at most. It is a card of white
+    /// paper, and in JupyterLab's dark theme a dark one; what is saved is always white.
     pub fn html(&self) -> String {
-        format!("<div style=\"max-width:1100px;line-height:0\">{}</div>", self.svg)
+        format!(
+            "<div class=\"fer-figure\" style=\"{CARD}\"><style>{DARK}</style>{}</div>",
+            self.svg
+        )
     }
 
     /// Shows the picture in a notebook; evcxr calls it for a cell's last value.
@@ -203,5 +218,7 @@ mod tests {
         plain(&figure);
         assert_eq!(figure.text(), "figure 'A <square>' (save it with .save(\"figure.png\"))");
         assert!(figure.html().starts_with("<div") && figure.html().contains("<svg"));
+        assert!(figure.html().contains("theme-light=\"false\"] .fer-figure"), "dark on dark pages");
+        assert!(!figure.svg().contains("filter"), "a file is white everywhere");
     }
 }

@@ -219,8 +219,8 @@ impl Trainer {
         }
         // A pause is not the end: a callback that put other weights in place now would make it
         // impossible to go on as if nothing had happened.
-        if paused.is_some() {
-            return Ok(());
+        if let Some(reason) = paused {
+            return self.callbacks.iter_mut().try_for_each(|callback| callback.on_stop(&reason));
         }
         self.hold_average(true)?;
         for callback in &mut self.callbacks {

@@ -74,7 +74,13 @@ fn execute(args: &Run, root: &Path) -> Result<()> {
     for name in &args.names {
         command.arg(notebook(name, &found)?);
     }
-    // Cells run in the folder of their notebook, so paths are made absolute here.
+    // Cells run in the folder of their notebook, so paths are made absolute here, those of the
+    // environment too: as for every other subcommand they start in the current folder.
+    for name in ["FER_RUNS_DIR", "FER_FIGURES_DIR", "FER2013_DIR"] {
+        if let Some(path) = std::env::var_os(name).filter(|path| !path.is_empty()) {
+            command.env(name, absolute(Path::new(&path))?);
+        }
+    }
     if let Some(out) = &args.out {
         let out = absolute(out)?;
         command.arg("--out").arg(&out).env("FER_FIGURES_DIR", out.join("figures"));

@@ -106,6 +106,11 @@ pub trait Callback {
         Ok(None)
     }
 
+    /// After Stop, with the reason and the place; training may go on later.
+    fn on_stop(&mut self, _reason: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// What has to be saved so that a resumed run goes on as if it had never ended.
     fn state(&self) -> Result<CallbackState> {
         Ok(CallbackState::default())
