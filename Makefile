@@ -33,7 +33,7 @@ test:
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
-	$(PYTHON) -m pytest tests
+	$(PYTHON) -m pytest -rs tests
 
 # BENCH="--rounds 1 --work inference" and the like are passed on; --help lists them.
 bench: setup

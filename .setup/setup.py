@@ -47,6 +47,9 @@ EVCXR_PROFILE = {
 
 RUNNING = set()  # processes that have to end with this one
 
+DURATIONS = BUILD / "stamps" / "setup.json"
+KEEPING = threading.Lock()
+
 
 class Failed(Exception):
     """A step failed; the text says which, why and what to do."""
@@ -160,6 +163,15 @@ def run(log_name, *command, env=None, cwd=ROOT):
         )
 
 
+def keep(change):
+    """Adds durations to build/stamps/setup.json, for the kernel's benchmark."""
+    with KEEPING:
+        kept = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {"steps": {}}
+        change(kept)
+        DURATIONS.parent.mkdir(parents=True, exist_ok=True)
+        DURATIONS.write_text(json.dumps(kept, indent=1) + "\n")
+
+
 class Step:
     """A piece of work that is done again only when `key` changes or `there` is no longer so."""
 
@@ -178,7 +190,9 @@ class Step:
         self.work()
         self.stamp.parent.mkdir(parents=True, exist_ok=True)
         self.stamp.write_text(self.key)
-        say(f"  ok  {self.title}: {duration(time.monotonic() - started)}")
+        seconds = time.monotonic() - started
+        keep(lambda kept: kept["steps"].update({self.name: round(seconds, 1)}))
+        say(f"  ok  {self.title}: {duration(seconds)}")
 
 
 # --- the steps -----------------------------------------------------------------------------------
@@ -404,8 +418,11 @@ def main():
         except OSError:
             say("set-up: another make is setting up; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        fresh = not (BUILD / "stamps").exists()
         try:
             set_up(tests="--tests" in sys.argv[1:])
+            if fresh:
+                keep(lambda kept: kept.update(seconds=round(time.monotonic() - started, 1)))
         except Failed as error:
             print(f"set-up: {error}", file=sys.stderr, flush=True)
             return 1

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / ".setup"))
+sys.path[:0] = [str(ROOT / ".setup"), str(ROOT / ".setup" / "rust_kernel")]
 
 
 @pytest.fixture(scope="session")

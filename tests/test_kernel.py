@@ -1,18 +1,27 @@
-"""The kernel's launcher: nothing is rebuilt, kernels do not disturb each other, Stop keeps variables."""
+"""The kernel: nothing is rebuilt, kernels do not disturb each other, errors and Stop are answered as
+Jupyter's users expect, and nothing is left behind. All with real kernels."""
 
 import fcntl
 import os
+import signal
+import subprocess
+import threading
 import time
 
-import kernel as launcher
+import bridge
+import evcxr
+import live
 import pytest
+import template
+import view
 from jupyter_client import KernelManager
 
 READY_SECONDS = 900
+CELLS = 30
 
 
 class Kernel:
-    """A running kernel and what its cells print."""
+    """A running kernel and what its cells put out."""
 
     def __init__(self, folder):
         self.manager = KernelManager(kernel_name="rust")
@@ -24,20 +33,33 @@ class Kernel:
         self.client.wait_for_ready(timeout=READY_SECONDS)
         return self
 
-    def run(self, source):
-        printed = []
+    def execute(self, source, seen=lambda message: None):
+        """The reply's content, and the outputs' messages; `seen` gets each as it comes."""
+        messages = []
 
         def take(message):
-            content = message["content"]
-            printed.append(content.get("text") or content.get("data", {}).get("text/plain", ""))
-            printed.extend(content.get("traceback") or [])
+            if message["msg_type"] not in ("status", "execute_input"):
+                messages.append(message)
+                seen(message)
 
         reply = self.client.execute_interactive(source, timeout=READY_SECONDS, output_hook=take)
-        return reply["content"]["status"], "".join(printed).strip()
+        return reply["content"], messages
+
+    def run(self, source):
+        """The reply's status, and all that was shown as text."""
+        reply, messages = self.execute(source)
+        shown = []
+        for message in messages:
+            content = message["content"]
+            if message["msg_type"] == "clear_output":
+                shown.clear()
+            shown.append(content.get("text") or content.get("data", {}).get("text/plain", ""))
+            shown.extend(content.get("traceback") or [])
+        return reply["status"], bridge.ANSI.sub("", "\n".join(shown)).strip()
 
     def folder(self):
         process = self.manager.provisioner.process.pid
-        (found,) = launcher.KERNELS.glob(f"{process}-*[!k]")
+        (found,) = evcxr.KERNELS.glob(f"{process}-*[!k]")
         return found
 
     def stop(self):
@@ -55,62 +77,246 @@ def kernels(root):
             kernel.stop()
 
 
-def test_three_kernels_at_once_answer_for_themselves(kernels):
-    for number, kernel in enumerate(kernels):
-        status, printed = kernel.run(
-            ':dep fer_nb = { path = "../fer_nb" }\nuse fer_nb::emotion::Emotion;\n'
-            f"let own: usize = {number};"
-        )
-        assert status == "ok" and printed == "", printed
-    for number, kernel in enumerate(kernels):
-        answer = kernel.run("let e = Emotion::from_index(own);\nprintln!(\"{own} {e:?}\");")
-        assert answer == ("ok", f"{number} Some({['Angry', 'Disgust', 'Fear'][number]})")
+@pytest.fixture
+def kernel(kernels):
+    return kernels[0]
+
+
+def gone(path, seconds=60):
+    until = time.monotonic() + seconds
+    while path.exists() and time.monotonic() < until:
+        time.sleep(0.2)
+    return not path.exists()
+
+
+# --- several at once -----------------------------------------------------------------------------
+
+
+def test_three_kernels_at_once_run_thirty_cells_each(kernels):
+    """In threads, so that they compile at the same time. Each answer is one that only this kernel
+    can give, and is made with a value of fer_nb that an earlier cell left."""
+    failures = []
+
+    def work(number, kernel):
+        cells = [
+            (
+                ':dep fer_nb = { path = "../fer_nb" }\nuse fer_nb::prelude::*;\n'
+                f"let own: usize = {number};\nlet config = TrainConfig::default();",
+                "",
+            )
+        ]
+        for cell in range(1, CELLS):
+            cells.append(
+                (
+                    f"let config = TrainConfig {{ epochs: config.epochs + own, seed: {cell}, ..config }};\n"
+                    "let class = Emotion::from_index(own);\n"
+                    'println!("{own} {} {} {class:?}", config.seed, config.epochs);',
+                    f"{number} {cell} {35 + cell * number} "
+                    f"Some({['Angry', 'Disgust', 'Fear'][number]})",
+                )
+            )
+        for source, expected in cells:
+            answer = kernel.run(source)
+            if answer != ("ok", expected):
+                failures.append((number, source, answer))
+
+    threads = [threading.Thread(target=work, args=pair) for pair in enumerate(kernels)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, f"{len(failures)} of {3 * CELLS} cells, the first: {failures[0]}"
 
 
 def test_the_dependencies_are_the_templates(kernels):
-    template = launcher.TEMPLATE / "ctx" / "target"
+    built = template.TEMPLATE / "ctx" / "target"
     for kernel in kernels:
         target = kernel.folder() / "ctx" / "target"
         libraries = [p for p in target.glob("*/debug/deps/*.rlib")]
         assert len(libraries) > 50
         for path in libraries:
-            original = template / path.relative_to(target)
+            original = built / path.relative_to(target)
             assert original.exists(), f"{path.name} was built by the kernel"
             assert path.stat().st_mtime_ns == original.stat().st_mtime_ns, path.name
-    versions = (kernels[0].folder() / "Cargo.lock").read_text()
-    assert versions == (launcher.TEMPLATE / "Cargo.lock").read_text()
+    lock = kernels[0].folder() / "Cargo.lock"
+    assert lock.read_text() == (template.TEMPLATE / "Cargo.lock").read_text()
+    assert not lock.samefile(template.TEMPLATE / "Cargo.lock")
 
 
-def test_stop_ends_a_loop_that_listens_and_keeps_the_variables(kernels):
-    kernel = kernels[0]
-    kernel.client.execute(
-        "let listener = fer_nb::train::Interrupt::listen()?;\n"
-        "let mut turns = 0_u32;\n"
-        "while !listener.requested() && turns < 600 {\n"
-        '    if turns == 0 { println!("turning"); }\n'
-        "    std::thread::sleep(std::time::Duration::from_millis(100));\n"
-        "    turns += 1;\n"
-        "}\n"
-        "drop(listener);"
+# --- what a cell answers -------------------------------------------------------------------------
+
+
+def test_a_value_shows_itself_and_streams_stay_apart(kernel):
+    reply, messages = kernel.execute('println!("out"); eprintln!("err");\n6 * 7')
+    assert reply["status"] == "ok"
+    streams = {m["content"]["name"]: m["content"]["text"] for m in messages if m["msg_type"] == "stream"}
+    assert streams == {"stdout": "out\n", "stderr": "err\n"}
+    (value,) = [m for m in messages if m["msg_type"] == "execute_result"]
+    assert value["content"]["data"]["text/plain"] == "42"
+
+
+@pytest.mark.parametrize(
+    "source, name, text",
+    [
+        ('let n: i32 = "many".parse()?;', "Error", "invalid digit found in string"),
+        ('"many".parse::<i32>()?', "Error", "invalid digit found in string"),
+        (
+            "let bad = TrainConfig { batch_size: 0, ..TrainConfig::default() };\n"
+            "let trainer = Trainer::new(SeedCnn::new(device()?, 1)?, bad)?;",
+            "Error",
+            "batch_size = 0: expected 1 or more",
+        ),
+        ('panic!("on purpose");', "Panic", "on purpose"),
+        ('let n: i32 = "a";', "CompileError", "mismatched types"),
+    ],
+)
+def test_a_cell_that_fails_is_an_error_in_a_few_lines(kernel, source, name, text):
+    reply, messages = kernel.execute(source)
+    assert (reply["status"], reply["ename"], reply["evalue"]) == ("error", name, text)
+    (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
+    shown = bridge.ANSI.sub("", "\n".join(error["traceback"]))
+    assert text in shown and bridge.MARKER not in shown and "backtrace" not in shown
+    assert len(error["traceback"]) <= 12
+    assert kernel.run('println!("{own}");') == ("ok", "0")
+
+
+def test_variables_are_listed_without_what_the_kernel_adds(kernel):
+    status, shown = kernel.run(":vars")
+    assert status == "ok" and "own: usize" in shown and bridge.MARKER not in shown
+
+
+def test_the_end_of_the_process_is_said_and_the_kernel_goes_on(kernels):
+    kernel = kernels[1]
+    reply, _ = kernel.execute("std::process::exit(3);")
+    assert reply["ename"] == "ProcessEnded" and "exit status: 3" in reply["evalue"]
+    assert kernel.run("let again = 2_i32;\nagain") == ("ok", "2")
+
+
+def test_fields_and_documentation_are_shown(kernel):
+    """Tab and Shift-Tab: with the cursor in a type, in a field, in a method."""
+    kernel.client.complete("TrainConfig { ", 14)
+    matches = kernel.client.get_shell_msg(timeout=60)["content"]["matches"]
+    assert matches[:3] == ["epochs", "batch_size", "learning_rate"]
+    kernel.client.complete("config.val", 10)
+    matches = kernel.client.get_shell_msg(timeout=60)["content"]["matches"]
+    assert "validate()" in matches
+    for source, cursor, expected in (
+        ("let a = TrainConfig { epochs: 3,", 12, "Hyperparameters"),
+        ("config.batch_size", 9, "pub batch_size: usize"),
+        ("config.validate()?", 10, "Names the first hyperparameter outside its range."),
+    ):
+        kernel.client.inspect(source, cursor)
+        content = kernel.client.get_shell_msg(timeout=60)["content"]
+        assert content["found"] and expected in content["data"]["text/plain"], source
+
+
+# --- outputs while a cell runs -------------------------------------------------------------------
+
+
+def test_a_chart_in_an_earlier_cell_changes_while_a_later_one_trains(kernel):
+    reply, messages = kernel.execute("let chart = LiveCurves::new();\nchart")
+    (shown,) = [m["content"] for m in messages if m["msg_type"] == "display_data"]
+    name = shown["transient"]["display_id"]
+    status, printed = kernel.run(
+        "let data = Fer2013::sample(SampleConfig { seed: 1, train: 140, test: 35 })?;\n"
+        "let small = TrainConfig { epochs: 3, batch_size: 32, ..TrainConfig::default() };\n"
+        "let mut short = Trainer::new(SeedCnn::new(device()?, 1)?, small)?.callback(chart.clone());"
     )
-    until = time.monotonic() + 300
-    while time.monotonic() < until:
-        message = kernel.client.get_iopub_msg(timeout=300)
-        if message["content"].get("text", "").startswith("turning"):
-            break
-    kernel.manager.interrupt_kernel()
-    assert kernel.run("println!(\"{}\", turns > 0 && turns < 600 && own == 0);") == ("ok", "true")
+    assert (status, printed) == ("ok", "")
+    order = []
+
+    def seen(message):
+        if message["msg_type"] == "update_display_data":
+            assert message["content"]["transient"]["display_id"] == name
+            order.append(message["content"]["data"])
+        elif message["content"].get("text", "").startswith("epoch"):
+            order.append("epoch")
+
+    reply, _ = kernel.execute("let history = short.fit(&data)?;", seen)
+    assert reply["status"] == "ok"
+    pictures = [part["text/html"] for part in order if part != "epoch"]
+    assert len(set(pictures)) >= 3 and all("<svg" in picture for picture in pictures)
+    # It moves between the epochs' lines, not when all is over.
+    assert order.index("epoch") < len(order) - 2
+
+
+# --- Stop ----------------------------------------------------------------------------------------
+
+TRAIN = "let history = trainer.fit(&data)?;"
+
+
+def test_stop_ends_training_and_keeps_everything(kernel):
+    kernel.run(
+        "let data = Fer2013::sample(SampleConfig { seed: 2, train: 1400, test: 35 })?;\n"
+        "let long = TrainConfig { epochs: 1000, ..TrainConfig::default() };\n"
+        "let mut trainer = Trainer::new(SeedCnn::new(device()?, 1)?, long)?;"
+    )
+
+    def stop(message):
+        if message["content"].get("text", "").startswith("epoch  1/"):
+            kernel.manager.interrupt_kernel()
+
+    reply, messages = kernel.execute(TRAIN, stop)
+    text = "".join(m["content"].get("text", "") for m in messages)
+    assert reply["status"] == "ok" and "stopped by the user in epoch 2 after batch" in text
+    assert kernel.run('println!("{} {own}", history.epochs.len());') == ("ok", "1 0")
+
+
+def test_stop_while_the_cell_is_still_compiled_is_not_lost(kernel):
+    started = time.monotonic()
+    threading.Timer(0.1, kernel.manager.interrupt_kernel).start()
+    status, printed = kernel.run(TRAIN + " // compiled anew")
+    assert status == "ok" and "stopped by the user in epoch 2" in printed, printed
+    assert time.monotonic() - started < 120
+
+
+def test_a_second_stop_ends_a_cell_that_does_not_listen(kernels):
+    kernel = kernels[1]
+    kernel.run("let lost = 1;")
+
+    def stop(message):
+        text = message["content"].get("text", "")
+        if text.startswith("turning") or "Press Stop again" in text:
+            kernel.manager.interrupt_kernel()
+
+    reply, messages = kernel.execute(
+        'println!("turning");\nloop { std::thread::sleep(std::time::Duration::from_millis(50)); }', stop
+    )
+    assert any("does not listen" in m["content"].get("text", "") for m in messages)
+    assert reply["ename"] == "ProcessEnded" and "Stop was pressed twice" in reply["evalue"]
+    status, shown = kernel.run("lost")
+    assert status == "error" and "cannot find value" in shown
+    assert kernel.run("let back = 1_i32;\nback") == ("ok", "1")
+
+
+# --- the end -------------------------------------------------------------------------------------
 
 
 def test_a_kernel_leaves_no_folder(kernels):
-    kernel = kernels[2]
-    folder = kernel.folder()
+    folder = kernels[2].folder()
     assert folder.is_dir()
-    kernel.stop()
-    until = time.monotonic() + 60
-    while folder.exists() and time.monotonic() < until:
-        time.sleep(0.2)
-    assert not folder.exists()
+    kernels[2].stop()
+    assert gone(folder)
+
+
+def test_a_killed_kernel_leaves_no_process_and_no_folder(root):
+    kernel = Kernel(root / "notebooks").ready()
+    try:
+        assert kernel.run("let x = 1_i32;\nx") == ("ok", "1")
+        folder = kernel.folder()
+        kernel.client.execute("loop {}")
+        time.sleep(3)
+        group = subprocess.run(
+            ["pgrep", "-f", f"control_file {folder}"], capture_output=True, text=True, check=True
+        ).stdout.split()
+        os.kill(kernel.manager.provisioner.process.pid, signal.SIGKILL)
+        assert gone(folder)
+        # Zombies don't count: it depends on the machine's init when they go.
+        listed = subprocess.run(["ps", "-eo", "pgid=,stat=,pid=,args="], capture_output=True, text=True)
+        left = [line for line in listed.stdout.splitlines() if line.split()[0] == group[0]]
+        assert [line for line in left if not line.split()[1].startswith("Z")] == []
+    finally:
+        kernel.stop()
 
 
 # --- without a kernel ----------------------------------------------------------------------------
@@ -119,13 +325,14 @@ def test_a_kernel_leaves_no_folder(kernels):
 def test_large_files_are_linked_and_small_ones_copied(tmp_path):
     source = tmp_path / "a"
     (source / "deps").mkdir(parents=True)
-    (source / "deps" / "large.rlib").write_bytes(bytes(launcher.LINK_FROM_BYTES))
+    (source / "deps" / "large.rlib").write_bytes(bytes(template.LINK_FROM_BYTES))
     (source / "deps" / "small.d").write_text("x")
     (source / "deps" / "ctx.so").write_text("x")
     (source / ".cargo-lock").write_text("")
+    (source / "Cargo.lock").write_bytes(bytes(template.LINK_FROM_BYTES))
     os.utime(source / "deps" / "small.d", ns=(1_000_000_007, 1_000_000_007))
 
-    launcher.link_tree(source, tmp_path / "b", skip=launcher.own)
+    template.link_tree(source, tmp_path / "b", skip=template.own)
 
     copied = tmp_path / "b" / "deps"
     assert sorted(p.name for p in copied.iterdir()) == ["large.rlib", "small.d"]
@@ -133,17 +340,82 @@ def test_large_files_are_linked_and_small_ones_copied(tmp_path):
     assert not (copied / "small.d").samefile(source / "deps" / "small.d")
     assert (copied / "small.d").stat().st_mtime_ns == 1_000_000_007
     assert not (tmp_path / "b" / ".cargo-lock").exists()
+    # cargo rewrites it in place.
+    assert not (tmp_path / "b" / "Cargo.lock").samefile(source / "Cargo.lock")
 
 
 def test_folders_of_killed_kernels_are_removed_and_those_in_use_are_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(launcher, "KERNELS", tmp_path)
+    monkeypatch.setattr(evcxr, "KERNELS", tmp_path)
     for name in ("dead", "alive"):
         (tmp_path / name).mkdir()
         (tmp_path / f"{name}.lock").touch()
     with open(tmp_path / "alive.lock") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        launcher.sweep()
+        evcxr.sweep()
         until = time.monotonic() + 20
         while (tmp_path / "dead").exists() and time.monotonic() < until:
             time.sleep(0.05)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["alive", "alive.lock"]
+
+
+@pytest.mark.parametrize(
+    "source, expected",
+    [
+        ("x + 1", "let m = [(); 7]; x + 1"),
+        (":dep a = \"1\"\n\nuse a::b;\nb()", ":dep a = \"1\"\n\nlet m = [(); 7]; use a::b;\nb()"),
+        (":dep a = \"1\"", None),
+        ("// why\nx", "let m = [(); 7]; // why\nx"),
+    ],
+)
+def test_the_marker_changes_no_line_number(source, expected, monkeypatch):
+    monkeypatch.setattr(bridge, "MARKER", "m")
+    assert bridge.with_marker(source, 7) == expected
+
+
+def test_marked_lines_become_outputs_and_all_else_stays_text():
+    line = live.START + '{"action": "show", "id": "a", "data": {"text/plain": "x"}}' + live.END
+    assert live.split(f"before\n{line}\nafter\n") == [
+        "before\n",
+        ("show", "a", {"text/plain": "x"}),
+        "after\n",
+    ]
+    assert live.split(live.START + '{"action": "listen"}' + live.END + "\n") == [("listen", None, None)]
+    broken = live.START + "not JSON" + live.END
+    assert live.split(broken) == [broken + "\n"]
+    assert live.split("plain") == ["plain"]
+
+
+@pytest.mark.parametrize(
+    "code, cursor, expected",
+    [
+        ("let c = TrainConfig { epochs: 3 }", 11, "TrainConfig"),
+        ("trainer.fit(&data)?", 9, "trainer.fit("),
+        ("config.epochs + 1", 8, "config.epochs"),
+        ("Trainer::new(a)", 11, "Trainer::new"),
+        ("1 + 2", 2, ""),
+    ],
+)
+def test_the_expression_under_the_cursor(code, cursor, expected):
+    assert bridge.expression_at(code, cursor) == expected
+
+
+def test_rust_analyzer_is_shown_the_crates_of_the_list_and_no_other():
+    packages = [{"name": name, "id": name} for name in ("ctx", "fer_nb", "tch", "serde")]
+    nodes = [
+        {
+            "id": name,
+            "deps": [{"pkg": "tch"}, {"pkg": "serde"}],
+            "dependencies": ["tch", "serde"],
+        }
+        for name in ("ctx", "serde")
+    ]
+    metadata = {
+        "packages": packages,
+        "resolve": {"nodes": nodes, "root": "ctx"},
+        "workspace_members": ["ctx", "locked"],
+    }
+    reduced = view.reduced(metadata, ("ctx", "fer_nb", "tch"))
+    assert [package["name"] for package in reduced["packages"]] == ["ctx", "fer_nb", "tch"]
+    assert [node["id"] for node in reduced["resolve"]["nodes"]] == ["ctx"]
+    assert reduced["resolve"]["nodes"][0]["dependencies"] == ["tch"]
+    assert reduced["workspace_members"] == ["ctx"]

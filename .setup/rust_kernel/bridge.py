@@ -17,12 +17,16 @@ import queue
 import re
 import signal
 import threading
+import time
 
-import live
-from evcxr import Evcxr, NotStarted
-from ipykernel.kernelapp import IPKernelApp
-from ipykernel.kernelbase import Kernel
-from toolchain import BUILD
+# Without it the debugger that ipykernel brings complains on stderr.
+os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+
+import live  # noqa: E402
+from evcxr import Evcxr, NotStarted  # noqa: E402
+from ipykernel.kernelapp import IPKernelApp  # noqa: E402
+from ipykernel.kernelbase import Kernel  # noqa: E402
+from toolchain import BUILD  # noqa: E402
 
 # evcxr keeps the variables that a cell defines only where the cell ran to its end. So every cell
 # defines one more, whose type is another one each time, and is asked for it afterwards.
@@ -33,15 +37,17 @@ PANIC = re.compile(r"^(?:thread '.*'.* panicked at )(?P<place>.*?):?$", re.MULTI
 BACKTRACE = re.compile(r"^(?:stack backtrace:|note: (?:run|Some).*)\n?(?:^ .*\n?)*", re.MULTILINE)
 
 STOP_AGAIN = (
-    "Stop: {why}. Press Stop again to end the process that runs the cells; "
-    "all its variables would be lost.\n"
+    "Stop: {why}.\n"
+    "Press Stop again to end the process that runs the cells; its variables would be lost.\n"
 )
 PROCESS_ENDED = (
     "The process that runs the cells ended ({why}), and all variables with it. "
     "Run the notebook again from its first cell."
 )
-# How long a cell may take to react to Stop before it is said what else can be done.
+# How long a cell may take to react to Stop before it is said what else can be done: longer where it
+# was heard, for a batch may be long.
 STOP_PATIENCE = 1.0
+STOP_PATIENCE_HEARD = 5.0
 # evcxr passes stderr on in a thread of its own: the text of an error may follow the answer.
 STDERR_LATE = 0.3
 STDERR_SOON = 0.01
@@ -187,14 +193,14 @@ class RustKernel(Kernel):
         """Waits for evcxr, and tells a cell that waits for what. Raises NotStarted."""
         if self._is_ready:
             return
-        waited, said = 0.0, False
-        while not self.started.is_set():
+        waited, told = 0.0, ""
+        while not (self.started.is_set() and self.news.empty()):
             with contextlib.suppress(queue.Empty):
-                cell.stream("stdout", f"[kernel] {self.news.get_nowait()}\n")
-                said = True
+                line = f"[kernel] {self.news.get_nowait()}\n"
+                cell.stream("stdout", line)
+                told += line
+                continue
             await asyncio.sleep(0.05)
-        while not self.news.empty():
-            cell.stream("stdout", f"[kernel] {self.news.get_nowait()}\n")
         if self.trouble:
             raise NotStarted(self.trouble)
         coming = asyncio.ensure_future(self.evcxr.ready())
@@ -206,11 +212,12 @@ class RustKernel(Kernel):
                 raise NotStarted("evcxr ended while it started; the server's log has its message")
             if waited == 1.5:
                 cell.stream("stdout", "Rust starts: it reads the sources of fer_nb (some seconds) …\n")
-                said = True
         await coming
         self._is_ready = True
-        if waited >= 1.5 and said:
-            cell.send("clear_output", {"wait": True})
+        if waited >= 1.5:
+            cell.send("clear_output", {"wait": False})
+            if told:
+                cell.stream("stdout", told)
 
     # --- cells -----------------------------------------------------------------------------------
 
@@ -375,16 +382,17 @@ class RustKernel(Kernel):
         whenever it begins to listen: what was asked first may have been about to end by itself."""
         while not self.stops:
             await asyncio.sleep(0.02)
-        asked, waited = 0, 0.0
+        pressed, asked, said = time.monotonic(), 0, False
         while True:
             if cell.listening and asked < cell.began_to_listen:
                 self.evcxr.ask_to_stop()
                 asked = cell.began_to_listen
-            await asyncio.sleep(0.02)
-            waited += 0.02
-            if abs(waited - STOP_PATIENCE) < 0.01:
+            patience = STOP_PATIENCE_HEARD if asked else STOP_PATIENCE
+            if not said and time.monotonic() - pressed > patience:
+                said = True
                 why = "waiting for the batch in flight" if asked else "this cell does not listen for it"
                 cell.stream("stdout", STOP_AGAIN.format(why=why))
+            await asyncio.sleep(0.02)
 
     # --- the rest --------------------------------------------------------------------------------
 
@@ -426,7 +434,7 @@ class RustKernel(Kernel):
 def run(connection_file):
     # Where IPython's machinery would keep its profile: not in the user's home.
     os.environ["IPYTHONDIR"] = str(BUILD / "ipython")
-    app = IPKernelApp.instance(kernel_class=RustKernel)
+    app = IPKernelApp.instance(kernel_class=RustKernel, outstream_class=None)
     app.initialize(["-f", connection_file, "--log-level=ERROR"])
 
     def end(*_):

@@ -9,13 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import analyzer
 import template
+import view
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
-from toolchain import BUILD, ROOT, VENV
+from toolchain import KERNELS, ROOT, VENV
 
-KERNELS = BUILD / "kernels"
 READY_SECONDS = 900  # with a cold disk the first start takes minutes
 
 
@@ -39,7 +38,7 @@ def absolute_folders():
 # Waits until its stdin closes, which is when the kernel that started it has ended in whatever way, and
 # then ends evcxr and all that it started (a running cell would compute on), and removes its folder.
 # Beside, for removing takes seconds and Jupyter kills a kernel after five.
-JANITOR = 'cat >/dev/null; kill -KILL -- "-$1" 2>/dev/null; shift; rm -rf -- "$@"'
+JANITOR = 'cat >/dev/null; [ "$1" = 0 ] || kill -s KILL -- "-$1"; shift; rm -rf -- "$@"'
 
 
 def discard(*paths, group=0):
@@ -109,7 +108,7 @@ class Evcxr:
             env={
                 **os.environ,
                 **absolute_folders(),
-                **analyzer.environment(),
+                **view.environment(),
                 "EVCXR_TMPDIR": str(self.folder / "ctx"),
                 "LD_LIBRARY_PATH": library_path(),
                 "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),

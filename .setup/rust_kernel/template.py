@@ -22,13 +22,14 @@ import sys
 import time
 from pathlib import Path
 
-import analyzer
+import view
 from toolchain import BUILD, CRATE, ROOT, host, tool
 
 TEMPLATE = BUILD / "kernel-template"
 LOCK = BUILD / "kernel-template.lock"
 
-# Smaller files are copied: among them are all that cargo rewrites in place (fingerprints, .d).
+# Smaller files are copied: among them are all that cargo rewrites in place (fingerprints, .d), but for
+# Cargo.lock.
 LINK_FROM_BYTES = 32 * 1024
 
 # What evcxr 0.22 writes in the Cargo.toml of `ctx`; in a workspace cargo reads it from the root.
@@ -68,13 +69,14 @@ fer_nb = {{ path = {path} }}
 
 def fingerprint():
     """What the template was built from: `graph` decides the dependencies, `sources` the crate, `view`
-    what rust-analyzer reads."""
+    the toolchain that evcxr is shown."""
     compiler = subprocess.run([tool("rustc"), "-vV"], check=True, capture_output=True, text=True)
     graph = hashlib.sha256(compiler.stdout.encode() + str(ROOT).encode() + WORKSPACE.encode())
     for name in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml", "fer_nb/Cargo.toml"):
         graph.update((ROOT / name).read_bytes())
-    view = graph.copy()
-    view.update(Path(analyzer.__file__).read_bytes())
+    shown = graph.copy()
+    for path in (Path(view.__file__), *sorted(view.SHIMS.iterdir())):
+        shown.update(path.read_bytes())
     sources = hashlib.sha256()
     for path in sorted([*CRATE.glob("src/**/*"), *CRATE.glob("assets/**/*"), CRATE / "build.rs"]):
         if path.is_file():
@@ -82,7 +84,7 @@ def fingerprint():
             sources.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return {
         "graph": graph.hexdigest(),
-        "view": view.hexdigest(),
+        "view": shown.hexdigest(),
         "sources": sources.hexdigest(),
     }
 
@@ -96,7 +98,7 @@ def link_tree(source, target, skip=lambda name: False):
         path = os.path.join(target, entry.name)
         if entry.is_dir(follow_symlinks=False):
             link_tree(entry.path, path, skip)
-        elif entry.stat(follow_symlinks=False).st_size >= LINK_FROM_BYTES:
+        elif entry.name != "Cargo.lock" and entry.stat(follow_symlinks=False).st_size >= LINK_FROM_BYTES:
             try:
                 os.link(entry.path, path)
             except OSError:
@@ -193,7 +195,7 @@ def prepare(say):
         build(target)
         say(f"fer_nb was built for the notebooks in {time.monotonic() - started:.0f} s")
     if before.get("view") != now["view"]:
-        analyzer.prepare(TEMPLATE)
+        view.prepare(TEMPLATE)
     stamp.write_text(json.dumps(now))
 
 

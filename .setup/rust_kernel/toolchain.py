@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
 CRATE = ROOT / "fer_nb"
+KERNELS = BUILD / "kernels"
 
 
 def tool(name):

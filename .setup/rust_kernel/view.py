@@ -1,18 +1,18 @@
-"""What the rust-analyzer inside evcxr reads: a toolchain's folder with less in it.
+"""The toolchain that a kernel's evcxr, and the rust-analyzer inside it, is shown.
 
 evcxr asks rust-analyzer for the types of a cell's variables. To answer, it runs cargo and rustc some
 twenty times, reads all sources of the standard library (35 MB, half of them processor intrinsics) and
 of every crate in the graph, and resolves their names: half a minute on two cores, at each start. But
-a cell's variables are of types that few of these crates define. So rust-analyzer, and only it, is
-shown a toolchain in build/analyzer:
+a cell's variables are of types that few of these crates define. So a toolchain with less in it lies
+in build/toolchain:
 
-    bin/rustc, bin/cargo    scripts that answer what rust-analyzer asks from files, and pass all
-                            other questions on to the real ones
-    lib/rustlib/src/…       the standard library without tests and intrinsics
-    answers/                what they answer; among it cargo's metadata with the crates of SEEN only
+    bin/                  shims/ of this folder: what is asked at every start or cell is answered from
+                          files, everything else is passed on to the real cargo, rustc and rustup
+    lib/rustlib/src/…     the standard library without tests and intrinsics, for rust-analyzer
+    answers/              what the shims answer; among it cargo's metadata with the crates of SEEN only
 
-Cells are compiled by the real toolchain and see all crates. Where a cell asks for another dependency
-than fer_nb, the real metadata is used, and that cell takes as long as it does in plain evcxr.
+Cells are compiled by the real rustc and see all crates. Where a cell asks for another dependency than
+fer_nb, the real metadata is used, and that cell takes as long as it does in plain evcxr.
 """
 
 import contextlib
@@ -22,9 +22,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from toolchain import BUILD, CRATE, host, tool
+from toolchain import BUILD, CRATE, KERNELS, host, tool
 
-VIEW = BUILD / "analyzer"
+VIEW = BUILD / "toolchain"
+SHIMS = Path(__file__).parent / "shims"
 SOURCES = "lib/rustlib/src/rust/library"
 ANSWERS = VIEW / "answers"
 
@@ -39,55 +40,16 @@ LIBRARY_NEEDS = ("hashbrown",)
 LIBRARY_ALIASES = tuple(f"rustc-std-workspace-{name}" for name in ("alloc", "core", "std"))
 UNREAD = shutil.ignore_patterns("tests", "tests.rs", "benches", "windows*")
 
-RUSTC = """\
-#!/bin/sh
-# Made by .setup/rust_kernel/analyzer.py, for rust-analyzer. Its rustc lies here.
-case "$*" in
-"--print sysroot") echo '@VIEW@' ;;
--vV) exec cat '@VIEW@/answers/rustc' ;;
-*) unset RUSTUP_TOOLCHAIN; exec '@RUSTC@' "$@" ;;
-esac
-"""
-
-CARGO = """\
-#!/bin/sh
-# Made by .setup/rust_kernel/analyzer.py, for rust-analyzer. Its cargo answers from files where it can.
-answers='@VIEW@/answers'
-case "$*" in
---version) exec cat "$answers/cargo" ;;
-*--print\\ cfg*) exec cat "$answers/cfg" ;;
-*--print\\ target-spec-json*) exec cat "$answers/target-spec-json" ;;
-"-Z unstable-options config get"*) exit 1 ;; # no configuration that would matter
-metadata*--no-deps*) exit 1 ;;               # only asked for in case the other fails
-esac
-manifest=
-before=
-for argument do
-    [ "$before" = --manifest-path ] && manifest=$argument
-    before=$argument
-done
-[ "$manifest" = '@LIBRARY@/Cargo.toml' ] && exec cat "$answers/library.json"
-folder=${manifest%/Cargo.toml}
-folder=${folder%/ctx}
-case "$1" in
-locate-project) echo "{\\"root\\":\\"$folder/Cargo.toml\\"}"; exit ;;
-metadata)
-    case "$(sed -n '/^\\[dependencies\\]/,$p' "$folder/ctx/Cargo.toml" | sed '1d; /^ *$/d')" in
-    '') exec sed "s|@TEMPLATE@|$folder|g" "$answers/metadata-alone.json" ;;
-    'fer_nb = { path = "@CRATE@" }') exec sed "s|@TEMPLATE@|$folder|g" "$answers/metadata.json" ;;
-    esac ;;
-esac
-unset RUSTUP_TOOLCHAIN
-export RUSTC='@RUSTC@'
-exec '@CARGO@' "$@"
-"""
-
-
 def environment():
-    """For evcxr's process: lets rust-analyzer find its toolchain."""
+    """For evcxr's process: lets it find this toolchain."""
     if not (ANSWERS / "complete").exists():
         return {}
-    return {"RUSTC": str(VIEW / "bin" / "rustc"), "CARGO": str(VIEW / "bin" / "cargo")}
+    shims = VIEW / "bin"
+    return {
+        "PATH": os.pathsep.join([str(shims), os.environ.get("PATH", "")]),
+        "RUSTC": str(shims / "rustc"),
+        "CARGO": str(shims / "cargo"),
+    }
 
 
 def ask(folder, *command, **environment):
@@ -158,12 +120,22 @@ def prepare(template):
     for name, text in answers.items():
         (ANSWERS / name).write_text(text.rstrip("\n") + "\n")
     (VIEW / "bin").mkdir()
-    names = {"VIEW": VIEW, "LIBRARY": library, "RUSTC": rustc, "CARGO": cargo}
-    names.update(CRATE=CRATE, TEMPLATE=template)
-    for name, text in (("rustc", RUSTC), ("cargo", CARGO)):
+    names = {
+        "VIEW": VIEW,
+        "LIBRARY": library,
+        "TEMPLATE": template,
+        "KERNELS": KERNELS,
+        "CRATE": CRATE,
+        "HOST": host(),
+        "RUSTC": rustc,
+        "CARGO": cargo,
+        "RUSTUP": shutil.which("rustup") or "rustup",
+    }
+    for shim in SHIMS.iterdir():
+        text = shim.read_text()
         for key, value in names.items():
             text = text.replace(f"@{key}@", str(value))
-        path = VIEW / "bin" / name
+        path = VIEW / "bin" / shim.name
         path.write_text(text)
         path.chmod(0o755)
     (ANSWERS / "complete").touch()
