@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test bench clean
+.PHONY: help setup lab run slides test bench clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -10,6 +10,7 @@ PYTHON := .venv/bin/python
 help:
 	@echo "make lab     JupyterLab with the six notebooks (set-up included: about 20 minutes, once)"
 	@echo "make run     execute the notebooks; reports, slides and figures in build/"
+	@echo "make slides  the slide decks of the last run again, code hidden"
 	@echo "make test    formatting, lints, unit and integration tests"
 	@echo "make bench   speed beside PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
 	@echo "make setup   the set-up alone"
@@ -27,6 +28,9 @@ lab: setup
 
 run: setup
 	@$(PYTHON) .setup/run_notebooks.py
+
+slides: setup
+	@$(PYTHON) .setup/run_notebooks.py --slides
 
 test:
 	@.setup/setup --tests

@@ -1,9 +1,11 @@
 """Executes the notebooks with the real kernel and leaves reports, slides and figures in build/.
 
     run_notebooks.py [NOTEBOOK ...]      all of notebooks/*.ipynb, in order, without arguments
+    run_notebooks.py --slides            the decks again, from what was executed last
 
     build/notebooks/NAME.ipynb, .html    code, prose and results
     build/slides/NAME.slides.html        the same without the code, for reveal.js
+    build/slides/all.slides.html         the six as one deck
     build/figures/*                      what the cells saved
 
 Variables of the environment reach the cells: FER2013_DIR, FER_EPOCHS and the other FER_* ones.
@@ -107,23 +109,48 @@ def as_slides(notebook):
     return slides
 
 
+def resources(name):
+    return {"metadata": {"name": name, "path": str(ROOT / "notebooks")}}
+
+
 def write_reports(notebook, name, out):
-    pages, decks = out / "notebooks", out / "slides"
+    pages = out / "notebooks"
     pages.mkdir(parents=True, exist_ok=True)
-    decks.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, pages / f"{name}.ipynb")
-    resources = {"metadata": {"name": name, "path": str(ROOT / "notebooks")}}
-
-    html, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, dict(resources))
+    html, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, resources(name))
     (pages / f"{name}.html").write_text(html)
+    write_deck(as_slides(notebook), name, out)
 
+
+def write_deck(slides, name, out):
+    decks = out / "slides"
+    decks.mkdir(parents=True, exist_ok=True)
     options = {"exclude_input": True, "reveal_scroll": True, "embed_images": True}
     # Put there by the set-up where npm is installed; from the network otherwise.
     if (decks / "reveal.js").is_dir() and (decks / "requirejs").is_dir():
         options["reveal_url_prefix"] = "reveal.js"
         options["require_js_url"] = "requirejs/require.js"
-    deck, _ = SlidesExporter(**options).from_notebook_node(as_slides(notebook), dict(resources))
+    deck, _ = SlidesExporter(**options).from_notebook_node(slides, resources(name))
     (decks / f"{name}.slides.html").write_text(deck)
+
+
+def write_decks(out):
+    """The decks of the notebooks that were executed last, and one of all of them."""
+    executed = sorted((out / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if not executed:
+        print(f"slides: no executed notebook in {out / 'notebooks'}; run `make run` first", file=sys.stderr)
+        return 1
+    whole = None
+    for path in executed:
+        slides = as_slides(nbformat.read(path, as_version=4))
+        write_deck(slides, path.stem, out)
+        if whole is None:
+            whole = slides
+        else:
+            whole.cells.extend(slides.cells)
+    write_deck(whole, "all", out)
+    print(f"slides: {len(executed)} decks, and all of them in {out / 'slides' / 'all.slides.html'}")
+    return 0
 
 
 def figures_folder():
@@ -134,7 +161,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Executes the notebooks.")
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "build")
+    parser.add_argument("--slides", action="store_true", help="only write the decks again")
     options = parser.parse_args(arguments)
+    if options.slides:
+        return write_decks(options.out)
     every = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     paths = [path.resolve() for path in options.notebooks] or every
     if not options.notebooks and len(every) != NOTEBOOKS:
@@ -168,6 +198,7 @@ def main(arguments=None):
             print(f"run: {what} (in {figures_folder()})", file=sys.stderr)
             return 1
         print(f"  {len(new)} figures in {figures_folder()}")
+        write_decks(options.out)
     print(f"run: done in {time.monotonic() - began:.0f} s; reports in {options.out / 'notebooks'}")
     return 0
 

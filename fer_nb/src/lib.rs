@@ -42,7 +42,7 @@ pub mod prelude {
         ClassificationReport, ConfusionMatrix, Evaluation, evaluate, original,
     };
     pub use crate::model::{Network, SeedCnn, Summary, to_float};
-    pub use crate::notebook::{LiveCurves, Table, gallery};
+    pub use crate::notebook::{LiveCurves, ShowFrame, Table, gallery};
     pub use crate::plot::{Figure, augmentation_preview, predictions};
     pub use crate::project::{Environment, Precision, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};

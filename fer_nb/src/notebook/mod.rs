@@ -14,7 +14,7 @@ mod table;
 
 pub use gallery::{Gallery, gallery};
 pub use live_curves::LiveCurves;
-pub use table::{Align, Table};
+pub use table::{Align, ShowFrame, Table};
 
 /// Puts out a cell's value, as HTML and as text.
 fn emit(html: &str, text: &str) {

@@ -160,6 +160,22 @@ impl Table {
     }
 }
 
+/// Lets a polars table show itself as a cell's last value, as [`Table::from_frame`] has it; polars' own
+/// is a drawing in characters.
+pub trait ShowFrame {
+    /// Shows the table in a notebook.
+    fn evcxr_display(&self);
+}
+
+impl ShowFrame for DataFrame {
+    fn evcxr_display(&self) {
+        match Table::from_frame(self) {
+            Ok(table) => table.evcxr_display(),
+            Err(error) => super::emit("", &format!("a table that can't be shown: {error}")),
+        }
+    }
+}
+
 /// The table as aligned text.
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -83,7 +83,7 @@ impl Progress {
         let left = record.seconds * (self.epochs.saturating_sub(record.epoch)) as f64;
         self.line(&format!(
             "epoch {:>2}/{}: loss {:.4}  accuracy {:.4}  val_loss {:.4}  val_accuracy {:.4}  \
-             learning_rate {:.1e}  {:.0} images/s  {} left",
+             lr {:.1e}  {:.0} images/s  {} left",
             record.epoch,
             self.epochs,
             record.loss,
