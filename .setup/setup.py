@@ -36,8 +36,8 @@ SLIDES = ("reveal.js@4.6.1", "requirejs@2.3.6")  # what nbconvert's slides load
 BROWSER_TEST = ROOT / "tests" / "browser"
 HEARTBEAT_SECONDS = 45
 
-# Compiling evcxr is most of the set-up's work beside the dependencies, so it is done without link-time
-# optimisation and at level 1. What that costs the rust-analyzer inside it has not been measured.
+# Without link-time optimisation, which takes minutes. Optimised fully, for rust-analyzer is in it, and
+# that is most of a kernel's start.
 EVCXR_PROFILE = {
     "CARGO_PROFILE_RELEASE_OPT_LEVEL": "3",
     "CARGO_PROFILE_RELEASE_LTO": "off",
