@@ -23,7 +23,7 @@ setup:
 
 # LAB="--no-browser --ip=0.0.0.0" and the like are passed on to JupyterLab.
 lab: setup
-	$(PYTHON) -m jupyter lab --ServerApp.root_dir="$(CURDIR)" \
+	$(PYTHON) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
 	    --LabApp.default_url=/lab/tree/notebooks/01_project_prep.ipynb $(LAB)
 
 run: setup

@@ -118,7 +118,7 @@ def write_reports(notebook, name, out):
     pages.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, pages / f"{name}.ipynb")
     html, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, resources(name))
-    (pages / f"{name}.html").write_text(html)
+    (pages / f"{name}.html").write_text(html, encoding="utf-8")
     write_deck(as_slides(notebook), name, out)
 
 
@@ -131,7 +131,7 @@ def write_deck(slides, name, out):
         options["reveal_url_prefix"] = "reveal.js"
         options["require_js_url"] = "requirejs/require.js"
     deck, _ = SlidesExporter(**options).from_notebook_node(slides, resources(name))
-    (decks / f"{name}.slides.html").write_text(deck)
+    (decks / f"{name}.slides.html").write_text(deck, encoding="utf-8")
 
 
 def write_decks(out):

@@ -115,6 +115,11 @@ def missing(tests):
 def check_prerequisites(tests):
     if platform.system() != "Linux":
         raise Failed(f"Linux is the only system this set-up knows, and this is {platform.system()}.")
+    if re.search(r"[\s'\"$`\\|&;*?<>()\[\]]", str(ROOT)):
+        raise Failed(
+            f"the path {ROOT} holds a blank or a special character, which evcxr cannot deal with:\n"
+            "    move the folder to another place."
+        )
     lines = missing(tests)
     if lines:
         raise Failed("these are missing:\n    " + "\n    ".join(lines))
@@ -166,7 +171,10 @@ def run(log_name, *command, env=None, cwd=ROOT):
 def keep(change):
     """Adds durations to build/stamps/setup.json, for the kernel's benchmark."""
     with KEEPING:
-        kept = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {"steps": {}}
+        try:
+            kept = json.loads(DURATIONS.read_text())
+        except (OSError, ValueError):
+            kept = {"steps": {}}
         change(kept)
         DURATIONS.parent.mkdir(parents=True, exist_ok=True)
         DURATIONS.write_text(json.dumps(kept, indent=1) + "\n")
@@ -249,7 +257,7 @@ def add_rust_sources():
 
 def build_crate():
     # cargo knows itself what is up to date.
-    run("crate", "cargo", "build", "--locked")
+    run("crate", "cargo", "build", "--locked", env={"CARGO_TARGET_DIR": str(BUILD / "target")})
     host = re.search(r"host: (\S+)", output("rustc", "-vV"))[1]
     binary = BUILD / "target" / host / "debug" / "fer"
     link = VENV / "bin" / "fer"

@@ -23,7 +23,7 @@ import time
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
 import live  # noqa: E402
-from evcxr import Evcxr, NotStarted  # noqa: E402
+from evcxr import COMPLETE, Evcxr, NotStarted  # noqa: E402
 from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 from ipykernel.kernelbase import Kernel  # noqa: E402
 from toolchain import BUILD  # noqa: E402
@@ -44,6 +44,7 @@ PROCESS_ENDED = (
     "The process that runs the cells ended ({why}), and all variables with it. "
     "Run the notebook again from its first cell."
 )
+KEPT = "Variables of the cells before are kept."
 # How long a cell may take to react to Stop before it is said what else can be done: longer where it
 # was heard, for a batch may be long.
 STOP_PATIENCE = 1.0
@@ -51,17 +52,32 @@ STOP_PATIENCE_HEARD = 5.0
 # evcxr passes stderr on in a thread of its own: the text of an error may follow the answer.
 STDERR_LATE = 0.3
 STDERR_SOON = 0.01
+# Printed lines are passed on together: Jupyter's server drops what comes in too many messages.
+STREAM_EVERY = 0.05
+# A click more within this time is a double click.
+DOUBLE_CLICK = 0.5
+# evcxr sends its reply before it says that it is idle.
+REPLY_LATE = 10
+
+
+class Stopped(Exception):
+    """Stop was pressed before the cell ran."""
 
 
 def with_marker(source, number):
-    """The cell's source defining the marker as well; no line changes its number."""
+    """The cell's source defining the marker as well; no line changes its number. None for a cell that
+    can do without, or that could leave before its end: then evcxr would believe it to be defined."""
+    if re.search(r"\breturn\b", source) and not re.search(r"\bfn\b", source):
+        return None
     statement = f"let {MARKER} = [(); {number}];"
     lines = source.split("\n")
     for index, line in enumerate(lines):
-        if line.strip() and not line.startswith(":"):
-            lines[index] = f"{statement} {line}"
-            return "\n".join(lines)
-    return None  # commands alone
+        # Commands, and what may stand before them.
+        if not line.strip() or line.lstrip(" ").startswith((":", "//")) or line.startswith(("!", "#![")):
+            continue
+        lines[index] = f"{statement} {line}"
+        return "\n".join(lines)
+    return None
 
 
 def without_marker(text):
@@ -88,19 +104,22 @@ class Cell:
     def __init__(self, kernel, silent):
         self.kernel, self.silent = kernel, silent
         self.errors = []  # contents of error messages
-        self.held = ""  # stderr that may be the text of an error
+        self.printed, self.printed_at = "", 0.0  # stdout that is not passed on yet, and since when
+        self.held, self.held_at = "", 0.0  # stderr that may be the text of an error
         self.listening = False  # whether SIGINT ends it in good order
         self.began_to_listen = 0  # how often it did
+        self.asked_to_stop = False
 
     def take(self, message):
         """Passes an output of evcxr's on."""
         kind, content = message["msg_type"], message["content"]
         if kind == "stream" and content["name"] == "stderr":
+            self.held_at = self.held_at or time.monotonic()
             self.held += content["text"]
         elif kind == "stream":
             for part in live.split(content["text"]):
                 if isinstance(part, str):
-                    self.stream("stdout", part)
+                    self.print(part)
                 else:
                     self.show(*part)
         elif kind in ("execute_result", "display_data"):
@@ -109,19 +128,41 @@ class Cell:
         elif kind == "error":
             self.errors.append(content)
 
+    def print(self, text):
+        line = text.rstrip("\n")
+        if line.endswith(COMPLETE):
+            # `print!` without an end of line: what evcxr waits for is at the end of the user's line.
+            self.kernel.evcxr.complete_line()
+            text = line.removesuffix(COMPLETE)
+        self.printed_at = self.printed_at or time.monotonic()
+        self.printed += text
+
     def shows_marker(self):
         """Whether an error shows a line of the cell with what was added to it."""
         lines = [line for content in self.errors for line in content["traceback"]]
         return MARKER in ANSI.sub("", "".join(lines))
 
-    def release(self):
-        """What was printed on stderr is no error's text: shows it."""
-        if self.held:
-            self.stream("stderr", self.held)
-            self.held = ""
+    def pass_on(self, everything=False):
+        """Passes on what was printed some time ago. stderr is kept longer, and a panic's text to the
+        end, for an error is made of it."""
+        now = time.monotonic()
+        if self.printed and (everything or now - self.printed_at > STREAM_EVERY):
+            text, self.printed, self.printed_at = self.printed, "", 0.0
+            self.send("stream", {"name": "stdout", "text": text})
+        old = now - self.held_at > STDERR_LATE and not PANIC.search(self.held)
+        if self.held and (everything or old):
+            text, self.held, self.held_at = self.held, "", 0.0
+            self.send("stream", {"name": "stderr", "text": text})
 
     def stream(self, name, text):
+        self.flush()
         self.send("stream", {"name": name, "text": text})
+
+    def flush(self):
+        """Passes on what goes to stdout, so that what follows comes behind it."""
+        if self.printed:
+            text, self.printed, self.printed_at = self.printed, "", 0.0
+            self.send("stream", {"name": "stdout", "text": text})
 
     def show(self, action, display_id, data):
         """Does what a marked line asks for: see live.py."""
@@ -129,6 +170,7 @@ class Cell:
             self.listening = action == "listen"
             self.began_to_listen += self.listening
             return
+        self.flush()
         content = {"data": data, "metadata": {}}
         if display_id is None:
             content["execution_count"] = self.kernel.execution_count
@@ -143,6 +185,7 @@ class Cell:
             self.send("display_data", content)
 
     def error(self, name, text, details=()):
+        self.flush()
         red = f"\x1b[1;31m{name}\x1b[0m"
         content = {"ename": name, "evalue": text, "traceback": [f"{red}: {text}", *details]}
         self.send("error", content)
@@ -174,8 +217,15 @@ class RustKernel(Kernel):
         self.trouble = None  # why it did not start
         self.running = False
         self.stops = 0  # how often Stop was pressed since the cell began
+        self.stopped_at = 0.0  # and when last
         threading.Thread(target=self._start_evcxr, daemon=True).start()
         self._is_ready = False
+        self._coming = None  # evcxr's first answer
+
+    @property
+    def kernel_info(self):
+        # Not ipykernel's subshells and debugger, which are for Python.
+        return {**super().kernel_info, "supported_features": []}
 
     # --- start -----------------------------------------------------------------------------------
 
@@ -190,11 +240,13 @@ class RustKernel(Kernel):
             self.started.set()
 
     async def _ready(self, cell):
-        """Waits for evcxr, and tells a cell that waits for what. Raises NotStarted."""
+        """Waits for evcxr, and tells a cell that waits for what. Raises NotStarted, Stopped."""
         if self._is_ready:
             return
         waited, told = 0.0, ""
         while not (self.started.is_set() and self.news.empty()):
+            if self.stops:
+                raise Stopped
             with contextlib.suppress(queue.Empty):
                 line = f"[kernel] {self.news.get_nowait()}\n"
                 cell.stream("stdout", line)
@@ -203,16 +255,20 @@ class RustKernel(Kernel):
             await asyncio.sleep(0.05)
         if self.trouble:
             raise NotStarted(self.trouble)
-        coming = asyncio.ensure_future(self.evcxr.ready())
-        while not coming.done():
-            await asyncio.wait([coming], timeout=0.25)
+        self._coming = self._coming or asyncio.ensure_future(self.evcxr.ready())
+        while not self._coming.done():
+            await asyncio.wait([self._coming], timeout=0.25)
             waited += 0.25
+            if self.stops:
+                raise Stopped
             if self.evcxr.ended():
-                coming.cancel()
+                self._coming.cancel()
                 raise NotStarted("evcxr ended while it started; the server's log has its message")
             if waited == 1.5:
                 cell.stream("stdout", "Rust starts: it reads the sources of fer_nb (some seconds) …\n")
-        await coming
+        await self._coming
+        # evcxr takes lld where it finds it, with flags that none of the template's crates has.
+        await self._execute(Cell(self, silent=True), ":linker system", allow_stdin=False)
         self._is_ready = True
         if waited >= 1.5:
             cell.send("clear_output", {"wait": False})
@@ -242,28 +298,35 @@ class RustKernel(Kernel):
             return ok
         cell = Cell(self, silent)
         self.stops, self.running = 0, True
+        self._allow_stdin = allow_stdin
         try:
             await self._ready(cell)
             marked = None if silent else with_marker(code, self.execution_count)
             reply = await self._execute(cell, marked or code, allow_stdin)
             if marked and cell.shows_marker():
-                # Once more as the user wrote it: the error shall show that. Nothing had run.
+                # Once more as the user wrote it: the error shall show that. Code had not run.
                 cell.errors.clear()
+                marked = None
                 reply = await self._execute(cell, code, allow_stdin)
-            if cell.errors:
+            if cell.errors or reply["status"] != "ok":
                 return self._failed(cell)
             if marked and not await self._ran_to_its_end(cell):
                 await self._drain(cell, STDERR_LATE)
                 return self._fell(cell)
             await self._drain(cell, STDERR_SOON)
-            cell.release()
+            cell.pass_on(everything=True)
             return ok
         except NotStarted as error:
             return cell.error("KernelError", f"the Rust kernel did not start: {error}")
+        except Stopped:
+            return cell.error("Stopped", "the kernel was still starting; the cell did not run")
         except ConnectionError:
             answer = cell.error("KernelError", "evcxr itself ended. Restart the kernel.")
             asyncio.get_running_loop().call_later(0.5, os._exit, 1)
             return answer
+        except Exception as error:  # noqa: BLE001 - without an answer the notebook would wait for ever
+            self.log.exception("a cell could not be passed on")
+            return cell.error("KernelError", f"{type(error).__name__}: {error}. Restart the kernel.")
         finally:
             self.running = False
 
@@ -275,9 +338,9 @@ class RustKernel(Kernel):
         try:
             while True:
                 try:
-                    message = await client.get_iopub_msg(timeout=0.25)
+                    message = await client.get_iopub_msg(timeout=STREAM_EVERY)
                 except queue.Empty:
-                    cell.release()
+                    cell.pass_on()
                     if self.evcxr.ended():
                         raise ConnectionError from None
                     if allow_stdin and await client.stdin_channel.msg_ready():
@@ -285,21 +348,24 @@ class RustKernel(Kernel):
                     continue
                 if message["msg_type"] != "status":
                     cell.take(message)
+                    cell.pass_on()
                 elif (
                     message["content"]["execution_state"] == "idle"
                     and message["parent_header"].get("msg_id") == request
                 ):
                     break
-            return await self._reply(client.get_shell_msg, request)
+            return await self._reply(client.get_shell_msg, request, REPLY_LATE)
         finally:
             watch.cancel()
 
-    async def _reply(self, receive, request):
+    async def _reply(self, receive, request, patience=None):
+        """The content of the reply to a request. Raises ConnectionError where there is none."""
+        until = time.monotonic() + patience if patience else None
         while True:
             try:
                 message = await receive(timeout=1)
             except queue.Empty:
-                if self.evcxr.ended():
+                if self.evcxr.ended() or (until and time.monotonic() > until):
                     raise ConnectionError from None
                 continue
             if message["parent_header"].get("msg_id") == request:
@@ -310,7 +376,11 @@ class RustKernel(Kernel):
         message = await client.get_stdin_msg(timeout=0)
         content = message["content"]
         asked = self.getpass if content.get("password") else self.raw_input
-        client.input(asked(content.get("prompt", "")))
+        try:
+            answer = asked(content.get("prompt", ""))
+        except (EOFError, KeyboardInterrupt, RuntimeError):
+            answer = ""
+        client.input(answer)
 
     async def _ran_to_its_end(self, cell):
         """Whether evcxr holds the marker of this cell."""
@@ -324,10 +394,10 @@ class RustKernel(Kernel):
                 continue
             if message["msg_type"] == "execute_result":
                 text = message["content"]["data"].get("text/plain", "")
-                found = f"{MARKER}: [(); {self.execution_count}]" in text
+                found = found or f"{MARKER}: [(); {self.execution_count}]" in text
             elif message["content"].get("execution_state") == "idle":
                 break
-        await self._reply(self.evcxr.client.get_shell_msg, request)
+        await self._reply(self.evcxr.client.get_shell_msg, request, REPLY_LATE)
         return found
 
     async def _drain(self, cell, seconds):
@@ -341,12 +411,20 @@ class RustKernel(Kernel):
 
     def _failed(self, cell):
         """evcxr gave errors: the cell does not compile, or the process ended."""
-        cell.release()
+        cell.pass_on(everything=True)
         for content in cell.errors:
             ended = re.search(r"Subprocess terminated with status: (.*)", content["evalue"])
             if ended:
                 why = "Stop was pressed twice" if self.stops > 1 else ended[1]
                 return cell.error("ProcessEnded", PROCESS_ENDED.format(why=why))
+            if "valid UTF-8" in content["evalue"]:
+                # evcxr has lost its place in what the process prints.
+                self.evcxr.kill_runner()
+                return cell.error("ProcessEnded", PROCESS_ENDED.format(why="it printed what is not UTF-8"))
+        if self.stops and not cell.asked_to_stop:
+            return cell.error("Stopped", "the cell was still being compiled; it did not run", [KEPT])
+        if not cell.errors:
+            return cell.error("KernelError", "evcxr gave no reason. Restart the kernel.")
         for content in cell.errors:
             content["ename"] = "CompileError"
             cell.send("error", content)
@@ -356,7 +434,6 @@ class RustKernel(Kernel):
         """The cell ran and not to its end: a panic, or a `?` that met an error."""
         text = BACKTRACE.sub("", ANSI.sub("", cell.held)).strip()
         panic = PANIC.search(text)
-        kept = "Variables of the cells before are kept."
         cell.held = ""
         if panic:
             before, after = text[: panic.start()].strip(), text[panic.end() :].strip()
@@ -364,31 +441,34 @@ class RustKernel(Kernel):
                 cell.stream("stderr", before + "\n")
             # A place within the cell is one in the code that evcxr made of it: of no use.
             place = [] if panic["place"].startswith("ctx/") else [f"at {panic['place']}"]
-            return cell.error("Panic", after or "no message", [*place, kept])
-        return cell.error("Error", text or "a `?` met an error without a text", [kept])
+            return cell.error("Panic", after or "no message", [*place, KEPT])
+        return cell.error("Error", text or "a `?` met an error without a text", [KEPT])
 
     # --- Stop ------------------------------------------------------------------------------------
 
     async def interrupt_request(self, stream, ident, parent):
         """Stop was pressed. Runs in the thread of the control channel."""
-        if self.running:
-            self.stops += 1
+        now = time.monotonic()
+        if self.running and not (self.stops and now - self.stopped_at < DOUBLE_CLICK):
+            self.stops, self.stopped_at = self.stops + 1, now
             if self.stops > 1 and self._is_ready:
                 self.evcxr.kill_runner()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
     async def _watch_stop(self, cell):
-        """Asks the running cell to end when Stop was pressed, as soon as it listens, and again
-        whenever it begins to listen: what was asked first may have been about to end by itself."""
+        """When Stop was pressed: cancels a build, and asks the running cell to end as soon as it
+        listens, and again whenever it begins to: what was asked first may have been about to end."""
         while not self.stops:
             await asyncio.sleep(0.02)
-        pressed, asked, said = time.monotonic(), 0, False
+        asked, said = 0, False
         while True:
             if cell.listening and asked < cell.began_to_listen:
                 self.evcxr.ask_to_stop()
                 asked = cell.began_to_listen
+                cell.asked_to_stop = True
+            building = self.evcxr.cancel_build()
             patience = STOP_PATIENCE_HEARD if asked else STOP_PATIENCE
-            if not said and time.monotonic() - pressed > patience:
+            if not said and not building and time.monotonic() - self.stopped_at > patience:
                 said = True
                 why = "waiting for the batch in flight" if asked else "this cell does not listen for it"
                 cell.stream("stdout", STOP_AGAIN.format(why=why))

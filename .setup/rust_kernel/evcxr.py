@@ -15,6 +15,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 from toolchain import KERNELS, ROOT, VENV
 
+COMPLETE = "EVCXR_EXECUTION_COMPLETE"  # what evcxr's process prints after a cell, on its own line
 READY_SECONDS = 900  # with a cold disk the first start takes minutes
 
 
@@ -62,6 +63,9 @@ def sweep():
                 continue  # alive
             lock.unlink(missing_ok=True)
             discard(lock.with_suffix("")).close()
+    for folder in KERNELS.glob("*/"):
+        if not folder.with_suffix(".lock").exists():  # made before the folder
+            discard(folder).close()
 
 
 def _in_the_child():
@@ -81,6 +85,7 @@ class Evcxr:
         self._lock = KERNELS / f"{self.name}.lock"
         self._alive = None
         self._janitor = None
+        self._stopped = False
 
     def start(self, say):
         """Brings the template up to date, telling `say` what takes long, and starts the process.
@@ -90,15 +95,19 @@ class Evcxr:
         sweep()
         KERNELS.mkdir(parents=True, exist_ok=True)
         # Held by evcxr and all that it starts: the folder is in use until the last of them ends.
-        self._alive = open(self._lock, "w")
-        fcntl.flock(self._alive, fcntl.LOCK_EX)
         try:
+            self._alive = open(self._lock, "w")
+            fcntl.flock(self._alive, fcntl.LOCK_EX)
             with template.up_to_date(say):
                 template.link_tree(template.TEMPLATE, self.folder, skip=template.only_its_own)
+            if self._stopped:
+                raise NotStarted("it was stopped")
             self._spawn()
-        except OSError as error:
+        except (OSError, subprocess.CalledProcessError) as error:
             self.stop()
             raise NotStarted(f"{error}. `make setup` brings back what is missing.") from None
+        if self._stopped:  # meanwhile
+            self.stop()
 
     def _spawn(self):
         connection = self.folder / "connection.json"
@@ -144,17 +153,39 @@ class Evcxr:
         """Whether the process is no longer there."""
         return self.process is None or self.process.poll() is not None
 
-    def runner(self):
-        """The process that runs the cells: evcxr's child with evcxr's program. None between two."""
+    def _children(self):
+        """The processes that evcxr started: pid and whether it is the one that runs the cells, which
+        has evcxr's own program."""
+        found = []
         with contextlib.suppress(OSError):
             program = os.readlink(f"/proc/{self.process.pid}/exe")
-            children = Path(f"/proc/{self.process.pid}/task")
-            for task in children.iterdir():
+            for task in Path(f"/proc/{self.process.pid}/task").iterdir():
                 for pid in (task / "children").read_text().split():
                     with contextlib.suppress(OSError):
-                        if os.readlink(f"/proc/{pid}/exe") == program:
-                            return int(pid)
-        return None
+                        found.append((int(pid), os.readlink(f"/proc/{pid}/exe") == program))
+        return found
+
+    def runner(self):
+        """The process that runs the cells, or None between two."""
+        return next((pid for pid, runs in self._children() if runs), None)
+
+    def cancel_build(self):
+        """Ends cargo and rustc, where a cell is being compiled or looked at."""
+        building = [pid for pid, runs in self._children() if not runs]
+        for pid in building:  # grows: the children of children
+            with contextlib.suppress(OSError):
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    building.extend(map(int, (task / "children").read_text().split()))
+        for pid in building:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(building)
+
+    def complete_line(self):
+        """A cell ended with output that has no end of line, and evcxr did not see its mark behind it."""
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{self.runner()}/fd/1", "w") as out:
+                out.write(f"{COMPLETE}\n")
 
     def ask_to_stop(self):
         """SIGINT to the running cell."""
@@ -172,7 +203,8 @@ class Evcxr:
 
     def stop(self):
         """Ends the process and all that it started; the folder goes as well."""
-        if self.process is not None:
+        self._stopped = True
+        if self.process is not None and self.process.returncode is None:
             with contextlib.suppress(OSError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         if self._janitor is not None:

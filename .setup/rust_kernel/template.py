@@ -180,7 +180,10 @@ def prepare(say):
     """Builds what the template lacks. Raises CalledProcessError where fer_nb does not compile."""
     stamp = TEMPLATE / "built.json"
     now = fingerprint()
-    before = json.loads(stamp.read_text()) if stamp.exists() else {}
+    try:
+        before = json.loads(stamp.read_text())
+    except (OSError, ValueError):  # none, or one that was cut off
+        before = {}
     if before == now:
         return
     target = TEMPLATE / "ctx" / "target"
@@ -208,6 +211,25 @@ def locked(path, kind):
         yield file
 
 
+@contextlib.contextmanager
+def waiting(path, say):
+    """Holds a lock alone, and says so where it has to be waited for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        until = time.monotonic() + 1  # kernels that start hold it for a moment
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    say("another kernel builds fer_nb; waiting for it …")
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    break
+                time.sleep(0.05)
+        yield
+
+
 def only_its_own(name):
     """What of the template is not a kernel's."""
     return name == "built.json"
@@ -216,10 +238,12 @@ def only_its_own(name):
 @contextlib.contextmanager
 def up_to_date(say):
     """Brings the template up to date and holds it as it is."""
-    with locked(LOCK, fcntl.LOCK_EX):
+    with waiting(LOCK, say):
         try:
             prepare(say)
-        except subprocess.CalledProcessError:
+        except subprocess.CalledProcessError as error:
+            if error.cmd[0] != tool("cargo") or "metadata" in error.cmd:
+                raise
             say("fer_nb does not compile; the first cell that uses it will show the errors")
     with locked(LOCK, fcntl.LOCK_SH):
         yield

@@ -1,6 +1,7 @@
 """Where things are, and the Rust toolchain."""
 
 import contextlib
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def tool(name):
             ["rustup", "which", name], cwd=ROOT, check=True, capture_output=True, text=True
         )
         return found.stdout.strip()
-    return name
+    return shutil.which(name) or name
 
 
 def host():

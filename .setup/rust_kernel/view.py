@@ -27,7 +27,6 @@ from toolchain import BUILD, CRATE, KERNELS, host, tool
 VIEW = BUILD / "toolchain"
 SHIMS = Path(__file__).parent / "shims"
 SOURCES = "lib/rustlib/src/rust/library"
-ANSWERS = VIEW / "answers"
 
 # Beside `ctx` and fer_nb: the crates that define types which cells hold in variables. A variable of
 # another crate's type has to be given its type in the cell: `let x: T = …`.
@@ -42,7 +41,7 @@ UNREAD = shutil.ignore_patterns("tests", "tests.rs", "benches", "windows*")
 
 def environment():
     """For evcxr's process: lets it find this toolchain."""
-    if not (ANSWERS / "complete").exists():
+    if not VIEW.is_dir():
         return {}
     shims = VIEW / "bin"
     return {
@@ -85,16 +84,18 @@ def reduced(metadata, seen):
 def prepare(template):
     """Makes the toolchain anew, for kernels whose folders are copies of `template`.
 
+    It is made beside and takes the old one's place at once, for kernels may be using that.
     Raises CalledProcessError.
     """
-    shutil.rmtree(VIEW, ignore_errors=True)
+    new, old = VIEW.with_name("toolchain.new"), VIEW.with_name("toolchain.old")
+    shutil.rmtree(new, ignore_errors=True)
     rustc, cargo = tool("rustc"), tool("cargo")
     original = Path(ask(template, rustc, "--print", "sysroot").strip()) / SOURCES
     library = VIEW / SOURCES
     for name in LIBRARY:
         if (original / name).is_dir():
-            shutil.copytree(original / name, library / name, ignore=UNREAD)
-    ANSWERS.mkdir()
+            shutil.copytree(original / name, new / SOURCES / name, ignore=UNREAD)
+    (new / "answers").mkdir()
     metadata = (cargo, "metadata", "--format-version", "1")
     nightly = {"RUSTC_BOOTSTRAP": "1"}
     unstable = ("-Z", "unstable-options")
@@ -116,10 +117,10 @@ def prepare(template):
         found = json.loads(ask(template, *metadata, "--locked", "--manifest-path", manifest, **nightly))
         found = json.dumps(reduced(found, (*LIBRARY, *LIBRARY_NEEDS, *LIBRARY_ALIASES)))
         answers["library.json"] = found.replace(f"{original}/", f"{library}/")
-        (library / "Cargo.toml").touch()  # says that there is something to ask cargo about
+        (new / SOURCES / "Cargo.toml").touch()  # says that there is something to ask cargo about
     for name, text in answers.items():
-        (ANSWERS / name).write_text(text.rstrip("\n") + "\n")
-    (VIEW / "bin").mkdir()
+        (new / "answers" / name).write_text(text.rstrip("\n") + "\n")
+    (new / "bin").mkdir()
     names = {
         "VIEW": VIEW,
         "LIBRARY": library,
@@ -129,13 +130,17 @@ def prepare(template):
         "HOST": host(),
         "RUSTC": rustc,
         "CARGO": cargo,
-        "RUSTUP": shutil.which("rustup") or "rustup",
+        "RUSTUP": shutil.which("rustup") or "/bin/false",
     }
     for shim in SHIMS.iterdir():
         text = shim.read_text()
         for key, value in names.items():
             text = text.replace(f"@{key}@", str(value))
-        path = VIEW / "bin" / shim.name
+        path = new / "bin" / shim.name
         path.write_text(text)
         path.chmod(0o755)
-    (ANSWERS / "complete").touch()
+    shutil.rmtree(old, ignore_errors=True)
+    if VIEW.exists():
+        VIEW.rename(old)
+    new.rename(VIEW)
+    shutil.rmtree(old, ignore_errors=True)

@@ -57,19 +57,19 @@ const parts = {
         };
       }, FIT);
     const first = await chart();
-    await lab.picture("2_training_first_epoch", FIT);
+    await lab.picture("2_training_first_epoch", FIT, "end");
     await lab.until("another epoch", ([fit, n]) => window.epochs(fit).length > n,
       [FIT, first.finished], 10 * MINUTE);
     const later = await chart();
-    await lab.picture("3_training_later", FIT);
+    await lab.picture("3_training_later", FIT, "end");
     await lab.theme("JupyterLab Dark");
-    await lab.picture("3_training_later_dark", FIT);
+    await lab.picture("3_training_later_dark", FIT, "end");
     await lab.theme("JupyterLab Light");
     saw.chart = { first, later };
 
     saw.stop_milliseconds = await lab.stopAndWait(FIT);
     saw.after_stop = await lab.ask((fit) => window.lab.text(fit), FIT);
-    await lab.picture("4_stopped", FIT);
+    await lab.picture("4_stopped", FIT, "end");
     await lab.idle(5 * MINUTE);
     saw.errors = await lab.ask(() => window.lab.allErrors());
     saw.count = await lab.ask((count) => window.lab.text(count), COUNT);

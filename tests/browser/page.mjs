@@ -89,9 +89,11 @@ export class Lab {
     return this.page.evaluate(question, argument);
   }
 
-  async picture(name, cell) {
+  /** A screenshot with a cell in the middle, or at the bottom with what is above it. */
+  async picture(name, cell, block = "center") {
     if (cell) {
-      await this.ask((text) => window.lab.node(text).scrollIntoView({ block: "center" }), cell);
+      await this.ask(([text, place]) => window.lab.node(text).scrollIntoView({ block: place }),
+        [cell, block]);
     }
     await this.page.screenshot({ path: join(this.job.pictures, `${name}.png`) });
   }

@@ -37,13 +37,17 @@ impl Interrupt {
         let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
         if listeners.count == 0 {
             PRESSED.store(0, Ordering::Relaxed);
-            let before =
+        }
+        // Read before the handler is there: a signal that comes a moment later must count.
+        let before = PRESSED.load(Ordering::Relaxed);
+        if listeners.count == 0 {
+            let handled =
                 install().map_err(|error| Error::io("listen for Ctrl-C in", ".", error))?;
-            listeners.before = Some(before);
+            listeners.before = Some(handled);
             tell("listen");
         }
         listeners.count += 1;
-        Ok(Self { before: PRESSED.load(Ordering::Relaxed) })
+        Ok(Self { before })
     }
 
     /// Whether the user asked to stop.
