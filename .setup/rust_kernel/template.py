@@ -26,6 +26,7 @@ import view
 from toolchain import BUILD, CRATE, ROOT, host, tool
 
 TEMPLATE = BUILD / "kernel-template"
+STAMP = TEMPLATE / "built.json"
 LOCK = BUILD / "kernel-template.lock"
 
 # Smaller files are copied: among them are all that cargo rewrites in place (fingerprints, .d), but for
@@ -176,14 +177,17 @@ def build(target):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def built():
+    """The fingerprint of what the template was built from; empty where it is not complete."""
+    try:
+        return json.loads(STAMP.read_text())
+    except (OSError, ValueError):  # none, or one that was cut off
+        return {}
+
+
 def prepare(say):
     """Builds what the template lacks. Raises CalledProcessError where fer_nb does not compile."""
-    stamp = TEMPLATE / "built.json"
-    now = fingerprint()
-    try:
-        before = json.loads(stamp.read_text())
-    except (OSError, ValueError):  # none, or one that was cut off
-        before = {}
+    now, before = fingerprint(), built()
     if before == now:
         return
     target = TEMPLATE / "ctx" / "target"
@@ -199,7 +203,7 @@ def prepare(say):
         say(f"fer_nb was built for the notebooks in {time.monotonic() - started:.0f} s")
     if before.get("view") != now["view"]:
         view.prepare(TEMPLATE)
-    stamp.write_text(json.dumps(now))
+    STAMP.write_text(json.dumps(now))
 
 
 @contextlib.contextmanager
@@ -211,25 +215,6 @@ def locked(path, kind):
         yield file
 
 
-@contextlib.contextmanager
-def waiting(path, say):
-    """Holds a lock alone, and says so where it has to be waited for."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        until = time.monotonic() + 1  # kernels that start hold it for a moment
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > until:
-                    say("another kernel builds fer_nb; waiting for it …")
-                    fcntl.flock(file, fcntl.LOCK_EX)
-                    break
-                time.sleep(0.05)
-        yield
-
-
 def only_its_own(name):
     """What of the template is not a kernel's."""
     return name == "built.json"
@@ -238,7 +223,16 @@ def only_its_own(name):
 @contextlib.contextmanager
 def up_to_date(say):
     """Brings the template up to date and holds it as it is."""
-    with waiting(LOCK, say):
+    with locked(LOCK, fcntl.LOCK_SH):  # kernels that start together don't wait for each other
+        if built() == fingerprint():
+            yield
+            return
+    with open(LOCK, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("another kernel builds fer_nb; waiting for it …")
+            fcntl.flock(file, fcntl.LOCK_EX)
         try:
             prepare(say)
         except subprocess.CalledProcessError as error:
