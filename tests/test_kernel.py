@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import bridge
+import cell as cell_output
 import evcxr
 import live
+import marker
 import pytest
 import template
 import view
@@ -56,7 +58,7 @@ class Kernel:
                 shown.clear()
             shown.append(content.get("text") or content.get("data", {}).get("text/plain", ""))
             shown.extend(content.get("traceback") or [])
-        return reply["status"], bridge.ANSI.sub("", "\n".join(shown)).strip()
+        return reply["status"], cell_output.ANSI.sub("", "\n".join(shown)).strip()
 
     def folder(self):
         process = self.manager.provisioner.process.pid
@@ -175,8 +177,8 @@ def test_a_cell_that_fails_is_an_error_in_a_few_lines(kernel, source, name, text
     reply, messages = kernel.execute(source)
     assert (reply["status"], reply["ename"], reply["evalue"]) == ("error", name, text)
     (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
-    shown = bridge.ANSI.sub("", "\n".join(error["traceback"]))
-    assert text in shown and bridge.MARKER not in shown and "backtrace" not in shown
+    shown = cell_output.ANSI.sub("", "\n".join(error["traceback"]))
+    assert text in shown and marker.MARKER not in shown and "backtrace" not in shown
     assert len(error["traceback"]) <= 12
     assert kernel.run('println!("{own}");') == ("ok", "0")
 
@@ -204,7 +206,7 @@ def test_a_cell_that_returns_early_costs_nothing(kernel):
 
 def test_variables_are_listed_without_what_the_kernel_adds(kernel):
     status, shown = kernel.run(":vars")
-    assert status == "ok" and "own: usize" in shown and bridge.MARKER not in shown
+    assert status == "ok" and "own: usize" in shown and marker.MARKER not in shown
 
 
 def test_the_end_of_the_process_is_said_and_the_kernel_goes_on(kernels):
@@ -426,8 +428,8 @@ def test_folders_of_killed_kernels_are_removed_and_those_in_use_are_not(tmp_path
     ],
 )
 def test_the_marker_changes_no_line_number(source, expected, monkeypatch):
-    monkeypatch.setattr(bridge, "MARKER", "m")
-    assert bridge.with_marker(source, 7) == expected
+    monkeypatch.setattr(marker, "MARKER", "m")
+    assert marker.with_marker(source, 7) == expected
 
 
 def test_marked_lines_become_outputs_and_all_else_stays_text():

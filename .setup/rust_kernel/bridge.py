@@ -22,19 +22,12 @@ import time
 # Without it the debugger that ipykernel brings complains on stderr.
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
-import live  # noqa: E402
-from evcxr import COMPLETE, Evcxr, NotStarted  # noqa: E402
+import marker  # noqa: E402
+from cell import ANSI, BACKTRACE, PANIC, STDERR_LATE, STDERR_SOON, STREAM_EVERY, Cell  # noqa: E402
+from evcxr import Evcxr, NotStarted  # noqa: E402
 from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 from ipykernel.kernelbase import Kernel  # noqa: E402
 from toolchain import BUILD  # noqa: E402
-
-# evcxr keeps the variables that a cell defines only where the cell ran to its end. So every cell
-# defines one more, whose type is another one each time, and is asked for it afterwards.
-MARKER = "cell_ran_to_its_end"
-
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
-PANIC = re.compile(r"^(?:thread '.*'.* panicked at )(?P<place>.*?):?$", re.MULTILINE)
-BACKTRACE = re.compile(r"^(?:stack backtrace:|note: (?:run|Some).*)\n?(?:^ .*\n?)*", re.MULTILINE)
 
 STOP_AGAIN = (
     "Stop: {why}.\n"
@@ -49,11 +42,6 @@ KEPT = "Variables of the cells before are kept."
 # was heard, for a batch may be long.
 STOP_PATIENCE = 1.0
 STOP_PATIENCE_HEARD = 5.0
-# evcxr passes stderr on in a thread of its own: the text of an error may follow the answer.
-STDERR_LATE = 0.3
-STDERR_SOON = 0.01
-# Printed lines are passed on together: Jupyter's server drops what comes in too many messages.
-STREAM_EVERY = 0.05
 # A click more within this time is a double click.
 DOUBLE_CLICK = 0.5
 # evcxr sends its reply before it says that it is idle.
@@ -62,29 +50,6 @@ REPLY_LATE = 10
 
 class Stopped(Exception):
     """Stop was pressed before the cell ran."""
-
-
-def with_marker(source, number):
-    """The cell's source defining the marker as well; no line changes its number. None for a cell that
-    can do without, or that could leave before its end: then evcxr would believe it to be defined."""
-    if re.search(r"\breturn\b", source) and not re.search(r"\bfn\b", source):
-        return None
-    statement = f"let {MARKER} = [(); {number}];"
-    lines = source.split("\n")
-    for index, line in enumerate(lines):
-        # Commands, and what may stand before them.
-        if not line.strip() or line.lstrip(" ").startswith((":", "//")) or line.startswith(("!", "#![")):
-            continue
-        lines[index] = f"{statement} {line}"
-        return "\n".join(lines)
-    return None
-
-
-def without_marker(text):
-    """A list of the variables (`:vars`) without the one that is not the user's."""
-    if isinstance(text, str) and MARKER in text:
-        text = re.sub(rf"<tr><td>{MARKER}</td>.*?<tr>|^{MARKER}: .*\n", "", text, flags=re.MULTILINE)
-    return text
 
 
 def expression_at(code, cursor):
@@ -96,104 +61,6 @@ def expression_at(code, cursor):
     # evcxr finds a method only where it is called.
     called = "." in found[0] and code[end : end + 1] == "("
     return found[0] + ("(" if called else "")
-
-
-class Cell:
-    """A cell that runs: what it printed, and what became of it."""
-
-    def __init__(self, kernel, silent):
-        self.kernel, self.silent = kernel, silent
-        self.errors = []  # contents of error messages
-        self.printed, self.printed_at = "", 0.0  # stdout that is not passed on yet, and since when
-        self.held, self.held_at = "", 0.0  # stderr that may be the text of an error
-        self.listening = False  # whether SIGINT ends it in good order
-        self.began_to_listen = 0  # how often it did
-        self.asked_to_stop = False
-
-    def take(self, message):
-        """Passes an output of evcxr's on."""
-        kind, content = message["msg_type"], message["content"]
-        if kind == "stream" and content["name"] == "stderr":
-            self.held_at = self.held_at or time.monotonic()
-            self.held += content["text"]
-        elif kind == "stream":
-            for part in live.split(content["text"]):
-                if isinstance(part, str):
-                    self.print(part)
-                else:
-                    self.show(*part)
-        elif kind in ("execute_result", "display_data"):
-            data = {kind: without_marker(text) for kind, text in content["data"].items()}
-            self.show("display", data.pop(live.ID_MIME, None), data)
-        elif kind == "error":
-            self.errors.append(content)
-
-    def print(self, text):
-        line = text.rstrip("\n")
-        if line.endswith(COMPLETE):
-            # `print!` without an end of line: what evcxr waits for is at the end of the user's line.
-            self.kernel.evcxr.complete_line()
-            text = line.removesuffix(COMPLETE)
-        self.printed_at = self.printed_at or time.monotonic()
-        self.printed += text
-
-    def shows_marker(self):
-        """Whether an error shows a line of the cell with what was added to it."""
-        lines = [line for content in self.errors for line in content["traceback"]]
-        return MARKER in ANSI.sub("", "".join(lines))
-
-    def pass_on(self, everything=False):
-        """Passes on what was printed some time ago. stderr is kept longer, and a panic's text to the
-        end, for an error is made of it."""
-        now = time.monotonic()
-        if self.printed and (everything or now - self.printed_at > STREAM_EVERY):
-            text, self.printed, self.printed_at = self.printed, "", 0.0
-            self.send("stream", {"name": "stdout", "text": text})
-        old = now - self.held_at > STDERR_LATE and not PANIC.search(self.held)
-        if self.held and (everything or old):
-            text, self.held, self.held_at = self.held, "", 0.0
-            self.send("stream", {"name": "stderr", "text": text})
-
-    def stream(self, name, text):
-        self.flush()
-        self.send("stream", {"name": name, "text": text})
-
-    def flush(self):
-        """Passes on what goes to stdout, so that what follows comes behind it."""
-        if self.printed:
-            text, self.printed, self.printed_at = self.printed, "", 0.0
-            self.send("stream", {"name": "stdout", "text": text})
-
-    def show(self, action, display_id, data):
-        """Does what a marked line asks for: see live.py."""
-        if action in ("listen", "unlisten"):
-            self.listening = action == "listen"
-            self.began_to_listen += self.listening
-            return
-        self.flush()
-        content = {"data": data, "metadata": {}}
-        if display_id is None:
-            content["execution_count"] = self.kernel.execution_count
-            self.send("execute_result", content)
-            return
-        content["transient"] = {"display_id": display_id}
-        known = display_id in self.kernel.display_ids
-        if known and action != "display":
-            self.send("update_display_data", content)
-        elif action != "update":
-            self.kernel.display_ids.add(display_id)
-            self.send("display_data", content)
-
-    def error(self, name, text, details=()):
-        self.flush()
-        red = f"\x1b[1;31m{name}\x1b[0m"
-        content = {"ename": name, "evalue": text, "traceback": [f"{red}: {text}", *details]}
-        self.send("error", content)
-        return {"status": "error", "execution_count": self.kernel.execution_count, **content}
-
-    def send(self, kind, content):
-        if not self.silent:
-            self.kernel.send_response(self.kernel.iopub_socket, kind, content)
 
 
 class RustKernel(Kernel):
@@ -301,7 +168,7 @@ class RustKernel(Kernel):
         self._allow_stdin = allow_stdin
         try:
             await self._ready(cell)
-            marked = None if silent else with_marker(code, self.execution_count)
+            marked = None if silent else marker.with_marker(code, self.execution_count)
             reply = await self._execute(cell, marked or code, allow_stdin)
             if marked and cell.shows_marker():
                 # Once more as the user wrote it: the error shall show that. Code had not run.
@@ -394,7 +261,7 @@ class RustKernel(Kernel):
                 continue
             if message["msg_type"] == "execute_result":
                 text = message["content"]["data"].get("text/plain", "")
-                found = found or f"{MARKER}: [(); {self.execution_count}]" in text
+                found = found or marker.listed(self.execution_count, text)
             elif message["content"].get("execution_state") == "idle":
                 break
         await self._reply(self.evcxr.client.get_shell_msg, request, REPLY_LATE)
@@ -488,11 +355,11 @@ class RustKernel(Kernel):
         client = self.evcxr.client
         reply = await self._reply(client.get_shell_msg, client.complete(code, cursor_pos))
         if reply.get("status") == "ok":
-            pairs = [m for m in reply["matches"] if MARKER not in m]
+            pairs = [m for m in reply["matches"] if marker.MARKER not in m]
             reply["matches"] = pairs
             types = reply.get("metadata", {}).get("_jupyter_types_experimental", [])
             reply["metadata"] = {
-                "_jupyter_types_experimental": [t for t in types if MARKER not in t["text"]]
+                "_jupyter_types_experimental": [t for t in types if marker.MARKER not in t["text"]]
             }
         return reply
 
