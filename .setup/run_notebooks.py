@@ -77,6 +77,8 @@ def execute(path):
         client.execute()
     except CellExecutionError:
         return notebook, NotebookFailed(report(*running[-1]))
+    except (KeyboardInterrupt, AssertionError):  # the latter is nbclient's way to say it
+        return notebook, NotebookFailed("stopped by the user")
     except (DeadKernelError, RuntimeError) as error:
         where = f" in {report(*running[-1])}" if running else ""
         return notebook, NotebookFailed(f"the kernel ended: {error}{where}")
@@ -204,4 +206,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("run: stopped by the user")

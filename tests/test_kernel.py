@@ -424,6 +424,7 @@ def test_folders_of_killed_kernels_are_removed_and_those_in_use_are_not(tmp_path
         ("// why\n:dep a = \"1\"\nx", "// why\n:dep a = \"1\"\nlet m = [(); 7]; x"),
         ("#![allow(unused)]\n!ls\n :vars\nx", "#![allow(unused)]\n!ls\n :vars\nlet m = [(); 7]; x"),
         ("if done { return; }", None),
+        ('// they return\nf("return")?', '// they return\nlet m = [(); 7]; f("return")?'),
         ("fn f() -> u8 { return 1; }", "let m = [(); 7]; fn f() -> u8 { return 1; }"),
     ],
 )

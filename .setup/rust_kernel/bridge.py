@@ -180,7 +180,9 @@ class RustKernel(Kernel):
             if marked and not await self._ran_to_its_end(cell):
                 await self._drain(cell, STDERR_LATE)
                 return self._fell(cell)
-            await self._drain(cell, STDERR_SOON)
+            await self._drain(cell, STDERR_SOON if marked else STDERR_LATE)
+            if not marked and PANIC.search(cell.held):
+                return self._fell(cell)
             cell.pass_on(everything=True)
             return ok
         except NotStarted as error:

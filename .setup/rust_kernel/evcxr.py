@@ -118,6 +118,7 @@ class Evcxr:
                 **os.environ,
                 **absolute_folders(),
                 **view.environment(),
+                "CARGO_HOME": template.cargo_home(),
                 "EVCXR_TMPDIR": str(self.folder / "ctx"),
                 "LD_LIBRARY_PATH": library_path(),
                 "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),

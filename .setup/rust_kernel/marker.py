@@ -9,10 +9,17 @@ import re
 MARKER = "cell_ran_to_its_end"
 
 
+# Comments, raw strings, strings, characters: what only looks like code.
+NOT_CODE = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|r(#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'""", re.DOTALL
+)
+
+
 def with_marker(source, number):
     """The cell's source defining the marker as well; no line changes its number. None for a cell that
     can do without, or that could leave before its end: then evcxr would believe it to be defined."""
-    if re.search(r"\breturn\b", source) and not re.search(r"\bfn\b", source):
+    code = NOT_CODE.sub("", source)
+    if re.search(r"\breturn\b", code) and not re.search(r"\bfn\b", code):
         return None
     statement = f"let {MARKER} = [(); {number}];"
     lines = source.split("\n")

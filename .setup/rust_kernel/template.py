@@ -152,6 +152,7 @@ def cargo(command):
     environment.update(
         CARGO_TARGET_DIR="target",
         CARGO_BUILD_BUILD_DIR="target",
+        CARGO_HOME=cargo_home(),
         RUSTC=tool("rustc"),
         RUSTFLAGS="-Cprefer-dynamic",
     )
@@ -185,11 +186,27 @@ def built():
         return {}
 
 
+def is_current():
+    """Whether the template was built from what is there now."""
+    before = built()
+    return all(before.get(part) == value for part, value in fingerprint().items())
+
+
+def cargo_home():
+    """The CARGO_HOME that the crates were built with. Their sources' paths are in what was built, so a
+    kernel that is started with another one would compile all of them again."""
+    kept = built().get("cargo_home")
+    if kept and os.path.isdir(kept):
+        return kept
+    return os.environ.get("CARGO_HOME") or os.path.expanduser("~/.cargo")
+
+
 def prepare(say):
     """Builds what the template lacks. Raises CalledProcessError where fer_nb does not compile."""
     now, before = fingerprint(), built()
-    if before == now:
+    if is_current():
         return
+    now["cargo_home"] = cargo_home()
     target = TEMPLATE / "ctx" / "target"
     if before.get("graph") != now["graph"]:
         shutil.rmtree(TEMPLATE, ignore_errors=True)
@@ -224,7 +241,7 @@ def only_its_own(name):
 def up_to_date(say):
     """Brings the template up to date and holds it as it is."""
     with locked(LOCK, fcntl.LOCK_SH):  # kernels that start together don't wait for each other
-        if built() == fingerprint():
+        if is_current():
             yield
             return
     with open(LOCK, "w") as file:

@@ -3,13 +3,14 @@
 use tch::Kind;
 
 use super::batches::TrainImages;
+use super::history::STOPPED_BY_USER;
 use super::optim::{OptimizerState, clip_norm};
 use super::seeds::derive;
 use super::totals::cross_entropy;
 use super::trainer::Trainer;
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
-use crate::project::Interrupt;
+use crate::project::{Interrupt, print_line};
 
 /// What a range test tries.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,7 +103,11 @@ impl Trainer {
             let seed = derive(self.config.seed, pass);
             for batch in images.epoch(self.config.batch_size, &augmentation, seed, 0, kind) {
                 let step = points.len();
-                if step == range.steps || interrupt.requested() {
+                if interrupt.requested() {
+                    print_line(&format!("{STOPPED_BY_USER} after step {step} of {}", range.steps));
+                    break 'passes;
+                }
+                if step == range.steps {
                     break 'passes;
                 }
                 let (xs, labels) = batch?;

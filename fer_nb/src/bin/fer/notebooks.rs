@@ -71,9 +71,10 @@ fn execute(args: &Run, root: &Path) -> Result<()> {
     let mut command = Command::new(&python);
     command.arg(&runner);
     let found = notebooks(root)?;
-    for name in &args.names {
-        command.arg(notebook(name, &found)?);
-    }
+    let named = args.names.iter().map(|name| notebook(name, &found)).collect::<Result<Vec<_>>>()?;
+    command.args(&named);
+    let every: Vec<PathBuf> = found.into_iter().map(|(_, path)| path).collect();
+    check_settings(&args.set, if named.is_empty() { &every } else { &named })?;
     // Cells run in the folder of their notebook, so paths are made absolute here, those of the
     // environment too: as for every other subcommand they start in the current folder.
     for name in ["FER_RUNS_DIR", "FER_FIGURES_DIR", "FER2013_DIR"] {
@@ -100,6 +101,30 @@ fn execute(args: &Run, root: &Path) -> Result<()> {
 
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::io("find", path, error))
+}
+
+/// What every notebook takes, though no cell asks for it by name.
+const ALWAYS: [&str; 1] = ["device"];
+
+/// Fails at a setting that no cell of these notebooks asks for: it would change nothing.
+fn check_settings(set: &[(String, String)], paths: &[PathBuf]) -> Result<()> {
+    let mut known: Vec<String> = ALWAYS.map(String::from).to_vec();
+    for path in paths {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
+        // In the file, quotes within a cell are escaped.
+        for part in text.split("param(\\\"").skip(1) {
+            known.extend(part.split('\\').next().map(String::from));
+        }
+    }
+    known.sort();
+    known.dedup();
+    match set.iter().find(|(name, _)| !known.contains(&name.to_lowercase())) {
+        Some((name, value)) => {
+            let expected = format!("one that these notebooks ask for: {}", known.join(", "));
+            Err(Error::config(format!("--set {name}"), value, expected))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A `NAME=VALUE` of `--set`.
