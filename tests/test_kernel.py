@@ -269,6 +269,18 @@ def test_a_chart_in_an_earlier_cell_changes_while_a_later_one_trains(kernel):
 TRAIN = "let history = trainer.fit(&data)?;"
 
 
+def train_and_stop(kernel, presses):
+    """Trains and presses Stop at each line about an epoch; the reply, and what was printed."""
+
+    def stop(message):
+        if message["content"].get("text", "").startswith("epoch"):
+            for _ in range(presses):
+                kernel.manager.interrupt_kernel()
+
+    reply, messages = kernel.execute(TRAIN, stop)
+    return reply, "".join(m["content"].get("text", "") for m in messages)
+
+
 def test_stop_ends_training_and_keeps_everything(kernel):
     kernel.run(
         "let data = Fer2013::sample(SampleConfig { seed: 2, train: 1400, test: 35 })?;\n"
@@ -276,12 +288,7 @@ def test_stop_ends_training_and_keeps_everything(kernel):
         "let mut trainer = Trainer::new(SeedCnn::new(device()?, 1)?, long)?;"
     )
 
-    def stop(message):
-        if message["content"].get("text", "").startswith("epoch  1/"):
-            kernel.manager.interrupt_kernel()
-
-    reply, messages = kernel.execute(TRAIN, stop)
-    text = "".join(m["content"].get("text", "") for m in messages)
+    reply, text = train_and_stop(kernel, presses=1)
     assert reply["status"] == "ok" and "stopped by the user in epoch 2 after batch" in text
     assert kernel.run('println!("{} {own}", history.epochs.len());') == ("ok", "1 0")
 
@@ -298,13 +305,7 @@ def test_stop_while_a_cell_is_compiled_cancels_it(kernel):
 
 
 def test_a_double_click_on_stop_is_one_stop(kernel):
-    def stop(message):
-        if message["content"].get("text", "").startswith("epoch"):
-            kernel.manager.interrupt_kernel()
-            kernel.manager.interrupt_kernel()
-
-    reply, messages = kernel.execute(TRAIN, stop)
-    text = "".join(m["content"].get("text", "") for m in messages)
+    reply, text = train_and_stop(kernel, presses=2)
     assert reply["status"] == "ok" and "stopped by the user" in text
     assert kernel.run('println!("{own}");') == ("ok", "0")
 

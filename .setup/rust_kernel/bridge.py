@@ -1,8 +1,8 @@
 """The kernel that Jupyter talks to. It passes cells on to evcxr, and answers as a Jupyter kernel should.
 
 evcxr alone answers a panic and a failed `?` with "ok", shows pictures only when a cell has ended,
-knows no output that changes, throws all variables away on Stop, and is silent for half a minute when
-it starts. So this stands between the two:
+knows no output that changes, throws all variables away on Stop, and is silent while it
+starts. So this stands between the two:
 
 - It answers at once, and starts evcxr meanwhile; a cell that has to wait says for what.
 - A cell that did not run to its end is an error, so that "Run All" stops there.

@@ -66,9 +66,8 @@ class Cell:
         """Passes on what was printed some time ago. stderr is kept longer, and a panic's text to the
         end, for an error is made of it."""
         now = time.monotonic()
-        if self.printed and (everything or now - self.printed_at > STREAM_EVERY):
-            text, self.printed, self.printed_at = self.printed, "", 0.0
-            self.send("stream", {"name": "stdout", "text": text})
+        if everything or now - self.printed_at > STREAM_EVERY:
+            self.flush()
         old = now - self.held_at > STDERR_LATE and not PANIC.search(self.held)
         if self.held and (everything or old):
             text, self.held, self.held_at = self.held, "", 0.0
