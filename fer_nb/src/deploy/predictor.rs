@@ -9,16 +9,15 @@ use super::prediction::Prediction;
 use crate::data::{Dataset, PIXELS, SIDE};
 use crate::error::{Error, Result};
 use crate::evaluate::rows;
-use crate::model::{Network, SeedCnn, logits, logits_of};
+use crate::model::{Network, logits, logits_of};
 use crate::train::RunFolder;
 
 /// Images at once.
 const BATCH: usize = 256;
 
 /// Classifies faces with the best weights of a run.
-#[derive(Debug)]
 pub struct Predictor {
-    network: SeedCnn,
+    network: Box<dyn Network>,
     /// What the network was trained on, for titles: "FER2013" or "made-up sample".
     trained_on: String,
 }
@@ -36,8 +35,8 @@ impl Predictor {
     }
 
     /// The network.
-    pub fn network(&self) -> &SeedCnn {
-        &self.network
+    pub fn network(&self) -> &dyn Network {
+        &*self.network
     }
 
     /// Classifies a picture of one face: any JPEG or PNG, cut to its middle square.
@@ -55,14 +54,14 @@ impl Predictor {
         let images = Tensor::f_from_slice(pixels)?
             .f_reshape([1, 1, side, side])?
             .f_to_device(self.network.parameters().device())?;
-        let logits = rows(&logits_of(&self.network, &images, 1)?)?;
+        let logits = rows(&logits_of(&*self.network, &images, 1)?)?;
         let first = logits.first().ok_or_else(|| Error::config("logits", 0, "one row"))?;
         Prediction::from_logits(*first)
     }
 
     /// Classifies every image of a data set, in order.
     pub fn predict(&self, data: &Dataset) -> Result<Vec<Prediction>> {
-        rows(&logits(&self.network, data, BATCH)?)?
+        rows(&logits(&*self.network, data, BATCH)?)?
             .into_iter()
             .map(Prediction::from_logits)
             .collect()

@@ -2,6 +2,7 @@
 
 use tch::{Kind, Tensor, no_grad};
 
+use super::architecture::Architecture;
 use super::parameters::Parameters;
 use super::summary::Summary;
 use crate::data::Dataset;
@@ -24,6 +25,38 @@ pub trait Network {
 
     /// A row a layer, as Keras prints it.
     fn summary(&self) -> Summary;
+
+    /// What [`RunFolder::network`](crate::train::RunFolder::network) builds the network from. A network of one's own has none,
+    /// and is loaded with [`weights::load`](super::weights::load).
+    fn architecture(&self) -> Option<Architecture> {
+        None
+    }
+}
+
+impl Network for Box<dyn Network> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        (**self).forward_t(images, train)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        (**self).parameters()
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        (**self).parameters_mut()
+    }
+
+    fn summary(&self) -> Summary {
+        (**self).summary()
+    }
+
+    fn architecture(&self) -> Option<Architecture> {
+        (**self).architecture()
+    }
 }
 
 /// Images f32 on 0 to 1 from u8 on 0 to 255, any shape.

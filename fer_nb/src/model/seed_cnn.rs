@@ -1,7 +1,9 @@
 //! [`SeedCnn`]: the network of the Keras project that this one carries on.
 
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
+use super::architecture::Architecture;
 use super::dropout::dropout;
 use super::network::Network;
 use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
@@ -24,6 +26,22 @@ struct Layer {
     bias: ParameterId,
 }
 
+/// Settings of a [`SeedCnn`]. The default is the original project's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SeedCnnConfig {
+    /// Share of activations that each block drops in training; at least 0 and below 1.
+    pub block_dropout: f64,
+    /// Share of hidden units that are dropped in training; at least 0 and below 1.
+    pub hidden_dropout: f64,
+}
+
+impl Default for SeedCnnConfig {
+    fn default() -> Self {
+        Self { block_dropout: 0.25, hidden_dropout: 0.5 }
+    }
+}
+
 /// Three blocks of two 3×3 convolutions with ReLU, max pooling and dropout, then two dense layers;
 /// 1,468,135 parameters.
 #[derive(Debug)]
@@ -32,17 +50,14 @@ pub struct SeedCnn {
     convolutions: [[Layer; 2]; 3],
     hidden: Layer,
     output: Layer,
-    /// Share of activations that the blocks drop in training.
-    block_dropout: f64,
-    /// Share of hidden units that are dropped in training.
-    hidden_dropout: f64,
+    config: SeedCnnConfig,
 }
 
 impl SeedCnn {
     /// The network with Keras' initial weights (Glorot uniform, zero biases) drawn from `seed`, and
     /// dropout of 0.25 after each block and 0.5 after the hidden layer.
     pub fn new(device: Device, seed: u64) -> Result<Self> {
-        Self::with_dropout(device, seed, 0.25, 0.5)
+        Self::with_config(device, seed, SeedCnnConfig::default())
     }
 
     /// [`SeedCnn::new`] with other shares of dropped activations, each at least 0 and below 1.
@@ -52,6 +67,12 @@ impl SeedCnn {
         block_dropout: f64,
         hidden_dropout: f64,
     ) -> Result<Self> {
+        Self::with_config(device, seed, SeedCnnConfig { block_dropout, hidden_dropout })
+    }
+
+    /// [`SeedCnn::new`] with other settings.
+    pub fn with_config(device: Device, seed: u64, config: SeedCnnConfig) -> Result<Self> {
+        let SeedCnnConfig { block_dropout, hidden_dropout } = config;
         for (field, share) in [("block_dropout", block_dropout), ("hidden_dropout", hidden_dropout)]
         {
             if !(0.0..1.0).contains(&share) {
@@ -71,7 +92,7 @@ impl SeedCnn {
         let hidden = dense(&mut builder, "dense1", FLAT, HIDDEN);
         let output = dense(&mut builder, "dense2", HIDDEN, Emotion::COUNT as i64);
         let parameters = builder.build(device, seed)?;
-        Ok(Self { parameters, convolutions, hidden, output, block_dropout, hidden_dropout })
+        Ok(Self { parameters, convolutions, hidden, output, config })
     }
 
     /// This network's name for a parameter of the same network written as a PyTorch
@@ -118,13 +139,17 @@ impl Network for SeedCnn {
             // ReLU after the pooling is ReLU before it, since both are monotonic, and has a quarter
             // of the numbers to go through. In place, because no backward pass needs its input.
             xs = xs.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?.f_relu_()?;
-            xs = dropout(&xs, self.block_dropout, train)?;
+            xs = dropout(&xs, self.config.block_dropout, train)?;
         }
         // [B, 128, 6, 6] flattens channel by channel, as PyTorch does; Keras would flatten pixel by
         // pixel, which is the same network with the hidden layer's inputs in another order.
         let hidden = self.dense(&xs.f_flatten(1, -1)?, self.hidden)?.f_relu_()?;
-        let logits = self.dense(&dropout(&hidden, self.hidden_dropout, train)?, self.output)?;
+        let logits = self.dense(&dropout(&hidden, self.config.hidden_dropout, train)?, self.output)?;
         Ok(logits.f_to_kind(Kind::Float)?)
+    }
+
+    fn architecture(&self) -> Option<Architecture> {
+        Some(Architecture::SeedCnn(self.config.clone()))
     }
 
     fn parameters(&self) -> &Parameters {

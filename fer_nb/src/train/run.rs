@@ -12,7 +12,7 @@ use super::history::History;
 use super::schedule::Schedule;
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
-use crate::model::{Network, SeedCnn, weights};
+use crate::model::{Architecture, Network, weights};
 use crate::project::{device_name, replace_file};
 
 /// `config.toml`: everything that made a run what it is.
@@ -34,6 +34,10 @@ pub struct RunConfig {
     pub device: String,
     /// What it computed in: "bfloat16 (auto)".
     pub precision: String,
+    /// What the network is built from; none for a network of one's own. Runs of before it was kept
+    /// are all of the seed CNN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
     /// The hyperparameters.
     pub train: TrainConfig,
 }
@@ -51,6 +55,7 @@ impl RunConfig {
             images: [data.train.len(), data.validation.len(), data.test.len()],
             device: device_name(device),
             precision: train.precision.report(device),
+            architecture: network.architecture(),
             train: train.clone(),
         }
     }
@@ -65,6 +70,9 @@ impl RunConfig {
         }
         let comparable = |config: &RunConfig| {
             let mut config = config.clone();
+            if self.architecture.is_none() {
+                config.architecture = None; // a run of before it was kept
+            }
             // A schedule that ends with the last epoch is another one when the last epoch moves.
             if config.train.schedule == Schedule::Constant {
                 config.train.epochs = 0;
@@ -214,14 +222,18 @@ impl RunFolder {
     }
 
     /// The run's network with its best weights.
-    pub fn network(&self, device: Device) -> Result<SeedCnn> {
+    ///
+    /// # Errors
+    /// Where the folder has no config or no weights, or the run is of a network of one's own.
+    pub fn network(&self, device: Device) -> Result<Box<dyn Network>> {
         let config = self.config()?;
-        let mut network = SeedCnn::new(device, config.train.seed)?;
-        if config.network != network.name() {
+        let Some(architecture) = config.architecture.or_else(|| config.network.parse().ok()) else {
             let path = self.path.join("config.toml");
-            let problem = format!("network '{}' is not known", config.network);
-            return Err(Error::weights(path, problem, "This version knows seed_cnn."));
-        }
+            let problem = format!("network '{}' is not one of the crate's", config.network);
+            let hint = "Build it, and load best.safetensors with weights::load.";
+            return Err(Error::weights(path, problem, hint));
+        };
+        let mut network = architecture.build(device, config.train.seed)?;
         if !self.weights().is_file() {
             let hint = "ModelCheckpoint::best writes it: run notebook 04_training, or `fer train`, \
                         again.";
@@ -231,7 +243,7 @@ impl RunFolder {
                 hint,
             ));
         }
-        weights::load(&mut network, self.weights())?;
+        weights::load(&mut *network, self.weights())?;
         Ok(network)
     }
 }
@@ -240,6 +252,7 @@ impl RunFolder {
 mod tests {
     use super::*;
     use crate::data::SampleConfig;
+    use crate::model::SeedCnn;
     use crate::train::Optimizer;
 
     #[test]

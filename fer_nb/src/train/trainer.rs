@@ -66,11 +66,12 @@ impl Trainer {
 
     fn of(network: Box<dyn Network>, config: TrainConfig) -> Result<Self> {
         config.validate()?;
-        let weights = network.parameters().flat();
-        let optimizer = OptimizerState::new(config.optimizer, &weights)?;
+        let everything = network.parameters().flat();
+        let learnt = everything.f_narrow(0, 0, network.parameters().count())?;
+        let optimizer = OptimizerState::new(config.optimizer, &learnt)?;
         let average = match config.ema {
             0.0 => None,
-            decay => Some(WeightAverage::new(decay, &weights)?),
+            decay => Some(WeightAverage::new(decay, &everything)?),
         };
         let learning_rate = config.learning_rate;
         Ok(Self {
@@ -298,8 +299,9 @@ impl Trainer {
         }
         let optimizer = &mut self.optimizer;
         let average = &mut self.average;
+        let spans = self.network.parameters().spans();
         self.network.parameters_mut().update(|weights| {
-            optimizer.step(weights, gradient, learning_rate)?;
+            optimizer.step_in(weights, gradient, learning_rate, &spans)?;
             match average {
                 Some(average) => average.update(weights),
                 None => Ok(()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fer_nb::data::Fer2013;
 use fer_nb::error::Result;
 use fer_nb::evaluate::{Evaluation, evaluate};
-use fer_nb::model::{SeedCnn, weights};
+use fer_nb::model::{Network, SeedCnn, weights};
 use fer_nb::project::{device, runs};
 use fer_nb::train::RunFolder;
 
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
         Some(path) => Evaluation::from_csv(path)?,
         None => {
             let network = network(args)?;
-            evaluate(&network, &Fer2013::open_or(args.data.as_deref())?.test)?
+            evaluate(&*network, &Fer2013::open_or(args.data.as_deref())?.test)?
         }
     };
     if let Some(title) = &args.title {
@@ -60,13 +60,13 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The network with the weights that the arguments name.
-fn network(args: &Args) -> Result<SeedCnn> {
+fn network(args: &Args) -> Result<Box<dyn Network>> {
     let Some(path) = &args.weights else {
         return RunFolder::at(runs(&args.run)).network(device()?);
     };
     let mut network = SeedCnn::new(device()?, 0)?;
     weights::load(&mut network, path)?;
-    Ok(network)
+    Ok(Box::new(network))
 }
 
 /// Prints an evaluation's figures, and writes them where `--json` says.

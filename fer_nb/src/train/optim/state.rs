@@ -4,6 +4,7 @@ use tch::{Tensor, no_grad};
 
 use super::{Optimizer, slab};
 use crate::error::{Error, Result};
+use crate::model::Span;
 
 /// An optimizer at work on one parameter buffer. Its state is a step count and up to two tensors of
 /// the buffer's shape.
@@ -61,63 +62,86 @@ impl OptimizerState {
         gradient: &Tensor,
         learning_rate: f64,
     ) -> Result<()> {
-        let first = self.steps == 0;
+        let all = Span { start: 0, length: parameters.size1()?, rate: 1.0 };
+        self.step_in(parameters, gradient, learning_rate, &[all])
+    }
+
+    /// [`OptimizerState::step`] of these parts alone, each at its own multiple of the learning rate;
+    /// the rest and its moments stay as they are.
+    pub fn step_in(
+        &mut self,
+        parameters: &mut Tensor,
+        gradient: &Tensor,
+        learning_rate: f64,
+        spans: &[Span],
+    ) -> Result<()> {
         self.steps += 1;
-        let size = parameters.size1()?;
-        let slab = slab(parameters).min(size).max(1);
+        let slab = slab(parameters).max(1);
         no_grad(|| {
-            let mut start = 0;
-            while start < size {
-                let length = slab.min(size - start);
-                let mut xs = parameters.f_narrow(0, start, length)?;
-                let gradient = gradient.f_narrow(0, start, length)?;
-                let mut moments = self
-                    .moments
-                    .iter()
-                    .map(|moment| Ok(moment.f_narrow(0, start, length)?))
-                    .collect::<Result<Vec<_>>>()?;
-                match (self.optimizer, &mut moments[..]) {
-                    (Optimizer::Adam { beta1, beta2, epsilon, weight_decay }, [mean, square]) => {
-                        let gradient = with_decay(gradient, &xs, weight_decay)?;
-                        let rate = Rate { learning_rate, beta1, beta2, epsilon, steps: self.steps };
-                        adam(&mut xs, &gradient, mean, square, rate)?;
-                    }
-                    (Optimizer::AdamW { beta1, beta2, epsilon, weight_decay }, [mean, square]) => {
-                        if weight_decay != 0.0 {
-                            let _ = xs.f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
-                        }
-                        let rate = Rate { learning_rate, beta1, beta2, epsilon, steps: self.steps };
-                        adam(&mut xs, &gradient, mean, square, rate)?;
-                    }
-                    (Optimizer::Sgd { momentum, nesterov, weight_decay }, velocity) => {
-                        let gradient = with_decay(gradient, &xs, weight_decay)?;
-                        let update = match velocity {
-                            [velocity] => {
-                                if first {
-                                    velocity.f_copy_(&gradient)?;
-                                } else {
-                                    let _ = velocity.f_mul_scalar_(momentum)?;
-                                    let _ = velocity.f_add_(&gradient)?;
-                                }
-                                if nesterov {
-                                    gradient.f_add(&velocity.f_mul_scalar(momentum)?)?
-                                } else {
-                                    velocity.shallow_clone()
-                                }
-                            }
-                            _ => gradient,
-                        };
-                        let _ = xs.f_sub_(&update.f_mul_scalar(learning_rate)?)?;
-                    }
-                    _ => {
-                        let found = self.moments.len();
-                        return Err(Error::config("optimizer.moments", found, "2 for Adam"));
-                    }
+            for span in spans {
+                let end = span.start + span.length;
+                let mut start = span.start;
+                while start < end {
+                    let length = slab.min(end - start);
+                    let xs = parameters.f_narrow(0, start, length)?;
+                    let gradient = gradient.f_narrow(0, start, length)?;
+                    self.step_slab(xs, gradient, start, learning_rate * span.rate)?;
+                    start += length;
                 }
-                start += length;
             }
             Ok(())
         })
+    }
+
+    /// One step of the parameters `xs` that begin at `start`.
+    fn step_slab(
+        &self,
+        mut xs: Tensor,
+        gradient: Tensor,
+        start: i64,
+        learning_rate: f64,
+    ) -> Result<()> {
+        let length = xs.size1()?;
+        let mut moments = self
+            .moments
+            .iter()
+            .map(|moment| Ok(moment.f_narrow(0, start, length)?))
+            .collect::<Result<Vec<_>>>()?;
+        match (self.optimizer, &mut moments[..]) {
+            (Optimizer::Adam { beta1, beta2, epsilon, weight_decay }, [mean, square]) => {
+                let gradient = with_decay(gradient, &xs, weight_decay)?;
+                let rate = Rate { learning_rate, beta1, beta2, epsilon, steps: self.steps };
+                adam(&mut xs, &gradient, mean, square, rate)?;
+            }
+            (Optimizer::AdamW { beta1, beta2, epsilon, weight_decay }, [mean, square]) => {
+                if weight_decay != 0.0 {
+                    let _ = xs.f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
+                }
+                let rate = Rate { learning_rate, beta1, beta2, epsilon, steps: self.steps };
+                adam(&mut xs, &gradient, mean, square, rate)?;
+            }
+            (Optimizer::Sgd { momentum, nesterov, weight_decay }, velocity) => {
+                let gradient = with_decay(gradient, &xs, weight_decay)?;
+                let update = match velocity {
+                    [velocity] => {
+                        let _ = velocity.f_mul_scalar_(momentum)?;
+                        let _ = velocity.f_add_(&gradient)?;
+                        if nesterov {
+                            gradient.f_add(&velocity.f_mul_scalar(momentum)?)?
+                        } else {
+                            velocity.shallow_clone()
+                        }
+                    }
+                    _ => gradient,
+                };
+                let _ = xs.f_sub_(&update.f_mul_scalar(learning_rate)?)?;
+            }
+            _ => {
+                let found = self.moments.len();
+                return Err(Error::config("optimizer.moments", found, "2 for Adam"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -213,6 +237,22 @@ mod tests {
         };
         // Slabs of the halves lie elsewhere than those of the whole.
         assert_eq!(run(0, 200_000), Tensor::cat(&[run(0, 100_000), run(100_000, 100_000)], 0));
+    }
+
+    #[test]
+    fn parts_have_rates_of_their_own_and_the_rest_stays() {
+        let options = (tch::Kind::Double, tch::Device::Cpu);
+        let spans = [
+            Span { start: 0, length: 2, rate: 0.1 },
+            Span { start: 3, length: 1, rate: 1.0 },
+        ];
+        let mut xs = Tensor::ones([4], options);
+        let mut state = OptimizerState::new(Optimizer::sgd(0.9), &xs).unwrap();
+        state.step_in(&mut xs, &Tensor::ones([4], options), 1.0, &spans).unwrap();
+        // Nesterov's first step is 1.9 times the gradient.
+        let expected = Tensor::from_slice(&[1.0 - 0.19, 1.0 - 0.19, 1.0, -0.9]);
+        assert!(xs.allclose(&expected, 0.0, 1e-12, false), "{xs:?}");
+        assert_eq!(state.moments[0].double_value(&[2]), 0.0);
     }
 
     #[test]
