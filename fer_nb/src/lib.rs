@@ -41,16 +41,16 @@ pub mod prelude {
     pub use crate::evaluate::{
         ClassificationReport, ConfusionMatrix, Evaluation, evaluate, original,
     };
-    pub use crate::model::{Network, SeedCnn, Summary, to_float};
+    pub use crate::model::{Architecture, Network, SeedCnn, SeedCnnConfig, Summary, to_float};
     pub use crate::notebook::{LiveCurves, ShowFrame, Table, gallery};
     pub use crate::plot::{Figure, augmentation_preview, predictions};
     pub use crate::project::{Environment, Precision, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{
-        BackupAndRestore, BatchEnd, Callback, CsvLogger, EarlyStopping, EpochEnd, EpochRecord,
-        History, ModelCheckpoint, Monitor, Optimizer, RangeTestConfig, ReduceLrOnPlateau,
-        RunConfig, RunFolder, Schedule, TensorBoard, TerminateOnNan, TrainBegin, TrainConfig,
-        Trainer,
+        BackupAndRestore, BatchEnd, Callback, ClassWeights, CsvLogger, Distillation, EarlyStopping,
+        EpochEnd, EpochRecord, History, LossConfig, Mixing, ModelCheckpoint, Monitor,
+        Optimizer, RangeTestConfig, Recipe, ReduceLrOnPlateau, RunConfig, RunFolder, Sampling,
+        Schedule, TensorBoard, TerminateOnNan, TrainBegin, TrainConfig, Trainer,
     };
     pub use polars::prelude::DataFrame;
     pub use tch::{Device, Kind, Tensor};

@@ -3,13 +3,15 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
+use super::SIDE;
+use super::rectangle::{Rectangle, mask};
 use crate::error::{Error, Result};
 
 /// Ranges of random changes, with the meanings of Keras' `ImageDataGenerator`; pixels that come
-/// from outside of the image take the nearest edge's value. The default is what the original
-/// project used.
+/// from outside of the image take the nearest edge's value. Light changes after the geometry, and
+/// what is erased is erased last. The default is what the original project used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
@@ -23,6 +25,18 @@ pub struct Augmentation {
     pub zoom: f64,
     /// Whether every second image, at random, is mirrored left to right.
     pub horizontal_flip: bool,
+    /// Brightness: pixels are multiplied by a factor uniform on 1 ± this; at least 0 and below 1.
+    #[serde(default)]
+    pub brightness: f64,
+    /// Contrast: distances from the image's mean are multiplied by a factor uniform on 1 ± this; at
+    /// least 0 and below 1.
+    #[serde(default)]
+    pub contrast: f64,
+    /// Probability that a rectangle of 2 to 33 % of the image is filled with one random grey (Zhong
+    /// et al., "Random Erasing Data Augmentation", 2020; ranges of area and aspect ratio as in
+    /// torchvision); 0 to 1.
+    #[serde(default)]
+    pub erasing: f64,
 }
 
 impl Default for Augmentation {
@@ -33,6 +47,9 @@ impl Default for Augmentation {
             height_shift: 0.1,
             zoom: 0.1,
             horizontal_flip: true,
+            brightness: 0.0,
+            contrast: 0.0,
+            erasing: 0.0,
         }
     }
 }
@@ -46,7 +63,15 @@ impl Augmentation {
             height_shift: 0.0,
             zoom: 0.0,
             horizontal_flip: false,
+            brightness: 0.0,
+            contrast: 0.0,
+            erasing: 0.0,
         }
+    }
+
+    /// Mirrors every second image and changes nothing else.
+    pub fn flip_only() -> Self {
+        Self { horizontal_flip: true, ..Self::none() }
     }
 
     /// Names the first value outside its range.
@@ -63,13 +88,29 @@ impl Augmentation {
         within("rotation", self.rotation, 180.0, true)?;
         within("width_shift", self.width_shift, 1.0, true)?;
         within("height_shift", self.height_shift, 1.0, true)?;
-        within("zoom", self.zoom, 1.0, false)
+        within("zoom", self.zoom, 1.0, false)?;
+        within("brightness", self.brightness, 1.0, false)?;
+        within("contrast", self.contrast, 1.0, false)?;
+        within("erasing", self.erasing, 1.0, true)
     }
 
-    /// A random view of each image: f32 [N, 1, H, H] in, the same out, values within the input's
-    /// range. Which changes an image gets depends on `seed` and on its place alone.
+    /// A random view of each image: f32 [N, 1, 48, 48] on 0 to 1 in, the same out. Which changes an image gets depends on `seed` and on its place alone.
     pub fn apply(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
-        if *self == Self::none() {
+        let mut images = self.geometry(images, seed)?;
+        // Generators of their own, so that one change does not move what the others draw.
+        if self.brightness != 0.0 || self.contrast != 0.0 {
+            images = self.light(&images, &mut StdRng::seed_from_u64(seed ^ LIGHT))?;
+        }
+        if self.erasing != 0.0 {
+            images = self.erase(&images, &mut StdRng::seed_from_u64(seed ^ ERASING))?;
+        }
+        Ok(images)
+    }
+
+    /// Rotated, shifted, zoomed and mirrored.
+    fn geometry(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
+        let Self { rotation, width_shift, height_shift, zoom, horizontal_flip, .. } = *self;
+        if [rotation, width_shift, height_shift, zoom] == [0.0; 4] && !horizontal_flip {
             return Ok(images.shallow_clone());
         }
         let (count, channels, height, width) = images.size4()?;
@@ -81,6 +122,36 @@ impl Augmentation {
         const BILINEAR: i64 = 0;
         const BORDER: i64 = 1;
         Ok(images.f_grid_sampler(&grid, BILINEAR, BORDER, false)?)
+    }
+
+    /// Brighter or darker, with more or less contrast; cut off at 0 and 1.
+    fn light(&self, images: &Tensor, rng: &mut StdRng) -> Result<Tensor> {
+        let count = images.size4()?.0;
+        let mut factors = |range: f64| -> Result<Tensor> {
+            let values: Vec<f32> = (0..count)
+                .map(|_| (1.0 + (rng.random::<f64>() * 2.0 - 1.0) * range) as f32)
+                .collect();
+            let factors = Tensor::f_from_slice(&values)?.f_view([count, 1, 1, 1])?;
+            Ok(factors.f_to_device(images.device())?)
+        };
+        let (contrast, brightness) = (factors(self.contrast)?, factors(self.brightness)?);
+        let mean = images.f_mean_dim(&[1i64, 2, 3][..], true, Kind::Float)?;
+        let spread = images.f_sub(&mean)?.f_mul_(&contrast)?;
+        Ok(mean.f_add(&spread)?.f_mul_(&brightness)?.f_clamp_(0.0, 1.0)?)
+    }
+
+    /// With a rectangle erased in a share of the images.
+    fn erase(&self, images: &Tensor, rng: &mut StdRng) -> Result<Tensor> {
+        let count = images.size4()?.0;
+        let (mut rectangles, mut greys) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let erased = rng.random::<f64>() < self.erasing;
+            rectangles.push(if erased { random_rectangle(rng) } else { Rectangle::default() });
+            greys.push(rng.random::<f32>());
+        }
+        let greys = Tensor::f_from_slice(&greys)?.f_view([count, 1, 1, 1])?;
+        let greys = greys.f_to_device(images.device())?;
+        Ok(greys.f_where_self(&mask(&rectangles, images.device())?, images)?)
     }
 
     /// For each image the 2×3 matrix that takes a place in the view to its place in the image, both
@@ -106,6 +177,26 @@ impl Augmentation {
     }
 }
 
+/// What tells the generators of light and of erasing from that of the geometry.
+const LIGHT: u64 = 0x6c69_6768_7400_0001;
+const ERASING: u64 = 0x6572_6173_6500_0002;
+
+/// A rectangle of 2 to 33 % of an image and of an aspect ratio of 0.3 to 3.3, all of it within the
+/// image.
+fn random_rectangle(rng: &mut StdRng) -> Rectangle {
+    let side = SIDE as f64;
+    loop {
+        let area = rng.random_range(0.02..0.33) * side * side;
+        let aspect = rng.random_range(0.3f64.ln()..3.3f64.ln()).exp();
+        let (width, height) = ((area * aspect).sqrt(), (area / aspect).sqrt());
+        if width < side && height < side {
+            let x = rng.random_range(width / 2.0..side - width / 2.0);
+            let y = rng.random_range(height / 2.0..side - height / 2.0);
+            return Rectangle::around((x, y), width, height);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tch::{Device, Kind};
@@ -117,8 +208,62 @@ mod tests {
         Tensor::rand([count, 1, 48, 48], (Kind::Float, Device::Cpu))
     }
 
+    use Augmentation as A;
+
     fn flip_only() -> Augmentation {
-        Augmentation { horizontal_flip: true, ..Augmentation::none() }
+        A::flip_only()
+    }
+
+    #[test]
+    fn light_keeps_to_the_scale_and_to_its_range() {
+        let images = images(200);
+        let brighter = A { brightness: 0.3, ..A::none() }.apply(&images, 5).unwrap();
+        let low = images.clamp(0.01, 0.6); // what no factor cuts off
+        let factors = A { brightness: 0.3, ..A::none() }.apply(&low, 5).unwrap() / &low;
+        let factors = factors.flatten(1, -1);
+        assert!((factors.max().double_value(&[]) - 1.3).abs() < 0.02);
+        assert!((factors.min().double_value(&[]) - 0.7).abs() < 0.02);
+        assert!(factors.std_dim(&[1i64][..], false, false).max().double_value(&[]) < 1e-4);
+        assert!(brighter.max().double_value(&[]) <= 1.0);
+        // Contrast leaves the mean where nothing is cut off.
+        let grey = images * 0.2 + 0.4;
+        let contrast = A { contrast: 0.5, ..A::none() }.apply(&grey, 5).unwrap();
+        let mean = |xs: &Tensor| xs.mean_dim(&[1i64, 2, 3][..], false, Kind::Float);
+        assert!(mean(&contrast).allclose(&mean(&grey), 0.0, 1e-5, false));
+        let spread = |xs: &Tensor| xs.flatten(1, -1).std_dim(&[1i64][..], false, false);
+        let ratio = spread(&contrast) / spread(&grey);
+        assert!((ratio.max().double_value(&[]) - 1.5).abs() < 0.02, "{ratio:?}");
+        assert!((ratio.min().double_value(&[]) - 0.5).abs() < 0.02);
+    }
+
+    #[test]
+    fn what_is_erased_is_a_rectangle_of_one_grey() {
+        let images = images(400);
+        let erased = A { erasing: 0.5, ..A::none() }.apply(&images, 5).unwrap();
+        let changed = erased.ne_tensor(&images).flatten(1, -1).sum_dim_intlist(
+            &[1i64][..],
+            false,
+            Kind::Float,
+        );
+        let share = changed.gt(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
+        assert!((share - 0.5).abs() < 0.08, "{share}");
+        assert!(changed.max().double_value(&[]) <= 0.36 * 2304.0);
+        for index in 0..20 {
+            let (one, other) = (erased.get(index), images.get(index));
+            let grey = one.masked_select(&one.ne_tensor(&other));
+            if grey.numel() > 0 {
+                assert_eq!(grey.max(), grey.min());
+            }
+        }
+    }
+
+    #[test]
+    fn one_change_does_not_move_the_others() {
+        let images = images(8);
+        let both = A { brightness: 0.2, ..A::default() }.apply(&images, 7).unwrap();
+        let geometry = A::default().apply(&images, 7).unwrap();
+        let light = A { brightness: 0.2, ..A::none() }.apply(&geometry, 7).unwrap();
+        assert_eq!(both, light);
     }
 
     #[test]

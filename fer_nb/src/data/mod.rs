@@ -11,6 +11,7 @@ mod fer2013;
 mod fixtures;
 mod folder;
 mod loaded;
+pub(crate) mod rectangle;
 pub mod sample;
 pub mod split;
 pub mod table;

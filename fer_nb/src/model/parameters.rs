@@ -10,7 +10,6 @@
 //! hold it without knowing of it.
 
 use std::collections::BTreeMap;
-use std::f32::consts::TAU;
 use std::path::Path;
 
 use rand::rngs::StdRng;
@@ -18,6 +17,7 @@ use rand::{RngExt, SeedableRng};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::error::{Error, Result};
+use crate::project::random::normal;
 
 /// How a parameter starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,11 +129,11 @@ impl ParametersBuilder {
                 Init::Zeros => values.resize(values.len() + count, 0.0),
                 Init::Ones => values.resize(values.len() + count, 1.0),
                 Init::Normal { std } => {
-                    values.extend((0..count).map(|_| std * normal(&mut rng).clamp(-2.0, 2.0)));
+                    values.extend((0..count).map(|_| std * (normal(&mut rng) as f32).clamp(-2.0, 2.0)));
                 }
                 Init::HeNormal { fan } => {
                     let std = (2.0 / fan as f32).sqrt();
-                    values.extend((0..count).map(|_| std * normal(&mut rng)));
+                    values.extend((0..count).map(|_| std * normal(&mut rng) as f32));
                 }
                 Init::GlorotUniform { fan_in, fan_out } => {
                     let limit = (6.0 / (fan_in + fan_out) as f32).sqrt();
@@ -151,12 +151,6 @@ impl ParametersBuilder {
 fn push(entries: &mut Vec<Entry>, name: String, shape: &[i64], init: Init, stays_float: bool) {
     let offset = entries.last().map_or(0, |last| last.offset + last.count());
     entries.push(Entry { name, shape: shape.to_vec(), offset, init, stays_float, rate: 1.0 });
-}
-
-/// A number from the standard normal distribution (Box and Muller, 1958).
-fn normal(rng: &mut StdRng) -> f32 {
-    let radius = (-2.0 * (1.0 - rng.random::<f32>()).ln()).sqrt();
-    radius * (TAU * rng.random::<f32>()).cos()
 }
 
 /// Each entry's view of the buffer that layers see, as a leaf of the autograd graph.

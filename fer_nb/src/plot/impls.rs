@@ -99,7 +99,16 @@ pub fn augmentation_preview(
 
 /// An augmentation in a line, without what it leaves alone.
 fn describe(augmentation: &Augmentation) -> String {
-    let Augmentation { rotation, width_shift, height_shift, zoom, horizontal_flip } = augmentation;
+    let Augmentation {
+        rotation,
+        width_shift,
+        height_shift,
+        zoom,
+        horizontal_flip,
+        brightness,
+        contrast,
+        erasing,
+    } = augmentation;
     let percent = |value: f64| (value * 1000.0).round() / 10.0;
     let mut parts = Vec::new();
     if *rotation != 0.0 {
@@ -114,6 +123,14 @@ fn describe(augmentation: &Augmentation) -> String {
     }
     if *horizontal_flip {
         parts.push("horizontal flip".into());
+    }
+    for (name, value) in [("brightness", brightness), ("contrast", contrast)] {
+        if *value != 0.0 {
+            parts.push(format!("{name} ±{} %", percent(*value)));
+        }
+    }
+    if *erasing != 0.0 {
+        parts.push(format!("a rectangle erased in {} %", percent(*erasing)));
     }
     if parts.is_empty() { "no changes".into() } else { parts.join(", ") }
 }

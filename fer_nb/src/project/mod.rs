@@ -8,6 +8,7 @@ mod lines;
 mod memory;
 mod paths;
 mod precision;
+pub(crate) mod random;
 mod settings;
 mod task;
 pub(crate) mod text;

@@ -1,13 +1,14 @@
 //! Training batches: shuffled and augmented many at a time, then handed out as views.
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor, no_grad};
 
+use super::loss::one_hot;
+use super::mixing::Mixing;
+use super::objective::Targets;
+use super::sampling::Sampling;
 use super::seeds::derive;
 use crate::data::{Augmentation, Dataset};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::to_float;
 
 /// Images that are converted and augmented at once: enough that the launches don't count, few
@@ -26,7 +27,34 @@ pub struct TrainImages {
     images: Tensor,
     /// i64 [N].
     labels: Tensor,
-    count: usize,
+    /// What teachers say of each image, softened: f32 [N, 7].
+    teachers: Option<Tensor>,
+    /// The labels once more, for the order of an epoch.
+    classes: Vec<u8>,
+}
+
+/// How an epoch's batches are made.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Images a batch; the last may have fewer.
+    pub batch_size: usize,
+    /// How often each class comes.
+    pub sampling: Sampling,
+    /// Random views of each image.
+    pub augmentation: Augmentation,
+    /// Images made of two.
+    pub mixing: Mixing,
+    /// Decides order, views and mixtures, alone.
+    pub seed: u64,
+    /// The kind of the images.
+    pub kind: Kind,
+}
+
+/// Images of one step, [B, 1, 48, 48] on 0 to 1, and what they are.
+#[derive(Debug)]
+pub struct Batch {
+    pub images: Tensor,
+    pub targets: Targets,
 }
 
 impl TrainImages {
@@ -35,41 +63,41 @@ impl TrainImages {
         Ok(Self {
             images: data.images_tensor(device)?,
             labels: data.labels_tensor(device)?,
-            count: data.len(),
+            teachers: None,
+            classes: data.iter().map(|(_, emotion)| emotion.index() as u8).collect(),
         })
+    }
+
+    /// With what teachers say of each image: probabilities f32 [N, 7].
+    pub fn with_teachers(mut self, teachers: Option<Tensor>) -> Result<Self> {
+        if let Some(teachers) = &teachers
+            && teachers.size() != [self.len() as i64, 7]
+        {
+            let expected = format!("[{}, 7]", self.len());
+            return Err(Error::config("teachers", format!("{:?}", teachers.size()), expected));
+        }
+        self.teachers = teachers;
+        Ok(self)
     }
 
     /// How many images.
     pub fn len(&self) -> usize {
-        self.count
+        self.classes.len()
     }
 
     /// How many batches an epoch has; the last may be smaller.
     pub fn batches(&self, batch_size: usize) -> usize {
-        self.count.div_ceil(batch_size.max(1))
+        self.len().div_ceil(batch_size.max(1))
     }
 
-    /// The batches of one epoch in `kind`, from the `first`-th on (from 0). Order and views are
-    /// decided by `seed` alone.
-    pub fn epoch<'a>(
-        &'a self,
-        batch_size: usize,
-        augmentation: &'a Augmentation,
-        seed: u64,
-        first: usize,
-        kind: Kind,
-    ) -> Epoch<'a> {
-        let mut order: Vec<i64> = (0..self.count as i64).collect();
-        order.shuffle(&mut StdRng::seed_from_u64(seed));
-        let batch_size = batch_size.max(1);
-        let batches = (chunk_images(self.images.device()) / batch_size).max(1);
+    /// The batches of one epoch, from the `first`-th on (from 0).
+    pub fn epoch(&self, plan: Plan, first: usize) -> Epoch<'_> {
+        let order = plan.sampling.order(&self.classes, plan.seed);
+        let batches = (chunk_images(self.images.device()) / plan.batch_size.max(1)).max(1);
         Epoch {
             source: self,
-            batch_size,
-            chunk_size: batches * batch_size,
-            augmentation,
-            seed,
-            kind,
+            chunk_size: batches * plan.batch_size.max(1),
+            plan,
             order,
             next_chunk: first / batches,
             skip: first % batches,
@@ -78,25 +106,22 @@ impl TrainImages {
     }
 }
 
-/// One pass over the training images: an iterator over (images [B, 1, 48, 48] on 0 to 1, labels i64
-/// [B]); the last batch may be smaller.
+/// One pass over the training images: an iterator over batches.
 pub struct Epoch<'a> {
     source: &'a TrainImages,
-    batch_size: usize,
+    plan: Plan,
     /// Images a chunk; a multiple of the batch size.
     chunk_size: usize,
-    augmentation: &'a Augmentation,
-    seed: u64,
-    kind: Kind,
     order: Vec<i64>,
     next_chunk: usize,
     /// Batches of the next chunk that are left out.
     skip: usize,
-    chunk: std::vec::IntoIter<(Tensor, Tensor)>,
+    chunk: std::vec::IntoIter<Batch>,
 }
 
 impl Epoch<'_> {
-    /// Converts and augments the next images and cuts them into batches; none are left at the end.
+    /// Converts, augments and mixes the next images and cuts them into batches; none are left at the
+    /// end.
     fn fill(&mut self) -> Result<()> {
         let start = (self.next_chunk * self.chunk_size).min(self.order.len());
         let end = (start + self.chunk_size).min(self.order.len());
@@ -105,24 +130,56 @@ impl Epoch<'_> {
         }
         let rows = Tensor::f_from_slice(&self.order[start..end])?
             .f_to_device(self.source.images.device())?;
-        // Each chunk has a seed of its own, so an epoch can be entered anywhere.
-        let seed = derive(self.seed, self.next_chunk);
-        let size = self.batch_size as i64;
-        self.chunk = no_grad(|| -> Result<_> {
-            let images = to_float(&self.source.images.f_index_select(0, &rows)?)?;
-            let images = self.augmentation.apply(&images, seed)?.f_to_kind(self.kind)?;
-            let labels = self.source.labels.f_index_select(0, &rows)?;
-            let pairs = images.f_split(size, 0)?.into_iter().zip(labels.f_split(size, 0)?);
-            Ok(pairs.skip(self.skip).collect::<Vec<_>>().into_iter())
-        })?;
+        let batches = no_grad(|| self.batches(&rows))?;
+        self.chunk = batches.into_iter().skip(self.skip).collect::<Vec<_>>().into_iter();
         self.skip = 0;
         self.next_chunk += 1;
         Ok(())
     }
+
+    /// The batches of the images of these indices, i64 [N].
+    fn batches(&self, rows: &Tensor) -> Result<Vec<Batch>> {
+        let Self { source, plan, .. } = self;
+        // Each chunk has a seed of its own, so an epoch can be entered anywhere.
+        let seed = derive(plan.seed, self.next_chunk);
+        let mut images = to_float(&source.images.f_index_select(0, rows)?)?;
+        images = plan.augmentation.apply(&images, seed)?;
+        let labels = source.labels.f_index_select(0, rows)?;
+        let mut classes = None;
+        let teachers = source.teachers.as_ref();
+        let mut teachers = teachers.map(|all| all.f_index_select(0, rows)).transpose()?;
+        if !plan.mixing.is_none() {
+            let mixed = plan.mixing.apply(&images, plan.batch_size, derive(seed, 0))?;
+            images = mixed.images;
+            // lerp(b, a, share) is share · a + (1 - share) · b.
+            let mix = |firsts: &Tensor| -> Result<Tensor> {
+                let seconds = firsts.f_index_select(0, &mixed.partners)?;
+                Ok(seconds.f_lerp_tensor(firsts, &mixed.shares.f_expand_as(firsts)?)?)
+            };
+            classes = Some(mix(&one_hot(&labels)?)?);
+            teachers = teachers.as_ref().map(mix).transpose()?;
+        }
+        let size = plan.batch_size.max(1) as i64;
+        let split = |whole: Option<&Tensor>| -> Result<std::vec::IntoIter<Tensor>> {
+            let parts = whole.map(|whole| whole.f_split(size, 0)).transpose()?;
+            Ok(parts.unwrap_or_default().into_iter())
+        };
+        let mut classes = split(classes.as_ref())?;
+        let mut teachers = split(teachers.as_ref())?;
+        let images = images.f_to_kind(plan.kind)?.f_split(size, 0)?;
+        Ok(images
+            .into_iter()
+            .zip(labels.f_split(size, 0)?)
+            .map(|(images, labels)| {
+                let (classes, teachers) = (classes.next(), teachers.next());
+                Batch { images, targets: Targets { labels, classes, teachers } }
+            })
+            .collect())
+    }
 }
 
 impl Iterator for Epoch<'_> {
-    type Item = Result<(Tensor, Tensor)>;
+    type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.chunk.len() == 0
@@ -140,35 +197,46 @@ mod tests {
     use super::*;
     use crate::data::{Fer2013, SampleConfig};
 
+    fn images() -> TrainImages {
+        // 700 images less 20 % for validation, all in one chunk.
+        let sample = SampleConfig { seed: 3, train: 700, test: 35 };
+        TrainImages::new(&Fer2013::sample(sample).unwrap().train, Device::Cpu).unwrap()
+    }
+
+    fn plan(batch_size: usize) -> Plan {
+        Plan {
+            batch_size,
+            sampling: Sampling::Natural,
+            augmentation: Augmentation::default(),
+            mixing: Mixing::default(),
+            seed: 9,
+            kind: Kind::Float,
+        }
+    }
+
+    fn all(images: &TrainImages, plan: Plan, first: usize) -> Vec<(Tensor, Tensor)> {
+        let batches = images.epoch(plan, first).map(|batch| batch.unwrap());
+        batches.map(|batch| (batch.images, batch.targets.labels)).collect()
+    }
+
     #[test]
     fn the_number_of_threads_changes_no_batch() {
-        let data = Fer2013::sample(SampleConfig { seed: 3, train: 700, test: 35 }).unwrap();
-        let images = TrainImages::new(&data.train, Device::Cpu).unwrap();
-        let augmentation = Augmentation::default();
-        let batches = || {
-            let epoch = images.epoch(64, &augmentation, 9, 0, Kind::Float);
-            epoch.map(|batch| batch.unwrap()).collect::<Vec<_>>()
-        };
+        let images = images();
         let threads = tch::get_num_threads();
-        tch::set_num_threads(1);
-        let one = batches();
-        tch::set_num_threads(4);
-        let four = batches();
+        let with_threads = |threads| {
+            tch::set_num_threads(threads);
+            all(&images, plan(64), 0)
+        };
+        let (one, four) = (with_threads(1), with_threads(4));
         tch::set_num_threads(threads);
         assert_eq!(one, four);
     }
 
     #[test]
     fn an_epoch_can_be_entered_anywhere() {
-        // 700 training images less 20 %, in batches of 3: all in one chunk, entered within it.
-        let sample = SampleConfig { seed: 3, train: 700, test: 35 };
-        let data = Fer2013::sample(sample).unwrap();
-        let images = TrainImages::new(&data.train, Device::Cpu).unwrap();
-        let augmentation = Augmentation::default();
-        let batches = |first| {
-            let epoch = images.epoch(3, &augmentation, 9, first, Kind::Float);
-            epoch.map(|batch| batch.unwrap()).collect::<Vec<_>>()
-        };
+        let images = images();
+        let mixing = Mixing { mixup: 0.4, cutmix: 1.0 };
+        let batches = |first| all(&images, Plan { mixing, ..plan(3) }, first);
         let (whole, rest) = (batches(0), batches(100));
         assert_eq!(whole.len(), images.batches(3));
         assert_eq!(rest.len(), whole.len() - 100);
@@ -177,5 +245,25 @@ mod tests {
         assert_eq!(batches(whole.len()).len(), 0);
         let seen: i64 = whole.iter().map(|(xs, _)| xs.size()[0]).sum();
         assert_eq!(seen as usize, images.len());
+    }
+
+    #[test]
+    fn what_is_mixed_is_labelled_and_taught_in_the_same_shares() {
+        let images = images();
+        let labels = images.labels.shallow_clone();
+        // Teachers that say the labels.
+        let images = images.with_teachers(Some(one_hot(&labels).unwrap())).unwrap();
+        let mixing = Mixing { mixup: 1.0, cutmix: 0.0 };
+        for batch in images.epoch(Plan { mixing, ..plan(64) }, 0) {
+            let targets = batch.unwrap().targets;
+            let classes = targets.classes.unwrap();
+            assert!(classes.allclose(&targets.teachers.unwrap(), 0.0, 1e-6, false));
+            let sums = classes.sum_dim_intlist(&[1i64][..], false, Kind::Float);
+            assert!(sums.allclose(&sums.ones_like(), 0.0, 1e-5, false));
+            let own = classes.gather(1, &targets.labels.unsqueeze(1), false);
+            assert!(own.min().double_value(&[]) >= 0.0 && own.max().double_value(&[]) <= 1.0001);
+        }
+        let too_few = Tensor::zeros([3, 7], (Kind::Float, Device::Cpu));
+        assert!(images.with_teachers(Some(too_few)).is_err());
     }
 }

@@ -1,8 +1,15 @@
 //! [`TrainConfig`]: the hyperparameters of a run.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::image_choice::ImageChoice;
+use super::loss::LossConfig;
+use super::mixing::Mixing;
+use super::objective::Distillation;
 use super::optim::Optimizer;
+use super::sampling::Sampling;
 use super::schedule::Schedule;
 use crate::data::Augmentation;
 use crate::error::{Error, Result};
@@ -31,15 +38,39 @@ pub struct TrainConfig {
     /// below 1. 0 keeps the weights themselves.
     pub ema: f64,
 
+    /// Radius of sharpness-aware minimisation (Foret et al., 2021), as a Euclidean norm of the
+    /// weights' change; 0 does without. It takes twice the time; 0.05 is the paper's.
+    pub sam: f64,
+    /// What the learning rate is multiplied by for parameters whose names begin with a key; 0 freezes
+    /// them. Empty: all are 1. For transfer learning, [`crate::model::Parameters::set_rates`].
+    pub rates: BTreeMap<String, f64>,
+
+    // What is made smaller
+    /// Cross-entropy, and what is changed about it.
+    pub loss: LossConfig,
+    /// Trained networks to learn from, beside the labels.
+    pub distillation: Distillation,
+
     // What computes
     /// The kind of number of forward and backward passes.
     pub precision: Precision,
 
+    // What is learnt from
+    /// Which of the training and validation images.
+    pub images: ImageChoice,
+
     // What is random
     /// Decides shuffling, augmentation and dropout: the same seed gives the same run.
     pub seed: u64,
+    /// How often an epoch sees each class.
+    pub sampling: Sampling,
     /// Random views of the training images.
     pub augmentation: Augmentation,
+    /// Training images made of two.
+    pub mixing: Mixing,
+    /// The last epochs, which see images unmixed and unchanged but for mirroring (He et al., "Data
+    /// Augmentation Revisited", 2019): 0 up to `epochs`.
+    pub clean_epochs: usize,
 }
 
 impl Default for TrainConfig {
@@ -52,9 +83,17 @@ impl Default for TrainConfig {
             schedule: Schedule::Constant,
             clip_norm: 0.0,
             ema: 0.0,
+            sam: 0.0,
+            rates: BTreeMap::new(),
+            loss: LossConfig::default(),
+            distillation: Distillation::default(),
             precision: Precision::Auto,
+            images: ImageChoice::default(),
             seed: 42,
+            sampling: Sampling::Natural,
             augmentation: Augmentation::default(),
+            mixing: Mixing::default(),
+            clean_epochs: 0,
         }
     }
 }
@@ -74,7 +113,14 @@ impl TrainConfig {
         let norm = self.clip_norm;
         check(norm.is_finite() && norm >= 0.0, "clip_norm", norm, "a number, 0 or more")?;
         check((0.0..1.0).contains(&self.ema), "ema", self.ema, "at least 0 and below 1")?;
-        self.augmentation.validate()
+        let sam = self.sam;
+        check(sam.is_finite() && sam >= 0.0, "sam", sam, "a number, 0 or more")?;
+        self.loss.validate()?;
+        self.distillation.validate()?;
+        self.augmentation.validate()?;
+        self.mixing.validate()?;
+        let expected = format!("0 to {}, the number of epochs", self.epochs);
+        check(self.clean_epochs <= self.epochs, "clean_epochs", self.clean_epochs, &expected)
     }
 
     /// [`TrainConfig::validate`], and whether `images` training images are enough for one batch.

@@ -2,11 +2,10 @@
 
 use tch::Kind;
 
-use super::batches::TrainImages;
+use super::batches::Batch;
 use super::history::STOPPED_BY_USER;
 use super::optim::{OptimizerState, clip_norm};
 use super::seeds::derive;
-use super::totals::cross_entropy;
 use super::trainer::Trainer;
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
@@ -62,6 +61,8 @@ impl Trainer {
     /// # Errors
     /// A range that is none; whatever libtorch refuses.
     pub fn range_test(&mut self, data: &Fer2013, range: RangeTestConfig) -> Result<RangeTest> {
+        let chosen = self.config.images.choose(data)?;
+        let data = chosen.as_ref().map_or(data, |(chosen, _)| chosen);
         self.config.validate_for(data.train.len())?;
         let RangeTestConfig { from, to, steps } = range;
         if !(from.is_finite() && from > 0.0) {
@@ -92,16 +93,17 @@ impl Trainer {
         const SMOOTHING: f64 = 0.9;
         const EXPLODED: f64 = 4.0;
         let interrupt = Interrupt::listen()?;
-        let images = TrainImages::new(&data.train, self.network.parameters().device())?;
-        let mut optimizer =
-            OptimizerState::new(self.config.optimizer, &self.network.parameters().flat())?;
-        let augmentation = self.config.augmentation.clone();
+        let (images, objective) = self.images_and_objective(data)?;
+        let learnt = self.network.parameters().count();
+        let flat = self.network.parameters().flat().f_narrow(0, 0, learnt)?;
+        let mut optimizer = OptimizerState::new(self.config.optimizer, &flat)?;
+        let spans = self.network.parameters().spans();
         let growth = (range.to / range.from).ln() / (range.steps - 1) as f64;
         let (mut points, mut smoothed, mut best) = (Vec::new(), 0.0, f64::INFINITY);
         let mut pass = 0;
         'passes: while points.len() < range.steps {
             let seed = derive(self.config.seed, pass);
-            for batch in images.epoch(self.config.batch_size, &augmentation, seed, 0, kind) {
+            for batch in images.epoch(self.plan(1, seed, kind), 0) {
                 let step = points.len();
                 if interrupt.requested() {
                     print_line(&format!("{STOPPED_BY_USER} after step {step} of {}", range.steps));
@@ -110,9 +112,9 @@ impl Trainer {
                 if step == range.steps {
                     break 'passes;
                 }
-                let (xs, labels) = batch?;
+                let Batch { images, targets } = batch?;
                 tch::manual_seed(derive(seed, step) as i64);
-                let loss = cross_entropy(&self.network.forward_t(&xs, true)?, &labels)?;
+                let loss = objective.loss(&self.network.forward_t(&images, true)?, &targets)?;
                 let value = loss.f_double_value(&[])?;
                 smoothed = SMOOTHING * smoothed + (1.0 - SMOOTHING) * value;
                 // Without the division the first values would be drawn towards 0.
@@ -130,7 +132,7 @@ impl Trainer {
                 }
                 self.network
                     .parameters_mut()
-                    .update(|weights| optimizer.step(weights, &gradient, learning_rate))?;
+                    .update(|weights| optimizer.step_in(weights, &gradient, learning_rate, &spans))?;
             }
             pass += 1;
         }

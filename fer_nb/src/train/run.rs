@@ -73,8 +73,8 @@ impl RunConfig {
             if self.architecture.is_none() {
                 config.architecture = None; // a run of before it was kept
             }
-            // A schedule that ends with the last epoch is another one when the last epoch moves.
-            if config.train.schedule == Schedule::Constant {
+            // What ends with the last epoch is another thing when the last epoch moves.
+            if config.train.schedule == Schedule::Constant && config.train.clean_epochs == 0 {
                 config.train.epochs = 0;
             }
             config.fer_nb.clear();

@@ -49,10 +49,3 @@ impl Totals {
         Ok((loss, self.correct.f_int64_value(&[])? as f64 / images))
     }
 }
-
-/// Mean categorical cross-entropy in nats, f32 [], of logits [B, 7] and labels i64 [B].
-pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    const NO_CLASS: i64 = -100;
-    let mean = tch::Reduction::Mean;
-    Ok(logits.f_cross_entropy_loss(labels, None::<Tensor>, mean, NO_CLASS, 0.0)?)
-}

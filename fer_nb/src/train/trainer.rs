@@ -5,16 +5,19 @@ use std::time::Instant;
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::batches::TrainImages;
+use super::batches::{Batch, Plan, TrainImages};
 use super::callbacks::{BatchEnd, Callback, EpochEnd, TerminateOnNan, TrainBegin};
 use super::config::TrainConfig;
 use super::history::{EpochRecord, History, STOPPED_BY_USER};
-use super::optim::{OptimizerState, WeightAverage, clip_norm};
+use super::loss::{LossFunction, cross_entropy};
+use super::mixing::Mixing;
+use super::objective::Objective;
+use super::optim::{OptimizerState, WeightAverage, clip_norm, sharpness_shift};
 use super::progress::Progress;
 use super::run::{RunConfig, RunFolder};
 use super::seeds::derive;
-use super::totals::{Totals, cross_entropy};
-use crate::data::Fer2013;
+use super::totals::Totals;
+use crate::data::{Augmentation, Fer2013};
 use crate::error::{Error, Result};
 use crate::model::{Network, logits_of};
 use crate::project::{Interrupt, keep_freed_memory};
@@ -64,8 +67,9 @@ impl Trainer {
         Self::of(Box::new(network), config)
     }
 
-    fn of(network: Box<dyn Network>, config: TrainConfig) -> Result<Self> {
+    fn of(mut network: Box<dyn Network>, config: TrainConfig) -> Result<Self> {
         config.validate()?;
+        network.parameters_mut().set_rates(&config.rates)?;
         let everything = network.parameters().flat();
         let learnt = everything.f_narrow(0, 0, network.parameters().count())?;
         let optimizer = OptimizerState::new(config.optimizer, &learnt)?;
@@ -139,37 +143,50 @@ impl Trainer {
     /// suffice, with the batch size to try; whatever a callback or the disk refuses. The epochs
     /// before are in [`Trainer::history`] all the same.
     pub fn fit(&mut self, data: &Fer2013) -> Result<History> {
-        self.config.validate_for(data.train.len())?;
         for callback in &self.callbacks {
             callback.validate()?;
         }
-        if data.validation.is_empty() {
+        let chosen = self.config.images.choose(data)?;
+        let (learnt, lines) = match &chosen {
+            Some((chosen, lines)) => (chosen, &lines[..]),
+            None => (data, &[][..]),
+        };
+        self.config.validate_for(learnt.train.len())?;
+        if learnt.validation.is_empty() {
             return Err(Error::config("validation images", 0, "1 or more"));
         }
         keep_freed_memory();
         let kind = self.config.precision.kind(self.network.parameters().device());
         self.hold_average(false)?;
         self.network.parameters_mut().set_kind(kind)?;
-        let result = self.fit_in(data, kind);
+        // Another choice of images is another hyperparameter, not other data.
+        let run = RunConfig::new(&*self.network, &self.config, data);
+        let result = self.fit_in(learnt, &run, lines, kind);
         self.network.parameters_mut().set_kind(Kind::Float)?;
         self.hold_average(true)?;
         result.map_err(|error| self.explain(error))?;
         Ok(self.history.clone())
     }
 
-    fn fit_in(&mut self, data: &Fer2013, kind: Kind) -> Result<()> {
+    fn fit_in(
+        &mut self,
+        data: &Fer2013,
+        run_config: &RunConfig,
+        lines: &[String],
+        kind: Kind,
+    ) -> Result<()> {
         self.history.title = data.origin().title().into();
         self.history.stopped = None;
         let device = self.network.parameters().device();
-        let images = TrainImages::new(&data.train, device)?;
+        let (images, objective) = self.images_and_objective(data)?;
         let validation =
             (data.validation.images_tensor(device)?, data.validation.labels_tensor(device)?);
-        let run_config = RunConfig::new(&*self.network, &self.config, data);
         // Held until this function ends, however it ends.
         let _lock = self.run.as_ref().map(RunFolder::lock).transpose()?;
         let interrupt = Interrupt::listen()?;
         let mut progress = Progress::new(self.config.epochs, images.len());
-        self.begin(&run_config, &progress)?;
+        lines.iter().for_each(|line| progress.line(line));
+        self.begin(run_config, &progress)?;
         let mut stop = self.history.stopped.take();
         let mut paused = None;
         while self.history.epochs.len() < self.config.epochs && stop.is_none() && paused.is_none() {
@@ -180,7 +197,8 @@ impl Trainer {
             };
             progress.epoch(epoch, so_far.totals.images());
             let started = Instant::now();
-            self.train_epoch(&mut so_far, &images, kind, &interrupt, &mut progress, &mut stop)?;
+            let signals = (&interrupt, &mut progress, &mut stop);
+            self.train_epoch(&mut so_far, &images, &objective, kind, signals)?;
             so_far.seconds += started.elapsed().as_secs_f64();
             let batches = images.batches(self.config.batch_size);
             if so_far.batches < batches {
@@ -208,7 +226,7 @@ impl Trainer {
             self.history.epochs.push(record);
             let messages = self.end_epoch(record, &mut stop)?;
             self.hold_average(false)?;
-            self.save(&run_config, &stop)?;
+            self.save(run_config, &stop)?;
             progress.epoch_end(&record, so_far.seconds, &messages);
             if interrupt.requested() && stop.is_none() {
                 paused = Some(format!("{STOPPED_BY_USER} after epoch {epoch}"));
@@ -244,28 +262,50 @@ impl Trainer {
         self.callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(&begin))
     }
 
+    /// The training images on the device, with what teachers say of them, and the loss.
+    pub(super) fn images_and_objective(&self, data: &Fer2013) -> Result<(TrainImages, Objective)> {
+        let device = self.network.parameters().device();
+        let distillation = self.config.distillation.clone();
+        let teachers = distillation.teach(&data.train, device)?;
+        let teachers = teachers.map(|logits| distillation.soften(&logits)).transpose()?;
+        let images = TrainImages::new(&data.train, device)?.with_teachers(teachers)?;
+        let labels = LossFunction::new(self.config.loss, data.train.class_counts(), device)?;
+        Ok((images, Objective { labels, distillation }))
+    }
+
+    /// How the batches of an epoch, counted from 1, are made.
+    pub(super) fn plan(&self, epoch: usize, seed: u64, kind: Kind) -> Plan {
+        let TrainConfig { batch_size, sampling, mixing, ref augmentation, .. } = self.config;
+        let clean = epoch + self.config.clean_epochs > self.config.epochs;
+        let augmentation = match (clean, augmentation.horizontal_flip) {
+            (false, _) => augmentation.clone(),
+            (true, true) => Augmentation::flip_only(),
+            (true, false) => Augmentation::none(),
+        };
+        let mixing = if clean { Mixing::default() } else { mixing };
+        Plan { batch_size, sampling, augmentation, mixing, seed, kind }
+    }
+
     /// The epoch's batches from where it is, until they are done or training has to stop.
     fn train_epoch(
         &mut self,
         so_far: &mut EpochSoFar,
         images: &TrainImages,
+        objective: &Objective,
         kind: Kind,
-        interrupt: &Interrupt,
-        progress: &mut Progress,
-        stop: &mut Option<String>,
+        (interrupt, progress, stop): (&Interrupt, &mut Progress, &mut Option<String>),
     ) -> Result<()> {
         let epoch = so_far.epoch;
         let seed = derive(self.config.seed, epoch);
-        let size = self.config.batch_size;
-        let batches = images.batches(size);
-        let augmentation = self.config.augmentation.clone();
-        for batch in images.epoch(size, &augmentation, seed, so_far.batches, kind) {
-            let (xs, labels) = batch?;
+        let batches = images.batches(self.config.batch_size);
+        for batch in images.epoch(self.plan(epoch, seed, kind), so_far.batches) {
+            let batch = batch?;
             // Dropout draws from libtorch's generator. Seeded at each batch, it needs no state that
             // would have to be kept when an epoch is cut off.
-            tch::manual_seed(derive(seed, so_far.batches) as i64);
-            let logits = self.network.forward_t(&xs, true)?;
-            let loss = cross_entropy(&logits, &labels)?;
+            let dropout_seed = derive(seed, so_far.batches) as i64;
+            tch::manual_seed(dropout_seed);
+            let logits = self.network.forward_t(&batch.images, true)?;
+            let loss = objective.loss(&logits, &batch.targets)?;
             let mut gradient = self.network.parameters().gradient(&loss)?;
             let learning_rate = self.step_size(so_far.batches, batches);
             for callback in &mut self.callbacks {
@@ -278,7 +318,10 @@ impl Trainer {
                     stop,
                 })?;
             }
-            so_far.totals.add(&loss, &logits, &labels)?;
+            so_far.totals.add(&loss, &logits, &batch.targets.labels)?;
+            if self.config.sam > 0.0 {
+                gradient = self.gradient_uphill(&gradient, &batch, objective, dropout_seed)?;
+            }
             self.step(&mut gradient, learning_rate)?;
             so_far.batches += 1;
             if interrupt.requested() || stop.is_some() {
@@ -290,6 +333,30 @@ impl Trainer {
             }
         }
         Ok(())
+    }
+
+    /// Sharpness-aware minimisation: the gradient [P] where the loss is about highest within
+    /// `config.sam` of the weights, from the gradient [P] at the weights. Dropout drops the same.
+    fn gradient_uphill(
+        &mut self,
+        gradient: &Tensor,
+        batch: &Batch,
+        objective: &Objective,
+        dropout_seed: i64,
+    ) -> Result<Tensor> {
+        let before = self.network.parameters().snapshot()?;
+        let shift = sharpness_shift(gradient, self.config.sam)?;
+        let learnt = shift.size1()?;
+        self.network
+            .parameters_mut()
+            .update(|weights| Ok(weights.f_narrow(0, 0, learnt)?.f_add_(&shift).map(|_| ())?))?;
+        tch::manual_seed(dropout_seed);
+        let logits = self.network.forward_t(&batch.images, true)?;
+        let loss = objective.loss(&logits, &batch.targets)?;
+        let gradient = self.network.parameters().gradient(&loss)?;
+        // Weights exactly as they were, and what normalisation keeps as the first pass left it.
+        self.network.parameters_mut().restore(&before)?;
+        Ok(gradient)
     }
 
     /// One optimizer step against a gradient [P].

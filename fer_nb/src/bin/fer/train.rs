@@ -1,18 +1,17 @@
-//! `fer train`: the recipe of the original project, without a notebook.
+//! `fer train`: a recipe, the original project's or another, without a notebook.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use fer_nb::data::Fer2013;
 use fer_nb::error::{Error, Result};
-use fer_nb::model::SeedCnn;
+use fer_nb::model::Architecture;
 use fer_nb::project::{Precision, device, param, runs};
 use fer_nb::train::{
-    Checkpoint, EarlyStopping, ModelCheckpoint, Monitor, Optimizer, ReduceLrOnPlateau, RunFolder,
-    RunState, Schedule, TensorBoard, TrainConfig, Trainer,
+    Checkpoint, EpochChoice, Optimizer, Recipe, RunFolder, RunState, Schedule, TensorBoard,
 };
 
-/// Trains the seed CNN and leaves a run folder.
+/// Trains a network and leaves a run folder.
 #[derive(clap::Args)]
 pub struct Args {
     /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
@@ -23,23 +22,41 @@ pub struct Args {
     #[arg(long, default_value = "baseline")]
     run: String,
 
-    /// Passes over the training images [default: 35].
+    /// Where the hyperparameters come from: original, improved, or a TOML file; what is given beside it
+    /// counts more.
+    #[arg(long, default_value = "original", value_name = "NAME|FILE")]
+    recipe: String,
+
+    /// Change any value of the recipe by its path, such as train.loss.label_smoothing=0.1; as often
+    /// as needed.
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+
+    /// Print the recipe with all its values as TOML, and train nothing.
+    #[arg(long)]
+    print_recipe: bool,
+
+    /// Which network, with its default settings [default: the recipe's, seed_cnn].
+    #[arg(long)]
+    network: Option<Architecture>,
+
+    /// Passes over the training images [default: the recipe's, 35].
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
 
-    /// Images a step [default: 64].
+    /// Images a step [default: the recipe's, 64].
     #[arg(long, allow_negative_numbers = true)]
     batch_size: Option<usize>,
 
-    /// Step size before the schedule [default: 0.001].
+    /// Step size before the schedule [default: the recipe's, 0.001].
     #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
 
-    /// How a step follows from a gradient [default: adam].
+    /// How a step follows from a gradient [default: the recipe's, adam].
     #[arg(long, value_parser = ["adam", "adamw", "sgd"])]
     optimizer: Option<String>,
 
-    /// How the learning rate changes; plateau halves it when val_loss stays [default: plateau].
+    /// How the learning rate changes; plateau halves it when val_loss stays [default: the recipe's, plateau].
     #[arg(long, value_parser = ["plateau", "constant", "cosine", "one-cycle"])]
     schedule: Option<String>,
 
@@ -47,25 +64,26 @@ pub struct Args {
     #[arg(long)]
     precision: Option<Precision>,
 
-    /// Largest norm of a step's gradient; 0 does not clip [default: 0].
+    /// Largest norm of a step's gradient; 0 does not clip [default: the recipe's, 0].
     #[arg(long, allow_negative_numbers = true)]
     clip_norm: Option<f64>,
 
-    /// Decay of the weights' moving average; 0 keeps none [default: 0].
+    /// Decay of the weights' moving average; 0 keeps none [default: the recipe's, 0].
     #[arg(long, allow_negative_numbers = true)]
     ema: Option<f64>,
 
-    /// Decides weights, shuffling, augmentation and dropout [default: 42].
+    /// Decides weights, shuffling, augmentation and dropout [default: the recipe's, 42].
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Epochs without a better val_loss after which training ends; 0 trains all epochs [default: 8].
+    /// Epochs without a better val_loss after which training ends; 0 trains all epochs [default: the
+    /// recipe's, 8].
     #[arg(long)]
     patience: Option<usize>,
 
     /// Go on after the last finished epoch of the run, with its own hyperparameters; only --epochs
     /// may be another.
-    #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard"])]
+    #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard", "without_leaks", "recipe", "set", "network"])]
     resume: bool,
 
     /// Begin anew although the run's folder holds an unfinished run.
@@ -90,28 +108,23 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         return Err(Error::config("run", "''", "a name for the folder below runs/"));
     }
     let folder = runs(&args.run);
-    let Recipe { config, plateau, patience, tensorboard } = match args.resume {
+    let (recipe, tensorboard) = match args.resume {
         true => resumed(args, &RunFolder::at(&folder))?,
-        false => chosen(args, &RunFolder::at(&folder))?,
+        false => (chosen(args)?, args.tensorboard),
     };
-    config.validate()?;
+    if args.print_recipe {
+        crate::say(&recipe.to_toml()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    recipe.train.validate()?;
+    if !args.resume && !args.overwrite {
+        check_unfinished(&RunFolder::at(&folder))?;
+    }
     let device = device()?;
-    let mut data = Fer2013::open_or(args.data.as_deref())?;
-    if args.without_leaks {
-        data = data.without_leaks()?;
-    }
+    let data = Fer2013::open_or(args.data.as_deref())?;
     crate::say(&format!("{data}\n"))?;
-    let network = SeedCnn::new(device, config.seed)?;
-    crate::say(&format!("computing in {}\n", config.precision.report(device)))?;
-    let mut trainer = Trainer::new(network, config)?.run(&folder);
-    if plateau {
-        trainer = trainer.callback(ReduceLrOnPlateau::on(Monitor::ValLoss).factor(0.5).patience(3));
-    }
-    trainer = trainer.callback(ModelCheckpoint::best(Monitor::ValLoss, &folder));
-    if patience > 0 {
-        let stopping = EarlyStopping::on(Monitor::ValLoss).patience(patience);
-        trainer = trainer.callback(stopping.restore_best_weights());
-    }
+    crate::say(&format!("computing in {}\n", recipe.train.precision.report(device)))?;
+    let mut trainer = recipe.trainer(device, &folder)?;
     if tensorboard {
         trainer = trainer.callback(TensorBoard::new(folder.join("logs")));
     }
@@ -139,78 +152,96 @@ fn how_to_go_on(args: &Args, epochs: usize) -> String {
     if let Some(data) = &args.data {
         command += &format!(" --data {}", data.display());
     }
-    if args.without_leaks {
-        command += " --without-leaks";
-    }
     format!("{command} goes on after epoch {epochs}\n")
 }
 
-/// All that makes a run of this command.
-struct Recipe {
-    config: TrainConfig,
-    /// Whether plateaus reduce the learning rate.
-    plateau: bool,
-    /// EarlyStopping's; 0 where there is none.
-    patience: usize,
-    tensorboard: bool,
+/// Refuses to write over a run that has epochs to go.
+fn check_unfinished(run: &RunFolder) -> Result<()> {
+    if !run.checkpoint().is_file() {
+        return Ok(());
+    }
+    let RunState { epochs, stopped, run: before, .. } = Checkpoint::load(run.checkpoint())?.state;
+    if stopped.is_none() && epochs.len() < before.train.epochs {
+        let found = format!("{} of {} epochs", epochs.len(), before.train.epochs);
+        let expected = "--resume to go on with it, --overwrite to begin anew, or another --run";
+        return Err(Error::config("unfinished run", found, expected));
+    }
+    Ok(())
 }
 
-/// What the arguments, the environment and the defaults say.
-fn chosen(args: &Args, run: &RunFolder) -> Result<Recipe> {
-    if !args.overwrite && run.checkpoint().is_file() {
-        let RunState { epochs, stopped, run: before, .. } =
-            Checkpoint::load(run.checkpoint())?.state;
-        if stopped.is_none() && epochs.len() < before.train.epochs {
-            let found = format!("{} of {} epochs", epochs.len(), before.train.epochs);
-            let expected = "--resume to go on with it, --overwrite to begin anew, or another --run";
-            return Err(Error::config("unfinished run", found, expected));
+/// What the arguments, the environment and the recipe say.
+fn chosen(args: &Args) -> Result<Recipe> {
+    let mut recipe = Recipe::open(&args.recipe)?;
+    for change in &args.set {
+        let Some((path, value)) = change.split_once('=') else {
+            return Err(Error::config("set", change, "PATH=VALUE"));
+        };
+        recipe.set(path.trim(), value.trim())?;
+    }
+    if let Some(network) = &args.network {
+        recipe.network = network.clone();
+    }
+    let train = &mut recipe.train;
+    train.images.without_leaks |= args.without_leaks;
+    train.epochs = args.epochs.map_or_else(|| param("epochs", train.epochs), Ok)?;
+    train.batch_size = args.batch_size.map_or_else(|| param("batch_size", train.batch_size), Ok)?;
+    train.learning_rate =
+        args.learning_rate.map_or_else(|| param("learning_rate", train.learning_rate), Ok)?;
+    match text(&args.optimizer, "optimizer")?.as_str() {
+        "" => {}
+        "adam" => train.optimizer = Optimizer::adam(),
+        "adamw" => train.optimizer = Optimizer::adamw(0.01),
+        "sgd" => train.optimizer = Optimizer::sgd(0.9),
+        other => return Err(Error::config("optimizer", other, "adam, adamw or sgd")),
+    }
+    match text(&args.schedule, "schedule")?.as_str() {
+        "" => {}
+        "plateau" => {
+            recipe.choice.plateau = true;
+            train.schedule = Schedule::Constant;
+        }
+        schedule => {
+            recipe.choice.plateau = false;
+            train.schedule = schedule.parse().map_err(|_| {
+                Error::config("schedule", schedule, "plateau, constant, cosine or one-cycle")
+            })?;
         }
     }
-    let defaults = TrainConfig::default();
-    let schedule = text(&args.schedule, "schedule", "plateau")?;
-    let plateau = schedule.eq_ignore_ascii_case("plateau");
-    let config = TrainConfig {
-        epochs: args.epochs.map_or_else(|| param("epochs", defaults.epochs), Ok)?,
-        batch_size: args.batch_size.map_or_else(|| param("batch_size", defaults.batch_size), Ok)?,
-        learning_rate: args
-            .learning_rate
-            .map_or_else(|| param("learning_rate", defaults.learning_rate), Ok)?,
-        optimizer: match text(&args.optimizer, "optimizer", "adam")?.to_lowercase().as_str() {
-            "adam" => Optimizer::adam(),
-            "adamw" => Optimizer::adamw(0.01),
-            "sgd" => Optimizer::sgd(0.9),
-            other => return Err(Error::config("optimizer", other, "adam, adamw or sgd")),
-        },
-        schedule: match plateau {
-            true => Schedule::Constant,
-            false => schedule.parse().map_err(|_| {
-                Error::config("schedule", &schedule, "plateau, constant, cosine or one-cycle")
-            })?,
-        },
-        clip_norm: args.clip_norm.map_or_else(|| param("clip_norm", defaults.clip_norm), Ok)?,
-        ema: args.ema.map_or_else(|| param("ema", defaults.ema), Ok)?,
-        precision: args.precision.map_or_else(|| param("precision", defaults.precision), Ok)?,
-        seed: args.seed.map_or_else(|| param("seed", defaults.seed), Ok)?,
-        ..defaults
-    };
-    let patience = args.patience.unwrap_or(8);
-    Ok(Recipe { config, plateau, patience, tensorboard: args.tensorboard })
+    train.clip_norm = args.clip_norm.map_or_else(|| param("clip_norm", train.clip_norm), Ok)?;
+    train.ema = args.ema.map_or_else(|| param("ema", train.ema), Ok)?;
+    train.precision = args.precision.map_or_else(|| param("precision", train.precision), Ok)?;
+    train.seed = args.seed.map_or_else(|| param("seed", train.seed), Ok)?;
+    recipe.choice.patience = args.patience.unwrap_or(recipe.choice.patience);
+    Ok(recipe)
 }
 
-/// What the run that is resumed says.
-fn resumed(args: &Args, run: &RunFolder) -> Result<Recipe> {
+/// What the run that is resumed says, and whether it writes for TensorBoard.
+fn resumed(args: &Args, run: &RunFolder) -> Result<(Recipe, bool)> {
     let state = Checkpoint::load(run.checkpoint())?.state;
     let saved = |name: &str| state.callbacks.iter().find(|callback| callback.name == name);
-    let patience = saved("EarlyStopping")
-        .and_then(|callback| callback.values.get("patience")?.as_integer())
-        .map_or(0, |patience| patience as usize);
-    let (plateau, tensorboard) =
-        (saved("ReduceLROnPlateau").is_some(), saved("TensorBoard").is_some());
-    let mut config = state.run.train;
-    config.epochs = args.epochs.map_or_else(|| param("epochs", config.epochs), Ok)?;
-    Ok(Recipe { config, plateau, patience, tensorboard })
+    let choice = EpochChoice {
+        monitor: saved("ModelCheckpoint")
+            .and_then(|callback| callback.values.get("monitor")?.clone().try_into().ok())
+            .unwrap_or(EpochChoice::default().monitor),
+        plateau: saved("ReduceLROnPlateau").is_some(),
+        patience: saved("EarlyStopping")
+            .and_then(|callback| callback.values.get("patience")?.as_integer())
+            .map_or(0, |patience| patience as usize),
+    };
+    let tensorboard = saved("TensorBoard").is_some();
+    let mut recipe = Recipe {
+        network: state.run.architecture.unwrap_or_default(),
+        choice,
+        train: state.run.train,
+        ..Recipe::default()
+    };
+    let train = &mut recipe.train;
+    train.epochs = args.epochs.map_or_else(|| param("epochs", train.epochs), Ok)?;
+    Ok((recipe, tensorboard))
 }
 
-fn text(argument: &Option<String>, name: &str, default: &str) -> Result<String> {
-    argument.clone().map_or_else(|| param(name, default.to_string()), Ok)
+/// An argument, or what the environment says, in lower case; empty where there is neither.
+fn text(argument: &Option<String>, name: &str) -> Result<String> {
+    let text = argument.clone().map_or_else(|| param(name, String::new()), Ok)?;
+    Ok(text.to_lowercase())
 }

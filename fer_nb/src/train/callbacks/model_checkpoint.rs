@@ -71,7 +71,9 @@ impl Callback for ModelCheckpoint {
 
     fn state(&self) -> Result<CallbackState> {
         match self.keep {
-            Keep::Best { best, .. } => CallbackState::default().value("best", best),
+            Keep::Best { best, monitor } => {
+                CallbackState::default().value("best", best)?.value("monitor", Some(monitor))
+            }
             Keep::Every { .. } => Ok(CallbackState::default()),
         }
     }

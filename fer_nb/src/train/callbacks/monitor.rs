@@ -1,9 +1,12 @@
 //! Which figure of an epoch a callback watches, and what counts as better.
 
+use serde::{Deserialize, Serialize};
+
 use crate::train::history::EpochRecord;
 
 /// A figure of [`EpochRecord`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Monitor {
     /// Training loss; lower is better.
     Loss,

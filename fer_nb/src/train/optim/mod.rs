@@ -25,6 +25,17 @@ pub fn clip_norm(gradient: &mut Tensor, max_norm: f64) -> Result<()> {
     })
 }
 
+/// Where the loss is about highest within `rho` of the weights, seen from them: ρ · g / |g| of the
+/// gradient g [P], [P] (Foret et al., "Sharpness-Aware Minimization for Efficiently Improving
+/// Generalization", 2021).
+pub fn sharpness_shift(gradient: &Tensor, rho: f64) -> Result<Tensor> {
+    no_grad(|| {
+        let norm = gradient.f_norm_scalaropt_dtype(2.0, gradient.kind())?;
+        let scale = norm.f_add_scalar(1e-12)?.f_reciprocal()?.f_mul_scalar(rho)?;
+        Ok(gradient.f_mul(&scale)?)
+    })
+}
+
 /// Elements that a step works on at once. Several operations follow each other on the same numbers;
 /// on a CPU they find them in the cache when the slab is small, and a GPU launches least when it is
 /// the whole buffer.
@@ -33,5 +44,20 @@ fn slab(parameters: &Tensor) -> i64 {
     match parameters.device() {
         Device::Cpu => IN_CACHE,
         _ => i64::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uphill_is_along_the_gradient_by_rho() {
+        let gradient = Tensor::from_slice(&[3.0f64, 0.0, -4.0]);
+        let shift = sharpness_shift(&gradient, 0.5).unwrap();
+        let expected = Tensor::from_slice(&[0.3f64, 0.0, -0.4]);
+        assert!(shift.allclose(&expected, 0.0, 1e-12, false), "{shift:?}");
+        let flat = sharpness_shift(&Tensor::from_slice(&[0.0f64, 0.0]), 0.5).unwrap();
+        assert_eq!(flat, Tensor::from_slice(&[0.0f64, 0.0]));
     }
 }

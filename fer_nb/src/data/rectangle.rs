@@ -1,0 +1,74 @@
+//! Rectangles within images, one an image: what random erasing blanks and CutMix replaces.
+
+use tch::{Device, Kind, Tensor};
+
+use super::SIDE;
+use crate::error::Result;
+
+/// Columns `left` to below `right` and rows `top` to below `bottom`; empty where they are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rectangle {
+    pub left: i64,
+    pub right: i64,
+    pub top: i64,
+    pub bottom: i64,
+}
+
+impl Rectangle {
+    /// The part within the image of a rectangle of this width and height around a centre, all in
+    /// pixels.
+    pub fn around(centre: (f64, f64), width: f64, height: f64) -> Self {
+        let side = SIDE as f64;
+        let range = |centre: f64, length: f64| {
+            let low = (centre - length / 2.0).round().clamp(0.0, side) as i64;
+            let high = (centre + length / 2.0).round().clamp(0.0, side) as i64;
+            (low, high)
+        };
+        let (left, right) = range(centre.0, width);
+        let (top, bottom) = range(centre.1, height);
+        Self { left, right, top, bottom }
+    }
+
+    /// Its share of the image's pixels, 0 to 1.
+    pub fn share(&self) -> f64 {
+        ((self.right - self.left) * (self.bottom - self.top)) as f64 / (SIDE * SIDE) as f64
+    }
+}
+
+/// Where images' rectangles are: bool [N, 1, 48, 48].
+pub fn mask(rectangles: &[Rectangle], device: Device) -> Result<Tensor> {
+    let count = rectangles.len() as i64;
+    let places = Tensor::f_arange(SIDE as i64, (Kind::Int64, device))?;
+    let bound = |of: fn(&Rectangle) -> i64| -> Result<Tensor> {
+        let bounds: Vec<i64> = rectangles.iter().map(of).collect();
+        Ok(Tensor::f_from_slice(&bounds)?.f_to_device(device)?.f_view([count, 1])?)
+    };
+    type Bound = fn(&Rectangle) -> i64;
+    let inside = |low: Bound, high: Bound, shape: [i64; 4]| -> Result<Tensor> {
+        let from = places.f_ge_tensor(&bound(low)?)?;
+        let below = places.f_lt_tensor(&bound(high)?)?;
+        Ok(from.f_logical_and(&below)?.f_view(shape)?)
+    };
+    let side = SIDE as i64;
+    let columns = inside(|r| r.left, |r| r.right, [count, 1, 1, side])?;
+    let rows = inside(|r| r.top, |r| r.bottom, [count, 1, side, 1])?;
+    Ok(columns.f_logical_and(&rows)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_is_its_rectangle() {
+        let cut = Rectangle::around((1.0, 47.0), 6.0, 4.0);
+        assert_eq!(cut, Rectangle { left: 0, right: 4, top: 45, bottom: 48 });
+        assert_eq!(cut.share(), 12.0 / 2304.0);
+        let mask = mask(&[cut, Rectangle::default()], Device::Cpu).unwrap();
+        assert_eq!(mask.size(), [2, 1, 48, 48]);
+        assert_eq!(mask.get(0).sum(Kind::Int64).int64_value(&[]), 12);
+        assert_eq!(mask.int64_value(&[0, 0, 45, 3]), 1);
+        assert_eq!(mask.int64_value(&[0, 0, 44, 3]) + mask.int64_value(&[0, 0, 45, 4]), 0);
+        assert_eq!(mask.get(1).sum(Kind::Int64).int64_value(&[]), 0);
+    }
+}

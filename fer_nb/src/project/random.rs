@@ -1,0 +1,67 @@
+//! Distributions that more than one stage draws from.
+
+use std::f64::consts::TAU;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+/// A number from the standard normal distribution (Box and Muller, "A Note on the Generation of Random
+/// Normal Deviates", 1958).
+pub fn normal(rng: &mut StdRng) -> f64 {
+    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+    radius * (TAU * rng.random::<f64>()).cos()
+}
+
+/// A number on 0 to 1 from the Beta distribution with both parameters `alpha`, which is above 0.
+pub fn beta(rng: &mut StdRng, alpha: f64) -> f64 {
+    let (one, other) = (gamma(rng, alpha), gamma(rng, alpha));
+    // Both can be 0 after rounding where alpha is tiny; the distribution is then 0 or 1.
+    if one + other > 0.0 { one / (one + other) } else { f64::from(rng.random::<bool>()) }
+}
+
+/// A number from the Gamma distribution of scale 1 (Marsaglia and Tsang, "A Simple Method for
+/// Generating Gamma Variables", 2000).
+fn gamma(rng: &mut StdRng, shape: f64) -> f64 {
+    if shape < 1.0 {
+        let power = (1.0 - rng.random::<f64>()).powf(1.0 / shape);
+        return gamma(rng, shape + 1.0) * power;
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = normal(rng);
+        let v = (1.0 + c * x).powi(3);
+        let u = 1.0 - rng.random::<f64>();
+        if v > 0.0 && u.ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+            return d * v;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn moments(mut draw: impl FnMut() -> f64) -> (f64, f64) {
+        let values: Vec<f64> = (0..40_000).map(|_| draw()).collect();
+        let mean = values.iter().sum::<f64>() / 40_000.0;
+        (mean, values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 40_000.0)
+    }
+
+    #[test]
+    fn moments_are_those_of_the_textbook() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let (mean, variance) = moments(|| normal(&mut rng));
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
+        for alpha in [0.2, 1.0, 4.0] {
+            let (mean, variance) = moments(|| beta(&mut rng, alpha));
+            let expected = 1.0 / (4.0 * (2.0 * alpha + 1.0));
+            assert!((mean - 0.5).abs() < 0.01, "{alpha}: {mean}");
+            assert!((variance / expected - 1.0).abs() < 0.05, "{alpha}: {variance}");
+        }
+        let (mean, _) = moments(|| beta(&mut rng, 1e-6));
+        assert!((mean - 0.5).abs() < 0.02);
+    }
+}

@@ -1,0 +1,179 @@
+//! [`Mixing`]: training images made of two.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use crate::data::SIDE;
+use crate::data::rectangle::{Rectangle, mask};
+use crate::error::{Error, Result};
+use crate::project::random::beta;
+
+/// Mixes each image of a batch with another one of it. With both, every second image, at random, is
+/// mixed by the one and the rest by the other. The default mixes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mixing {
+    /// Both parameters of the Beta distribution of the first image's share in a weighted mean of the
+    /// two; 0 does without (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018).
+    pub mixup: f64,
+    /// The same of its share of the pixels, where a rectangle comes from the second (Yun et al.,
+    /// "CutMix", 2019).
+    pub cutmix: f64,
+}
+
+/// What an image is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Mix {
+    /// Share of the first image, 0 to 1.
+    share: f64,
+    /// Where the second image is, if it is not everywhere.
+    rectangle: Option<Rectangle>,
+}
+
+/// Images that were mixed, and what they are made of.
+#[derive(Debug)]
+pub struct Mixed {
+    /// f32 [N, 1, 48, 48] on 0 to 1.
+    pub images: Tensor,
+    /// Index of each image's second, i64 [N].
+    pub partners: Tensor,
+    /// Share of each image's first, f32 [N, 1] on 0 to 1.
+    pub shares: Tensor,
+}
+
+impl Mixing {
+    /// Whether images stay as they are.
+    pub fn is_none(&self) -> bool {
+        self.mixup == 0.0 && self.cutmix == 0.0
+    }
+
+    /// Names the first value outside its range.
+    pub fn validate(&self) -> Result<()> {
+        for (field, value) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
+            if !value.is_finite() || value < 0.0 {
+                return Err(Error::config(format!("mixing.{field}"), value, "a number, 0 or more"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Mixes images f32 [N, 1, 48, 48] that lie in batches of `batch_size`; the first is mixed with
+    /// its batch's last, the second with the last but one. `seed` alone decides.
+    pub fn apply(&self, images: &Tensor, batch_size: usize, seed: u64) -> Result<Mixed> {
+        let count = images.size4()?.0;
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mixes: Vec<Mix> = (0..count).map(|_| self.draw(&mut rng)).collect();
+        let device = images.device();
+        let partners = Tensor::f_from_slice(&partners(count, batch_size))?.f_to_device(device)?;
+        let shares: Vec<f32> = mixes.iter().map(|mix| mix.share as f32).collect();
+        let shares = Tensor::f_from_slice(&shares)?.f_view([count, 1])?.f_to_device(device)?;
+        let seconds = images.f_index_select(0, &partners)?;
+        // The second image's share of each pixel: one number an image, or 0 and 1 within it.
+        let cut: Vec<Rectangle> =
+            mixes.iter().map(|mix| mix.rectangle.unwrap_or_default()).collect();
+        let even: Vec<f32> = mixes
+            .iter()
+            .map(|mix| if mix.rectangle.is_some() { 0.0 } else { 1.0 - mix.share as f32 })
+            .collect();
+        let mut weight = Tensor::f_from_slice(&even)?.f_view([count, 1, 1, 1])?.f_to_device(device)?;
+        if self.cutmix != 0.0 {
+            weight = weight.f_maximum(&mask(&cut, device)?.f_to_kind(images.kind())?)?;
+        }
+        let images = images.f_lerp_tensor(&seconds, &weight)?;
+        Ok(Mixed { images, partners, shares })
+    }
+
+    fn draw(&self, rng: &mut StdRng) -> Mix {
+        let cuts = match (self.mixup > 0.0, self.cutmix > 0.0) {
+            (true, true) => rng.random::<bool>(),
+            (_, cutmix) => cutmix,
+        };
+        if !cuts {
+            return Mix { share: beta(rng, self.mixup.max(f64::MIN_POSITIVE)), rectangle: None };
+        }
+        let side = SIDE as f64;
+        let length = side * (1.0 - beta(rng, self.cutmix)).sqrt();
+        let centre = (rng.random_range(0.0..side), rng.random_range(0.0..side));
+        let rectangle = Rectangle::around(centre, length, length);
+        Mix { share: 1.0 - rectangle.share(), rectangle: Some(rectangle) }
+    }
+}
+
+/// For each of `count` images in batches, the one that lies as far from its batch's other end.
+fn partners(count: i64, batch_size: usize) -> Vec<i64> {
+    let size = (batch_size as i64).max(1);
+    let partner = |index: i64| {
+        let start = index / size * size;
+        let end = (start + size).min(count);
+        start + end - 1 - index
+    };
+    (0..count).map(partner).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    fn images(count: i64) -> Tensor {
+        // Image i is i all over.
+        let values = Tensor::arange(count, (Kind::Float, Device::Cpu)).view([count, 1, 1, 1]);
+        values.expand([count, 1, 48, 48], false).contiguous()
+    }
+
+    fn floats(tensor: Tensor) -> Vec<f32> {
+        Vec::try_from(tensor.flatten(0, -1)).unwrap()
+    }
+
+    #[test]
+    fn partners_stay_within_the_batch() {
+        assert_eq!(partners(8, 3), [2, 1, 0, 5, 4, 3, 7, 6]);
+        assert_eq!(partners(2, 64), [1, 0]);
+    }
+
+    #[test]
+    fn mixup_is_the_weighted_mean() {
+        let mixed = Mixing { mixup: 1.0, cutmix: 0.0 }.apply(&images(10), 4, 1).unwrap();
+        let partners: Vec<i64> = Vec::try_from(&mixed.partners).unwrap();
+        let shares = floats(mixed.shares);
+        let means = floats(mixed.images.mean_dim(&[1i64, 2, 3][..], false, Kind::Float));
+        let spread = mixed.images.flatten(1, -1).std_dim(&[1i64][..], false, false);
+        assert!(spread.max().double_value(&[]) < 1e-5);
+        for (index, mean) in means.into_iter().enumerate() {
+            let expected =
+                shares[index] * index as f32 + (1.0 - shares[index]) * partners[index] as f32;
+            assert!((mean - expected).abs() < 1e-4, "{index}: {mean} {expected}");
+        }
+    }
+
+    #[test]
+    fn cutmix_takes_pixels_from_one_or_the_other() {
+        let mixed = Mixing { mixup: 0.0, cutmix: 1.0 }.apply(&images(64), 64, 2).unwrap();
+        let shares = floats(mixed.shares);
+        for index in 0..64 {
+            let values = floats(mixed.images.get(index));
+            let first = values.iter().filter(|value| **value == index as f32).count();
+            let second = values.iter().filter(|value| **value == (63 - index) as f32).count();
+            assert_eq!(first + second, 2304, "{index}");
+            assert!((first as f32 / 2304.0 - shares[index as usize]).abs() < 1e-5);
+        }
+        let mean = shares.iter().sum::<f32>() / 64.0;
+        // Beta(1, 1) has mean 0.5; what is cut off at the edges stays the first image's.
+        assert!((0.5..0.85).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn both_take_turns_and_the_seed_decides() {
+        let both = Mixing { mixup: 0.2, cutmix: 1.0 };
+        let mixed = |seed| both.apply(&images(64), 64, seed).unwrap().images;
+        assert_eq!(mixed(1), mixed(1));
+        assert_ne!(mixed(1), mixed(2));
+        let mut rng = StdRng::seed_from_u64(1);
+        let cut = (0..1000).filter(|_| both.draw(&mut rng).rectangle.is_some()).count();
+        assert!((400..600).contains(&cut), "{cut}");
+        assert!(Mixing { mixup: -1.0, cutmix: 0.0 }.validate().is_err());
+    }
+}

@@ -1,0 +1,205 @@
+//! [`Recipe`]: a whole training as one TOML file.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use super::callbacks::{EarlyStopping, ModelCheckpoint, Monitor, ReduceLrOnPlateau};
+use super::config::TrainConfig;
+use super::trainer::Trainer;
+use crate::error::{Error, Result};
+use crate::model::Architecture;
+
+/// The crate's own, name and text.
+const RECIPES: [(&str, &str); 2] = [
+    ("original", include_str!("recipes/original.toml")),
+    ("improved", include_str!("recipes/improved.toml")),
+];
+
+/// A training from data to weights: network, hyperparameters, and how the epoch is chosen.
+/// The default is the original project's.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recipe {
+    /// What it is for, and where its parts come from.
+    pub about: String,
+    /// What is trained.
+    pub network: Architecture,
+    /// Which epoch's weights are kept, and what ends the training.
+    pub choice: EpochChoice,
+    /// The hyperparameters.
+    pub train: TrainConfig,
+}
+
+/// Which epoch's weights are kept, on validation images. The default is the original's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EpochChoice {
+    /// What the best epoch is best in, and what plateaus and early stopping watch.
+    pub monitor: Monitor,
+    /// Whether three epochs without improvement halve the learning rate.
+    pub plateau: bool,
+    /// Epochs without improvement after which training ends; 0 trains all.
+    pub patience: usize,
+}
+
+impl Default for EpochChoice {
+    fn default() -> Self {
+        Self { monitor: Monitor::ValLoss, plateau: true, patience: 8 }
+    }
+}
+
+impl Recipe {
+    /// The names of the crate's own recipes.
+    pub fn names() -> Vec<&'static str> {
+        RECIPES.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// One of the crate's own by name, or a TOML file by its path.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it is neither, with the names; [`Error::Data`] where the file has an
+    /// unknown key or a wrong kind of value.
+    pub fn open(name_or_path: &str) -> Result<Self> {
+        if let Some((name, text)) = RECIPES.iter().find(|(name, _)| *name == name_or_path) {
+            return read(text, Path::new(name));
+        }
+        let path = Path::new(name_or_path);
+        if !path.is_file() {
+            let expected = format!("{}, or a TOML file", Self::names().join(", "));
+            return Err(Error::config("recipe", name_or_path, expected));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
+        read(&text, path)
+    }
+
+    /// Changes one value by its path in the TOML file: `train.loss.label_smoothing` to `0.1`. A text
+    /// that is no TOML value is taken as a string.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the path leads nowhere or the value is of a wrong kind.
+    pub fn set(&mut self, path: &str, value: &str) -> Result<()> {
+        let wrong = |expected: String| Error::config(path, value, expected);
+        let mut table = toml::Table::try_from(&*self)
+            .map_err(|error| wrong(format!("a recipe that TOML can hold: {error}")))?;
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"))
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| toml::Value::String(value.to_string()));
+        let mut place = &mut table;
+        let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
+        for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
+            let keys = place.keys().cloned().collect::<Vec<_>>().join(", ");
+            place = match place.get_mut(parent) {
+                Some(toml::Value::Table(inner)) => inner,
+                _ => return Err(wrong(format!("'{parent}' to be one of {keys}"))),
+            };
+        }
+        // 1 is a number as good as 1.0.
+        let parsed = match (place.get(key), parsed) {
+            (Some(toml::Value::Float(_)), toml::Value::Integer(whole)) => {
+                toml::Value::Float(whole as f64)
+            }
+            (_, parsed) => parsed,
+        };
+        place.insert(key.to_string(), parsed);
+        let changed: Self =
+            table.try_into().map_err(|error: toml::de::Error| wrong(error.message().into()))?;
+        *self = changed;
+        Ok(())
+    }
+
+    /// The recipe as the text of a file, every value written out.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self)
+            .map_err(|error| Error::config("recipe", error, "values that TOML can hold"))
+    }
+
+    /// A trainer with the recipe's network, hyperparameters and callbacks, which leaves its run in
+    /// this folder.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a value is out of range.
+    pub fn trainer(&self, device: Device, folder: impl AsRef<Path>) -> Result<Trainer> {
+        self.train.validate()?;
+        let folder = folder.as_ref();
+        let network = self.network.build(device, self.train.seed)?;
+        let mut trainer = Trainer::new(network, self.train.clone())?.run(folder);
+        let EpochChoice { monitor, plateau, patience } = self.choice;
+        if plateau {
+            trainer = trainer.callback(ReduceLrOnPlateau::on(monitor).factor(0.5).patience(3));
+        }
+        trainer = trainer.callback(ModelCheckpoint::best(monitor, folder));
+        if patience > 0 {
+            let stopping = EarlyStopping::on(monitor).patience(patience);
+            trainer = trainer.callback(stopping.restore_best_weights());
+        }
+        Ok(trainer)
+    }
+}
+
+fn read(text: &str, path: &Path) -> Result<Recipe> {
+    toml::from_str(text).map_err(|error| {
+        let hint = "`fer train --print-recipe` writes a whole recipe to start from.";
+        Error::data(path, "", format!("not a recipe: {}", error.message()), hint)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SeedCnnConfig;
+
+    #[test]
+    fn the_crates_recipes_can_be_read_and_say_where_they_come_from() {
+        for name in Recipe::names() {
+            let recipe = Recipe::open(name).unwrap();
+            recipe.train.validate().unwrap();
+            assert!(recipe.about.len() > 40, "{name}: {}", recipe.about);
+        }
+        let original = Recipe::open("original").unwrap();
+        assert_eq!(original, Recipe { about: original.about.clone(), ..Recipe::default() });
+        let message = Recipe::open("secret").unwrap_err().to_string();
+        assert!(message.starts_with("recipe = secret: expected original, "), "{message}");
+    }
+
+    #[test]
+    fn every_value_can_be_set_by_its_path() {
+        let mut recipe = Recipe::default();
+        recipe.set("train.loss.label_smoothing", "0.1").unwrap();
+        recipe.set("train.learning_rate", "1").unwrap();
+        recipe.set("network.block_dropout", "0.1").unwrap();
+        recipe.set("choice.monitor", "val_accuracy").unwrap();
+        recipe.set("train.schedule", "{ name = \"cosine\", warmup_epochs = 2.0, floor = 0.0 }").unwrap();
+        assert_eq!(recipe.train.loss.label_smoothing, 0.1);
+        assert_eq!(recipe.train.learning_rate, 1.0);
+        let config = SeedCnnConfig { block_dropout: 0.1, ..SeedCnnConfig::default() };
+        assert_eq!(recipe.network, Architecture::SeedCnn(config));
+        assert_eq!(recipe.choice.monitor, Monitor::ValAccuracy);
+        let before = recipe.clone();
+        for (path, value, part) in [
+            ("train.los.gamma", "1", "'los' to be one of "),
+            ("train.epoch", "1", "unknown field `epoch`"),
+            ("train.epochs", "many", "invalid type: string"),
+            ("choice.monitor", "f1", "unknown variant"),
+        ] {
+            let message = recipe.set(path, value).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(recipe, before);
+    }
+
+    #[test]
+    fn a_file_is_a_recipe_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        let mut recipe = Recipe::default();
+        recipe.set("train.rates", "{ conv1 = 0.0 }").unwrap();
+        std::fs::write(&path, toml::to_string_pretty(&recipe).unwrap()).unwrap();
+        assert_eq!(Recipe::open(path.to_str().unwrap()).unwrap(), recipe);
+        std::fs::write(&path, "[train]\nepoch = 3\n").unwrap();
+        let message = Recipe::open(path.to_str().unwrap()).unwrap_err().to_string();
+        assert!(message.contains("mine.toml") && message.contains("unknown field"), "{message}");
+    }
+}
