@@ -162,6 +162,10 @@ impl Callback for Kill {
         true
     }
 
+    fn on_epoch_end(&mut self, _: &mut EpochEnd<'_>) -> Result<()> {
+        Ok(())
+    }
+
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
         match batch.epoch > self.after {
             true => Err(Error::config("epoch", batch.epoch, "to be killed before")),
@@ -215,6 +219,10 @@ struct Count(std::sync::Arc<Mutex<usize>>);
 impl Callback for Count {
     fn name(&self) -> &'static str {
         "Count"
+    }
+
+    fn on_epoch_end(&mut self, _: &mut EpochEnd<'_>) -> Result<()> {
+        Ok(())
     }
 
     fn on_batch_end(&mut self, _: &mut BatchEnd<'_>) -> Result<()> {

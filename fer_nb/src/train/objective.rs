@@ -147,7 +147,7 @@ mod tests {
         let data = crate::data::Fer2013::sample(crate::data::SampleConfig {
             seed: 1,
             train: 35,
-            test: 7,
+            test: 35,
         });
         let message = distillation.teach(&data.unwrap().train, Device::Cpu).unwrap_err();
         assert!(message.to_string().contains("teacher"), "{message}");

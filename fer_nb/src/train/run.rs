@@ -293,7 +293,7 @@ mod tests {
 
         for message in [
             run.history().unwrap_err().to_string(),
-            run.network(Device::Cpu).unwrap_err().to_string(),
+            run.network(Device::Cpu).err().unwrap().to_string(),
         ] {
             assert!(message.contains("notebook 04_training, or `fer train`"), "{message}");
         }
@@ -303,7 +303,7 @@ mod tests {
         run.save_config(&config).unwrap();
         assert!(run.check_data(&sample(1)).unwrap().contains("this very data: made-up sample"));
         assert!(run.check_data(&sample(2)).unwrap().starts_with("Mind: "));
-        let message = run.network(Device::Cpu).unwrap_err().to_string();
+        let message = run.network(Device::Cpu).err().unwrap().to_string();
         assert!(
             message.starts_with("The weights file of the run's best epoch is missing at "),
             "{message}"
