@@ -41,7 +41,10 @@ pub mod prelude {
     pub use crate::evaluate::{
         ClassificationReport, ConfusionMatrix, Evaluation, evaluate, original,
     };
-    pub use crate::model::{Architecture, Network, SeedCnn, SeedCnnConfig, Summary, to_float};
+    pub use crate::model::{
+        Architecture, Network, ResNet, ResNetConfig, SeedCnn, SeedCnnConfig, Summary, Vgg, VggConfig,
+        Vit, VitConfig, to_float,
+    };
     pub use crate::notebook::{LiveCurves, ShowFrame, Table, gallery};
     pub use crate::plot::{Figure, augmentation_preview, predictions};
     pub use crate::project::{Environment, Precision, device, figures, param, runs};

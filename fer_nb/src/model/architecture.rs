@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use super::network::Network;
+use super::resnet::{ResNet, ResNetConfig};
 use super::seed_cnn::{SeedCnn, SeedCnnConfig};
+use super::vgg::{Vgg, VggConfig};
+use super::vit::{Vit, VitConfig};
 use crate::error::{Error, Result};
 
 /// A network that can be built: its name and its settings.
@@ -16,16 +19,25 @@ use crate::error::{Error, Result};
 pub enum Architecture {
     /// [`SeedCnn`]
     SeedCnn(SeedCnnConfig),
+    /// [`Vgg`]
+    Vgg(VggConfig),
+    /// [`ResNet`]
+    Resnet(ResNetConfig),
+    /// [`Vit`]
+    Vit(VitConfig),
 }
 
 impl Architecture {
     /// Every architecture's name.
-    pub const NAMES: [&str; 1] = ["seed_cnn"];
+    pub const NAMES: [&str; 4] = ["seed_cnn", "vgg", "resnet", "vit"];
 
     /// The name: "seed_cnn".
     pub const fn name(&self) -> &'static str {
         match self {
             Architecture::SeedCnn(_) => "seed_cnn",
+            Architecture::Vgg(_) => "vgg",
+            Architecture::Resnet(_) => "resnet",
+            Architecture::Vit(_) => "vit",
         }
     }
 
@@ -38,6 +50,9 @@ impl Architecture {
             Architecture::SeedCnn(config) => {
                 Box::new(SeedCnn::with_config(device, seed, config.clone())?)
             }
+            Architecture::Vgg(config) => Box::new(Vgg::new(device, seed, config.clone())?),
+            Architecture::Resnet(config) => Box::new(ResNet::new(device, seed, config.clone())?),
+            Architecture::Vit(config) => Box::new(Vit::new(device, seed, config.clone())?),
         })
     }
 }
@@ -56,6 +71,9 @@ impl FromStr for Architecture {
     fn from_str(text: &str) -> Result<Self> {
         match text.to_lowercase().replace('-', "_").as_str() {
             "seed_cnn" => Ok(Architecture::default()),
+            "vgg" => Ok(Architecture::Vgg(VggConfig::default())),
+            "resnet" => Ok(Architecture::Resnet(ResNetConfig::default())),
+            "vit" => Ok(Architecture::Vit(VitConfig::default())),
             _ => Err(Error::config("network", text, Self::NAMES.join(", "))),
         }
     }
@@ -69,6 +87,8 @@ impl fmt::Display for Architecture {
 
 #[cfg(test)]
 mod tests {
+    use tch::{Kind, Tensor};
+
     use super::*;
 
     #[test]
@@ -86,5 +106,75 @@ mod tests {
         let message = "alexnet".parse::<Architecture>().unwrap_err().to_string();
         assert!(message.starts_with("network = alexnet: expected seed_cnn"), "{message}");
         assert!(toml::from_str::<Architecture>("name = \"seed_cnn\"\ndropout = 1").is_err());
+    }
+
+    /// Each architecture, small enough for a test.
+    fn small() -> [Architecture; 4] {
+        let text = [
+            "name = \"seed_cnn\"",
+            "name = \"vgg\"\nchannels = [4, 8]\nconvolutions = [1, 2]\nhidden = 16",
+            "name = \"resnet\"\nchannels = [4, 8]\nblocks = [1, 2]\nreduction = 4",
+            "name = \"vit\"\nwidth = 16\ndepth = 2\nheads = 2",
+        ];
+        text.map(|text| toml::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn features_and_head_are_the_forward_pass() {
+        tch::manual_seed(1);
+        let images = Tensor::rand([3, 1, 48, 48], (Kind::Float, Device::Cpu));
+        for architecture in small() {
+            let network = architecture.build(Device::Cpu, 2).unwrap();
+            // So that running statistics are not what they began as.
+            network.forward_t(&images, true).unwrap();
+            let logits = network.forward_t(&images, false).unwrap();
+            assert_eq!(logits.size(), [3, 7]);
+            let features = network.features(&images).unwrap();
+            assert_eq!((features.size().len(), features.size()[0]), (4, 3));
+            assert_eq!(network.head(&features).unwrap(), logits, "{architecture}");
+            assert_ne!(network.forward_t(&images, true).unwrap(), logits, "{architecture}");
+            let summary = network.summary();
+            assert_eq!(summary.trainable(), network.parameters().count(), "{architecture}");
+            assert_eq!(summary.total(), network.parameters().flat().size()[0]);
+            assert!(summary.flops() > 10_000 && summary.layers.iter().all(|l| !l.layer.is_empty()));
+        }
+    }
+
+    #[test]
+    fn every_network_computes_in_bfloat16() {
+        tch::manual_seed(1);
+        let images = Tensor::rand([4, 1, 48, 48], (Kind::Float, Device::Cpu));
+        for architecture in small() {
+            let mut network = architecture.build(Device::Cpu, 2).unwrap();
+            network.parameters_mut().set_kind(Kind::BFloat16).unwrap();
+            let logits = network.forward_t(&images, true).unwrap();
+            assert_eq!(logits.kind(), Kind::Float);
+            let loss = logits.f_cross_entropy_loss(
+                &Tensor::from_slice(&[0i64, 1, 2, 3]),
+                None::<Tensor>,
+                tch::Reduction::Mean,
+                -100,
+                0.0,
+            );
+            let gradient = network.parameters().gradient(&loss.unwrap()).unwrap();
+            assert_eq!(gradient.kind(), Kind::Float);
+            let norm = gradient.norm().double_value(&[]);
+            assert!(norm.is_finite() && norm > 0.0, "{architecture}: {norm}");
+        }
+    }
+
+    #[test]
+    fn a_frozen_normalisation_keeps_its_statistics() {
+        let images = Tensor::rand([4, 1, 48, 48], (Kind::Float, Device::Cpu));
+        for architecture in &small()[1..3] {
+            let mut network = architecture.build(Device::Cpu, 2).unwrap();
+            let before = network.parameters().snapshot().unwrap();
+            network.parameters_mut().freeze("").unwrap();
+            network.forward_t(&images, true).unwrap();
+            assert_eq!(network.parameters().flat(), before, "{architecture}");
+            network.parameters_mut().unfreeze("norm").unwrap();
+            network.forward_t(&images, true).unwrap();
+            assert_ne!(network.parameters().flat(), before, "{architecture}");
+        }
     }
 }

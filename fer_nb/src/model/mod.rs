@@ -2,15 +2,22 @@
 
 mod architecture;
 mod dropout;
+mod layers;
 mod network;
 mod parameters;
+mod resnet;
 mod seed_cnn;
 mod summary;
+mod vgg;
+mod vit;
 pub mod weights;
 
 pub use architecture::Architecture;
 pub use dropout::dropout;
 pub use network::{Network, logits, logits_of, to_float};
 pub use parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder, Span};
+pub use resnet::{ResNet, ResNetConfig};
 pub use seed_cnn::{SeedCnn, SeedCnnConfig};
-pub use summary::{LayerSummary, Summary};
+pub use summary::{Layer, Summary};
+pub use vgg::{Vgg, VggConfig};
+pub use vit::{Vit, VitConfig};

@@ -6,7 +6,7 @@ use super::architecture::Architecture;
 use super::parameters::Parameters;
 use super::summary::Summary;
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::project::Task;
 
 /// A classifier of 48×48 grayscale images into seven emotions.
@@ -25,6 +25,24 @@ pub trait Network {
 
     /// A row a layer, as Keras prints it.
     fn summary(&self) -> Summary;
+
+    /// What the last layers with height and width put out, for [Grad-CAM](crate::evaluate): f32 [B, C,
+    /// h, w] of images f32 [B, 1, 48, 48], without dropout.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a network of one's own that does not say.
+    fn features(&self, _images: &Tensor) -> Result<Tensor> {
+        Err(Error::config("network", self.name(), "one that implements Network::features"))
+    }
+
+    /// Logits, f32 [B, 7], of [`Network::features`]: together they are [`Network::forward_t`] without
+    /// dropout.
+    ///
+    /// # Errors
+    /// As [`Network::features`].
+    fn head(&self, _features: &Tensor) -> Result<Tensor> {
+        Err(Error::config("network", self.name(), "one that implements Network::head"))
+    }
 
     /// What [`RunFolder::network`](crate::train::RunFolder::network) builds the network from. A network of one's own has none,
     /// and is loaded with [`weights::load`](super::weights::load).
@@ -52,6 +70,14 @@ impl Network for Box<dyn Network> {
 
     fn summary(&self) -> Summary {
         (**self).summary()
+    }
+
+    fn features(&self, images: &Tensor) -> Result<Tensor> {
+        (**self).features(images)
+    }
+
+    fn head(&self, features: &Tensor) -> Result<Tensor> {
+        (**self).head(features)
     }
 
     fn architecture(&self) -> Option<Architecture> {

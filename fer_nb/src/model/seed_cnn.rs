@@ -5,9 +5,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::architecture::Architecture;
 use super::dropout::dropout;
+use super::layers::{Conv, Dense, max_pool};
 use super::network::Network;
-use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
-use super::summary::{LayerSummary, Summary};
+use super::parameters::{Parameters, ParametersBuilder};
+use super::summary::{Layer, Summary};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
@@ -18,13 +19,6 @@ const CHANNELS: [i64; 3] = [32, 64, 128];
 const HIDDEN: i64 = 256;
 /// Numbers that the last block puts out: 6 × 6 × 128.
 const FLAT: i64 = (SIDE as i64 / 8) * (SIDE as i64 / 8) * CHANNELS[2];
-
-/// Weight and bias of a convolution or a dense layer.
-#[derive(Debug, Clone, Copy)]
-struct Layer {
-    weight: ParameterId,
-    bias: ParameterId,
-}
 
 /// Settings of a [`SeedCnn`]. The default is the original project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,9 +41,9 @@ impl Default for SeedCnnConfig {
 #[derive(Debug)]
 pub struct SeedCnn {
     parameters: Parameters,
-    convolutions: [[Layer; 2]; 3],
-    hidden: Layer,
-    output: Layer,
+    convolutions: [[Conv; 2]; 3],
+    hidden: Dense,
+    output: Dense,
     config: SeedCnnConfig,
 }
 
@@ -84,13 +78,13 @@ impl SeedCnn {
         let mut block = 0;
         let convolutions = CHANNELS.map(|out| {
             block += 1;
-            let first = conv(&mut builder, &format!("conv{block}_1"), channels, out);
-            let second = conv(&mut builder, &format!("conv{block}_2"), out, out);
+            let first = Conv::keras(&mut builder, &format!("conv{block}_1"), channels, out);
+            let second = Conv::keras(&mut builder, &format!("conv{block}_2"), out, out);
             channels = out;
             [first, second]
         });
-        let hidden = dense(&mut builder, "dense1", FLAT, HIDDEN);
-        let output = dense(&mut builder, "dense2", HIDDEN, Emotion::COUNT as i64);
+        let hidden = Dense::new(&mut builder, "dense1", FLAT, HIDDEN);
+        let output = Dense::new(&mut builder, "dense2", HIDDEN, Emotion::COUNT as i64);
         let parameters = builder.build(device, seed)?;
         Ok(Self { parameters, convolutions, hidden, output, config })
     }
@@ -115,16 +109,36 @@ impl SeedCnn {
         }
     }
 
-    fn conv(&self, xs: &Tensor, layer: Layer) -> Result<Tensor> {
-        let weight = self.parameters.get(layer.weight)?;
-        let bias = self.parameters.get(layer.bias)?;
-        Ok(xs.f_conv2d(weight, Some(bias), [1, 1], [1, 1], [1, 1], 1)?)
+    /// Logits of what the last block's maxima are, without dropout in `train`.
+    fn classify(&self, pooled: &Tensor, train: bool) -> Result<Tensor> {
+        let SeedCnnConfig { block_dropout, hidden_dropout } = self.config;
+        let parameters = &self.parameters;
+        let xs = dropout(pooled, block_dropout, train)?;
+        // [B, 128, 6, 6] flattens channel by channel, as PyTorch does; Keras would flatten pixel by
+        // pixel, which is the same network with the hidden layer's inputs in another order.
+        let hidden = self.hidden.forward(parameters, &xs.f_flatten(1, -1)?)?.f_relu_()?;
+        let hidden = dropout(&hidden, hidden_dropout, train)?;
+        Ok(self.output.forward(parameters, &hidden)?.f_to_kind(Kind::Float)?)
     }
 
-    fn dense(&self, xs: &Tensor, layer: Layer) -> Result<Tensor> {
-        let weight = self.parameters.get(layer.weight)?;
-        Ok(xs.f_linear(weight, Some(self.parameters.get(layer.bias)?))?)
+    /// What the last block's convolutions put out, before ReLU: [B, 128, 12, 12].
+    fn convolve(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        let mut xs = images.f_to_kind(self.parameters.kind())?;
+        for (index, [first, second]) in self.convolutions.iter().enumerate() {
+            if index > 0 {
+                xs = dropout(&pool(&xs)?, self.config.block_dropout, train)?;
+            }
+            xs = first.forward(&self.parameters, &xs)?.f_relu_()?;
+            xs = second.forward(&self.parameters, &xs)?;
+        }
+        Ok(xs)
     }
+}
+
+/// ReLU after the pooling is ReLU before it, since both are monotonic, and has a quarter of the
+/// numbers to go through. In place, because no backward pass needs its input.
+fn pool(xs: &Tensor) -> Result<Tensor> {
+    Ok(max_pool(xs)?.f_relu_()?)
 }
 
 impl Network for SeedCnn {
@@ -133,19 +147,15 @@ impl Network for SeedCnn {
     }
 
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let mut xs = images.f_to_kind(self.parameters.kind())?;
-        for [first, second] in self.convolutions {
-            xs = self.conv(&self.conv(&xs, first)?.f_relu_()?, second)?;
-            // ReLU after the pooling is ReLU before it, since both are monotonic, and has a quarter
-            // of the numbers to go through. In place, because no backward pass needs its input.
-            xs = xs.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?.f_relu_()?;
-            xs = dropout(&xs, self.config.block_dropout, train)?;
-        }
-        // [B, 128, 6, 6] flattens channel by channel, as PyTorch does; Keras would flatten pixel by
-        // pixel, which is the same network with the hidden layer's inputs in another order.
-        let hidden = self.dense(&xs.f_flatten(1, -1)?, self.hidden)?.f_relu_()?;
-        let logits = self.dense(&dropout(&hidden, self.config.hidden_dropout, train)?, self.output)?;
-        Ok(logits.f_to_kind(Kind::Float)?)
+        self.classify(&pool(&self.convolve(images, train)?)?, train)
+    }
+
+    fn features(&self, images: &Tensor) -> Result<Tensor> {
+        Ok(self.convolve(images, false)?.f_relu()?)
+    }
+
+    fn head(&self, features: &Tensor) -> Result<Tensor> {
+        self.classify(&pool(features)?, false)
     }
 
     fn architecture(&self) -> Option<Architecture> {
@@ -161,44 +171,26 @@ impl Network for SeedCnn {
     }
 
     fn summary(&self) -> Summary {
-        let mut layers = Vec::new();
-        let mut row = |layer: String, output: &[i64], parameters: i64| {
-            layers.push(LayerSummary { layer, output: output.to_vec(), parameters });
-        };
         let (mut side, mut channels) = (SIDE as i64, 1);
-        for (index, out) in CHANNELS.into_iter().enumerate() {
-            let block = index + 1;
+        let mut layers = Vec::new();
+        for (block, out) in (1..).zip(CHANNELS) {
             for (number, input) in [(1, channels), (2, out)] {
-                let count = out * (input * 9 + 1);
-                row(format!("conv{block}_{number} (Conv2D)"), &[side, side, out], count);
+                let conv = Layer::conv(input, out, 3, side).with_parameters(out);
+                layers.push(conv.named(format!("conv{block}_{number} (Conv2D)")));
             }
             side /= 2;
             channels = out;
-            row(format!("pool{block} (MaxPooling2D)"), &[side, side, out], 0);
-            row(format!("dropout{block} (Dropout)"), &[side, side, out], 0);
+            let pooled = Layer::free(&[side, side, out]);
+            layers.push(pooled.clone().named(format!("pool{block} (MaxPooling2D)")));
+            layers.push(pooled.named(format!("dropout{block} (Dropout)")));
         }
-        let classes = Emotion::COUNT as i64;
-        row("flatten (Flatten)".into(), &[FLAT], 0);
-        row("dense1 (Dense)".into(), &[HIDDEN], HIDDEN * (FLAT + 1));
-        row("dropout4 (Dropout)".into(), &[HIDDEN], 0);
-        row("dense2 (Dense)".into(), &[classes], classes * (HIDDEN + 1));
-        Summary { network: self.name().into(), layers }
-    }
-}
-
-fn conv(builder: &mut ParametersBuilder, name: &str, input: i64, output: i64) -> Layer {
-    let init = Init::GlorotUniform { fan_in: input * 9, fan_out: output * 9 };
-    Layer {
-        weight: builder.add(format!("{name}.weight"), &[output, input, 3, 3], init),
-        bias: builder.add(format!("{name}.bias"), &[output], Init::Zeros),
-    }
-}
-
-fn dense(builder: &mut ParametersBuilder, name: &str, input: i64, output: i64) -> Layer {
-    let init = Init::GlorotUniform { fan_in: input, fan_out: output };
-    Layer {
-        weight: builder.add(format!("{name}.weight"), &[output, input], init),
-        bias: builder.add(format!("{name}.bias"), &[output], Init::Zeros),
+        layers.extend([
+            Layer::free(&[FLAT]).named("flatten (Flatten)"),
+            Layer::dense(FLAT, HIDDEN).named("dense1 (Dense)"),
+            Layer::free(&[HIDDEN]).named("dropout4 (Dropout)"),
+            Layer::dense(HIDDEN, Emotion::COUNT as i64).named("dense2 (Dense)"),
+        ]);
+        Summary::new(self.name(), layers)
     }
 }
 
@@ -219,7 +211,12 @@ mod tests {
         assert_eq!(counts, [320, 9_248, 18_496, 36_928, 73_856, 147_584, 1_179_904, 1_799]);
         assert_eq!(summary.total(), 1_468_135);
         assert_eq!(summary.total(), network.parameters().count());
-        assert_eq!(summary.footer(), "Total params: 1,468,135 (5.60 MB)");
+        // 9 · (2,304 · 1,056 + 576 · 6,144 + 144 · 24,576) multiplications of convolutions, and
+        // 4608 · 256 + 256 · 7 of dense layers.
+        assert_eq!(summary.flops(), 2 * (85_598_208 + 1_181_440));
+        let footer = "Total params: 1,468,135 (5.60 MB)\n\
+                      Input: (None, 48, 48, 1), 173.6 MFLOPs an image";
+        assert_eq!(summary.footer(), footer);
     }
 
     #[test]

@@ -1,0 +1,288 @@
+//! [`Vit`]: a compact vision transformer.
+
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use super::architecture::Architecture;
+use super::dropout::dropout;
+use super::layers::{BatchNorm, Conv, Dense, LayerNorm, max_pool};
+use super::network::Network;
+use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
+use super::summary::{Layer, Summary};
+use crate::data::SIDE;
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+
+/// Standard deviation of initial weights, as in BERT and ViT.
+const STD: f32 = 0.02;
+
+/// Settings of a [`Vit`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VitConfig {
+    /// Numbers a token; a multiple of `heads`.
+    pub width: i64,
+    /// Transformer blocks; 1 or more.
+    pub depth: i64,
+    /// Heads of attention; 1 or more.
+    pub heads: i64,
+    /// Times the width, units of a block's hidden layer; 1 or more.
+    pub mlp_ratio: i64,
+    /// Share of what each block adds, and of the token that is classified, that is dropped in
+    /// training; at least 0 and below 1.
+    pub dropout: f64,
+}
+
+impl Default for VitConfig {
+    fn default() -> Self {
+        Self { width: 192, depth: 6, heads: 4, mlp_ratio: 2, dropout: 0.1 }
+    }
+}
+
+impl VitConfig {
+    /// Names the first value outside its range.
+    pub fn validate(&self) -> Result<()> {
+        let Self { width, depth, heads, mlp_ratio, dropout } = self;
+        for (field, value) in [("depth", depth), ("heads", heads), ("mlp_ratio", mlp_ratio)] {
+            if *value < 1 {
+                return Err(Error::config(format!("network.{field}"), value, "1 or more"));
+            }
+        }
+        if *width < 2 || width % heads != 0 || width % 2 != 0 {
+            let expected = format!("an even multiple of heads, {heads}");
+            return Err(Error::config("network.width", width, expected));
+        }
+        if !(0.0..1.0).contains(dropout) {
+            return Err(Error::config("network.dropout", dropout, "at least 0 and below 1"));
+        }
+        Ok(())
+    }
+}
+
+/// Attention and two dense layers, each after a normalisation and with a path around it.
+#[derive(Debug)]
+struct Block {
+    norm1: LayerNorm,
+    qkv: Dense,
+    projection: Dense,
+    norm2: LayerNorm,
+    hidden: Dense,
+    output: Dense,
+}
+
+impl Block {
+    fn new(builder: &mut ParametersBuilder, name: &str, config: &VitConfig) -> Self {
+        let (width, units) = (config.width, config.width * config.mlp_ratio);
+        let init = Init::Normal { std: STD };
+        let part = |part: &str| format!("{name}.{part}");
+        Self {
+            norm1: LayerNorm::new(builder, &part("norm1"), width),
+            qkv: Dense::with_init(builder, &part("qkv"), (width, 3 * width), init),
+            projection: Dense::with_init(builder, &part("projection"), (width, width), init),
+            norm2: LayerNorm::new(builder, &part("norm2"), width),
+            hidden: Dense::with_init(builder, &part("hidden"), (width, units), init),
+            output: Dense::with_init(builder, &part("output"), (units, width), init),
+        }
+    }
+
+    /// Tokens [B, T, width] in, the same out.
+    fn forward(
+        &self,
+        parameters: &Parameters,
+        xs: &Tensor,
+        config: &VitConfig,
+        train: bool,
+    ) -> Result<Tensor> {
+        let (batch, tokens, width) = xs.size3()?;
+        let normed = self.norm1.forward(parameters, xs)?;
+        let shape = [batch, tokens, 3, config.heads, width / config.heads];
+        // [3, B, heads, T, width / heads]
+        let qkv = self.qkv.forward(parameters, &normed)?.f_view(shape)?;
+        let qkv = qkv.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?;
+        let [queries, keys, values] = &qkv[..] else {
+            return Err(Error::config("attention", qkv.len(), "queries, keys and values"));
+        };
+        let mask = None::<Tensor>;
+        let attended = Tensor::f_scaled_dot_product_attention(
+            queries, keys, values, mask, 0.0, false, None, false,
+        )?;
+        let attended = attended.f_transpose(1, 2)?.f_reshape([batch, tokens, width])?;
+        let added = self.projection.forward(parameters, &attended)?;
+        let xs = xs.f_add(&dropout(&added, config.dropout, train)?)?;
+        let normed = self.norm2.forward(parameters, &xs)?;
+        let units = self.hidden.forward(parameters, &normed)?.f_gelu("none")?;
+        let added = self.output.forward(parameters, &units)?;
+        Ok(xs.f_add(&dropout(&added, config.dropout, train)?)?)
+    }
+}
+
+/// Two 3×3 convolutions with maxima make 12×12 tokens, learnt positions are added, transformer blocks
+/// with normalisation first follow, and the tokens' mean, weighted by what the network makes of each, is
+/// classified (Hassani et al., "Escaping the Big Data Paradigm with Compact Transformers", 2021;
+/// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021).
+#[derive(Debug)]
+pub struct Vit {
+    parameters: Parameters,
+    config: VitConfig,
+    tokenizer: [(Conv, BatchNorm); 2],
+    positions: ParameterId,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    pool: Dense,
+    output: Dense,
+}
+
+/// Height and width of the grid of tokens.
+const GRID: i64 = SIDE as i64 / 4;
+
+impl Vit {
+    /// The network with initial weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a setting is out of range; whatever libtorch refuses.
+    pub fn new(device: Device, seed: u64, config: VitConfig) -> Result<Self> {
+        config.validate()?;
+        let mut builder = ParametersBuilder::default();
+        let width = config.width;
+        let tokenizer = [(1, 1, width / 2), (2, width / 2, width)].map(|(index, input, output)| {
+            let name = format!("tokenizer{index}");
+            let conv = Conv::new(&mut builder, &format!("{name}.conv"), (input, output), 3, 1);
+            (conv, BatchNorm::new(&mut builder, &format!("{name}.norm"), output))
+        });
+        let init = Init::Normal { std: STD };
+        let positions = builder.add("positions", &[1, GRID * GRID, width], init);
+        let blocks = (1..=config.depth)
+            .map(|index| Block::new(&mut builder, &format!("block{index}"), &config))
+            .collect();
+        let norm = LayerNorm::new(&mut builder, "norm", width);
+        let pool = Dense::with_init(&mut builder, "pool", (width, 1), init);
+        let classes = Emotion::COUNT as i64;
+        let output = Dense::with_init(&mut builder, "output", (width, classes), init);
+        let parameters = builder.build(device, seed)?;
+        Ok(Self { parameters, config, tokenizer, positions, blocks, norm, pool, output })
+    }
+
+    /// Tokens after the last block, in their grid: [B, width, 12, 12].
+    fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        let parameters = &self.parameters;
+        let mut xs = images.f_to_kind(parameters.kind())?;
+        for (conv, norm) in &self.tokenizer {
+            xs = norm.forward(parameters, &conv.forward(parameters, &xs)?, train)?.f_relu_()?;
+            xs = max_pool(&xs)?;
+        }
+        let batch = xs.size4()?.0;
+        let mut xs = xs.f_flatten(2, 3)?.f_transpose(1, 2)?.f_contiguous()?;
+        xs = xs.f_add(parameters.get(self.positions)?)?;
+        for block in &self.blocks {
+            xs = block.forward(parameters, &xs, &self.config, train)?;
+        }
+        Ok(xs.f_transpose(1, 2)?.f_reshape([batch, self.config.width, GRID, GRID])?)
+    }
+
+    fn head_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {
+        let tokens = features.f_flatten(2, 3)?.f_transpose(1, 2)?;
+        let tokens = self.norm.forward(&self.parameters, &tokens)?;
+        // [B, 1, T] × [B, T, width]
+        let shares = self.pool.forward(&self.parameters, &tokens)?.f_softmax(1, Kind::Float)?;
+        let shares = shares.f_to_kind(tokens.kind())?.f_transpose(1, 2)?;
+        let pooled = shares.f_matmul(&tokens)?.f_squeeze_dim(1)?;
+        let pooled = dropout(&pooled, self.config.dropout, train)?;
+        Ok(self.output.forward(&self.parameters, &pooled)?.f_to_kind(Kind::Float)?)
+    }
+}
+
+impl Network for Vit {
+    fn name(&self) -> &'static str {
+        "vit"
+    }
+
+    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        self.head_t(&self.features_t(images, train)?, train)
+    }
+
+    fn features(&self, images: &Tensor) -> Result<Tensor> {
+        self.features_t(images, false)
+    }
+
+    fn head(&self, features: &Tensor) -> Result<Tensor> {
+        self.head_t(features, false)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+
+    fn architecture(&self) -> Option<Architecture> {
+        Some(Architecture::Vit(self.config.clone()))
+    }
+
+    fn summary(&self) -> Summary {
+        let VitConfig { width, depth, mlp_ratio, .. } = self.config;
+        let (side, tokens) = (SIDE as i64, GRID * GRID);
+        let mut layers = Vec::new();
+        let tokenizers = [(1, 1, width / 2, side), (2, width / 2, width, side / 2)];
+        for (index, input, output, side) in tokenizers {
+            let parts =
+                vec![Layer::conv(input, output, 3, side), Layer::batch_norm(output, side)];
+            let shape = [side / 2, side / 2, output];
+            layers.push(Layer::sum(parts, &shape).named(format!("tokenizer{index} (Conv2D)")));
+        }
+        let positions = Layer::free(&[tokens, width]).with_parameters(tokens * width);
+        layers.push(positions.named("positions (Embedding)"));
+        let units = width * mlp_ratio;
+        for index in 1..=depth {
+            let parts = vec![
+                Layer::layer_norm(width).per(tokens),
+                Layer::dense(width, 3 * width).per(tokens),
+                Layer::attention(tokens, width),
+                Layer::dense(width, width).per(tokens),
+                Layer::layer_norm(width).per(tokens),
+                Layer::dense(width, units).per(tokens),
+                Layer::dense(units, width).per(tokens),
+            ];
+            let name = format!("block{index} (Transformer)");
+            layers.push(Layer::sum(parts, &[tokens, width]).named(name));
+        }
+        let weighted_mean = Layer::sum(
+            vec![Layer::dense(width, 1).per(tokens), Layer::products(tokens * width)],
+            &[width],
+        );
+        layers.extend([
+            Layer::layer_norm(width).per(tokens).named("norm (LayerNormalization)"),
+            weighted_mean.named("pool (WeightedMean)"),
+            Layer::free(&[width]).named("dropout (Dropout)"),
+            Layer::dense(width, Emotion::COUNT as i64).named("output (Dense)"),
+        ]);
+        Summary::new(self.name(), layers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_counts_what_there_is() {
+        let network = Vit::new(Device::Cpu, 0, VitConfig::default()).unwrap();
+        let summary = network.summary();
+        assert_eq!(summary.trainable(), network.parameters().count());
+        assert_eq!(summary.total(), network.parameters().flat().size()[0]);
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let message = |change: fn(&mut VitConfig)| {
+            let mut config = VitConfig::default();
+            change(&mut config);
+            Vit::new(Device::Cpu, 0, config).unwrap_err().to_string()
+        };
+        assert!(message(|c| c.width = 190).starts_with("network.width = 190: expected an even"));
+        assert!(message(|c| c.depth = 0).starts_with("network.depth = 0"));
+        assert!(message(|c| c.heads = 0).starts_with("network.heads = 0"));
+        assert!(message(|c| c.dropout = 1.0).starts_with("network.dropout = 1"));
+    }
+}
