@@ -39,14 +39,15 @@ pub mod prelude {
     pub use crate::emotion::Emotion;
     pub use crate::error::{Error, Result};
     pub use crate::evaluate::{
-        ClassificationReport, ConfusionMatrix, Evaluation, evaluate, original,
+        ClassificationReport, ConfusionMatrix, Evaluation, SeedSpread, Temperature,
+        TestTimeAugmentation, evaluate, evaluate_with, grad_cam, original,
     };
     pub use crate::model::{
-        Architecture, Network, ResNet, ResNetConfig, SeedCnn, SeedCnnConfig, Summary, Vgg, VggConfig,
-        Vit, VitConfig, to_float,
+        Architecture, NameMap, Network, ResNet, ResNetConfig, SeedCnn, SeedCnnConfig, Summary, Vgg,
+        VggConfig, Vit, VitConfig, to_float, transfer, weights,
     };
     pub use crate::notebook::{LiveCurves, ShowFrame, Table, gallery};
-    pub use crate::plot::{Figure, augmentation_preview, predictions};
+    pub use crate::plot::{Figure, attention, augmentation_preview, predictions};
     pub use crate::project::{Environment, Precision, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{

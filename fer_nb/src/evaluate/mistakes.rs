@@ -21,6 +21,17 @@ impl Evaluation {
         wrong.into_iter().take(n).map(|(_, index)| index).collect()
     }
 
+    /// Places of the images with the highest loss, the highest first; `n` at most. It is the
+    /// probability of the label that counts, so among them are also mistakes that were close.
+    pub fn top_losses(&self, n: usize) -> Vec<usize> {
+        let mut all: Vec<(f32, usize)> = self
+            .rows()
+            .map(|(index, label, _, _)| (self.probability(index, label), index))
+            .collect();
+        all.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+        all.into_iter().take(n).map(|(_, index)| index).collect()
+    }
+
     /// The accuracy of the images whose prediction has a confidence of at least `low` and below
     /// `high`: a calibrated network is right as often as it is sure.
     pub fn accuracy_between(&self, low: f32, high: f32) -> Accuracy {

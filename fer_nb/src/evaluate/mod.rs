@@ -16,18 +16,34 @@
 //! ```
 
 pub mod accuracy;
+mod bootstrap;
+mod calibration;
 pub mod confusion;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod grad_cam;
+mod mcnemar;
 mod mistakes;
 mod network;
 pub mod original;
 pub mod predictions;
+mod ranking;
 pub mod report;
+mod seeds;
 mod table_file;
+mod tta;
 
 pub use accuracy::Accuracy;
+pub use bootstrap::{Interval, Intervals};
+pub use calibration::{Bin, Calibration, Temperature};
 pub use confusion::{Confusion, ConfusionMatrix};
+pub use grad_cam::{Attention, grad_cam};
+pub use mcnemar::McNemar;
 pub use network::evaluate;
 pub(crate) use network::rows;
 pub use original::{Original, original};
 pub use predictions::{Evaluation, EvaluationSummary};
+pub use ranking::Roc;
 pub use report::{ClassificationReport, Scores};
+pub use seeds::{SeedSpread, Spread};
+pub use tta::{TestTimeAugmentation, evaluate_with};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::network::Network;
 use super::seed_cnn::SeedCnn;
@@ -12,33 +12,47 @@ use crate::project::replace_file;
 /// Writes a network's weights to a safetensors file: f32, PyTorch's shapes, names such as
 /// `conv1_1.weight`. The file appears whole or not at all; one that was there is kept until then.
 pub fn save(network: &dyn Network, path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    let tensors = network.parameters().named_tensors()?;
+    write(path.as_ref(), &network.parameters().named_tensors()?)
+}
+
+/// [`save`] in f16: half the size, three decimal digits of each weight. To hand weights on.
+pub fn save_half(network: &dyn Network, path: impl AsRef<Path>) -> Result<()> {
+    let half = |(name, tensor): (String, Tensor)| Ok((name, tensor.f_to_kind(Kind::Half)?));
+    let tensors = network.parameters().named_tensors()?.into_iter().map(half);
+    write(path.as_ref(), &tensors.collect::<Result<Vec<_>>>()?)
+}
+
+fn write(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
     replace_file(path, |temporary| {
-        Tensor::write_safetensors(&tensors, temporary).map_err(|error| {
+        Tensor::write_safetensors(tensors, temporary).map_err(|error| {
             let hint = "Is the disk full? The file before, if there was one, is kept.";
             Error::weights(path, format!("could not be written: {error}"), hint)
         })
     })
 }
 
-/// Loads weights from a safetensors file, ours or a PyTorch `nn.Sequential` state dict of the seed
-/// CNN. Nothing is changed unless every name and shape fits.
+/// Loads weights from a safetensors file, ours (f32 or f16) or a PyTorch `nn.Sequential` state dict of
+/// the seed CNN. Nothing is changed unless every name and shape fits; [`transfer`](super::transfer())
+/// loads what fits.
 pub fn load(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    if !path.is_file() {
-        let hint = "Train first: notebook 04_training, or `fer train`.";
-        return Err(Error::missing("A weights file", path, hint));
-    }
-    let tensors = Tensor::read_safetensors(path).map_err(|error| {
-        let problem = format!("not a whole safetensors file: {error}");
-        Error::weights(path, problem, "Copy it again, or train again.")
-    })?;
-    let tensors: Vec<_> = tensors
+    let tensors: Vec<_> = read(path)?
         .into_iter()
         .map(|(name, tensor)| (SeedCnn::from_sequential_name(&name), tensor))
         .collect();
     network.parameters_mut().load_named(&tensors, path)
+}
+
+/// The tensors of a safetensors file, by name.
+pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>> {
+    if !path.is_file() {
+        let hint = "Train first: notebook 04_training, or `fer train`.";
+        return Err(Error::missing("A weights file", path, hint));
+    }
+    Tensor::read_safetensors(path).map_err(|error| {
+        let problem = format!("not a whole safetensors file: {error}");
+        Error::weights(path, problem, "Copy it again, or train again.")
+    })
 }
 
 #[cfg(test)]
@@ -58,6 +72,22 @@ mod tests {
         assert_eq!(target.parameters().flat(), source.parameters().flat());
         let files: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(files.len(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn half_the_bytes_keep_three_digits() {
+        let folder = tempfile::tempdir().unwrap();
+        let (full, half) = (folder.path().join("full"), folder.path().join("half"));
+        let source = SeedCnn::new(Device::Cpu, 1).unwrap();
+        save(&source, &full).unwrap();
+        save_half(&source, &half).unwrap();
+        let bytes = |path| std::fs::metadata(path).unwrap().len();
+        assert!(bytes(&half) < bytes(&full) / 2 + 1024 && bytes(&half) > 2 * 1_468_135);
+        let mut target = SeedCnn::new(Device::Cpu, 2).unwrap();
+        load(&mut target, &half).unwrap();
+        let (found, expected) = (target.parameters().flat(), source.parameters().flat());
+        assert_eq!(found.kind(), Kind::Float);
+        assert!(found.allclose(&expected, 1e-3, 1e-7, false));
     }
 
     #[test]

@@ -277,7 +277,7 @@ impl<'a, DB: PictureBackend> Canvas<'a, DB> {
         self.label(&why, middle, kind)
     }
 
-    /// A gray picture of 48×48 pixels (u8, row-major) in a square `side` wide.
+    /// A picture of 48×48 pixels (u8, row-major, gray or red, green and blue) in a square `side` wide.
     pub fn face(&self, corner: (f64, f64), side: f64, pixels: &[u8]) -> Result<()> {
         match Face::new(self.place(corner), self.length(side), pixels) {
             Some(face) => self.draw(&face),

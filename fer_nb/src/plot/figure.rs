@@ -17,11 +17,11 @@ const CARD: &str = "max-width:1100px;line-height:0;background:#fff;border-radius
                     overflow:hidden";
 
 /// Light and dark change places in a dark theme, and hues stay: so every contrast of the figure
-/// does, whatever it draws. Faces are turned back; gray is what they are. 0.93 makes the paper the
+/// does, whatever it draws. Pictures are turned back, in the other order. 0.93 makes the paper the
 /// theme's #111 rather than black.
 const DARK: &str = "[data-jp-theme-light=\"false\"] .fer-figure{filter:invert(.93) \
                     hue-rotate(180deg)}[data-jp-theme-light=\"false\"] .fer-figure image\
-                    {filter:invert(1)}";
+                    {filter:hue-rotate(180deg) invert(1)}";
 
 /// Plain data that knows how to draw itself.
 pub trait Plot: Send + Sync + 'static {

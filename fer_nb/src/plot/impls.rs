@@ -7,18 +7,22 @@ use crate::deploy::Prediction;
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    Accuracy, ClassificationReport, ConfusionMatrix, Evaluation, original as published,
+    Accuracy, Attention, ClassificationReport, ConfusionMatrix, Evaluation, Temperature,
+    original as published,
 };
 use crate::plot::audit::{AuditPlot, Finding};
-use crate::plot::axis::thousands;
+use crate::plot::axis::{percent, thousands};
 use crate::plot::confusion::ConfusionPlot;
 use crate::plot::curves::{CurrentEpoch, CurvePoint, CurvesPlot};
 use crate::plot::distribution::DistributionPlot;
 use crate::plot::f1::F1Plot;
+use crate::plot::faces::{CaptionedFace, FacesPlot, MOST};
 use crate::plot::figure::Figure;
 use crate::plot::grid::{GridPlot, GridRow};
 use crate::plot::predictions::{PredictedFace, PredictionsPlot};
 use crate::plot::range_test::RangeTestPlot;
+use crate::plot::reliability::ReliabilityPlot;
+use crate::plot::roc::RocPlot;
 use crate::train::{History, RangeTest};
 
 /// How many random views of a face the preview of an augmentation shows.
@@ -291,6 +295,92 @@ impl Evaluation {
             faces: faces.collect::<Result<_>>()?,
         })
     }
+}
+
+impl Evaluation {
+    /// Accuracy against confidence, as it is and, unless it is 1, at this temperature, which was
+    /// fitted on other images.
+    pub fn reliability_figure(&self, temperature: Temperature) -> Result<Figure> {
+        let after = match temperature == Temperature::default() {
+            true => None,
+            false => {
+                let calibration = self.at_temperature(temperature)?.calibration();
+                Some((temperature.temperature, calibration))
+            }
+        };
+        let subject = self.title.clone();
+        Figure::new(ReliabilityPlot { subject, before: self.calibration(), after })
+    }
+
+    /// The ROC curve of each class against the rest.
+    pub fn roc_figure(&self) -> Result<Figure> {
+        Figure::new(RocPlot { subject: self.title.clone(), classes: self.roc() })
+    }
+
+    /// The twelve images with the highest loss, or fewer, with prediction and label. `data` is the set
+    /// that was evaluated.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where `data` has another number of images.
+    pub fn top_losses_figure(&self, data: &Dataset) -> Result<Figure> {
+        if data.len() != self.probs.len() {
+            let expected = format!("the {} images that were evaluated", self.probs.len());
+            return Err(Error::config("data", format!("{} images", data.len()), expected));
+        }
+        let faces = self.top_losses(MOST).into_iter().filter_map(|index| {
+            let (pixels, probs) = (data.image(index)?, self.probs.get(index)?);
+            let truth = data.label(index)?;
+            let predicted = usize::from(*self.predictions.get(index)?);
+            let sure = f64::from(*probs.get(predicted)?);
+            let loss = -f64::from(*probs.get(truth.index())?).max(1e-7).ln();
+            let predicted = Emotion::from_index(predicted)?;
+            Some(CaptionedFace {
+                pictures: vec![pixels.to_vec()],
+                lines: [
+                    format!("{predicted}, {}", percent(sure, 0)),
+                    format!("labelled {truth}, loss {loss:.1}"),
+                ],
+            })
+        });
+        Figure::new(FacesPlot {
+            title: format!("Highest losses, {}", self.title),
+            subtitle: format!("out of {} images", thousands(self.len() as u64)),
+            faces: faces.collect(),
+        })
+    }
+}
+
+/// Faces beside what in them speaks for the class that is predicted, up to twelve; `subject` says where
+/// they came from.
+pub fn attention(subject: impl AsRef<str>, faces: &[Attention]) -> Result<Figure> {
+    let faces = faces.iter().map(|face| {
+        let predicted = format!("{}, {}", face.predicted, percent(f64::from(face.confidence), 0));
+        let verdict = match face.truth {
+            Some(truth) if truth == face.predicted => "right".to_string(),
+            Some(truth) => format!("labelled {truth}"),
+            None => String::new(),
+        };
+        CaptionedFace {
+            pictures: vec![face.pixels.clone(), overlay(&face.pixels, &face.map)],
+            lines: [predicted, verdict],
+        }
+    });
+    Figure::new(FacesPlot {
+        title: format!("Where the network looks, {}", subject.as_ref()),
+        subtitle: "Grad-CAM: what is orange speaks for the class that is predicted".into(),
+        faces: faces.collect(),
+    })
+}
+
+/// A gray picture with a map of 0 to 1 over it in orange: red, green and blue, [48 × 48 × 3].
+fn overlay(pixels: &[u8], map: &[f32]) -> Vec<u8> {
+    const ORANGE: [f32; 3] = [230.0, 110.0, 0.0];
+    let mix = |(gray, share): (&u8, &f32)| {
+        // Half of the face stays visible where the map is strongest.
+        let share = share.clamp(0.0, 1.0) * 0.65;
+        ORANGE.map(|channel| (f32::from(*gray) * (1.0 - share) + channel * share).round() as u8)
+    };
+    pixels.iter().zip(map).flat_map(mix).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Small gray pictures inside a figure, enlarged with every pixel sharp.
+//! Small pictures inside a figure, enlarged with every pixel sharp.
 
 use plotters::element::{Drawable, PointCollection};
 use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
@@ -8,8 +8,8 @@ use crate::data::{PIXELS, SIDE};
 /// A backend that shows a small picture enlarged. plotters' own `blit_bitmap` draws pixel for
 /// pixel, which in an SVG would be thousands of rectangles a face.
 pub trait PictureBackend: DrawingBackend {
-    /// Draws `pixels` (gray, u8, `side` × `side`, row-major) as a square of `extent` backend units
-    /// whose upper left corner is `corner`.
+    /// Draws `pixels` (u8, row-major, gray `side` × `side` or red, green and blue `side` × `side` × 3)
+    /// as a square of `extent` backend units whose upper left corner is `corner`.
     fn draw_picture(
         &mut self,
         corner: BackendCoord,
@@ -28,9 +28,10 @@ pub struct Face<'a> {
 }
 
 impl<'a> Face<'a> {
-    /// A face at `corner`, `extent` backend units wide; `None` unless `pixels` is u8 [48 × 48].
+    /// A face at `corner`, `extent` backend units wide; `None` unless `pixels` is u8 [48 × 48] or
+    /// [48 × 48 × 3].
     pub fn new(corner: BackendCoord, extent: u32, pixels: &'a [u8]) -> Option<Self> {
-        (pixels.len() == PIXELS).then_some(Self { corner, extent, pixels })
+        (pixels.len() == PIXELS || pixels.len() == 3 * PIXELS).then_some(Self { corner, extent, pixels })
     }
 }
 
@@ -98,6 +99,7 @@ mod tests {
     #[test]
     fn a_face_has_48_by_48_pixels() {
         assert!(Face::new((0, 0), 96, &[0; PIXELS]).is_some());
+        assert!(Face::new((0, 0), 96, &[0; 3 * PIXELS]).is_some());
         assert!(Face::new((0, 0), 96, &[0; PIXELS - 1]).is_none());
     }
 }

@@ -55,9 +55,12 @@ impl Raster {
     }
 }
 
-/// A square gray picture, u8 [`side` × `side`], as a PNG file.
-pub fn encode_gray(side: usize, pixels: &[u8]) -> Result<Vec<u8>, ImageError> {
-    encode(pixels, side as u32, side as u32, ExtendedColorType::L8)
+/// A square picture, u8, gray [`side` × `side`] or of red, green and blue [`side` × `side` × 3], as a
+/// PNG file.
+pub fn encode_square(side: usize, pixels: &[u8]) -> Result<Vec<u8>, ImageError> {
+    let gray = pixels.len() == side * side;
+    let kind = if gray { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    encode(pixels, side as u32, side as u32, kind)
 }
 
 /// The encoder itself panics where the buffer has another size than the picture; so that's checked.
@@ -87,9 +90,14 @@ impl PictureBackend for BitMapBackend<'_> {
         pixels: &[u8],
     ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
         let edge = |index: usize| (index as u64 * u64::from(extent) / side as u64) as i32;
-        for (row, line) in pixels.chunks_exact(side).enumerate() {
-            for (column, gray) in line.iter().enumerate() {
-                let color = plotters::style::RGBColor(*gray, *gray, *gray);
+        let channels = if pixels.len() == 3 * side * side { 3 } else { 1 };
+        for (row, line) in pixels.chunks_exact(side * channels).enumerate() {
+            for (column, pixel) in line.chunks_exact(channels).enumerate() {
+                let color = match pixel {
+                    [red, green, blue] => plotters::style::RGBColor(*red, *green, *blue),
+                    [gray, ..] => plotters::style::RGBColor(*gray, *gray, *gray),
+                    [] => continue,
+                };
                 self.draw_rect(
                     (left + edge(column), top + edge(row)),
                     (left + edge(column + 1), top + edge(row + 1)),
@@ -117,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_picture_of_the_wrong_size_is_an_error() {
-        assert!(encode_gray(4, &[0; 15]).is_err());
-        let png = encode_gray(4, &[7; 16]).unwrap();
+        assert!(encode_square(4, &[0; 15]).is_err());
+        let png = encode_square(4, &[7; 16]).unwrap();
         assert_eq!(image::load_from_memory(&png).unwrap().to_luma8().into_raw(), [7; 16]);
     }
 }

@@ -15,7 +15,7 @@ use plotters_backend::{
 
 use crate::plot::canvas::{HEIGHT, LINE_HEIGHT, WIDTH};
 use crate::plot::picture::{PictureBackend, base64};
-use crate::plot::raster::encode_gray;
+use crate::plot::raster::encode_square;
 
 /// Backend units in one unit of the SVG.
 const STEPS: u32 = 10;
@@ -239,7 +239,7 @@ impl PictureBackend for SvgBackend<'_> {
         side: usize,
         pixels: &[u8],
     ) -> Drawn {
-        let png = encode_gray(side, pixels)
+        let png = encode_square(side, pixels)
             .map_err(|error| DrawingErrorKind::DrawingError(std::io::Error::other(error)))?;
         let extent = units(extent);
         self.push(format_args!(

@@ -38,6 +38,7 @@ pub use recipe::{EpochChoice, Recipe};
 pub use run::{RunConfig, RunFolder};
 pub use sampling::Sampling;
 pub use schedule::Schedule;
+pub(crate) use seeds::derive;
 pub use trainer::Trainer;
 // Where it was before data and model listened too.
 pub use crate::project::Interrupt;

@@ -1,0 +1,149 @@
+//! [`Intervals`]: how much of a score is the luck of which images were tested.
+
+use std::fmt;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{ConfusionMatrix, Evaluation};
+use crate::error::{Error, Result};
+use crate::train::derive;
+
+/// A score with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// On the images as they are.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.4} (95 % interval {:.3}–{:.3})", self.value, self.low, self.high)
+    }
+}
+
+/// Scores with 95 % intervals from the bootstrap: the images are drawn anew, with replacement, and
+/// the middle 95 % of the scores are the interval (the percentile method; Efron, "Bootstrap Methods:
+/// Another Look at the Jackknife", 1979). Another seed of the training varies on top of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Intervals {
+    /// Share of right predictions.
+    pub accuracy: Interval,
+    /// The plain mean of the classes' F1.
+    pub macro_f1: Interval,
+    /// The plain mean of the recall of those classes that there are images of.
+    pub balanced_accuracy: Interval,
+    /// How often the images were drawn anew.
+    pub resamples: usize,
+}
+
+impl Evaluation {
+    /// The mean recall of the classes that there are images of, 0 to 1; scikit-learn's
+    /// `balanced_accuracy_score`.
+    pub fn balanced_accuracy(&self) -> f64 {
+        balanced_accuracy(&self.confusion_matrix())
+    }
+
+    /// 95 % intervals from `resamples` drawings, 100 or more; 1,000 are common. `seed` alone decides.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for fewer.
+    pub fn bootstrap(&self, resamples: usize, seed: u64) -> Result<Intervals> {
+        if resamples < 100 {
+            return Err(Error::config("resamples", resamples, "100 or more"));
+        }
+        let pairs: Vec<(u8, u8)> =
+            self.labels.iter().copied().zip(self.predictions.iter().copied()).collect();
+        let drawn: Vec<[f64; 3]> = (0..resamples)
+            .into_par_iter()
+            .map(|index| {
+                let mut rng = StdRng::seed_from_u64(derive(seed, index));
+                let draws = (0..pairs.len()).filter_map(|_| {
+                    pairs.get(rng.random_range(0..pairs.len().max(1))).copied()
+                });
+                scores(&ConfusionMatrix::from_pairs(draws, ""))
+            })
+            .collect();
+        let values = scores(&self.confusion_matrix());
+        let interval = |score: usize| {
+            let mut sorted: Vec<f64> =
+                drawn.iter().filter_map(|scores| scores.get(score).copied()).collect();
+            sorted.sort_by(f64::total_cmp);
+            let value = values.get(score).copied().unwrap_or_default();
+            Interval { value, low: quantile(&sorted, 0.025), high: quantile(&sorted, 0.975) }
+        };
+        Ok(Intervals {
+            accuracy: interval(0),
+            macro_f1: interval(1),
+            balanced_accuracy: interval(2),
+            resamples,
+        })
+    }
+}
+
+/// Accuracy, macro F1 and balanced accuracy.
+fn scores(matrix: &ConfusionMatrix) -> [f64; 3] {
+    let report = matrix.report();
+    [report.accuracy, report.macro_avg.f1, balanced_accuracy(matrix)]
+}
+
+fn balanced_accuracy(matrix: &ConfusionMatrix) -> f64 {
+    let report = matrix.report();
+    let recalls: Vec<f64> = report
+        .classes
+        .iter()
+        .filter(|scores| scores.support > 0)
+        .map(|scores| scores.recall)
+        .collect();
+    recalls.iter().sum::<f64>() / recalls.len().max(1) as f64
+}
+
+/// The value below which a share of sorted values lies, between neighbours in a straight line, as
+/// numpy's `quantile`.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * sorted.len().saturating_sub(1) as f64;
+    let at = |index: usize| sorted.get(index).or(sorted.last()).copied().unwrap_or_default();
+    let (low, high) = (at(place.floor() as usize), at(place.ceil() as usize));
+    low + (high - low) * place.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::fixtures::with_predictions;
+
+    #[test]
+    fn a_binomials_interval_is_found() {
+        // 300 of 500 right: the normal approximation gives 0.6 ± 0.0429.
+        let pairs: Vec<(u8, u8)> = (0..500).map(|i| (3, if i < 300 { 3 } else { 4 })).collect();
+        let evaluation = with_predictions(&pairs);
+        let found = evaluation.bootstrap(2000, 1).unwrap();
+        assert_eq!(found.accuracy.value, 0.6);
+        assert!((found.accuracy.low - 0.557).abs() < 0.006, "{found:?}");
+        assert!((found.accuracy.high - 0.643).abs() < 0.006, "{found:?}");
+        assert_eq!(found, evaluation.bootstrap(2000, 1).unwrap());
+        assert_ne!(found, evaluation.bootstrap(2000, 2).unwrap());
+        assert!(evaluation.bootstrap(99, 1).is_err());
+    }
+
+    #[test]
+    fn balanced_accuracy_is_scikit_learns() {
+        // balanced_accuracy_score([0, 0, 0, 3, 3, 5], [0, 0, 1, 3, 0, 5]) = 0.7222…
+        let pairs = [(0, 0), (0, 0), (0, 1), (3, 3), (3, 0), (5, 5)];
+        let value = with_predictions(&pairs).balanced_accuracy();
+        assert!((value - 0.722_222_222).abs() < 1e-9, "{value}");
+    }
+
+    #[test]
+    fn quantiles_are_numpys() {
+        let sorted = [1.0, 2.0, 4.0, 8.0];
+        assert!((quantile(&sorted, 0.025) - 1.075).abs() < 1e-12);
+        assert!((quantile(&sorted, 0.975) - 7.7).abs() < 1e-12);
+    }
+}

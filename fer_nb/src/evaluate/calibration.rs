@@ -1,0 +1,244 @@
+//! Whether a network is right as often as it is sure, and what makes it so.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::predictions::softmax;
+use super::{Accuracy, Evaluation};
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+use crate::project::replace_file;
+
+/// How many equally wide ranges of confidence are looked at.
+pub const BINS: usize = 15;
+
+/// The images whose confidence lies in one range.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    /// Upper end of the range, which belongs to it; the lower end is the bin before's.
+    pub high: f64,
+    /// Mean confidence, 0 to 1; 0 where there is no image.
+    pub confidence: f64,
+    /// How many were right, with the interval.
+    pub accuracy: Accuracy,
+}
+
+/// Confidence against accuracy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// From the least confidence to the most.
+    pub bins: Vec<Bin>,
+    /// The expected calibration error: the mean distance between confidence and accuracy, each bin
+    /// weighted by its images (Guo et al., "On Calibration of Modern Neural Networks", 2017, with 15
+    /// bins). 0 is perfect.
+    pub ece: f64,
+}
+
+impl Evaluation {
+    /// Confidence against accuracy in 15 bins.
+    pub fn calibration(&self) -> Calibration {
+        let mut counts = [(0u64, 0u64, 0.0f64); BINS];
+        for ((label, predicted), row) in self.labels.iter().zip(&self.predictions).zip(&self.probs) {
+            let confidence =
+                row.get(usize::from(*predicted)).copied().map_or(0.0, f64::from).clamp(0.0, 1.0);
+            let place = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
+            if let Some((total, correct, sum)) = counts.get_mut(place) {
+                *total += 1;
+                *correct += u64::from(label == predicted);
+                *sum += confidence;
+            }
+        }
+        let bins: Vec<Bin> = counts
+            .iter()
+            .enumerate()
+            .map(|(index, (total, correct, sum))| Bin {
+                high: (index + 1) as f64 / BINS as f64,
+                confidence: sum / (*total).max(1) as f64,
+                accuracy: Accuracy::new(*correct, *total),
+            })
+            .collect();
+        let distance = |bin: &Bin| {
+            bin.accuracy.total as f64 * (bin.confidence - bin.accuracy.value).abs()
+        };
+        let ece = bins.iter().map(distance).sum::<f64>() / self.len().max(1) as f64;
+        Calibration { bins, ece }
+    }
+
+    /// The same predictions at another temperature: every probability is raised to the power of 1 / T
+    /// and all are divided by their sum, which is what dividing the logits by T does. The loss is that
+    /// of the new probabilities.
+    ///
+    /// # Errors
+    /// As [`Evaluation::from_probs`].
+    pub fn at_temperature(&self, temperature: Temperature) -> Result<Evaluation> {
+        let probs = self.probs.iter().map(|row| temperature.apply(row)).collect();
+        let mut evaluation = Self::from_probs(self.labels.clone(), probs, self.title.clone())?;
+        evaluation.predictions = self.predictions.clone(); // no temperature changes an order
+        Ok(evaluation)
+    }
+}
+
+/// What logits are divided by before softmax, so that confidence fits accuracy (temperature scaling;
+/// Guo et al., 2017): above 1 where a network is surer than right. It changes no prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Temperature {
+    /// Above 0; 1 changes nothing.
+    pub temperature: f64,
+}
+
+impl Default for Temperature {
+    fn default() -> Self {
+        Self { temperature: 1.0 }
+    }
+}
+
+impl Temperature {
+    /// The temperature, 0.05 to 20, at which these predictions have the least cross-entropy. Fit it on
+    /// validation images and use it on others. The cross-entropy has one minimum in 1 / T, which is
+    /// found by halving to four digits.
+    pub fn fit(validation: &Evaluation) -> Self {
+        // ln p are logits, but for a number that softmax takes away again.
+        let rows: Vec<(usize, [f64; Emotion::COUNT])> = validation
+            .labels
+            .iter()
+            .zip(&validation.probs)
+            .map(|(label, row)| (usize::from(*label), row.map(logit)))
+            .collect();
+        // The slope of the mean cross-entropy by 1 / T: the mean of Σ p · z - z of the label.
+        let slope = |inverse: f64| -> f64 {
+            rows.iter()
+                .map(|(label, logits)| {
+                    let weights = logits.map(|logit| (logit * inverse).exp());
+                    let sum: f64 = weights.iter().sum();
+                    let mean: f64 = weights.iter().zip(logits).map(|(w, z)| w * z).sum::<f64>() / sum;
+                    mean - logits.get(*label).copied().unwrap_or_default()
+                })
+                .sum()
+        };
+        let (mut low, mut high) = (1.0f64 / 20.0, 20.0f64);
+        while high / low > 1.00001 {
+            let middle = (low * high).sqrt();
+            if slope(middle) > 0.0 { high = middle } else { low = middle }
+        }
+        Self { temperature: 1.0 / (low * high).sqrt() }
+    }
+
+    /// Probabilities at this temperature.
+    pub fn apply(&self, probs: &[f32; Emotion::COUNT]) -> [f32; Emotion::COUNT] {
+        if self.temperature == 1.0 {
+            return *probs;
+        }
+        softmax(&probs.map(|p| (logit(p) / self.temperature) as f32))
+    }
+
+    /// Writes it as a TOML file.
+    ///
+    /// # Errors
+    /// Where the file can't be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        replace_file(path, |temporary| {
+            let text = format!("temperature = {:?}\n", self.temperature);
+            std::fs::write(temporary, text).map_err(|error| Error::io("write", path, error))
+        })
+    }
+
+    /// Reads what [`Temperature::save`] wrote; 1 where there is no file.
+    ///
+    /// # Errors
+    /// Where the file holds something else.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.is_file() {
+            return Ok(Self::default());
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
+        let read: Self = toml::from_str(&text).map_err(|error| {
+            let hint = "Delete it; the temperature is then 1.";
+            Error::data(path, "", format!("not a temperature: {}", error.message()), hint)
+        })?;
+        if !(read.temperature.is_finite() && read.temperature > 0.0) {
+            return Err(Error::config("temperature", read.temperature, "a number above 0"));
+        }
+        Ok(read)
+    }
+}
+
+/// ln p; a probability of 0 counts as the smallest f32.
+fn logit(p: f32) -> f64 {
+    f64::from(p.max(f32::MIN_POSITIVE)).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 200 images whose logits are `scale` times what they should be.
+    fn overconfident(scale: f32) -> Evaluation {
+        let logits: Vec<[f32; 7]> = (0..200)
+            .map(|i| {
+                let mut row = [0.0; 7];
+                row[i % 7] = scale * (1.0 + (i % 5) as f32 * 0.3);
+                row
+            })
+            .collect();
+        // Right as often as softmax of 1 to 2.2 says on the whole: about half the time.
+        let labels = (0..200).map(|i| if i % 9 < 4 { i % 7 } else { (i + 1) % 7 } as u8).collect();
+        Evaluation::from_logits(labels, &logits, "made-up sample").unwrap()
+    }
+
+    #[test]
+    fn the_error_is_the_weighted_distance() {
+        let row = |p: f32| [p, 1.0 - p, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let probs = vec![row(0.9), row(0.9), row(0.6), row(0.6)];
+        let evaluation = Evaluation::from_probs(vec![0, 1, 0, 0], probs, "").unwrap();
+        let calibration = evaluation.calibration();
+        // Two of 0.9 with one right, two of 0.6 with both right.
+        assert!((calibration.ece - (0.5 * 0.4 + 0.5 * 0.4)).abs() < 1e-6);
+        let filled: Vec<_> = calibration.bins.iter().filter(|bin| bin.accuracy.total > 0).collect();
+        assert_eq!(filled.len(), 2);
+        assert_eq!((filled[0].accuracy.correct, filled[1].accuracy.correct), (2, 1));
+        assert!((filled[0].high - 9.0 / 15.0).abs() < 1e-12 || filled[0].high > 0.6);
+    }
+
+    #[test]
+    fn a_temperature_takes_a_scale_back() {
+        let (plain, sharp) = (overconfident(1.0), overconfident(3.0));
+        let (one, three) = (Temperature::fit(&plain), Temperature::fit(&sharp));
+        assert!((three.temperature / one.temperature - 3.0).abs() < 1e-3, "{three:?} {one:?}");
+        let cooled = sharp.at_temperature(three).unwrap();
+        assert!(cooled.loss < sharp.loss && cooled.calibration().ece < sharp.calibration().ece);
+        assert_eq!(cooled.predictions, sharp.predictions);
+        // No temperature nearby has a lower loss.
+        for factor in [0.98, 1.02] {
+            let near = Temperature { temperature: three.temperature * factor };
+            assert!(sharp.at_temperature(near).unwrap().loss > cooled.loss);
+        }
+    }
+
+    #[test]
+    fn extremes_end_at_the_bounds() {
+        let row = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let right = Evaluation::from_probs(vec![0, 0], vec![row; 2], "").unwrap();
+        assert!(Temperature::fit(&right).temperature < 0.06);
+        let wrong = Evaluation::from_probs(vec![1, 1], vec![row; 2], "").unwrap();
+        assert!(Temperature::fit(&wrong).temperature > 19.0);
+        assert!(wrong.at_temperature(Temperature::fit(&wrong)).unwrap().loss.is_finite());
+    }
+
+    #[test]
+    fn it_goes_to_disk_and_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("temperature.toml");
+        assert_eq!(Temperature::load(&path).unwrap(), Temperature::default());
+        let temperature = Temperature { temperature: 1.374 };
+        temperature.save(&path).unwrap();
+        assert_eq!(Temperature::load(&path).unwrap(), temperature);
+        std::fs::write(&path, "temperature = -1.0").unwrap();
+        assert!(Temperature::load(&path).is_err());
+        std::fs::write(&path, "heat = 1.0").unwrap();
+        assert!(Temperature::load(&path).unwrap_err().to_string().contains("not a temperature"));
+    }
+}
