@@ -39,8 +39,8 @@ pub mod prelude {
     pub use crate::emotion::Emotion;
     pub use crate::error::{Error, Result};
     pub use crate::evaluate::{
-        ClassificationReport, ConfusionMatrix, Evaluation, SeedSpread, Temperature,
-        TestTimeAugmentation, evaluate, evaluate_with, grad_cam, original,
+        ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, SeedSpread,
+        Temperature, TestTimeAugmentation, Trust, compare, evaluate, evaluate_with, grad_cam, original,
     };
     pub use crate::model::{
         Architecture, NameMap, Network, ResNet, ResNetConfig, SeedCnn, SeedCnnConfig, Summary, Vgg,

@@ -142,6 +142,20 @@ impl Fer2013 {
         Ok(audit)
     }
 
+    /// Places of the test images whose exact copy is also in train or validation, ascending.
+    pub fn leaked_test_images(&self) -> Vec<usize> {
+        let members = members(self.parts());
+        let mut leaked: Vec<usize> = groups_of_copies(&members)
+            .into_iter()
+            .filter(|group| group.iter().any(|member| member.split != TEST))
+            .flatten()
+            .filter(|member| member.split == TEST)
+            .map(|member| member.index)
+            .collect();
+        leaked.sort_unstable();
+        leaked
+    }
+
     /// The same data without the train and validation images that are also in test. The test set
     /// stays whole, so that its figures can be compared with others'.
     pub fn without_leaks(&self) -> Result<Fer2013> {

@@ -8,7 +8,7 @@ mod decode;
 mod distribution;
 mod fer2013;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod folder;
 mod loaded;
 pub(crate) mod rectangle;

@@ -7,8 +7,9 @@ use tch::{Device, Tensor};
 use super::image;
 use super::prediction::Prediction;
 use crate::data::{Dataset, PIXELS, SIDE};
+use crate::emotion::Emotion;
 use crate::error::{Error, Result};
-use crate::evaluate::rows;
+use crate::evaluate::{Temperature, rows};
 use crate::model::{Network, logits, logits_of};
 use crate::train::RunFolder;
 
@@ -18,15 +19,25 @@ const BATCH: usize = 256;
 /// Classifies faces with the best weights of a run.
 pub struct Predictor {
     network: Box<dyn Network>,
+    /// What makes its probabilities as sure as they are right.
+    temperature: Temperature,
     /// What the network was trained on, for titles: "FER2013" or "made-up sample".
     trained_on: String,
 }
 
 impl Predictor {
-    /// Loads `best.safetensors` of a run folder.
+    /// Loads `best.safetensors` of a run folder, with the temperature that [`Temperature::save`] kept
+    /// for it; notebook 05_validation and `fer evaluate` fit one.
     pub fn load(run: impl Into<PathBuf>, device: Device) -> Result<Self> {
         let run = RunFolder::at(run);
-        Ok(Self { network: run.network(device)?, trained_on: run.config()?.data_title })
+        let network = run.network(device)?;
+        let temperature = Temperature::of_run(&run)?;
+        Ok(Self { network, temperature, trained_on: run.config()?.data_title })
+    }
+
+    /// The temperature of its probabilities; 1 where none was fitted.
+    pub fn temperature(&self) -> Temperature {
+        self.temperature
     }
 
     /// What the network was trained on: "FER2013" or "made-up sample".
@@ -56,14 +67,24 @@ impl Predictor {
             .f_to_device(self.network.parameters().device())?;
         let logits = rows(&logits_of(&*self.network, &images, 1)?)?;
         let first = logits.first().ok_or_else(|| Error::config("logits", 0, "one row"))?;
-        Prediction::from_logits(*first)
+        self.calibrated(*first)
+    }
+
+    fn calibrated(&self, logits: [f32; Emotion::COUNT]) -> Result<Prediction> {
+        let plain = Prediction::from_logits(logits)?;
+        let mut calibrated = Prediction::from_probs(self.temperature.apply(&plain.probs))?;
+        // Logits decide where rounding makes two probabilities equal.
+        if calibrated.emotion != plain.emotion {
+            calibrated.emotion = plain.emotion;
+        }
+        Ok(calibrated)
     }
 
     /// Classifies every image of a data set, in order.
     pub fn predict(&self, data: &Dataset) -> Result<Vec<Prediction>> {
         rows(&logits(&*self.network, data, BATCH)?)?
             .into_iter()
-            .map(Prediction::from_logits)
+            .map(|logits| self.calibrated(logits))
             .collect()
     }
 }

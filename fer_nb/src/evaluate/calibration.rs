@@ -1,6 +1,6 @@
 //! Whether a network is right as often as it is sure, and what makes it so.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use super::{Accuracy, Evaluation};
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
 use crate::project::replace_file;
+use crate::train::RunFolder;
 
 /// How many equally wide ranges of confidence are looked at.
 pub const BINS: usize = 15;
@@ -133,37 +134,63 @@ impl Temperature {
         softmax(&probs.map(|p| (logit(p) / self.temperature) as f32))
     }
 
-    /// Writes it as a TOML file.
+    /// Keeps it in a run's folder, as `temperature.toml`, for the run's best weights as they are now.
     ///
     /// # Errors
-    /// Where the file can't be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        replace_file(path, |temporary| {
-            let text = format!("temperature = {:?}\n", self.temperature);
-            std::fs::write(temporary, text).map_err(|error| Error::io("write", path, error))
+    /// Where there are no weights, or the file can't be written.
+    pub fn save(&self, run: &RunFolder) -> Result<()> {
+        let path = path(run);
+        let kept = Kept { temperature: self.temperature, weights: fingerprint(run)? };
+        let text = toml::to_string(&kept)
+            .map_err(|error| Error::config("temperature", error, "what TOML can hold"))?;
+        replace_file(&path, |temporary| {
+            std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
         })
     }
 
-    /// Reads what [`Temperature::save`] wrote; 1 where there is no file.
+    /// What [`Temperature::save`] kept for a run's best weights; 1 where it kept nothing, or for other
+    /// weights.
     ///
     /// # Errors
     /// Where the file holds something else.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+    pub fn of_run(run: &RunFolder) -> Result<Self> {
+        let path = path(run);
         if !path.is_file() {
             return Ok(Self::default());
         }
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
-        let read: Self = toml::from_str(&text).map_err(|error| {
-            let hint = "Delete it; the temperature is then 1.";
-            Error::data(path, "", format!("not a temperature: {}", error.message()), hint)
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
+        let kept: Kept = toml::from_str(&text).map_err(|error| {
+            let hint = "Delete it; `fer evaluate` fits it anew.";
+            Error::data(&path, "", format!("not a temperature: {}", error.message()), hint)
         })?;
-        if !(read.temperature.is_finite() && read.temperature > 0.0) {
-            return Err(Error::config("temperature", read.temperature, "a number above 0"));
+        if !(kept.temperature.is_finite() && kept.temperature > 0.0) {
+            return Err(Error::config("temperature", kept.temperature, "a number above 0"));
         }
-        Ok(read)
+        Ok(match kept.weights == fingerprint(run)? {
+            true => Self { temperature: kept.temperature },
+            false => Self::default(),
+        })
     }
+}
+
+/// `temperature.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    temperature: f64,
+    /// Fingerprint of the weights that it was fitted for: a run that is trained again has others.
+    weights: String,
+}
+
+fn path(run: &RunFolder) -> PathBuf {
+    run.path().join("temperature.toml")
+}
+
+fn fingerprint(run: &RunFolder) -> Result<String> {
+    let path = run.weights();
+    let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+    Ok(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)))
 }
 
 /// ln p; a probability of 0 counts as the smallest f32.
@@ -229,16 +256,19 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_to_disk_and_back() {
+    fn it_is_kept_for_the_weights_that_it_was_fitted_for() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("temperature.toml");
-        assert_eq!(Temperature::load(&path).unwrap(), Temperature::default());
+        let run = RunFolder::at(folder.path());
         let temperature = Temperature { temperature: 1.374 };
-        temperature.save(&path).unwrap();
-        assert_eq!(Temperature::load(&path).unwrap(), temperature);
-        std::fs::write(&path, "temperature = -1.0").unwrap();
-        assert!(Temperature::load(&path).is_err());
-        std::fs::write(&path, "heat = 1.0").unwrap();
-        assert!(Temperature::load(&path).unwrap_err().to_string().contains("not a temperature"));
+        assert!(temperature.save(&run).is_err(), "there are no weights");
+        std::fs::write(run.weights(), "some").unwrap();
+        assert_eq!(Temperature::of_run(&run).unwrap(), Temperature::default());
+        temperature.save(&run).unwrap();
+        assert_eq!(Temperature::of_run(&run).unwrap(), temperature);
+        std::fs::write(run.weights(), "others").unwrap();
+        assert_eq!(Temperature::of_run(&run).unwrap(), Temperature::default());
+        std::fs::write(path(&run), "heat = 1.0").unwrap();
+        let message = Temperature::of_run(&run).unwrap_err().to_string();
+        assert!(message.contains("not a temperature"), "{message}");
     }
 }

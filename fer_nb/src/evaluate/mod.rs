@@ -18,6 +18,7 @@
 pub mod accuracy;
 mod bootstrap;
 mod calibration;
+mod comparison;
 pub mod confusion;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -27,15 +28,18 @@ mod mistakes;
 mod network;
 pub mod original;
 pub mod predictions;
+mod protocol;
 mod ranking;
 pub mod report;
 mod seeds;
 mod table_file;
+mod trust;
 mod tta;
 
 pub use accuracy::Accuracy;
 pub use bootstrap::{Interval, Intervals};
 pub use calibration::{Bin, Calibration, Temperature};
+pub use comparison::{ComparedRun, Comparison, compare};
 pub use confusion::{Confusion, ConfusionMatrix};
 pub use grad_cam::{Attention, grad_cam};
 pub use mcnemar::McNemar;
@@ -43,7 +47,9 @@ pub use network::evaluate;
 pub(crate) use network::rows;
 pub use original::{Original, original};
 pub use predictions::{Evaluation, EvaluationSummary};
+pub use protocol::Protocol;
 pub use ranking::Roc;
 pub use report::{ClassificationReport, Scores};
 pub use seeds::{SeedSpread, Spread};
+pub use trust::Trust;
 pub use tta::{TestTimeAugmentation, evaluate_with};

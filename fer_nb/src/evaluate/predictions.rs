@@ -139,6 +139,31 @@ impl Evaluation {
         self.labels.is_empty()
     }
 
+    /// The same without the images of these places; places past the end are no image's.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where none would be left.
+    pub fn without(&self, indices: &[usize]) -> Result<Self> {
+        let mut keep = vec![true; self.len()];
+        for index in indices {
+            if let Some(keep) = keep.get_mut(*index) {
+                *keep = false;
+            }
+        }
+        let mut kept = self.clone();
+        let mut of_image = keep.iter().copied();
+        kept.labels.retain(|_| of_image.next().unwrap_or(true));
+        let mut of_image = keep.iter().copied();
+        kept.predictions.retain(|_| of_image.next().unwrap_or(true));
+        let mut of_image = keep.iter().copied();
+        kept.probs.retain(|_| of_image.next().unwrap_or(true));
+        let predictions = kept.predictions;
+        // The loss of fewer images is another one.
+        let mut kept = Self::from_probs(kept.labels, kept.probs, kept.title)?;
+        kept.predictions = predictions;
+        Ok(kept)
+    }
+
     /// The share of right predictions, with its 95 % interval.
     pub fn accuracy(&self) -> Accuracy {
         let pairs = self.labels.iter().zip(&self.predictions);
@@ -323,6 +348,16 @@ mod tests {
         // Keras: CategoricalCrossentropy()([[1, 0, …]], [[0, 1, …]]) = 16.118
         let wrong = Evaluation::from_probs(vec![1], vec![one_hot(0)], "").unwrap();
         assert!((wrong.loss - 16.118_095_650_958_32).abs() < 1e-9, "{}", wrong.loss);
+    }
+
+    #[test]
+    fn images_can_be_left_out() {
+        let probs = vec![one_hot(3), one_hot(5), one_hot(1)];
+        let all = Evaluation::from_probs(vec![3, 2, 1], probs, "made-up sample").unwrap();
+        let right = all.without(&[1, 99]).unwrap();
+        assert_eq!((right.labels.clone(), right.accuracy().value), (vec![3, 1], 1.0));
+        assert!(right.loss < all.loss);
+        assert!(all.without(&[0, 1, 2]).is_err());
     }
 
     #[test]

@@ -4,7 +4,9 @@ use crate::data::Dataset;
 use crate::deploy::Prediction;
 use crate::emotion::Emotion;
 use crate::error::Result;
-use crate::evaluate::{Accuracy, ClassificationReport, ConfusionMatrix, Evaluation};
+use crate::evaluate::{
+    Accuracy, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, Trust,
+};
 use crate::model::Summary;
 use crate::notebook::table::Table;
 use crate::plot::axis::{percent, thousands};
@@ -57,6 +59,45 @@ impl Summary {
         let table = self.rows().into_iter().fold(table, Table::row);
         let caption = format!("Model: \"{}\"", self.network);
         show(Ok(table.caption(caption).note(self.footer())), &self.to_string());
+    }
+}
+
+impl Comparison {
+    /// Shows the runs side by side in a notebook.
+    pub fn evcxr_display(&self) {
+        let table = self.to_table().and_then(|frame| Table::with_digits(&frame, 3));
+        let caption = format!("Runs on the test images, {}", self.title);
+        show(table.map(|table| table.caption(caption).note(self.footer())), &self.to_string());
+    }
+}
+
+impl Trust {
+    /// Shows intervals, calibration and protocol in a notebook.
+    pub fn evcxr_display(&self) {
+        let row = |table: Table, name: &str, value: String| table.row([name.to_string(), value]);
+        let mut table = Table::new(["", ""]);
+        for (name, interval) in [
+            ("accuracy", self.intervals.accuracy),
+            ("macro F1", self.intervals.macro_f1),
+            ("balanced accuracy", self.intervals.balanced_accuracy),
+        ] {
+            table = row(table, name, interval.to_string());
+        }
+        for (name, top) in
+            [("label among the two likeliest", self.top_2), ("among the three", self.top_3)]
+        {
+            table = row(table, name, format!("{:.4}", top.value));
+        }
+        table = row(table, "calibration error", format!("{:.4}", self.ece));
+        if let Some((temperature, ece)) = self.calibrated {
+            let name = format!("at temperature {temperature:.2}, fitted on validation");
+            table = row(table, &name, format!("{ece:.4}"));
+        }
+        if let Some((leaked, accuracy)) = &self.without_leaks {
+            table = row(table, &format!("accuracy without {leaked} leaked images"), accuracy.to_string());
+        }
+        let note = self.protocol.as_ref().map(Protocol::to_string).unwrap_or_default();
+        show(Ok(table.note(note)), &self.to_string());
     }
 }
 

@@ -146,7 +146,7 @@ impl Table {
              font-variant-numeric:tabular-nums\"><thead><tr>{heads}</tr></thead>\
              <tbody>{body}</tbody></table>{}</div>",
             part(&self.caption, "font-weight:600;margin-top:4px"),
-            part(&self.note, "opacity:.75"),
+            part(&self.note, "opacity:.75;white-space:pre-line"),
         )
     }
 

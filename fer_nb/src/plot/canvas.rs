@@ -248,7 +248,9 @@ impl<'a, DB: PictureBackend> Canvas<'a, DB> {
         if natural <= width {
             return Ok((text.to_string(), kind));
         }
-        let kind = Type { size: (kind.size * width / natural).max(kind.size / 2.0), ..kind };
+        // A little less than it takes: at another size, letters round to other widths.
+        let size = (kind.size * width / natural * 0.985).max(kind.size / 2.0);
+        let kind = Type { size, ..kind };
         let mut short: Vec<char> = text.chars().collect();
         let mut fitted = text.to_string();
         while self.width_of(&fitted, kind)? > width && short.pop().is_some() {

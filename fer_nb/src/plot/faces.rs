@@ -53,7 +53,7 @@ impl Plot for FacesPlot {
             for (index, pixels) in face.pictures.iter().enumerate() {
                 canvas.face((left + (side + inner) * index as f64, top), side, pixels)?;
             }
-            let kinds = [Type::new(31.0).bold(), Type::new(28.0).color(MUTED)];
+            let kinds = [Type::new(31.0).bold(), Type::new(26.0).color(MUTED)];
             for ((line, kind), y) in face.lines.iter().zip(kinds).zip([42.0, 82.0]) {
                 let (line, kind) = canvas.fit(line, width - gap, kind)?;
                 canvas.text(&line, (left, top + side + y), kind)?;
@@ -75,7 +75,7 @@ mod tests {
             for pictures in [1, 2] {
                 let face = CaptionedFace {
                     pictures: vec![vec![100; PIXELS]; pictures],
-                    lines: ["surprise, 100 %".into(), "labelled disgust, loss 12.34".into()],
+                    lines: ["surprise, 100 %".into(), "label disgust, loss 12.34".into()],
                 };
                 let plot = FacesPlot {
                     title: "Faces, made-up sample".into(),

@@ -338,7 +338,7 @@ impl Evaluation {
                 pictures: vec![pixels.to_vec()],
                 lines: [
                     format!("{predicted}, {}", percent(sure, 0)),
-                    format!("labelled {truth}, loss {loss:.1}"),
+                    format!("label {truth}, loss {loss:.1}"),
                 ],
             })
         });

@@ -10,7 +10,7 @@ use crate::plot::picture::PictureBackend;
 
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 1240.0;
-const TOP: f64 = 210.0;
+const TOP: f64 = 244.0;
 const MIDDLE: f64 = 740.0;
 const BOTTOM: f64 = 960.0;
 
@@ -24,11 +24,14 @@ pub struct ReliabilityPlot {
     pub after: Option<(f64, Calibration)>,
 }
 
-/// Bins that hold images, with their lower ends.
-fn filled(calibration: &Calibration) -> impl Iterator<Item = (f64, &Bin)> {
+/// Bins with fewer images than this have no accuracy worth a dot; their bars are drawn all the same.
+const FEWEST: u64 = 5;
+
+/// Bins that hold at least so many images, with their lower ends.
+fn filled(calibration: &Calibration, fewest: u64) -> impl Iterator<Item = (f64, &Bin)> {
     let width = 1.0 / calibration.bins.len().max(1) as f64;
     let bins = calibration.bins.iter().map(move |bin| (bin.high - width, bin));
-    bins.filter(|(_, bin)| bin.accuracy.total > 0)
+    bins.filter(move |(_, bin)| bin.accuracy.total >= fewest)
 }
 
 impl Plot for ReliabilityPlot {
@@ -39,7 +42,7 @@ impl Plot for ReliabilityPlot {
     fn draw<DB: PictureBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<()> {
         let images: u64 = self.before.bins.iter().map(|bin| bin.accuracy.total).sum();
         let subtitle = format!(
-            "n = {}; bars span the 95 % interval of each bin's accuracy",
+            "n = {}; upright lines span the 95 % interval of a bin's accuracy, drawn from {FEWEST} images on",
             axis::thousands(images)
         );
         canvas.title(&self.title(), &subtitle)?;
@@ -70,7 +73,7 @@ impl Plot for ReliabilityPlot {
         let heights = Scale { low: 0.0, high: most as f64, from: BOTTOM, to: MIDDLE + 70.0 };
         canvas.text("images", (LEFT, MIDDLE + 48.0), Type::new(28.0).bold())?;
         canvas.line(&[(LEFT, BOTTOM), (RIGHT, BOTTOM)], 2.0, MUTED)?;
-        for (low, bin) in filled(shown) {
+        for (low, bin) in filled(shown, 1) {
             let top = heights.at(bin.accuracy.total as f64).min(BOTTOM - 3.0);
             let (from, to) = ((x.at(low) + 3.0, top), (x.at(bin.high) - 3.0, BOTTOM));
             canvas.rect(from, to, tint(ACCENT, 0.55))?;
@@ -118,10 +121,10 @@ fn curve<DB: PictureBackend>(
     (x, y): (&Scale, &Scale),
     color: plotters::style::RGBColor,
 ) -> Result<()> {
-    let places: Vec<_> = filled(calibration)
+    let places: Vec<_> = filled(calibration, FEWEST)
         .map(|(_, bin)| (x.at(bin.confidence), y.at(bin.accuracy.value)))
         .collect();
-    for (_, bin) in filled(calibration) {
+    for (_, bin) in filled(calibration, FEWEST) {
         let at = x.at(bin.confidence);
         let ends = [(at, y.at(bin.accuracy.low)), (at, y.at(bin.accuracy.high))];
         canvas.line(&ends, 4.0, tint(color, 0.45))?;

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use fer_nb::data::Fer2013;
 use fer_nb::error::Result;
-use fer_nb::evaluate::{Evaluation, evaluate};
-use fer_nb::model::{Network, SeedCnn, weights};
+use fer_nb::evaluate::{
+    Evaluation, EvaluationSummary, Protocol, Temperature, TestTimeAugmentation, Trust, evaluate_with,
+};
+use fer_nb::model::{Architecture, Network, weights};
 use fer_nb::project::{device, runs};
 use fer_nb::train::RunFolder;
+use serde::Serialize;
 
 /// Accuracy, classification report and confusion matrix on the test images.
 #[derive(clap::Args)]
@@ -19,6 +22,14 @@ pub struct Args {
     /// A safetensors file instead of a run: ours, or a PyTorch state dict of the seed CNN.
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     weights: Option<PathBuf>,
+
+    /// The network that the weights file is of, with its default settings.
+    #[arg(long, default_value_t, requires = "weights")]
+    network: Architecture,
+
+    /// Views of each image whose mean answer counts: none, flip, shifts or ten-crop.
+    #[arg(long, default_value_t)]
+    tta: TestTimeAugmentation,
 
     /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
     #[arg(long, value_name = "PATH")]
@@ -42,35 +53,71 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Figures<'a> {
+    #[serde(flatten)]
+    summary: EvaluationSummary,
+    #[serde(flatten)]
+    trust: &'a Trust,
+}
+
 pub fn run(args: &Args) -> Result<()> {
-    let mut evaluation = match &args.predictions {
-        Some(path) => Evaluation::from_csv(path)?,
-        None => {
-            let network = network(args)?;
-            evaluate(&*network, &Fer2013::open_or(args.data.as_deref())?.test)?
+    let (evaluation, trust) = match &args.predictions {
+        Some(path) => {
+            let evaluation = titled(Evaluation::from_csv(path)?, args);
+            let trust = Trust::of(&evaluation)?;
+            (evaluation, trust)
         }
+        None => measured(args)?,
     };
-    if let Some(title) = &args.title {
-        evaluation.title = title.clone();
-    }
     if let Some(path) = &args.save_predictions {
         evaluation.to_csv(path)?;
     }
-    report(&evaluation, args.json.as_deref())
+    report(&evaluation, &trust, args.json.as_deref())
 }
 
-/// The network with the weights that the arguments name.
-fn network(args: &Args) -> Result<Box<dyn Network>> {
-    let Some(path) = &args.weights else {
-        return RunFolder::at(runs(&args.run)).network(device()?);
+fn titled(evaluation: Evaluation, args: &Args) -> Evaluation {
+    let title = args.title.clone().unwrap_or(evaluation.title);
+    Evaluation { title, ..evaluation }
+}
+
+/// The network that the arguments name, on the test images. A run's temperature is fitted on the
+/// validation images, and kept in its folder.
+fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
+    let device = device()?;
+    let data = Fer2013::open_or(args.data.as_deref())?;
+    let (network, run): (Box<dyn Network>, _) = match &args.weights {
+        Some(path) => {
+            let mut network = args.network.build(device, 0)?;
+            weights::load(&mut *network, path)?;
+            (network, None)
+        }
+        None => {
+            let run = RunFolder::at(runs(&args.run));
+            (run.network(device)?, Some(run))
+        }
     };
-    let mut network = SeedCnn::new(device()?, 0)?;
-    weights::load(&mut network, path)?;
-    Ok(Box::new(network))
+    let test = titled(evaluate_with(&*network, &data.test, args.tta)?, args);
+    let config = run.as_ref().map(RunFolder::config).transpose()?;
+    let mut trust = Trust::of(&test)?
+        .without_leaks(&test, &data)?
+        .protocol(Protocol::of(config.as_ref(), &data)?);
+    if let Some(run) = &run
+        && !data.validation.is_empty()
+    {
+        let temperature =
+            Temperature::fit(&evaluate_with(&*network, &data.validation, args.tta)?);
+        trust = trust.calibrated(&test, temperature)?;
+        if args.tta == TestTimeAugmentation::None {
+            temperature.save(run)?;
+        }
+    }
+    Ok((test, trust))
 }
 
 /// Prints an evaluation's figures, and writes them where `--json` says.
-fn report(evaluation: &Evaluation, json: Option<&Path>) -> Result<()> {
+fn report(evaluation: &Evaluation, trust: &Trust, json: Option<&Path>) -> Result<()> {
     let mut text = format!("{evaluation}\n\n{}\n", evaluation.classification_report());
     text += &evaluation.confusion_matrix().to_string();
     let confused = evaluation.most_confused(5);
@@ -80,8 +127,9 @@ fn report(evaluation: &Evaluation, json: Option<&Path>) -> Result<()> {
             text += &format!("  {confusion}\n");
         }
     }
+    text += &format!("\n{trust}\n");
     if let Some(path) = json {
-        crate::write_json(path, &evaluation.summary())?;
+        crate::write_json(path, &Figures { summary: evaluation.summary(), trust })?;
     }
     crate::say(&text)
 }

@@ -5,6 +5,7 @@
 //! after Ctrl-C.
 
 mod bench;
+mod compare;
 mod data;
 mod evaluate;
 mod notebooks;
@@ -33,6 +34,7 @@ enum Command {
     Summary(summary::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
+    Compare(compare::Args),
     Predict(predict::Args),
     Notebooks(notebooks::Args),
     Bench(bench::Args),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Summary(args) => summary::run(&args).map(done),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(done),
+        Command::Compare(args) => compare::run(&args).map(done),
         Command::Predict(args) => predict::run(&args).map(done),
         Command::Notebooks(args) => notebooks::run(&args).map(done),
         Command::Bench(args) => bench::run(&args).map(done),

@@ -1,0 +1,230 @@
+//! [`Comparison`]: several runs on the same test images.
+
+use std::fmt;
+
+use polars::prelude::{DataFrame, df};
+use serde::Serialize;
+use tch::Device;
+
+use super::{Accuracy, Evaluation, McNemar, Protocol, SeedSpread, Temperature, evaluate};
+use crate::data::Fer2013;
+use crate::error::{Error, Result};
+use crate::train::{RunConfig, RunFolder};
+
+/// One run's figures on the test images.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedRun {
+    /// The folder's name.
+    pub run: String,
+    /// The architecture's name.
+    pub network: String,
+    /// Epochs that were trained.
+    pub epochs: usize,
+    /// Its seed.
+    pub seed: u64,
+    /// With Wilson's 95 % interval.
+    pub accuracy: Accuracy,
+    pub macro_f1: f64,
+    pub balanced_accuracy: f64,
+    /// Labels among the two likeliest classes.
+    pub top_2: Accuracy,
+    /// Expected calibration error as it is.
+    pub ece: f64,
+    /// The temperature fitted on validation, and the error with it.
+    pub temperature: f64,
+    pub ece_calibrated: f64,
+    /// Against the first run; none for the first itself.
+    pub mcnemar: Option<McNemar>,
+    /// What it was trained, chosen and measured on.
+    pub protocol: Protocol,
+}
+
+/// Runs on the same test images, in the order in which they were named.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    pub runs: Vec<ComparedRun>,
+    /// Mean and spread, where the runs differ in nothing but their seeds.
+    pub seeds: Option<SeedSpread>,
+    /// "FER2013" or "made-up sample".
+    pub title: String,
+}
+
+/// Evaluates the best weights of each run on `data`'s test images and puts the figures side by side.
+///
+/// # Errors
+/// [`Error::Config`] where no run is named; where a run is missing, has no weights, or learnt from
+/// another kind of data.
+pub fn compare(runs: &[RunFolder], data: &Fer2013, device: Device) -> Result<Comparison> {
+    if runs.is_empty() {
+        return Err(Error::config("runs", 0, "one or more"));
+    }
+    let (mut rows, mut tests, mut configs) = (Vec::new(), Vec::<Evaluation>::new(), Vec::new());
+    for run in runs {
+        run.check_data(data)?;
+        let (config, network) = (run.config()?, run.network(device)?);
+        let test = evaluate(&*network, &data.test)?;
+        let temperature = match data.validation.is_empty() {
+            true => Temperature::default(),
+            false => Temperature::fit(&evaluate(&*network, &data.validation)?),
+        };
+        let name = run.path().file_name().unwrap_or(run.path().as_os_str());
+        rows.push(ComparedRun {
+            run: name.to_string_lossy().into_owned(),
+            network: config.network.clone(),
+            epochs: run.history()?.epochs.len(),
+            seed: config.train.seed,
+            accuracy: test.accuracy(),
+            macro_f1: test.classification_report().macro_avg.f1,
+            balanced_accuracy: test.balanced_accuracy(),
+            top_2: test.top_k(2)?,
+            ece: test.calibration().ece,
+            temperature: temperature.temperature,
+            ece_calibrated: test.at_temperature(temperature)?.calibration().ece,
+            mcnemar: tests.first().map(|first| first.mcnemar(&test)).transpose()?,
+            protocol: Protocol::of(Some(&config), data)?,
+        });
+        tests.push(test);
+        configs.push(config);
+    }
+    let seeds = match differ_in_seed_only(&configs) {
+        true => Some(SeedSpread::of(&tests)?),
+        false => None,
+    };
+    Ok(Comparison { runs: rows, seeds, title: data.origin().title().into() })
+}
+
+fn differ_in_seed_only(configs: &[RunConfig]) -> bool {
+    let Some(first) = configs.first() else { return false };
+    let seedless = |config: &RunConfig| {
+        let mut config = config.clone();
+        config.train.seed = 0;
+        config
+    };
+    let same = |config: &RunConfig| seedless(first).difference(&seedless(config)).is_none();
+    let mut seeds: Vec<u64> = configs.iter().map(|config| config.train.seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    configs.len() > 1 && seeds.len() == configs.len() && configs.iter().all(same)
+}
+
+impl Comparison {
+    /// A row a run. Columns: `run`, `network` (str), `epochs` (u32), `accuracy`, `low`, `high`,
+    /// `macro F1`, `balanced`, `top 2` (f64, 0 to 1), `ECE`, `temperature`, `ECE calibrated` (f64), and `p`
+    /// (f64), McNemar's against the first run; null for the first itself.
+    ///
+    /// # Errors
+    /// Whatever polars refuses.
+    pub fn to_table(&self) -> Result<DataFrame> {
+        let text = |of: fn(&ComparedRun) -> &str| -> Vec<&str> { self.runs.iter().map(of).collect() };
+        let number =
+            |of: fn(&ComparedRun) -> f64| -> Vec<f64> { self.runs.iter().map(of).collect() };
+        let p: Vec<Option<f64>> =
+            self.runs.iter().map(|run| run.mcnemar.map(|test| test.p_value)).collect();
+        Ok(df!(
+            "run" => text(|run| &run.run),
+            "network" => text(|run| &run.network),
+            "epochs" => self.runs.iter().map(|run| run.epochs as u32).collect::<Vec<_>>(),
+            "accuracy" => number(|run| run.accuracy.value),
+            "low" => number(|run| run.accuracy.low),
+            "high" => number(|run| run.accuracy.high),
+            "macro F1" => number(|run| run.macro_f1),
+            "balanced" => number(|run| run.balanced_accuracy),
+            "top 2" => number(|run| run.top_2.value),
+            "ECE" => number(|run| run.ece),
+            "temperature" => number(|run| run.temperature),
+            "ECE calibrated" => number(|run| run.ece_calibrated),
+            "p" => p,
+        )?)
+    }
+
+    /// The lines below the table: the spread over seeds, and each protocol once.
+    pub fn footer(&self) -> String {
+        let mut lines = Vec::new();
+        if let Some(SeedSpread { accuracy, macro_f1, balanced_accuracy }) = &self.seeds {
+            lines.push(format!("accuracy over seeds: {accuracy}"));
+            lines.push(format!("macro F1 over seeds: {macro_f1}"));
+            lines.push(format!("balanced accuracy over seeds: {balanced_accuracy}"));
+        }
+        for run in &self.runs {
+            let line = run.protocol.to_string();
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.runs.iter().map(|run| run.run.chars().count()).max().unwrap_or(0).max(3);
+        writeln!(f, "{}, test images", self.title)?;
+        writeln!(
+            f,
+            "{:width$}  network   epochs  accuracy  95 % interval  macro F1  balanced  top 2   ECE \
+             calibrated  p (McNemar)",
+            "run"
+        )?;
+        for run in &self.runs {
+            let p = match run.mcnemar {
+                None => "–".to_string(),
+                Some(McNemar { p_value, .. }) if p_value < 0.001 => "< 0.001".into(),
+                Some(McNemar { p_value, .. }) => format!("{p_value:.3}"),
+            };
+            writeln!(
+                f,
+                "{:width$}  {:<8}  {:>6}  {:>8.4}  {:.4}–{:.4}  {:>8.4}  {:>8.4}  {:.3}  {:.3}      {:.3}  {p}",
+                run.run,
+                run.network,
+                run.epochs,
+                run.accuracy.value,
+                run.accuracy.low,
+                run.accuracy.high,
+                run.macro_f1,
+                run.balanced_accuracy,
+                run.top_2.value,
+                run.ece,
+                run.ece_calibrated,
+            )?;
+        }
+        f.write_str(&self.footer())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::SampleConfig;
+    use crate::train::Recipe;
+
+    #[test]
+    fn runs_that_differ_in_their_seed_are_spread() {
+        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let runs: Vec<RunFolder> = [1u64, 2, 3]
+            .into_iter()
+            .map(|seed| {
+                let mut recipe = Recipe::default();
+                recipe.train.epochs = 1;
+                recipe.train.seed = seed.min(2);
+                recipe.train.batch_size = if seed == 3 { 16 } else { 32 };
+                let path = folder.path().join(format!("run{seed}"));
+                recipe.trainer(Device::Cpu, &path).unwrap().fit(&data).unwrap();
+                RunFolder::at(path)
+            })
+            .collect();
+        let two = compare(&runs[..2], &data, Device::Cpu).unwrap();
+        assert_eq!(two.seeds.unwrap().accuracy.n, 2);
+        assert!(two.to_string().contains("accuracy over seeds: "), "{two}");
+        assert!(two.runs[0].mcnemar.is_none() && two.runs[1].mcnemar.is_some());
+        let table = two.to_table().unwrap();
+        assert_eq!(table.shape(), (2, 13));
+        let text = two.to_string();
+        assert!(text.contains("run2") && text.contains("made-up sample's test part"), "{text}");
+        let three = compare(&runs, &data, Device::Cpu).unwrap();
+        assert_eq!(three.seeds, None, "other batches are another recipe");
+        assert!(compare(&[], &data, Device::Cpu).is_err());
+        let missing = RunFolder::at(folder.path().join("none"));
+        assert!(compare(&[missing], &data, Device::Cpu).is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! [`Protocol`]: what a result was trained, chosen and measured on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::data::{Dataset, Fer2013};
+use crate::error::Result;
+use crate::train::RunConfig;
+
+/// What has to be said with every figure. FER2013's published numbers differ as much in this as in
+/// their networks: many are of the epoch that was best on the very images that they report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Protocol {
+    /// What the weights were fitted to.
+    pub trained_on: String,
+    /// What epoch, hyperparameters and temperature were chosen on.
+    pub chosen_on: String,
+    /// What the figures are of.
+    pub measured_on: String,
+}
+
+impl Protocol {
+    /// Of a run of this crate and the data that it is evaluated on; without a run, of weights of
+    /// unknown origin.
+    ///
+    /// # Errors
+    /// Where the data's table can't be read.
+    pub fn of(run: Option<&RunConfig>, data: &Fer2013) -> Result<Self> {
+        let measured_on = measured_on(&data.test)?;
+        let Some(run) = run else {
+            let unknown = "unknown images";
+            let (trained_on, chosen_on) = (unknown.into(), unknown.into());
+            return Ok(Self { trained_on, chosen_on, measured_on });
+        };
+        let [train, validation, _] = run.images;
+        let mut trained_on = format!("{}, Training less validation", run.data_title);
+        let left_out = run.train.images;
+        if left_out.without_leaks {
+            trained_on += ", without copies of test images";
+        }
+        if left_out.without_flat {
+            trained_on += ", without flat images";
+        }
+        let left = if left_out.without_leaks || left_out.without_flat { "at most " } else { "" };
+        trained_on += &format!(" ({left}{})", crate::data::text::plural(train, "image"));
+        let chosen_on =
+            format!("validation ({left}{})", crate::data::text::plural(validation, "image"));
+        Ok(Self { trained_on, chosen_on, measured_on })
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { trained_on, chosen_on, measured_on } = self;
+        write!(f, "protocol: trained on {trained_on}; chosen on {chosen_on}; measured on {measured_on}")
+    }
+}
+
+/// The test images in words: by Kaggle's column Usage, or by the names that FER2013's folders give their
+/// files, "PublicTest_123.jpg".
+fn measured_on(test: &Dataset) -> Result<String> {
+    let images = crate::data::text::plural(test.len(), "image");
+    let title = test.origin().title();
+    if title != "FER2013" {
+        return Ok(format!("{title}'s test part ({images})"));
+    }
+    let table = test.table()?;
+    let (usages, sources) = (table.column("usage")?.str()?, table.column("source")?.str()?);
+    let mut parts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (usage, source) in usages.iter().zip(sources.iter()) {
+        let (usage, source) = (usage.unwrap_or_default(), source.unwrap_or_default());
+        let file = source.rsplit('/').next().unwrap_or_default();
+        let part = ["PrivateTest", "PublicTest"]
+            .into_iter()
+            .find(|part| usage == *part || file.starts_with(part));
+        *parts.entry(part.unwrap_or_default()).or_default() += 1;
+    }
+    let names: Vec<_> = parts.keys().rev().copied().collect();
+    Ok(match &names[..] {
+        [] | [""] => format!("{images} that don't say which part of {title} they are"),
+        [part] => format!("{title}, {part} ({images})"),
+        [first, second] if !second.is_empty() => format!("{title}, {first} and {second} ({images})"),
+        _ => format!("{images}, not all of which say which part of {title} they are"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fixtures;
+    use crate::data::SampleConfig;
+    use crate::model::SeedCnn;
+    use crate::train::TrainConfig;
+
+    #[test]
+    fn the_sample_is_never_called_fer2013() {
+        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let network = SeedCnn::new(tch::Device::Cpu, 1).unwrap();
+        let mut config = TrainConfig::default();
+        config.images.without_leaks = true;
+        let run = RunConfig::new(&network, &config, &data);
+        let text = Protocol::of(Some(&run), &data).unwrap().to_string();
+        assert!(text.contains("measured on made-up sample's test part (35 images)"), "{text}");
+        assert!(text.contains("without copies of test images (at most 5"), "{text}");
+        let unknown = Protocol::of(None, &data).unwrap().to_string();
+        assert!(unknown.contains("trained on unknown images"), "{unknown}");
+        assert!(!(text + &unknown).contains("FER2013"));
+    }
+
+    #[test]
+    fn kaggles_column_says_which_part_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fer2013.csv");
+        let image = |gray: usize| vec![gray.to_string(); 2304].join(" ");
+        let measured = |usages: &[&str]| {
+            let rows: String = (0..usages.len() + 7)
+                .map(|row| {
+                    let usage = usages.get(row).copied().unwrap_or("Training");
+                    format!("{},{},{usage}\n", row % 7, image(row))
+                })
+                .collect();
+            std::fs::write(&path, format!("emotion,pixels,Usage\n{rows}")).unwrap();
+            measured_on(&Fer2013::from_csv(&path).unwrap().test).unwrap()
+        };
+        assert_eq!(measured(&["PublicTest"; 7]), "FER2013, PublicTest (7 images)");
+        let both = [["PublicTest"; 7], ["PrivateTest"; 7]].concat();
+        assert_eq!(measured(&both), "FER2013, PublicTest and PrivateTest (14 images)");
+    }
+
+    #[test]
+    fn files_say_it_in_their_names() {
+        let folder = fixtures::Tree::new(10, 3);
+        let words = measured_on(&Fer2013::from_folder(folder.path()).unwrap().test).unwrap();
+        assert_eq!(words, "21 images that don't say which part of FER2013 they are");
+        for class in crate::emotion::Emotion::names() {
+            let class = folder.path().join("test").join(class);
+            for (index, file) in std::fs::read_dir(&class).unwrap().enumerate() {
+                let name = format!("PublicTest_{index}.png");
+                std::fs::rename(file.unwrap().path(), class.join(name)).unwrap();
+            }
+        }
+        let words = measured_on(&Fer2013::from_folder(folder.path()).unwrap().test).unwrap();
+        assert_eq!(words, "FER2013, PublicTest (21 images)");
+    }
+}

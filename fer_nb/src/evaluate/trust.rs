@@ -1,0 +1,120 @@
+//! [`Trust`]: what else has to be known of an accuracy before it is believed.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Accuracy, Evaluation, Intervals, Protocol, Temperature};
+use crate::data::Fer2013;
+use crate::error::Result;
+
+/// How often images are drawn anew for the intervals, and from which seed.
+const RESAMPLES: usize = 1000;
+const SEED: u64 = 0;
+
+/// Intervals, calibration, and the test without what leaked, of one evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Trust {
+    /// Of accuracy, macro F1 and balanced accuracy.
+    pub intervals: Intervals,
+    /// Labels among the two likeliest classes.
+    pub top_2: Accuracy,
+    /// Labels among the three likeliest classes.
+    pub top_3: Accuracy,
+    /// Expected calibration error as it is, 0 to 1.
+    pub ece: f64,
+    /// The temperature that was fitted on validation images, and the error with it.
+    pub calibrated: Option<(f64, f64)>,
+    /// Test images that have a copy in train or validation, and the accuracy without them.
+    pub without_leaks: Option<(usize, Accuracy)>,
+    /// What was trained, chosen and measured on.
+    pub protocol: Option<Protocol>,
+}
+
+impl Trust {
+    /// Of predictions alone.
+    ///
+    /// # Errors
+    /// As [`Evaluation::bootstrap`].
+    pub fn of(test: &Evaluation) -> Result<Self> {
+        Ok(Self {
+            intervals: test.bootstrap(RESAMPLES, SEED)?,
+            top_2: test.top_k(2)?,
+            top_3: test.top_k(3)?,
+            ece: test.calibration().ece,
+            calibrated: None,
+            without_leaks: None,
+            protocol: None,
+        })
+    }
+
+    /// With the calibration error at a temperature that was fitted on other images.
+    ///
+    /// # Errors
+    /// As [`Evaluation::at_temperature`].
+    pub fn calibrated(self, test: &Evaluation, temperature: Temperature) -> Result<Self> {
+        let ece = test.at_temperature(temperature)?.calibration().ece;
+        Ok(Self { calibrated: Some((temperature.temperature, ece)), ..self })
+    }
+
+    /// With the accuracy on the test images that have no copy in train or validation.
+    ///
+    /// # Errors
+    /// Where none would be left.
+    pub fn without_leaks(self, test: &Evaluation, data: &Fer2013) -> Result<Self> {
+        let leaked = data.leaked_test_images();
+        let without_leaks = match leaked.is_empty() {
+            true => None,
+            false => Some((leaked.len(), test.without(&leaked)?.accuracy())),
+        };
+        Ok(Self { without_leaks, ..self })
+    }
+
+    /// With what was trained, chosen and measured on.
+    pub fn protocol(self, protocol: Protocol) -> Self {
+        Self { protocol: Some(protocol), ..self }
+    }
+}
+
+impl fmt::Display for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Intervals { accuracy, macro_f1, balanced_accuracy, resamples } = self.intervals;
+        writeln!(f, "bootstrap of the test images, {resamples} times")?;
+        writeln!(f, "  accuracy           {accuracy}")?;
+        writeln!(f, "  macro F1           {macro_f1}")?;
+        writeln!(f, "  balanced accuracy  {balanced_accuracy}")?;
+        let (two, three) = (self.top_2.value, self.top_3.value);
+        writeln!(f, "label among the two likeliest {two:.4}, among the three {three:.4}")?;
+        write!(f, "calibration error {:.4}", self.ece)?;
+        if let Some((temperature, ece)) = self.calibrated {
+            write!(f, ", {ece:.4} at temperature {temperature:.3}, fitted on validation")?;
+        }
+        if let Some((leaked, accuracy)) = &self.without_leaks {
+            let images = crate::data::text::plural(*leaked, "test image");
+            write!(f, "\nwithout {images} whose copy is in train or validation: accuracy {accuracy}")?;
+        }
+        if let Some(protocol) = &self.protocol {
+            write!(f, "\n{protocol}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::fixtures::with_predictions;
+
+    #[test]
+    fn everything_is_said() {
+        let test = with_predictions(&[(0, 0), (1, 2), (3, 3), (3, 3)]);
+        let trust = Trust::of(&test).unwrap();
+        let text = trust.to_string();
+        for part in ["macro F1           0.", "balanced accuracy  0.", "calibration error 0."] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.contains("temperature"));
+        let trust = trust.calibrated(&test, Temperature { temperature: 2.0 }).unwrap();
+        assert!(trust.to_string().contains("at temperature 2.000, fitted on validation"));
+    }
+}
