@@ -77,8 +77,7 @@ fn frozen_layers_stay_and_the_others_move() {
     let convolutions = 320 + 9_248 + 18_496 + 36_928 + 73_856 + 147_584;
     assert_eq!(moved.narrow(0, 0, convolutions).max().double_value(&[]), 0.0);
     let mean = |from, count| moved.narrow(0, from, count).mean(Kind::Double).double_value(&[]);
-    let (hidden, output) =
-        (mean(convolutions, 1_179_904), mean(convolutions + 1_179_904, 1_799));
+    let (hidden, output) = (mean(convolutions, 1_179_904), mean(convolutions + 1_179_904, 1_799));
     // Adam's first steps are about the learning rate each.
     assert!(hidden > 0.0 && output > 4.0 * hidden, "{hidden} {output}");
 

@@ -40,7 +40,8 @@ pub mod prelude {
     pub use crate::error::{Error, Result};
     pub use crate::evaluate::{
         ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, SeedSpread,
-        Temperature, TestTimeAugmentation, Trust, compare, evaluate, evaluate_with, grad_cam, original,
+        Temperature, TestTimeAugmentation, Trust, compare, evaluate, evaluate_with, grad_cam,
+        original,
     };
     pub use crate::model::{
         Architecture, NameMap, Network, ResNet, ResNetConfig, SeedCnn, SeedCnnConfig, Summary, Vgg,
@@ -52,9 +53,9 @@ pub mod prelude {
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{
         BackupAndRestore, BatchEnd, Callback, ClassWeights, CsvLogger, Distillation, EarlyStopping,
-        EpochEnd, EpochRecord, History, LossConfig, Mixing, ModelCheckpoint, Monitor,
-        Optimizer, RangeTestConfig, Recipe, ReduceLrOnPlateau, RunConfig, RunFolder, Sampling,
-        Schedule, TensorBoard, TerminateOnNan, TrainBegin, TrainConfig, Trainer,
+        EpochEnd, EpochRecord, History, LossConfig, Mixing, ModelCheckpoint, Monitor, Optimizer,
+        RangeTestConfig, Recipe, ReduceLrOnPlateau, RunConfig, RunFolder, Sampling, Schedule,
+        TensorBoard, TerminateOnNan, TrainBegin, TrainConfig, Trainer,
     };
     pub use polars::prelude::DataFrame;
     pub use tch::{Device, Kind, Tensor};

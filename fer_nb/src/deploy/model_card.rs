@@ -8,7 +8,9 @@ use tch::Device;
 use crate::data::text::count;
 use crate::data::{Fer2013, Origin};
 use crate::error::{Error, Result};
-use crate::evaluate::{Accuracy, ClassificationReport, Evaluation, original};
+use crate::evaluate::{
+    Accuracy, ClassificationReport, Evaluation, Protocol, Temperature, original,
+};
 use crate::model::Network;
 use crate::train::RunFolder;
 
@@ -36,6 +38,10 @@ pub struct ModelCard {
     pub loss: f64,
     /// Scores of each class on the test images.
     pub report: ClassificationReport,
+    /// What was trained, chosen and measured on, where that is known.
+    pub protocol: Option<Protocol>,
+    /// What makes the probabilities as sure as they are right; 1 where nothing was fitted.
+    pub temperature: Temperature,
     /// What else a user of the weights should know; one paragraph each.
     pub notes: Vec<String>,
 }
@@ -59,6 +65,8 @@ impl ModelCard {
             accuracy: test.accuracy(),
             loss: test.loss,
             report: test.classification_report(),
+            protocol: None,
+            temperature: Temperature::default(),
             notes: Vec::new(),
         }
     }
@@ -84,14 +92,15 @@ impl ModelCard {
             hyperparameters,
             test,
         );
-        card.network =
-            "Three blocks of two 3×3 convolutions with ReLU, 2×2 maximum and dropout (32, \
-                        64, 128 channels), then 256 units with ReLU, dropout, 7 units with softmax."
-                .into();
+        card.network = config.architecture.clone().unwrap_or_default().about();
+        let protocol = Protocol::of(Some(&config), data)?;
+        card.tested_on = protocol.measured_on.clone();
+        card.protocol = Some(protocol);
+        card.temperature = Temperature::of_run(run)?;
         card.parameters = network.parameters().count().unsigned_abs();
         card.hardware = format!(
-            "Trained by fer_nb {} on {} in {}, {minutes:.1} minutes. Weights of the epoch with the \
-             lowest validation loss.",
+            "Trained by fer_nb {} on {} in {}, {minutes:.1} minutes. Weights of the epoch that \
+             was best on validation images.",
             config.fer_nb, config.device, config.precision
         );
         Ok(card)
@@ -167,6 +176,12 @@ impl ModelCard {
             "Tested on: {}. Accuracy {}, loss {:.4}.\n\n",
             self.tested_on, self.accuracy, self.loss
         );
+        if let Some(Protocol { trained_on, chosen_on, measured_on }) = &self.protocol {
+            let _ = writeln!(
+                text,
+                "Protocol: trained on {trained_on}; chosen on {chosen_on}; measured on {measured_on}.\n"
+            );
+        }
         if !self.is_made_up() {
             let _ = writeln!(
                 text,
@@ -192,6 +207,20 @@ impl ModelCard {
             text += "The figures above are of drawn faces and say nothing about photos.\n\n";
         }
         text += LIMITS;
+        text += "\n\n";
+        match self.temperature == Temperature::default() {
+            true => text += NOT_CALIBRATED,
+            false => {
+                let _ = write!(
+                    text,
+                    "The logits are divided by a temperature of {:.3}, fitted on validation images, so \
+                     that the probabilities are about as sure as they are right on photos of this kind.",
+                    self.temperature.temperature
+                );
+            }
+        }
+        text += " ";
+        text += OTHER_PICTURES;
         for note in &self.notes {
             let _ = write!(text, "\n\n{note}");
         }
@@ -217,11 +246,14 @@ suspicion.
 FER2013 has copies of the same photo in its training and test images, which flatters every result, \
 and wrong labels. The classes are unequal: few of its faces are labelled disgust, and fear and sad \
 are often taken for each other. Who is in the pictures was not recorded, so nobody knows for whom \
-it works worse; expect it to be uneven by age, skin and glasses.
+it works worse; expect it to be uneven by age, skin and glasses.";
 
-The probabilities are not calibrated: 0.9 does not mean right nine times out of ten. Faces that \
-are turned, covered or not cropped as the training images were give answers of little worth, and a \
-picture without a face gets an answer too.";
+const NOT_CALIBRATED: &str = "\
+The probabilities are not calibrated: 0.9 does not mean right nine times out of ten.";
+
+const OTHER_PICTURES: &str = "\
+Faces that are turned, covered or not cropped as the training images were give answers of little \
+worth, and a picture without a face gets an answer too.";
 
 #[cfg(test)]
 mod tests {

@@ -64,9 +64,8 @@ impl Evaluation {
             .into_par_iter()
             .map(|index| {
                 let mut rng = StdRng::seed_from_u64(derive(seed, index));
-                let draws = (0..pairs.len()).filter_map(|_| {
-                    pairs.get(rng.random_range(0..pairs.len().max(1))).copied()
-                });
+                let draws = (0..pairs.len())
+                    .filter_map(|_| pairs.get(rng.random_range(0..pairs.len().max(1))).copied());
                 scores(&ConfusionMatrix::from_pairs(draws, ""))
             })
             .collect();

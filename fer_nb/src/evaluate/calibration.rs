@@ -40,7 +40,8 @@ impl Evaluation {
     /// Confidence against accuracy in 15 bins.
     pub fn calibration(&self) -> Calibration {
         let mut counts = [(0u64, 0u64, 0.0f64); BINS];
-        for ((label, predicted), row) in self.labels.iter().zip(&self.predictions).zip(&self.probs) {
+        for ((label, predicted), row) in self.labels.iter().zip(&self.predictions).zip(&self.probs)
+        {
             let confidence =
                 row.get(usize::from(*predicted)).copied().map_or(0.0, f64::from).clamp(0.0, 1.0);
             let place = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
@@ -59,9 +60,8 @@ impl Evaluation {
                 accuracy: Accuracy::new(*correct, *total),
             })
             .collect();
-        let distance = |bin: &Bin| {
-            bin.accuracy.total as f64 * (bin.confidence - bin.accuracy.value).abs()
-        };
+        let distance =
+            |bin: &Bin| bin.accuracy.total as f64 * (bin.confidence - bin.accuracy.value).abs();
         let ece = bins.iter().map(distance).sum::<f64>() / self.len().max(1) as f64;
         Calibration { bins, ece }
     }
@@ -113,7 +113,8 @@ impl Temperature {
                 .map(|(label, logits)| {
                     let weights = logits.map(|logit| (logit * inverse).exp());
                     let sum: f64 = weights.iter().sum();
-                    let mean: f64 = weights.iter().zip(logits).map(|(w, z)| w * z).sum::<f64>() / sum;
+                    let mean: f64 =
+                        weights.iter().zip(logits).map(|(w, z)| w * z).sum::<f64>() / sum;
                     mean - logits.get(*label).copied().unwrap_or_default()
                 })
                 .sum()

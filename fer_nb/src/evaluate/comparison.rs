@@ -115,7 +115,8 @@ impl Comparison {
     /// # Errors
     /// Whatever polars refuses.
     pub fn to_table(&self) -> Result<DataFrame> {
-        let text = |of: fn(&ComparedRun) -> &str| -> Vec<&str> { self.runs.iter().map(of).collect() };
+        let text =
+            |of: fn(&ComparedRun) -> &str| -> Vec<&str> { self.runs.iter().map(of).collect() };
         let number =
             |of: fn(&ComparedRun) -> f64| -> Vec<f64> { self.runs.iter().map(of).collect() };
         let p: Vec<Option<f64>> =

@@ -30,7 +30,10 @@ impl McNemar {
 impl fmt::Display for McNemar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { only_first, only_second, p_value } = self;
-        write!(f, "only the first is right {only_first} times, only the second {only_second} times, ")?;
+        write!(
+            f,
+            "only the first is right {only_first} times, only the second {only_second} times, "
+        )?;
         match *p_value < 0.001 {
             true => f.write_str("p < 0.001 (McNemar, exact)"),
             false => write!(f, "p = {p_value:.3} (McNemar, exact)"),

@@ -54,7 +54,10 @@ impl Protocol {
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { trained_on, chosen_on, measured_on } = self;
-        write!(f, "protocol: trained on {trained_on}; chosen on {chosen_on}; measured on {measured_on}")
+        write!(
+            f,
+            "protocol: trained on {trained_on}; chosen on {chosen_on}; measured on {measured_on}"
+        )
     }
 }
 
@@ -81,7 +84,9 @@ fn measured_on(test: &Dataset) -> Result<String> {
     Ok(match &names[..] {
         [] | [""] => format!("{images} that don't say which part of {title} they are"),
         [part] => format!("{title}, {part} ({images})"),
-        [first, second] if !second.is_empty() => format!("{title}, {first} and {second} ({images})"),
+        [first, second] if !second.is_empty() => {
+            format!("{title}, {first} and {second} ({images})")
+        }
         _ => format!("{images}, not all of which say which part of {title} they are"),
     })
 }
@@ -89,8 +94,8 @@ fn measured_on(test: &Dataset) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures;
     use crate::data::SampleConfig;
+    use crate::data::fixtures;
     use crate::model::SeedCnn;
     use crate::train::TrainConfig;
 

@@ -32,9 +32,10 @@ impl Evaluation {
         let within = |(label, row): (&u8, &[f32; Emotion::COUNT])| {
             let label = usize::from(*label);
             let own = row.get(label).copied().unwrap_or_default();
-            let above = row.iter().enumerate().filter(|(class, p)| {
-                **p > own || (**p == own && *class < label)
-            });
+            let above = row
+                .iter()
+                .enumerate()
+                .filter(|(class, p)| **p > own || (**p == own && *class < label));
             above.count() < k
         };
         // The prediction itself may have been made of logits that round to equal probabilities.
@@ -100,8 +101,14 @@ mod tests {
         assert!((roc[1].auc - 0.611_111_111).abs() < 1e-9, "{}", roc[1].auc);
         // The two of 0.4 are one step.
         let third = 1.0 / 3.0;
-        let expected =
-            [(0.0, 0.0), (0.0, third), (third, third), (2.0 * third, 2.0 * third), (2.0 * third, 1.0), (1.0, 1.0)];
+        let expected = [
+            (0.0, 0.0),
+            (0.0, third),
+            (third, third),
+            (2.0 * third, 2.0 * third),
+            (2.0 * third, 1.0),
+            (1.0, 1.0),
+        ];
         for (found, expected) in roc[1].points.iter().zip(expected) {
             assert!((found.0 - expected.0).abs() < 1e-12 && (found.1 - expected.1).abs() < 1e-12);
         }

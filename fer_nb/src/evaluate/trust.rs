@@ -91,7 +91,10 @@ impl fmt::Display for Trust {
         }
         if let Some((leaked, accuracy)) = &self.without_leaks {
             let images = crate::data::text::plural(*leaked, "test image");
-            write!(f, "\nwithout {images} whose copy is in train or validation: accuracy {accuracy}")?;
+            write!(
+                f,
+                "\nwithout {images} whose copy is in train or validation: accuracy {accuracy}"
+            )?;
         }
         if let Some(protocol) = &self.protocol {
             write!(f, "\n{protocol}")?;

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::network::rows;
 use super::Evaluation;
+use super::network::rows;
 use crate::data::{Dataset, SIDE};
 use crate::error::{Error, Result};
 use crate::model::{Network, to_float};
@@ -61,9 +61,7 @@ impl TestTimeAugmentation {
                 let corners = [(middle, middle), (0, 0), (0, far), (far, 0), (far, far)];
                 windows(images, CROP, corners)?
                     .iter()
-                    .map(|crop| {
-                        Ok(crop.f_upsample_bilinear2d([side, side], false, None, None)?)
-                    })
+                    .map(|crop| Ok(crop.f_upsample_bilinear2d([side, side], false, None, None)?))
                     .collect::<Result<_>>()?
             }
         };
@@ -175,9 +173,8 @@ mod tests {
         assert_eq!(plain, super::super::evaluate(&network, &data.test).unwrap());
         assert_ne!(flip.probs, plain.probs);
         let images = to_float(&data.test.images_tensor(Device::Cpu).unwrap()).unwrap();
-        let answer = |images: &Tensor| {
-            network.forward_t(images, false).unwrap().softmax(1, Kind::Float)
-        };
+        let answer =
+            |images: &Tensor| network.forward_t(images, false).unwrap().softmax(1, Kind::Float);
         let by_hand = (answer(&images) + answer(&images.flip([3]))) / 2.0;
         let first = rows(&by_hand).unwrap()[0];
         for (found, expected) in flip.probs[0].iter().zip(first) {

@@ -41,6 +41,31 @@ impl Architecture {
         }
     }
 
+    /// The network in a sentence.
+    pub fn about(&self) -> String {
+        match self {
+            Architecture::SeedCnn(_) => "Three blocks of two 3×3 convolutions with ReLU, 2×2 maximum \
+                and dropout (32, 64, 128 channels), then 256 units with ReLU, dropout, 7 units with \
+                softmax."
+                .into(),
+            Architecture::Vgg(VggConfig { channels, convolutions, hidden, .. }) => format!(
+                "VGG: {convolutions:?} 3×3 convolutions of {channels:?} channels with batch \
+                 normalisation and ReLU, 2×2 maxima, then {hidden} units with ReLU, dropout, 7 units \
+                 with softmax."
+            ),
+            Architecture::Resnet(ResNetConfig { channels, blocks, reduction, .. }) => format!(
+                "ResNet: {blocks:?} pre-activation residual blocks of {channels:?} channels{}, the \
+                 mean of each channel, dropout, 7 units with softmax.",
+                if *reduction > 0 { " with squeeze and excitation" } else { "" }
+            ),
+            Architecture::Vit(VitConfig { width, depth, heads, .. }) => format!(
+                "Compact vision transformer: two 3×3 convolutions make 12×12 tokens of {width} \
+                 numbers; {depth} blocks with {heads} heads; a weighted mean of the tokens, 7 units \
+                 with softmax."
+            ),
+        }
+    }
+
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors

@@ -129,7 +129,9 @@ impl ParametersBuilder {
                 Init::Zeros => values.resize(values.len() + count, 0.0),
                 Init::Ones => values.resize(values.len() + count, 1.0),
                 Init::Normal { std } => {
-                    values.extend((0..count).map(|_| std * (normal(&mut rng) as f32).clamp(-2.0, 2.0)));
+                    values.extend(
+                        (0..count).map(|_| std * (normal(&mut rng) as f32).clamp(-2.0, 2.0)),
+                    );
                 }
                 Init::HeNormal { fan } => {
                     let std = (2.0 / fan as f32).sqrt();

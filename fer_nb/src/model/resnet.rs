@@ -252,7 +252,9 @@ mod tests {
             change(&mut config);
             ResNet::new(Device::Cpu, 0, config).unwrap_err().to_string()
         };
-        assert!(message(|c| c.channels = vec![]).starts_with("network.channels = []: expected 1 to 5"));
+        assert!(
+            message(|c| c.channels = vec![]).starts_with("network.channels = []: expected 1 to 5")
+        );
         assert!(message(|c| c.blocks = vec![1]).starts_with("network.blocks = [1]: expected 4 "));
         assert!(message(|c| c.dropout = 1.0).starts_with("network.dropout = 1"));
         assert!(message(|c| c.reduction = -1).starts_with("network.reduction = -1"));

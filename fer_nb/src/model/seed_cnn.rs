@@ -9,9 +9,11 @@ use super::layers::{Conv, Dense, max_pool};
 use super::network::Network;
 use super::parameters::{Parameters, ParametersBuilder};
 use super::summary::{Layer, Summary};
+use super::weights;
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
+use crate::project::pretrained;
 
 /// Channels of the three blocks.
 const CHANNELS: [i64; 3] = [32, 64, 128];
@@ -87,6 +89,17 @@ impl SeedCnn {
         let output = Dense::new(&mut builder, "dense2", HIDDEN, Emotion::COUNT as i64);
         let parameters = builder.build(device, seed)?;
         Ok(Self { parameters, convolutions, hidden, output, config })
+    }
+
+    /// The network with the weights that come with the project, data/pretrained/seed_cnn, which were
+    /// trained on FER2013; the model card there says how, and what they must not be used for.
+    ///
+    /// # Errors
+    /// Where the weights are not there.
+    pub fn pretrained(device: Device) -> Result<Self> {
+        let mut network = Self::new(device, 0)?;
+        weights::load(&mut network, pretrained("seed_cnn").join("best.safetensors"))?;
+        Ok(network)
     }
 
     /// This network's name for a parameter of the same network written as a PyTorch

@@ -152,7 +152,9 @@ impl Summary {
         }
         let [height, width, channels] = self.input;
         let millions = self.flops() as f64 / 1e6;
-        text + &format!("Input: (None, {height}, {width}, {channels}), {millions:.1} MFLOPs an image")
+        text + &format!(
+            "Input: (None, {height}, {width}, {channels}), {millions:.1} MFLOPs an image"
+        )
     }
 }
 

@@ -88,8 +88,7 @@ impl Vgg {
             let mut layers = Vec::new();
             for index in 0..count {
                 let place = format!("{}_{}", stage + 1, index + 1);
-                let conv =
-                    Conv::new(&mut builder, &format!("conv{place}"), (input, output), 3, 1);
+                let conv = Conv::new(&mut builder, &format!("conv{place}"), (input, output), 3, 1);
                 layers.push((conv, BatchNorm::new(&mut builder, &format!("norm{place}"), output)));
                 input = output;
             }
@@ -209,7 +208,9 @@ mod tests {
             Vgg::new(Device::Cpu, 0, config).unwrap_err().to_string()
         };
         assert!(message(|c| c.channels = vec![8; 6]).starts_with("network.channels = [8, 8, "));
-        assert!(message(|c| c.convolutions = vec![0; 4]).starts_with("network.convolutions = [0, "));
+        assert!(
+            message(|c| c.convolutions = vec![0; 4]).starts_with("network.convolutions = [0, ")
+        );
         assert!(message(|c| c.hidden = 0).starts_with("network.hidden = 0"));
         assert!(message(|c| c.dropout = -0.1).starts_with("network.dropout = -0.1"));
     }

@@ -226,8 +226,7 @@ impl Network for Vit {
         let mut layers = Vec::new();
         let tokenizers = [(1, 1, width / 2, side), (2, width / 2, width, side / 2)];
         for (index, input, output, side) in tokenizers {
-            let parts =
-                vec![Layer::conv(input, output, 3, side), Layer::batch_norm(output, side)];
+            let parts = vec![Layer::conv(input, output, 3, side), Layer::batch_norm(output, side)];
             let shape = [side / 2, side / 2, output];
             layers.push(Layer::sum(parts, &shape).named(format!("tokenizer{index} (Conv2D)")));
         }

@@ -94,7 +94,11 @@ impl Trust {
             table = row(table, &name, format!("{ece:.4}"));
         }
         if let Some((leaked, accuracy)) = &self.without_leaks {
-            table = row(table, &format!("accuracy without {leaked} leaked images"), accuracy.to_string());
+            table = row(
+                table,
+                &format!("accuracy without {leaked} leaked images"),
+                accuracy.to_string(),
+            );
         }
         let note = self.protocol.as_ref().map(Protocol::to_string).unwrap_or_default();
         show(Ok(table.note(note)), &self.to_string());

@@ -31,7 +31,11 @@ impl<'a> Face<'a> {
     /// A face at `corner`, `extent` backend units wide; `None` unless `pixels` is u8 [48 × 48] or
     /// [48 × 48 × 3].
     pub fn new(corner: BackendCoord, extent: u32, pixels: &'a [u8]) -> Option<Self> {
-        (pixels.len() == PIXELS || pixels.len() == 3 * PIXELS).then_some(Self { corner, extent, pixels })
+        (pixels.len() == PIXELS || pixels.len() == 3 * PIXELS).then_some(Self {
+            corner,
+            extent,
+            pixels,
+        })
     }
 }
 

@@ -105,7 +105,8 @@ impl ReliabilityPlot {
         }
         canvas.dashes((left, y - 12.0), (left + 56.0, y - 12.0), 3.0, MUTED)?;
         canvas.text("as sure as right", (left + 80.0, y), Type::new(34.0).color(MUTED))?;
-        for (index, line) in ["Below the line the network", "is surer than it is right."].iter().enumerate()
+        for (index, line) in
+            ["Below the line the network", "is surer than it is right."].iter().enumerate()
         {
             let y = y + 96.0 + 44.0 * index as f64;
             canvas.text(line, (left, y), Type::new(32.0).color(MUTED))?;

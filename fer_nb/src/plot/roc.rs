@@ -65,7 +65,11 @@ impl RocPlot {
     fn legend<DB: PictureBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<()> {
         let (left, right) = (1270.0, 1800.0);
         let (bold, plain) = (Type::new(34.0).bold(), Type::new(34.0));
-        canvas.text("area below", (right, 240.0), Type::new(28.0).color(MUTED).align(Align::Right))?;
+        canvas.text(
+            "area below",
+            (right, 240.0),
+            Type::new(28.0).color(MUTED).align(Align::Right),
+        )?;
         let mut ranked: Vec<_> = self.classes.iter().collect();
         ranked.sort_by(|one, other| other.auc.total_cmp(&one.auc));
         let mut y = 310.0;

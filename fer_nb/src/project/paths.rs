@@ -33,6 +33,12 @@ pub fn figures(name: &str) -> PathBuf {
     folder("FER_FIGURES_DIR", "build/figures").join(name)
 }
 
+/// The folder of weights of this name that come with the project: `<root>/data/pretrained/<name>`. It
+/// holds what a run folder holds, so that it can be used as one.
+pub fn pretrained(name: &str) -> PathBuf {
+    root().unwrap_or_default().join("data/pretrained").join(name)
+}
+
 fn folder(variable: &str, below_root: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(folder) => folder.into(),

@@ -214,7 +214,8 @@ mod tests {
         close(value(focal, &first), -(1.0 - ln_p[0].exp()).powi(2) * ln_p[0]);
         let mixed = [0.25, 0.75, 0.0, 0.0, 0.0, 0.0, 0.0];
         close(value(LossConfig::default(), &mixed), -0.25 * ln_p[0] - 0.75 * ln_p[1]);
-        let balanced = LossConfig { class_weights: ClassWeights::Balanced, ..LossConfig::default() };
+        let balanced =
+            LossConfig { class_weights: ClassWeights::Balanced, ..LossConfig::default() };
         close(value(balanced, &first), -ln_p[0] * 28709.0 / (7.0 * 3995.0));
         let adjusted = LossConfig { logit_adjustment: 1.0, ..LossConfig::default() };
         let shares = COUNTS.map(|count| count as f64 / 28709.0);

@@ -77,7 +77,8 @@ impl Mixing {
             .iter()
             .map(|mix| if mix.rectangle.is_some() { 0.0 } else { 1.0 - mix.share as f32 })
             .collect();
-        let mut weight = Tensor::f_from_slice(&even)?.f_view([count, 1, 1, 1])?.f_to_device(device)?;
+        let mut weight =
+            Tensor::f_from_slice(&even)?.f_view([count, 1, 1, 1])?.f_to_device(device)?;
         if self.cutmix != 0.0 {
             weight = weight.f_maximum(&mask(&cut, device)?.f_to_kind(images.kind())?)?;
         }

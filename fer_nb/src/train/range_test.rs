@@ -130,9 +130,9 @@ impl Trainer {
                 if self.config.clip_norm > 0.0 {
                     clip_norm(&mut gradient, self.config.clip_norm)?;
                 }
-                self.network
-                    .parameters_mut()
-                    .update(|weights| optimizer.step_in(weights, &gradient, learning_rate, &spans))?;
+                self.network.parameters_mut().update(|weights| {
+                    optimizer.step_in(weights, &gradient, learning_rate, &spans)
+                })?;
             }
             pass += 1;
         }

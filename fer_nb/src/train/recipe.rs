@@ -171,7 +171,9 @@ mod tests {
         recipe.set("train.learning_rate", "1").unwrap();
         recipe.set("network.block_dropout", "0.1").unwrap();
         recipe.set("choice.monitor", "val_accuracy").unwrap();
-        recipe.set("train.schedule", "{ name = \"cosine\", warmup_epochs = 2.0, floor = 0.0 }").unwrap();
+        recipe
+            .set("train.schedule", "{ name = \"cosine\", warmup_epochs = 2.0, floor = 0.0 }")
+            .unwrap();
         assert_eq!(recipe.train.loss.label_smoothing, 0.1);
         assert_eq!(recipe.train.learning_rate, 1.0);
         let config = SeedCnnConfig { block_dropout: 0.1, ..SeedCnnConfig::default() };

@@ -13,7 +13,7 @@ use super::schedule::Schedule;
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Network, weights};
-use crate::project::{device_name, replace_file};
+use crate::project::{device_name, pretrained, replace_file};
 
 /// `config.toml`: everything that made a run what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,6 +113,15 @@ impl RunFolder {
     /// The run at this path, which need not exist yet.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
+    }
+
+    /// The run at this path, or, where there is none, the seed CNN that comes with the project, which
+    /// was trained on FER2013.
+    pub fn or_pretrained(path: impl Into<PathBuf>) -> Self {
+        let run = Self::at(path);
+        let ours = Self::at(pretrained("seed_cnn"));
+        let is_run = |run: &Self| run.path.join("config.toml").is_file();
+        if !is_run(&run) && is_run(&ours) { ours } else { run }
     }
 
     /// The folder.
@@ -281,6 +290,17 @@ mod tests {
         );
         let difference = run.difference(&config(|c| c.optimizer = Optimizer::sgd(0.9))).unwrap();
         assert!(difference.starts_with("train.optimizer."), "{difference}");
+    }
+
+    #[test]
+    fn what_comes_with_the_project_stands_in_for_a_run_that_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::or_pretrained(folder.path());
+        let ours = pretrained("seed_cnn");
+        let expected = if ours.is_dir() { &ours } else { folder.path() };
+        assert_eq!(run.path(), expected);
+        std::fs::write(folder.path().join("config.toml"), "").unwrap();
+        assert_eq!(RunFolder::or_pretrained(folder.path()).path(), folder.path());
     }
 
     #[test]

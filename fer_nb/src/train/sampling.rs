@@ -70,7 +70,8 @@ impl Sampling {
         let exact: Vec<f64> =
             counts.iter().map(|count| share(*count) / sum.max(1e-9) * total as f64).collect();
         let mut draws: Vec<usize> = exact.iter().map(|draws| draws.floor() as usize).collect();
-        let mut classes: Vec<usize> = (0..counts.len()).filter(|class| counts[*class] > 0).collect();
+        let mut classes: Vec<usize> =
+            (0..counts.len()).filter(|class| counts[*class] > 0).collect();
         classes.sort_by(|one, other| exact[*other].fract().total_cmp(&exact[*one].fract()));
         let missing = total.saturating_sub(draws.iter().sum());
         for class in classes.into_iter().take(missing) {

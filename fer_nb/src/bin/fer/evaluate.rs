@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use fer_nb::data::Fer2013;
 use fer_nb::error::Result;
 use fer_nb::evaluate::{
-    Evaluation, EvaluationSummary, Protocol, Temperature, TestTimeAugmentation, Trust, evaluate_with,
+    Evaluation, EvaluationSummary, Protocol, Temperature, TestTimeAugmentation, Trust,
+    evaluate_with,
 };
 use fer_nb::model::{Architecture, Network, weights};
 use fer_nb::project::{device, runs};
@@ -106,8 +107,7 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
     if let Some(run) = &run
         && !data.validation.is_empty()
     {
-        let temperature =
-            Temperature::fit(&evaluate_with(&*network, &data.validation, args.tta)?);
+        let temperature = Temperature::fit(&evaluate_with(&*network, &data.validation, args.tta)?);
         trust = trust.calibrated(&test, temperature)?;
         if args.tta == TestTimeAugmentation::None {
             temperature.save(run)?;

@@ -8,6 +8,7 @@ mod bench;
 mod compare;
 mod data;
 mod evaluate;
+mod export;
 mod notebooks;
 mod predict;
 mod summary;
@@ -36,6 +37,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Compare(compare::Args),
     Predict(predict::Args),
+    Export(export::Args),
     Notebooks(notebooks::Args),
     Bench(bench::Args),
 }
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args).map(done),
         Command::Compare(args) => compare::run(&args).map(done),
         Command::Predict(args) => predict::run(&args).map(done),
+        Command::Export(args) => export::run(&args).map(done),
         Command::Notebooks(args) => notebooks::run(&args).map(done),
         Command::Bench(args) => bench::run(&args).map(done),
     };

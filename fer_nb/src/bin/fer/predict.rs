@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use fer_nb::deploy::Predictor;
 use fer_nb::error::{Error, Result};
 use fer_nb::project::{device, runs};
+use fer_nb::train::RunFolder;
 
 /// Classifies pictures, one face each, with the best weights of a run.
 #[derive(clap::Args)]
@@ -13,9 +14,10 @@ pub struct Args {
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
 
-    /// The run whose weights are used: a folder below runs/, or a path.
-    #[arg(long, default_value = "baseline")]
-    run: String,
+    /// The run whose weights are used: a folder below runs/, or a path [default: baseline, or, where it
+    /// is missing, the weights that come with the project].
+    #[arg(long)]
+    run: Option<String>,
 
     /// Write the figures to this file as JSON.
     #[arg(long, value_name = "FILE")]
@@ -23,7 +25,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let predictor = Predictor::load(runs(&args.run), device()?)?;
+    let run = match &args.run {
+        Some(run) => RunFolder::at(runs(run)),
+        None => RunFolder::or_pretrained(runs("baseline")),
+    };
+    let predictor = Predictor::load(run.path(), device()?)?;
     crate::say(&format!("network trained on {}\n", predictor.trained_on()))?;
     let (mut figures, mut failed) = (Vec::new(), None);
     for path in &args.images {

@@ -242,10 +242,8 @@ mod tests {
     #[test]
     fn parts_have_rates_of_their_own_and_the_rest_stays() {
         let options = (tch::Kind::Double, tch::Device::Cpu);
-        let spans = [
-            Span { start: 0, length: 2, rate: 0.1 },
-            Span { start: 3, length: 1, rate: 1.0 },
-        ];
+        let spans =
+            [Span { start: 0, length: 2, rate: 0.1 }, Span { start: 3, length: 1, rate: 1.0 }];
         let mut xs = Tensor::ones([4], options);
         let mut state = OptimizerState::new(Optimizer::sgd(0.9), &xs).unwrap();
         state.step_in(&mut xs, &Tensor::ones([4], options), 1.0, &spans).unwrap();

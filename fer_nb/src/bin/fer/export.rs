@@ -1,0 +1,38 @@
+//! `fer export`: a run's weights for others.
+
+use std::path::PathBuf;
+
+use fer_nb::data::Fer2013;
+use fer_nb::deploy::hand_out;
+use fer_nb::error::Result;
+use fer_nb::project::{device, runs};
+use fer_nb::train::RunFolder;
+
+/// Writes a run's best weights in float16 with config, history, temperature and model card into a
+/// folder that can be used as a run.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The run: a folder below runs/, or a path.
+    #[arg(long, default_value = "baseline")]
+    run: String,
+
+    /// The folder that is written to.
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+
+    /// The command that trained the weights, for the model card.
+    #[arg(long, default_value = "")]
+    command: String,
+
+    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let run = RunFolder::at(runs(&args.run));
+    run.config()?; // before the data is read
+    let data = Fer2013::open_or(args.data.as_deref())?;
+    let test = hand_out(&run, &data, &args.to, &args.command, device()?)?;
+    crate::say(&format!("{test}\nwritten to {}\n", args.to.display()))
+}
