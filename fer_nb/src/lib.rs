@@ -43,6 +43,7 @@ pub mod prelude {
         Temperature, TestTimeAugmentation, Trust, compare, evaluate, evaluate_with, grad_cam,
         original,
     };
+    pub use crate::evaluate::tune::{Sampler, Space, Study};
     pub use crate::model::{
         Architecture, NameMap, Network, ResNet, ResNetConfig, SeedCnn, SeedCnnConfig, Summary, Vgg,
         VggConfig, Vit, VitConfig, to_float, transfer, weights,

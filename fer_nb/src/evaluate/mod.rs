@@ -35,6 +35,7 @@ mod seeds;
 mod table_file;
 mod trust;
 mod tta;
+pub mod tune;
 
 pub use accuracy::Accuracy;
 pub use bootstrap::{Interval, Intervals};

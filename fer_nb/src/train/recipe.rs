@@ -12,9 +12,13 @@ use crate::error::{Error, Result};
 use crate::model::Architecture;
 
 /// The crate's own, name and text.
-const RECIPES: [(&str, &str); 2] = [
+const RECIPES: [(&str, &str); 6] = [
     ("original", include_str!("recipes/original.toml")),
     ("improved", include_str!("recipes/improved.toml")),
+    ("resnet", include_str!("recipes/resnet.toml")),
+    ("vgg", include_str!("recipes/vgg.toml")),
+    ("vit", include_str!("recipes/vit.toml")),
+    ("distilled", include_str!("recipes/distilled.toml")),
 ];
 
 /// A training from data to weights: network, hyperparameters, and how the epoch is chosen.

@@ -22,7 +22,8 @@ pub struct Args {
     #[arg(long, default_value = "baseline")]
     run: String,
 
-    /// Where the hyperparameters come from: original, improved, or a TOML file; what is given beside it
+    /// Where the hyperparameters come from: original, improved, resnet, vgg, vit, distilled, or a TOML
+    /// file; what is given beside it
     /// counts more.
     #[arg(long, default_value = "original", value_name = "NAME|FILE")]
     recipe: String,

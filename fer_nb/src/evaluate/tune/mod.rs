@@ -1,0 +1,19 @@
+//! Tuning: a study of trials that looks for good hyperparameters on the validation images.
+//!
+//! A [`Space`] names what is tuned, by its path in a [`Recipe`](crate::train::Recipe), and the values that
+//! it may take. A [`Study`] is a folder: each trial is a run folder in it, with a `trial.toml` beside the
+//! run's own files. Nothing else is kept, so a study goes on where it was stopped, and processes that
+//! share the folder, on one machine or on many, share the study.
+
+mod claim;
+mod pruner;
+mod sampler;
+mod space;
+mod study;
+mod trial;
+
+pub use pruner::MedianPruner;
+pub use sampler::Sampler;
+pub use space::{Range, Space};
+pub use study::{Study, StudyConfig};
+pub use trial::{Trial, TrialState};

@@ -1,0 +1,225 @@
+//! [`Space`]: which hyperparameters a study tunes, and within which bounds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::train::Recipe;
+
+/// The values that one hyperparameter may take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Range {
+    /// A number, every one from `low` to `high` as likely.
+    Float { low: f64, high: f64 },
+    /// A number above 0, every order of magnitude from `low` to `high` as likely.
+    Log { low: f64, high: f64 },
+    /// A whole number from `low` to `high`, both included.
+    Int { low: i64, high: i64 },
+    /// One of these: numbers, texts, tables.
+    Choice { values: Vec<toml::Value> },
+}
+
+impl Range {
+    fn validate(&self, path: &str) -> Result<()> {
+        let wrong = |found: String, expected: &str| Err(Error::config(path, found, expected));
+        match self {
+            Range::Float { low, high } if !(low.is_finite() && high.is_finite() && low < high) => {
+                wrong(format!("{low} to {high}"), "two numbers, the lower one first")
+            }
+            Range::Log { low, high } if !(*low > 0.0 && high.is_finite() && low < high) => {
+                wrong(format!("{low} to {high}"), "two numbers above 0, the lower one first")
+            }
+            Range::Int { low, high } if low >= high => {
+                wrong(format!("{low} to {high}"), "two whole numbers, the lower one first")
+            }
+            Range::Choice { values } if values.len() < 2 => {
+                wrong(format!("{} values", values.len()), "two or more to choose from")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The interval in which a sampler draws: the logarithm of a [`Range::Log`], the place of a choice.
+    pub(super) fn bounds(&self) -> (f64, f64) {
+        match self {
+            Range::Float { low, high } => (*low, *high),
+            Range::Log { low, high } => (low.ln(), high.ln()),
+            Range::Int { low, high } => (*low as f64, *high as f64 + 1.0),
+            Range::Choice { values } => (0.0, values.len() as f64),
+        }
+    }
+
+    /// The value at a place within the bounds.
+    pub(super) fn value(&self, place: f64) -> toml::Value {
+        match self {
+            Range::Float { low, high } => toml::Value::Float(place.clamp(*low, *high)),
+            Range::Log { low, high } => toml::Value::Float(place.exp().clamp(*low, *high)),
+            Range::Int { low, high } => {
+                toml::Value::Integer((place.floor() as i64).clamp(*low, *high))
+            }
+            Range::Choice { values } => {
+                let index = (place.max(0.0) as usize).min(values.len().saturating_sub(1));
+                values.get(index).cloned().unwrap_or(toml::Value::Integer(0))
+            }
+        }
+    }
+
+    /// A place within the bounds that gives this value; `None` for a value that is not in the range.
+    pub(super) fn place(&self, value: &toml::Value) -> Option<f64> {
+        let number = value.as_float().or(value.as_integer().map(|whole| whole as f64));
+        let (low, high) = self.bounds();
+        let place = match self {
+            Range::Float { .. } => number?,
+            Range::Log { .. } => number?.ln(),
+            Range::Int { .. } => number? + 0.5,
+            Range::Choice { values } => {
+                values.iter().position(|other| other == value)? as f64 + 0.5
+            }
+        };
+        // What was clamped to a bound may lie beyond it by a rounding.
+        (place >= low - 1e-9 && place <= high + 1e-9).then(|| place.clamp(low, high))
+    }
+
+    /// Whether the values lie on a logarithmic axis.
+    pub fn is_log(&self) -> bool {
+        matches!(self, Range::Log { .. })
+    }
+}
+
+/// Hyperparameters by their paths in a [`Recipe`], such as `train.learning_rate` or
+/// `network.block_dropout`, with the values that they may take.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Space {
+    ranges: BTreeMap<String, Range>,
+}
+
+impl Space {
+    /// Nothing to tune yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From the text of a TOML file: a table a hyperparameter,
+    /// `"train.learning_rate" = { kind = "log", low = 1e-4, high = 1e-2 }`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the text is no space.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| {
+            let expected = "\"train.learning_rate\" = { kind = \"log\", low = 1e-4, high = 1e-2 } and \
+                            the like; kinds are float, log, int and choice";
+            Error::config("space", error.message(), expected)
+        })
+    }
+
+    /// A number from `low` to `high`.
+    pub fn float(self, path: impl Into<String>, low: f64, high: f64) -> Self {
+        self.with(path, Range::Float { low, high })
+    }
+
+    /// A number from `low` to `high`, orders of magnitude being equally likely.
+    pub fn log(self, path: impl Into<String>, low: f64, high: f64) -> Self {
+        self.with(path, Range::Log { low, high })
+    }
+
+    /// A whole number from `low` to `high`, both included.
+    pub fn int(self, path: impl Into<String>, low: i64, high: i64) -> Self {
+        self.with(path, Range::Int { low, high })
+    }
+
+    /// One of several values.
+    pub fn choice<V: Into<toml::Value>>(
+        self,
+        path: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        let values = values.into_iter().map(Into::into).collect();
+        self.with(path, Range::Choice { values })
+    }
+
+    fn with(mut self, path: impl Into<String>, range: Range) -> Self {
+        self.ranges.insert(path.into(), range);
+        self
+    }
+
+    /// The hyperparameters, ordered by their paths.
+    pub fn ranges(&self) -> impl Iterator<Item = (&str, &Range)> {
+        self.ranges.iter().map(|(path, range)| (path.as_str(), range))
+    }
+
+    /// Names the first range that is none, or that `recipe` has no place for.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the path.
+    pub fn validate(&self, recipe: &Recipe) -> Result<()> {
+        if self.ranges.is_empty() {
+            return Err(Error::config("space", "empty", "a hyperparameter to tune"));
+        }
+        for (path, range) in &self.ranges {
+            range.validate(path)?;
+            let (low, high) = range.bounds();
+            // The ends, and each of the choices, have to be values that the recipe takes.
+            let places: Vec<f64> = match range {
+                Range::Choice { values } => (0..values.len()).map(|i| i as f64).collect(),
+                _ => vec![low, high],
+            };
+            for place in places {
+                let mut recipe = recipe.clone();
+                recipe.set(path, &range.value(place).to_string())?;
+                recipe.train.validate()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_places_belong_together() {
+        let ranges = [
+            Range::Float { low: -1.0, high: 2.0 },
+            Range::Log { low: 1e-4, high: 1e-1 },
+            Range::Int { low: 3, high: 7 },
+            Range::Choice { values: vec!["a".into(), 2.into(), 0.5.into()] },
+        ];
+        for range in ranges {
+            let (low, high) = range.bounds();
+            for step in 0..=100 {
+                let place = low + (high - low) * f64::from(step) / 100.0;
+                let value = range.value(place);
+                let back = range.place(&value).unwrap();
+                assert_eq!(range.value(back), value, "{range:?} {place}");
+                assert!((low..=high).contains(&back));
+            }
+            assert_eq!(range.place(&toml::Value::Integer(99)), None);
+        }
+        assert_eq!(Range::Int { low: 3, high: 7 }.value(8.0), toml::Value::Integer(7));
+    }
+
+    #[test]
+    fn a_space_fits_its_recipe() {
+        let recipe = Recipe::default();
+        let space = Space::new()
+            .log("train.learning_rate", 1e-4, 1e-2)
+            .float("network.block_dropout", 0.0, 0.5)
+            .int("train.epochs", 1, 3)
+            .choice("train.batch_size", [32, 64]);
+        space.validate(&recipe).unwrap();
+        let text = toml::to_string(&space).unwrap();
+        assert_eq!(Space::from_toml(&text).unwrap(), space);
+        let message = |space: Space| space.validate(&recipe).unwrap_err().to_string();
+        assert!(message(Space::new()).contains("a hyperparameter to tune"));
+        assert!(message(Space::new().float("train.lr", 0.0, 1.0)).contains("unknown field"));
+        let reversed = message(Space::new().log("train.ema", 0.0, 1.0));
+        assert_eq!(reversed, "train.ema = 0 to 1: expected two numbers above 0, the lower one first");
+        let beyond = message(Space::new().float("train.ema", 0.0, 1.0));
+        assert!(beyond.contains("ema = 1: expected at least 0 and below 1"), "{beyond}");
+        assert!(Space::from_toml("lr = { kind = 'normal' }").is_err());
+    }
+}

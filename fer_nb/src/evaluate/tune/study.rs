@@ -1,0 +1,449 @@
+//! [`Study`]: trials in a folder, and what is learnt from them.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use super::claim::Claim;
+use super::pruner::{MedianPruner, PRUNED};
+use super::sampler::Sampler;
+use super::space::Space;
+use super::trial::{Trial, TrialState};
+use crate::data::Fer2013;
+use crate::error::{Error, Result};
+use crate::project::{print_line, replace_file};
+use crate::train::{Monitor, Recipe};
+
+/// `study.toml`: what makes a study what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudyConfig {
+    /// How values are drawn.
+    pub sampler: Sampler,
+    /// Whether trials that are worse than most end early.
+    pub prune: bool,
+    /// Decides which values are drawn.
+    pub seed: u64,
+    /// What is tuned.
+    pub space: Space,
+    /// Everything else. Its `choice.monitor` is what trials are compared in, on validation images.
+    pub recipe: Recipe,
+}
+
+/// A study of hyperparameters. Test images have no part in it.
+#[derive(Debug, Clone)]
+pub struct Study {
+    folder: PathBuf,
+    config: StudyConfig,
+    /// All trials, by number, as they stood when the folder was last read.
+    trials: Vec<Trial>,
+    /// Why the last [`Study::optimize`] ended before it was done.
+    stopped: Option<String>,
+}
+
+impl Study {
+    /// The study in `folder`, which is made if it is not there. Trials are drawn from `space` by TPE, pruned
+    /// by the median, and are `recipe` in all else.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where space and recipe don't fit, or the folder holds another study.
+    pub fn open(folder: impl Into<PathBuf>, space: Space, recipe: Recipe) -> Result<Self> {
+        let (sampler, prune, seed) = (Sampler::default(), true, recipe.train.seed);
+        Self::with_config(folder, StudyConfig { sampler, prune, seed, space, recipe })
+    }
+
+    /// [`Study::open`] with everything said.
+    ///
+    /// # Errors
+    /// As [`Study::open`].
+    pub fn with_config(folder: impl Into<PathBuf>, config: StudyConfig) -> Result<Self> {
+        let folder = folder.into();
+        config.recipe.train.validate()?;
+        config.space.validate(&config.recipe)?;
+        let path = folder.join("study.toml");
+        if path.is_file() {
+            let study = Self::load(&folder)?;
+            if study.config != config {
+                let found = folder.display();
+                let expected = "another folder, since its study.toml has another space or recipe";
+                return Err(Error::config("study", found, expected));
+            }
+            return Ok(study);
+        }
+        std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+        let text = toml::to_string_pretty(&config)
+            .map_err(|error| Error::config("study.toml", error, "values that TOML can hold"))?;
+        replace_file(&path, |temporary| {
+            std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
+        })?;
+        Self::load(&folder)
+    }
+
+    /// The study that a folder holds.
+    ///
+    /// # Errors
+    /// Where there is none, or a file of it can't be read.
+    pub fn load(folder: impl Into<PathBuf>) -> Result<Self> {
+        let folder = folder.into();
+        let path = folder.join("study.toml");
+        if !path.is_file() {
+            let hint = "`fer tune --space FILE`, or Study::open, begins one.";
+            return Err(Error::missing("A study", &path, hint));
+        }
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
+        let config = toml::from_str(&text).map_err(|error| {
+            let hint = "Begin a study in another folder.";
+            Error::data(&path, "", format!("not a study: {}", error.message()), hint)
+        })?;
+        let trials = read_trials(&folder)?;
+        Ok(Self { folder, config, trials, stopped: None })
+    }
+
+    /// Trains until the study has `trials` trials that are over, or the user stops it; then what is there
+    /// stays, and another call goes on, with the trial that was stopped first. Trials that other processes
+    /// work on are left to them.
+    ///
+    /// # Errors
+    /// Whatever does not depend on the values that are tried, such as a disk that is full. A trial that
+    /// fails by its values is kept as failed.
+    pub fn optimize(&mut self, data: &Fer2013, trials: usize, device: Device) -> Result<()> {
+        self.optimize_for(data, trials, None, device)
+    }
+
+    /// [`Study::optimize`] that begins no further trial after `limit`.
+    ///
+    /// # Errors
+    /// As [`Study::optimize`].
+    pub fn optimize_for(
+        &mut self,
+        data: &Fer2013,
+        trials: usize,
+        limit: Option<Duration>,
+        device: Device,
+    ) -> Result<()> {
+        let began = Instant::now();
+        self.stopped = None;
+        while self.stopped.is_none() {
+            if limit.is_some_and(|limit| began.elapsed() >= limit) {
+                self.stopped = Some("the time is over".into());
+                break;
+            }
+            self.trials = read_trials(&self.folder)?;
+            let Some((claim, trial)) = self.next(trials)? else { break };
+            self.train(trial, data, device)?;
+            drop(claim);
+        }
+        self.trials = read_trials(&self.folder)?;
+        Ok(())
+    }
+
+    /// A trial to work on: one that was stopped, or a new one if there are to be more.
+    fn next(&self, wanted: usize) -> Result<Option<(Claim, Trial)>> {
+        for trial in self.trials.iter().filter(|trial| !trial.is_over()) {
+            let folder = Trial::folder(&self.folder, trial.number);
+            let Some(claim) = Claim::of(&folder)? else { continue };
+            // It may have come to its end before the claim.
+            match Trial::load(&folder)? {
+                Some(trial) if !trial.is_over() => return Ok(Some((claim, trial))),
+                _ => continue,
+            }
+        }
+        let mut number = 1;
+        while number <= wanted {
+            let folder = Trial::folder(&self.folder, number);
+            let Some(claim) = Claim::new(&folder)? else {
+                number += 1;
+                continue;
+            };
+            let sign = self.sign();
+            let over: Vec<(&toml::Table, f64)> = self
+                .trials
+                .iter()
+                .filter_map(|trial| Some((&trial.values, sign * trial.value?)))
+                .collect();
+            let StudyConfig { sampler, space, seed, .. } = &self.config;
+            let values = sampler.suggest(space, &over, *seed, number).into_iter().collect();
+            let trial = Trial {
+                number,
+                state: TrialState::Running,
+                value: None,
+                epochs: 0,
+                seconds: 0.0,
+                reason: String::new(),
+                values,
+            };
+            trial.save(&self.folder)?;
+            return Ok(Some((claim, trial)));
+        }
+        Ok(None)
+    }
+
+    fn train(&mut self, mut trial: Trial, data: &Fer2013, device: Device) -> Result<()> {
+        let run = trial.run(&self.folder);
+        let recipe = self.recipe_of(&trial)?;
+        let values: Vec<_> =
+            trial.values.iter().map(|(path, value)| format!("{path} = {value}")).collect();
+        print_line(&format!("trial {}: {}", trial.number, values.join(", ")));
+        let mut trainer = recipe.trainer(device, run.path())?;
+        if self.config.prune {
+            let complete = self.trials.iter().filter(|trial| trial.state == TrialState::Complete);
+            let figures: Vec<Vec<f64>> = complete
+                .map(|other| {
+                    let history = other.run(&self.folder).history()?;
+                    Ok(history.epochs.iter().map(|epoch| self.monitor().of(epoch)).collect())
+                })
+                .collect::<Result<_>>()?;
+            trainer = trainer.callback(MedianPruner::new(self.monitor(), &figures));
+        }
+        if run.checkpoint().is_file() {
+            trainer = trainer.resume();
+        }
+        let result = trainer.fit(data);
+        let history = trainer.history();
+        let figures = history.epochs.iter().map(|epoch| self.monitor().of(epoch));
+        trial.value = figures.reduce(|best, next| {
+            if self.monitor().improves(next, Some(best), 0.0) { next } else { best }
+        });
+        trial.epochs = history.epochs.len();
+        trial.seconds = history.epochs.iter().map(|epoch| epoch.seconds).sum();
+        match result {
+            Ok(history) if history.stopped_by_user() => {
+                self.stopped = history.stopped.clone();
+            }
+            Ok(history) => {
+                let reason = history.stopped.clone().unwrap_or_default();
+                trial.state = match reason.starts_with(PRUNED) {
+                    true => TrialState::Pruned,
+                    false => TrialState::Complete,
+                };
+                trial.reason = reason;
+            }
+            // What the values are to blame for.
+            Err(error @ (Error::Training { .. } | Error::Config { .. })) => {
+                trial.state = TrialState::Failed;
+                trial.reason = error.to_string();
+            }
+            Err(error) => return Err(error),
+        }
+        trial.save(&self.folder)?;
+        if trial.is_over() {
+            let value = trial.value.map_or("none".to_string(), |value| format!("{value:.4}"));
+            let (number, state, name) = (trial.number, trial.state.name(), self.monitor().name());
+            print_line(&format!("trial {number} is {state}: {name} {value}"));
+        }
+        Ok(())
+    }
+
+    /// What trials are compared in.
+    pub fn monitor(&self) -> Monitor {
+        self.config.recipe.choice.monitor
+    }
+
+    /// 1 where less is better, -1 where more is.
+    fn sign(&self) -> f64 {
+        match self.monitor() {
+            Monitor::Loss | Monitor::ValLoss => 1.0,
+            Monitor::Accuracy | Monitor::ValAccuracy => -1.0,
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Space, recipe and the rest.
+    pub fn config(&self) -> &StudyConfig {
+        &self.config
+    }
+
+    /// All trials, by number.
+    pub fn trials(&self) -> &[Trial] {
+        &self.trials
+    }
+
+    /// Why the last [`Study::optimize`] ended before it was done; `None` where it did not.
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
+    /// The best trial that was trained to its end; the first of equals.
+    pub fn best(&self) -> Option<&Trial> {
+        let sign = self.sign();
+        let complete = self.trials.iter().filter(|trial| trial.state == TrialState::Complete);
+        complete
+            .filter_map(|trial| Some((trial, sign * trial.value?)))
+            .min_by(|one, other| one.1.total_cmp(&other.1))
+            .map(|(trial, _)| trial)
+    }
+
+    /// The recipe with a trial's values.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a value does not fit.
+    pub fn recipe_of(&self, trial: &Trial) -> Result<Recipe> {
+        let mut recipe = self.config.recipe.clone();
+        for (path, value) in &trial.values {
+            recipe.set(path, &value.to_string())?;
+        }
+        Ok(recipe)
+    }
+
+    /// A row a trial. Columns: `trial` (u32), `state` (str), what trials are compared in (f64, null where
+    /// there is none), `epochs` (u32), `seconds` (f64), and one for each value that is tuned: f64, or str
+    /// where they are no numbers.
+    ///
+    /// # Errors
+    /// Whatever polars refuses.
+    pub fn to_table(&self) -> Result<DataFrame> {
+        let trials = &self.trials;
+        let numbers: Vec<u32> = trials.iter().map(|trial| trial.number as u32).collect();
+        let states: Vec<&str> = trials.iter().map(|trial| trial.state.name()).collect();
+        let reached: Vec<Option<f64>> = trials.iter().map(|trial| trial.value).collect();
+        let epochs: Vec<u32> = trials.iter().map(|trial| trial.epochs as u32).collect();
+        let seconds: Vec<f64> = trials.iter().map(|trial| trial.seconds).collect();
+        let mut columns: Vec<Column> = vec![
+            Series::new("trial".into(), numbers).into_column(),
+            Series::new("state".into(), states).into_column(),
+            Series::new(self.monitor().name().into(), reached).into_column(),
+            Series::new("epochs".into(), epochs).into_column(),
+            Series::new("seconds".into(), seconds).into_column(),
+        ];
+        for (path, _) in self.config.space.ranges() {
+            let values: Vec<_> = trials.iter().map(|trial| trial.values.get(path)).collect();
+            let numbers: Option<Vec<f64>> = values.iter().map(|value| number(*value)).collect();
+            let series = match numbers {
+                Some(numbers) => Series::new(path.into(), numbers),
+                None => {
+                    let texts: Vec<String> = values
+                        .iter()
+                        .map(|value| value.map(toml::Value::to_string).unwrap_or_default())
+                        .collect();
+                    Series::new(path.into(), texts)
+                }
+            };
+            columns.push(series.into_column());
+        }
+        Ok(DataFrame::new(trials.len(), columns)?)
+    }
+}
+
+impl std::fmt::Display for Study {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count =
+            |state| self.trials.iter().filter(|trial| trial.state == state).count();
+        write!(
+            f,
+            "{} trials: {} complete, {} pruned, {} failed, {} running or stopped",
+            self.trials.len(),
+            count(TrialState::Complete),
+            count(TrialState::Pruned),
+            count(TrialState::Failed),
+            count(TrialState::Running)
+        )?;
+        if let Some(best) = self.best() {
+            let value = best.value.unwrap_or(f64::NAN);
+            write!(f, "\nbest trial {}: {} {value:.4}", best.number, self.monitor().name())?;
+            for (path, value) in &best.values {
+                write!(f, "\n  {path} = {value}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value as a number, if it is one.
+pub(super) fn number(value: Option<&toml::Value>) -> Option<f64> {
+    let value = value?;
+    value.as_float().or(value.as_integer().map(|whole| whole as f64))
+}
+
+fn read_trials(folder: &Path) -> Result<Vec<Trial>> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
+    let mut trials = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| Error::io("read", folder, error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("trial_") {
+            trials.extend(Trial::load(&path)?);
+        }
+    }
+    trials.sort_by_key(|trial: &Trial| trial.number);
+    Ok(trials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::SampleConfig;
+
+    fn data() -> Fer2013 {
+        Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap()
+    }
+
+    fn recipe() -> Recipe {
+        let mut recipe = Recipe::default();
+        recipe.train.epochs = 2;
+        recipe.train.batch_size = 16;
+        recipe.choice.monitor = Monitor::ValAccuracy;
+        recipe.choice.plateau = false;
+        recipe.choice.patience = 0;
+        recipe
+    }
+
+    #[test]
+    fn a_study_goes_on_from_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = Space::new()
+            .log("train.learning_rate", 1e-4, 1e-2)
+            .choice("network.block_dropout", [0.0, 0.25]);
+        let open = || Study::open(folder.path(), space.clone(), recipe()).unwrap();
+        let data = data();
+        let mut study = open();
+        study.optimize(&data, 2, Device::Cpu).unwrap();
+        assert_eq!(study.trials().len(), 2);
+        assert!(study.trials().iter().all(Trial::is_over), "{study}");
+        let first = study.trials()[0].clone();
+        let mut study = open();
+        study.optimize(&data, 3, Device::Cpu).unwrap();
+        assert_eq!(study.trials().len(), 3);
+        assert_eq!(study.trials()[0], first);
+        let best = study.best().unwrap();
+        assert!(study.trials().iter().all(|trial| trial.value <= best.value));
+        assert_eq!(study.recipe_of(best).unwrap().train.epochs, 2);
+        let table = study.to_table().unwrap();
+        assert_eq!(table.shape(), (3, 7));
+        assert!(study.to_string().starts_with("3 trials: 3 complete"), "{study}");
+        // Every trial is a run.
+        assert!(best.run(study.folder()).network(Device::Cpu).is_ok());
+
+        // A trial that was stopped is taken up again.
+        let stopped = Trial { state: TrialState::Running, value: None, ..first.clone() };
+        stopped.save(study.folder()).unwrap();
+        let mut study = open();
+        study.optimize(&data, 3, Device::Cpu).unwrap();
+        assert_eq!(study.trials()[0].value, first.value);
+        assert!(study.trials()[0].is_over());
+
+        let other = Space::new().log("train.learning_rate", 1e-3, 1e-2);
+        let message = Study::open(folder.path(), other, recipe()).unwrap_err().to_string();
+        assert!(message.contains("another space or recipe"), "{message}");
+    }
+
+    #[test]
+    fn values_that_fail_are_kept_as_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = Space::new().log("train.learning_rate", 1e28, 1e30);
+        let mut study = Study::open(folder.path(), space, recipe()).unwrap();
+        study.optimize(&data(), 2, Device::Cpu).unwrap();
+        assert!(study.trials().iter().all(|trial| trial.state == TrialState::Failed), "{study}");
+        assert!(study.trials()[0].reason.contains("epoch 1"), "{}", study.trials()[0].reason);
+        assert!(study.best().is_none());
+        let none = folder.path().join("none");
+        assert!(Study::load(none).unwrap_err().to_string().contains("A study is missing"));
+    }
+}
