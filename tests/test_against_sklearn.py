@@ -96,6 +96,7 @@ def check(labels, scores, path, kind):
         )
         report = metrics.classification_report(labels, predictions, output_dict=True, **options)
         matrix = metrics.confusion_matrix(labels, predictions, labels=range(7))
+        balanced = metrics.balanced_accuracy_score(labels, predictions)
     assert text == default
     if matrix.trace() == 0:
         # Where no prediction at all is right, scikit-learn counts in floats and prints support as
@@ -112,6 +113,12 @@ def check(labels, scores, path, kind):
     assert accuracy["correct"] == matrix.trace()
     assert accuracy["value"] == metrics.accuracy_score(labels, predictions)
     assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
+    intervals = ours["intervals"]
+    assert intervals["balanced_accuracy"]["value"] == pytest.approx(balanced, abs=1e-12)
+    macro = report["macro avg"]["f1-score"]
+    assert intervals["macro_f1"]["value"] == pytest.approx(macro, abs=1e-12)
+    for score in ["accuracy", "macro_f1", "balanced_accuracy"]:
+        assert 0 <= intervals[score]["low"] <= intervals[score]["high"] <= 1
     confused = matrix - np.diag(matrix.diagonal())
     counts = [confusion["count"] for confusion in ours["most_confused"]]
     assert counts == sorted(confused[confused > 0].tolist(), reverse=True)
@@ -141,6 +148,54 @@ def test_logits(case, tmp_path):
     log_probs = wide - np.log(np.exp(wide).sum(axis=1, keepdims=True))
     expected = -log_probs[np.arange(len(labels)), labels].mean()
     assert ours["loss"] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["random 1", "random 3", "as many as FER2013's test images"])
+def test_ranks_and_calibration(name, tmp_path):
+    labels, probs = CASES[name]
+    ours = check(labels, probs, tmp_path / "predictions.csv", "prob")
+    for k in [2, 3]:
+        top = metrics.top_k_accuracy_score(labels, probs, k=k, labels=range(7))
+        assert ours[f"top_{k}"]["value"] == pytest.approx(top, abs=1e-12)
+    assert ours["ece"] == pytest.approx(calibration_error(labels, probs), abs=1e-9)
+
+
+def calibration_error(labels, probs, bins=15):
+    """Equation 3 of Guo et al. 2017; bins are closed above."""
+    sure, right = probs.max(axis=1).astype(np.float64), probs.argmax(axis=1) == labels
+    places = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    gaps = [
+        abs(right[places == bin].mean() - sure[places == bin].mean()) * (places == bin).mean()
+        for bin in range(bins)
+        if (places == bin).any()
+    ]
+    return sum(gaps)
+
+
+def test_bootstrap_intervals_are_scipys(tmp_path):
+    stats = pytest.importorskip("scipy.stats")
+    labels, probs = CASES["random 2"]
+    predictions = probs.argmax(axis=1)
+    ours = check(labels, probs, tmp_path / "predictions.csv", "prob")["intervals"]
+    scores = {
+        "accuracy": metrics.accuracy_score,
+        "macro_f1": lambda truth, given: metrics.f1_score(
+            truth, given, labels=range(7), average="macro", zero_division=0
+        ),
+    }
+    for name, score in scores.items():
+        theirs = stats.bootstrap(
+            (labels, predictions),
+            score,
+            paired=True,
+            vectorized=False,
+            method="percentile",
+            n_resamples=1000,
+            rng=np.random.default_rng(1),
+        ).confidence_interval
+        # Both are random; with these many resamples the ends vary by some thousandths.
+        assert ours[name]["low"] == pytest.approx(theirs.low, abs=0.008)
+        assert ours[name]["high"] == pytest.approx(theirs.high, abs=0.008)
 
 
 def test_the_interval_is_wilsons(tmp_path):
