@@ -38,12 +38,12 @@ pub mod prelude {
     pub use crate::deploy::{ModelCard, Prediction, Predictor};
     pub use crate::emotion::Emotion;
     pub use crate::error::{Error, Result};
+    pub use crate::evaluate::tune::{Sampler, Space, Study};
     pub use crate::evaluate::{
         ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, SeedSpread,
         Temperature, TestTimeAugmentation, Trust, compare, evaluate, evaluate_with, grad_cam,
         original,
     };
-    pub use crate::evaluate::tune::{Sampler, Space, Study};
     pub use crate::model::{
         Architecture, NameMap, Network, ResNet, ResNetConfig, SeedCnn, SeedCnnConfig, Summary, Vgg,
         VggConfig, Vit, VitConfig, to_float, transfer, weights,

@@ -151,7 +151,7 @@ mod tests {
         for architecture in small() {
             let network = architecture.build(Device::Cpu, 2).unwrap();
             // So that running statistics are not what they began as.
-            network.forward_t(&images, true).unwrap();
+            let _ = network.forward_t(&images, true).unwrap();
             let logits = network.forward_t(&images, false).unwrap();
             assert_eq!(logits.size(), [3, 7]);
             let features = network.features(&images).unwrap();
@@ -195,10 +195,10 @@ mod tests {
             let mut network = architecture.build(Device::Cpu, 2).unwrap();
             let before = network.parameters().snapshot().unwrap();
             network.parameters_mut().freeze("").unwrap();
-            network.forward_t(&images, true).unwrap();
+            let _ = network.forward_t(&images, true).unwrap();
             assert_eq!(network.parameters().flat(), before, "{architecture}");
             network.parameters_mut().unfreeze("norm").unwrap();
-            network.forward_t(&images, true).unwrap();
+            let _ = network.forward_t(&images, true).unwrap();
             assert_ne!(network.parameters().flat(), before, "{architecture}");
         }
     }

@@ -4,6 +4,7 @@ use crate::data::Dataset;
 use crate::deploy::Prediction;
 use crate::emotion::Emotion;
 use crate::error::Result;
+use crate::evaluate::tune::Study;
 use crate::evaluate::{
     Accuracy, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, Trust,
 };
@@ -68,6 +69,15 @@ impl Comparison {
         let table = self.to_table().and_then(|frame| Table::with_digits(&frame, 3));
         let caption = format!("Runs on the test images, {}", self.title);
         show(table.map(|table| table.caption(caption).note(self.footer())), &self.to_string());
+    }
+}
+
+impl Study {
+    /// Shows the trials in a notebook.
+    pub fn evcxr_display(&self) {
+        let table = self.to_table().and_then(|frame| Table::with_digits(&frame, 4));
+        let caption = format!("Study in {}", self.folder().display());
+        show(table.map(|table| table.caption(caption).note(self.to_string())), &self.to_string());
     }
 }
 

@@ -25,6 +25,7 @@ pub mod raster;
 pub mod reliability;
 pub mod roc;
 pub mod svg;
+pub mod tuning;
 
 pub use canvas::{Canvas, HEIGHT, WIDTH};
 pub use figure::{Figure, Plot};

@@ -13,6 +13,7 @@ mod notebooks;
 mod predict;
 mod summary;
 mod train;
+mod tune;
 
 use std::io::Write;
 use std::path::Path;
@@ -34,6 +35,7 @@ enum Command {
     Data(data::Args),
     Summary(summary::Args),
     Train(train::Args),
+    Tune(tune::Args),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
     Predict(predict::Args),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Data(args) => data::run(&args).map(done),
         Command::Summary(args) => summary::run(&args).map(done),
         Command::Train(args) => train::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(done),
         Command::Compare(args) => compare::run(&args).map(done),
         Command::Predict(args) => predict::run(&args).map(done),

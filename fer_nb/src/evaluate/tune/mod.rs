@@ -6,6 +6,7 @@
 //! share the folder, on one machine or on many, share the study.
 
 mod claim;
+mod importance;
 mod pruner;
 mod sampler;
 mod space;

@@ -42,7 +42,7 @@ impl Range {
     }
 
     /// The interval in which a sampler draws: the logarithm of a [`Range::Log`], the place of a choice.
-    pub(super) fn bounds(&self) -> (f64, f64) {
+    pub(crate) fn bounds(&self) -> (f64, f64) {
         match self {
             Range::Float { low, high } => (*low, *high),
             Range::Log { low, high } => (low.ln(), high.ln()),
@@ -52,7 +52,7 @@ impl Range {
     }
 
     /// The value at a place within the bounds.
-    pub(super) fn value(&self, place: f64) -> toml::Value {
+    pub(crate) fn value(&self, place: f64) -> toml::Value {
         match self {
             Range::Float { low, high } => toml::Value::Float(place.clamp(*low, *high)),
             Range::Log { low, high } => toml::Value::Float(place.exp().clamp(*low, *high)),
@@ -67,7 +67,7 @@ impl Range {
     }
 
     /// A place within the bounds that gives this value; `None` for a value that is not in the range.
-    pub(super) fn place(&self, value: &toml::Value) -> Option<f64> {
+    pub(crate) fn place(&self, value: &toml::Value) -> Option<f64> {
         let number = value.as_float().or(value.as_integer().map(|whole| whole as f64));
         let (low, high) = self.bounds();
         let place = match self {
@@ -217,7 +217,10 @@ mod tests {
         assert!(message(Space::new()).contains("a hyperparameter to tune"));
         assert!(message(Space::new().float("train.lr", 0.0, 1.0)).contains("unknown field"));
         let reversed = message(Space::new().log("train.ema", 0.0, 1.0));
-        assert_eq!(reversed, "train.ema = 0 to 1: expected two numbers above 0, the lower one first");
+        assert_eq!(
+            reversed,
+            "train.ema = 0 to 1: expected two numbers above 0, the lower one first"
+        );
         let beyond = message(Space::new().float("train.ema", 0.0, 1.0));
         assert!(beyond.contains("ema = 1: expected at least 0 and below 1"), "{beyond}");
         assert!(Space::from_toml("lr = { kind = 'normal' }").is_err());

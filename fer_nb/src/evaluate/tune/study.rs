@@ -127,6 +127,7 @@ impl Study {
     ) -> Result<()> {
         let began = Instant::now();
         self.stopped = None;
+        self.check_images(data)?;
         while self.stopped.is_none() {
             if limit.is_some_and(|limit| began.elapsed() >= limit) {
                 self.stopped = Some("the time is over".into());
@@ -138,6 +139,19 @@ impl Study {
             drop(claim);
         }
         self.trials = read_trials(&self.folder)?;
+        Ok(())
+    }
+
+    /// Trials on other images can't be compared.
+    fn check_images(&self, data: &Fer2013) -> Result<()> {
+        let now = format!("{:016x}", data.fingerprint());
+        let over = self.trials.iter().filter(|trial| trial.epochs > 0);
+        for trial in over {
+            if trial.run(&self.folder).config()?.data_fingerprint != now {
+                let expected = "another folder, since its trials learnt from other images";
+                return Err(Error::config("study", self.folder.display(), expected));
+            }
+        }
         Ok(())
     }
 
@@ -334,8 +348,7 @@ impl Study {
 
 impl std::fmt::Display for Study {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let count =
-            |state| self.trials.iter().filter(|trial| trial.state == state).count();
+        let count = |state| self.trials.iter().filter(|trial| trial.state == state).count();
         write!(
             f,
             "{} trials: {} complete, {} pruned, {} failed, {} running or stopped",
@@ -420,6 +433,10 @@ mod tests {
         assert!(study.to_string().starts_with("3 trials: 3 complete"), "{study}");
         // Every trial is a run.
         assert!(best.run(study.folder()).network(Device::Cpu).is_ok());
+
+        let others = Fer2013::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
+        let message = study.optimize(&others, 4, Device::Cpu).unwrap_err().to_string();
+        assert!(message.contains("learnt from other images"), "{message}");
 
         // A trial that was stopped is taken up again.
         let stopped = Trial { state: TrialState::Running, value: None, ..first.clone() };

@@ -1,0 +1,168 @@
+//! `fer tune`: a study of hyperparameters, by one process or by many.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use fer_nb::data::Fer2013;
+use fer_nb::error::{Error, Result};
+use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig};
+use fer_nb::project::{device, runs};
+use fer_nb::train::{Monitor, Recipe};
+
+/// Tunes hyperparameters on the validation images; a study that was stopped goes on.
+///
+/// The folder is all that processes share: on one machine --jobs starts several, and on a cluster each
+/// node runs `fer tune --worker --study /shared/study`, as a SLURM array or through GNU parallel.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The study: a folder below runs/, or a path.
+    #[arg(long, default_value = "study")]
+    study: String,
+
+    /// What is tuned: a TOML file with a line a hyperparameter, such as
+    /// "train.learning_rate" = { kind = "log", low = 1e-4, high = 1e-2 }; kinds are float, log, int
+    /// and choice. Needed to begin a study.
+    #[arg(long, value_name = "FILE")]
+    space: Option<PathBuf>,
+
+    /// What is not tuned: a recipe of `fer train`, by name or as a file.
+    #[arg(long, default_value = "original", value_name = "NAME|FILE")]
+    recipe: String,
+
+    /// Change any value of the recipe by its path; as often as needed.
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+
+    /// Epochs of a trial [default: the recipe's].
+    #[arg(long)]
+    epochs: Option<usize>,
+
+    /// What trials are compared in: val_accuracy or val_loss.
+    #[arg(long, default_value = "val_accuracy", value_parser = ["val_accuracy", "val_loss"])]
+    objective: String,
+
+    /// How values are drawn: tpe or random.
+    #[arg(long, default_value_t)]
+    sampler: Sampler,
+
+    /// Train every trial to its end.
+    #[arg(long)]
+    no_pruning: bool,
+
+    /// How many trials the study shall have.
+    #[arg(long, default_value_t = 20)]
+    trials: usize,
+
+    /// Begin no further trial after so many minutes.
+    #[arg(long, value_name = "MINUTES")]
+    minutes: Option<f64>,
+
+    /// How many processes of this machine work on it, each with its share of the cores.
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+
+    /// Join a study that another process began; all that makes it is read from its folder.
+    #[arg(long, conflicts_with_all = ["space", "set", "epochs", "jobs"])]
+    worker: bool,
+
+    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+
+    /// Write the trials to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let folder = runs(&args.study);
+    let limit = match args.minutes {
+        None => None,
+        Some(minutes) if minutes.is_finite() && minutes > 0.0 => {
+            Some(Duration::from_secs_f64(minutes * 60.0))
+        }
+        Some(minutes) => return Err(Error::config("minutes", minutes, "a number above 0")),
+    };
+    if args.jobs == 0 {
+        return Err(Error::config("jobs", 0, "1 or more"));
+    }
+    let begun = folder.join("study.toml").is_file();
+    let mut study = match (args.worker, &args.space, begun) {
+        (true, ..) | (false, None, true) => Study::load(&folder)?,
+        (false, None, false) => {
+            let expected = "--space FILE, since the study is not there yet";
+            return Err(Error::config("study", folder.display(), expected));
+        }
+        (false, Some(path), _) => Study::with_config(&folder, config(args, path)?)?,
+    };
+    let data = Fer2013::open_or(args.data.as_deref())?;
+    crate::say(&format!("{data}\n"))?;
+    let helpers = helpers(args)?;
+    let result = study.optimize_for(&data, args.trials, limit, device()?);
+    for mut helper in helpers {
+        helper.wait().map_err(|error| Error::io("wait for", "fer tune --worker", error))?;
+    }
+    result?;
+    let stopped = study.stopped().map(str::to_string);
+    let study = Study::load(&folder)?; // with what the others did
+    crate::say(&format!("{study}\nstudy {}\n", folder.display()))?;
+    if let Some(path) = &args.json {
+        crate::write_json(path, &study.trials())?;
+    }
+    match stopped {
+        Some(reason) => {
+            crate::say(&format!("{reason}; fer tune --study {} goes on\n", args.study))?;
+            let by_time = limit.is_some() && reason == "the time is over";
+            Ok(if by_time { ExitCode::SUCCESS } else { ExitCode::from(crate::INTERRUPTED) })
+        }
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
+    let text = std::fs::read_to_string(space).map_err(|error| Error::io("read", space, error))?;
+    let mut recipe = Recipe::open(&args.recipe)?;
+    for change in &args.set {
+        let Some((path, value)) = change.split_once('=') else {
+            return Err(Error::config("set", change, "PATH=VALUE"));
+        };
+        recipe.set(path.trim(), value.trim())?;
+    }
+    recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
+    recipe.choice.monitor = match args.objective.as_str() {
+        "val_loss" => Monitor::ValLoss,
+        _ => Monitor::ValAccuracy,
+    };
+    let (sampler, prune, seed) = (args.sampler, !args.no_pruning, recipe.train.seed);
+    Ok(StudyConfig { sampler, prune, seed, space: Space::from_toml(&text)?, recipe })
+}
+
+/// The other processes of `--jobs`, each with its share of the cores; this one gets its own, too.
+fn helpers(args: &Args) -> Result<Vec<Child>> {
+    if args.jobs == 1 {
+        return Ok(Vec::new());
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = (cores / args.jobs).max(1);
+    tch::set_num_threads(i32::try_from(share).unwrap_or(1));
+    let program =
+        std::env::current_exe().map_err(|error| Error::io("find", "this program", error))?;
+    (1..args.jobs)
+        .map(|_| {
+            let mut command = Command::new(&program);
+            command.args(["tune", "--worker", "--study", &args.study, "--trials"]);
+            command.arg(args.trials.to_string());
+            if let Some(minutes) = args.minutes {
+                command.args(["--minutes", &minutes.to_string()]);
+            }
+            if let Some(data) = &args.data {
+                command.arg("--data").arg(data);
+            }
+            command.env("OMP_NUM_THREADS", share.to_string()).stdin(Stdio::null());
+            // Their lines would be mixed with ours.
+            command.stdout(Stdio::null());
+            command.spawn().map_err(|error| Error::io("start", &program, error))
+        })
+        .collect()
+}
