@@ -351,8 +351,8 @@ impl std::fmt::Display for Study {
         let count = |state| self.trials.iter().filter(|trial| trial.state == state).count();
         write!(
             f,
-            "{} trials: {} complete, {} pruned, {} failed, {} running or stopped",
-            self.trials.len(),
+            "{}: {} complete, {} pruned, {} failed, {} running or stopped",
+            crate::data::text::plural(self.trials.len(), "trial"),
             count(TrialState::Complete),
             count(TrialState::Pruned),
             count(TrialState::Failed),
