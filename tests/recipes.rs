@@ -203,8 +203,7 @@ fn what_is_left_out_is_not_learnt_from() {
         let (network, config) = still();
         let config = TrainConfig { images, batch_size: 16, ..config };
         Trainer::new(network, config).unwrap().callback(counter).fit(&data).unwrap();
-        let seen = *seen.lock().unwrap();
-        seen
+        *seen.lock().unwrap()
     };
     assert_eq!(count(ImageChoice::default()), data.train.len().div_ceil(16));
     let clean = data.without_leaks().unwrap().without_flat().unwrap();

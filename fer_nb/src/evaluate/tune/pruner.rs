@@ -51,7 +51,7 @@ impl MedianPruner {
     }
 }
 
-fn better<'a>(best: &'a mut Option<f64>, monitor: Monitor, figure: f64) -> &'a f64 {
+fn better(best: &mut Option<f64>, monitor: Monitor, figure: f64) -> &f64 {
     if monitor.improves(figure, *best, 0.0) {
         *best = Some(figure);
     }
