@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use fer_nb::error::Result;
-use fer_nb::model::{LayerSummary, Parameters};
+use fer_nb::model::Parameters;
 use fer_nb::prelude::*;
 use fer_nb::project::Task;
 use fer_nb::train::Interrupt;
@@ -101,8 +101,7 @@ impl Network for Pressed {
     }
 
     fn summary(&self) -> Summary {
-        let layers: Vec<LayerSummary> = Vec::new();
-        Summary { network: "pressed".into(), layers }
+        Summary::new("pressed", Vec::new())
     }
 }
 
