@@ -35,8 +35,8 @@ slides: setup
 test:
 	@.setup/setup --tests
 	cargo fmt --all --check
-	cargo clippy --locked --all-targets -- -D warnings
-	cargo test --locked
+	cargo clippy --locked --features serve --all-targets -- -D warnings
+	cargo test --locked --features serve
 	$(PYTHON) -m pytest -rs tests
 
 # BENCH="--rounds 1 --work inference" and the like are passed on; --help lists them.

@@ -257,7 +257,7 @@ def add_rust_sources():
 
 def build_crate():
     # cargo knows itself what is up to date.
-    run("crate", "cargo", "build", "--locked", env={"CARGO_TARGET_DIR": str(BUILD / "target")})
+    run("crate", "cargo", "build", "--locked", "--features", "serve", env={"CARGO_TARGET_DIR": str(BUILD / "target")})
     host = re.search(r"host: (\S+)", output("rustc", "-vV"))[1]
     binary = BUILD / "target" / host / "debug" / "fer"
     link = VENV / "bin" / "fer"

@@ -207,7 +207,7 @@ fn what_is_left_out_is_not_learnt_from() {
     };
     assert_eq!(count(ImageChoice::default()), data.train.len().div_ceil(16));
     let clean = data.without_leaks().unwrap().without_flat().unwrap();
-    let both = ImageChoice { without_leaks: true, without_flat: true };
+    let both = ImageChoice { without_leaks: true, without_flat: true, ..ImageChoice::default() };
     assert_eq!(count(both), clean.train.len().div_ceil(16));
 }
 

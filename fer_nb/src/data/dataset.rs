@@ -144,6 +144,17 @@ impl Dataset {
         Ok(Self { store: self.store.clone(), rows: rows.into() })
     }
 
+    /// This set's images and another's, in the order in which they were loaded. Both must be parts of
+    /// one loaded data set.
+    pub(super) fn joined(&self, other: &Self) -> Result<Self> {
+        if !Arc::ptr_eq(&self.store, &other.store) {
+            return Err(Error::config("datasets", "two that were loaded apart", "parts of one"));
+        }
+        let mut rows: Vec<u32> = self.rows.iter().chain(other.rows.iter()).copied().collect();
+        rows.sort_unstable();
+        Ok(Self { store: self.store.clone(), rows: rows.into() })
+    }
+
     /// The first `count` images of each class, in order: a small set with the same classes.
     pub fn take_per_class(&self, count: usize) -> Result<Self> {
         let mut taken = [0; Emotion::COUNT];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::loaded::Loaded;
 use super::sample::{self, SampleConfig};
 use super::split::{self, VALIDATION_SHARE};
-use super::{ClassDistribution, Dataset, Origin, csv, folder};
+use super::{ClassDistribution, Dataset, Origin, csv, folder, text};
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
 use crate::project::root;
@@ -114,6 +114,30 @@ impl Fer2013 {
             test,
             notes,
         })
+    }
+
+    /// The same images with another share of each class's training images held back for validation, the
+    /// first floor(`share`·n): above 0 and below 1. With less than the 20 % it was loaded with, all
+    /// that stay are among those.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the share is out of range.
+    pub fn with_validation_share(&self, share: f64) -> Result<Self> {
+        if !(share > 0.0 && share < 1.0) {
+            return Err(Error::config("validation share", share, "above 0 and below 1"));
+        }
+        let training = self.train.joined(&self.validation)?;
+        let split = split::by_class(&labels(&training), share)?;
+        let (train, validation) =
+            (training.select(&split.train)?, training.select(&split.validation)?);
+        let mut notes = self.notes.clone();
+        notes.push(format!(
+            "{} % of each class is held back: {} to learn from, {} for validation",
+            share * 100.0,
+            text::plural(train.len(), "image"),
+            validation.len(),
+        ));
+        Ok(Self { train, validation, test: self.test.clone(), notes })
     }
 
     /// Where the images came from.
@@ -281,6 +305,24 @@ mod tests {
         let few = data.take(2).unwrap();
         assert_eq!(few.validation.class_counts(), [2, 1, 2, 2, 2, 2, 2]);
         assert!(data.take(0).is_err());
+    }
+
+    #[test]
+    fn a_smaller_share_holds_back_fewer_of_the_same_images() {
+        let tree = Tree::of(SMALL, [2; 7]);
+        let data = Fer2013::from_folder(tree.path()).unwrap();
+        let less = data.with_validation_share(0.1).unwrap();
+        assert_eq!(less.validation.class_counts(), [4, 0, 4, 7, 5, 4, 3]);
+        assert_eq!(less.train.len() + less.validation.len(), 290);
+        let held = data.validation.hashes();
+        assert!(less.validation.hashes().iter().all(|hash| held.contains(hash)));
+        assert!(less.notes[0].starts_with("10 % of each class is held back: 263 images "));
+        // And back: the same images in the same order.
+        let back = less.with_validation_share(VALIDATION_SHARE).unwrap();
+        assert_eq!(back.fingerprint(), data.fingerprint());
+        for share in [0.0, 1.0, f64::NAN] {
+            assert!(data.with_validation_share(share).is_err());
+        }
     }
 
     #[test]

@@ -37,8 +37,9 @@ pub fn hand_out(
     handed.save_history(&run.history()?)?;
     // From here on, with what the rounding left.
     let network = handed.network(device)?;
-    if !data.validation.is_empty() {
-        Temperature::fit(&evaluate(&*network, &data.validation)?).save(&handed)?;
+    let held_back = run.held_back(data)?;
+    if !held_back.is_empty() {
+        Temperature::fit(&evaluate(&*network, &held_back)?).save(&handed)?;
     }
     let test = evaluate(&*network, &data.test)?;
     let mut card = ModelCard::of_run(&handed, data, &test)?;

@@ -63,9 +63,10 @@ pub fn compare(runs: &[RunFolder], data: &Fer2013, device: Device) -> Result<Com
         run.check_data(data)?;
         let (config, network) = (run.config()?, run.network(device)?);
         let test = evaluate(&*network, &data.test)?;
-        let temperature = match data.validation.is_empty() {
+        let held_back = run.held_back(data)?;
+        let temperature = match held_back.is_empty() {
             true => Temperature::default(),
-            false => Temperature::fit(&evaluate(&*network, &data.validation)?),
+            false => Temperature::fit(&evaluate(&*network, &held_back)?),
         };
         let name = run.path().file_name().unwrap_or(run.path().as_os_str());
         rows.push(ComparedRun {

@@ -1,28 +1,44 @@
-//! [`ImageChoice`]: which of the images a training uses.
+//! [`ImageChoice`]: which of the images a training uses, and for what.
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::Fer2013;
+use crate::data::split::VALIDATION_SHARE;
 use crate::error::Result;
 
-/// Training and validation images that are left out; test images never are, so that figures can be
-/// compared with others'. The default leaves out none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// How many training images choose the epoch, and which are left out. Test images never are, so that
+/// figures can be compared with others'. The default is the data as it was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageChoice {
+    /// The share of each class's training images that is held back for validation, above 0 and below
+    /// 1. A last training, with hyperparameters chosen before, can do with few.
+    pub validation_share: f64,
     /// Leave out those whose exact copy is among the test images.
     pub without_leaks: bool,
     /// Leave out those of one flat colour.
     pub without_flat: bool,
 }
 
+impl Default for ImageChoice {
+    fn default() -> Self {
+        Self { validation_share: VALIDATION_SHARE, without_leaks: false, without_flat: false }
+    }
+}
+
 impl ImageChoice {
-    /// The data without them, and lines that say how many they were; `None` where nothing is to be
-    /// left out.
+    /// The data so chosen, and lines that say how many they were; `None` where all stays as
+    /// it is.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) where the share is out of range.
     pub fn choose(&self, data: &Fer2013) -> Result<Option<(Fer2013, Vec<String>)>> {
         let mut chosen = None;
+        if self.validation_share != VALIDATION_SHARE {
+            chosen = Some(data.with_validation_share(self.validation_share)?);
+        }
         if self.without_leaks {
-            chosen = Some(data.without_leaks()?);
+            chosen = Some(chosen.as_ref().unwrap_or(data).without_leaks()?);
         }
         if self.without_flat {
             chosen = Some(chosen.as_ref().unwrap_or(data).without_flat()?);
@@ -43,11 +59,16 @@ mod tests {
     fn only_what_is_asked_for_is_left_out() {
         let data = Fer2013::sample(SampleConfig { seed: 1, train: 350, test: 70 }).unwrap();
         assert!(ImageChoice::default().choose(&data).unwrap().is_none());
-        let both = ImageChoice { without_leaks: true, without_flat: true };
+        let both =
+            ImageChoice { without_leaks: true, without_flat: true, ..ImageChoice::default() };
         let (chosen, lines) = both.choose(&data).unwrap().unwrap();
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert_eq!(chosen.test.len(), data.test.len());
         let same = data.without_leaks().unwrap().without_flat().unwrap();
         assert_eq!(chosen.fingerprint(), same.fingerprint());
+        let few = ImageChoice { validation_share: 0.1, ..both };
+        let (chosen, lines) = few.choose(&data).unwrap().unwrap();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(chosen.validation.len() <= 35 && !chosen.validation.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use tch::Device;
 use super::config::TrainConfig;
 use super::history::History;
 use super::schedule::Schedule;
-use crate::data::Fer2013;
+use crate::data::{Dataset, Fer2013};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Network, weights};
 use crate::project::{device_name, pretrained, replace_file};
@@ -28,8 +28,12 @@ pub struct RunConfig {
     pub data_title: String,
     /// Fingerprint of pixels, labels and order of all three parts, hexadecimal.
     pub data_fingerprint: String,
-    /// Images for training, validation and test.
+    /// Images for training, validation and test, as they were loaded.
     pub images: [usize; 3],
+    /// Images that were learnt from and that chose the epoch: those that [`TrainConfig::images`] left.
+    /// None where nothing was trained yet, and in runs of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt: Option<[usize; 2]>,
     /// What computed: "CPU, 2 threads".
     pub device: String,
     /// What it computed in: "bfloat16 (auto)".
@@ -53,6 +57,7 @@ impl RunConfig {
             data_title: data.origin().title().into(),
             data_fingerprint: format!("{:016x}", data.fingerprint()),
             images: [data.train.len(), data.validation.len(), data.test.len()],
+            learnt: None,
             device: device_name(device),
             precision: train.precision.report(device),
             architecture: network.architecture(),
@@ -78,6 +83,7 @@ impl RunConfig {
                 config.train.epochs = 0;
             }
             config.fer_nb.clear();
+            config.learnt = None; // follows from the rest
             config.device.clear();
             config.data.clear(); // the same images may lie in another folder
             toml::Table::try_from(config).unwrap_or_default()
@@ -187,6 +193,16 @@ impl RunFolder {
             let hint = "Delete the run's folder and train again.";
             Error::data(&path, "", format!("not a run's config: {}", error.message()), hint)
         })
+    }
+
+    /// The images of `data` that the run held back for validation, as its config chooses them: what a
+    /// temperature, a threshold or a way of averaging is fitted on.
+    ///
+    /// # Errors
+    /// Where the config can't be read.
+    pub fn held_back(&self, data: &Fer2013) -> Result<Dataset> {
+        let chosen = self.config()?.train.images.choose(data)?;
+        Ok(chosen.map_or_else(|| data.validation.clone(), |(chosen, _)| chosen.validation))
     }
 
     /// Says in a sentence whether the run learnt from this data.

@@ -160,7 +160,8 @@ impl Trainer {
         self.hold_average(false)?;
         self.network.parameters_mut().set_kind(kind)?;
         // Another choice of images is another hyperparameter, not other data.
-        let run = RunConfig::new(&*self.network, &self.config, data);
+        let mut run = RunConfig::new(&*self.network, &self.config, data);
+        run.learnt = Some([learnt.train.len(), learnt.validation.len()]);
         let result = self.fit_in(learnt, &run, lines, kind);
         self.network.parameters_mut().set_kind(Kind::Float)?;
         self.hold_average(true)?;

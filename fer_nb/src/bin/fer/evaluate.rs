@@ -104,13 +104,14 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
     let mut trust = Trust::of(&test)?
         .without_leaks(&test, &data)?
         .protocol(Protocol::of(config.as_ref(), &data)?);
-    if let Some(run) = &run
-        && !data.validation.is_empty()
-    {
-        let temperature = Temperature::fit(&evaluate_with(&*network, &data.validation, args.tta)?);
-        trust = trust.calibrated(&test, temperature)?;
-        if args.tta == TestTimeAugmentation::None {
-            temperature.save(run)?;
+    if let Some(run) = &run {
+        let held_back = run.held_back(&data)?;
+        if !held_back.is_empty() {
+            let temperature = Temperature::fit(&evaluate_with(&*network, &held_back, args.tta)?);
+            trust = trust.calibrated(&test, temperature)?;
+            if args.tta == TestTimeAugmentation::None {
+                temperature.save(run)?;
+            }
         }
     }
     Ok((test, trust))
