@@ -35,12 +35,14 @@ pub use {polars, tch};
 /// Everything that a notebook uses by name.
 pub mod prelude {
     pub use crate::data::{Audit, Augmentation, ClassDistribution, Dataset, Fer2013, SampleConfig};
-    pub use crate::deploy::{ModelCard, Prediction, Predictor};
+    pub use crate::deploy::{
+        Face, FaceDetector, ModelCard, Photo, Prediction, Predictor,
+    };
     pub use crate::emotion::Emotion;
     pub use crate::error::{Error, Result};
     pub use crate::evaluate::tune::{Sampler, Space, Study};
     pub use crate::evaluate::{
-        ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, SeedSpread,
+        Certainty, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, SeedSpread,
         Temperature, TestTimeAugmentation, Trust, compare, evaluate, evaluate_with, grad_cam,
         original,
     };
@@ -49,7 +51,7 @@ pub mod prelude {
         VggConfig, Vit, VitConfig, to_float, transfer, weights,
     };
     pub use crate::notebook::{LiveCurves, ShowFrame, Table, gallery};
-    pub use crate::plot::{Figure, attention, augmentation_preview, predictions};
+    pub use crate::plot::{Annotated, Figure, annotate, attention, augmentation_preview, predictions};
     pub use crate::project::{Environment, Precision, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{

@@ -7,7 +7,7 @@ use tch::Device;
 use super::ModelCard;
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Temperature, evaluate};
+use crate::evaluate::{Certainty, Evaluation, Temperature, evaluate};
 use crate::model::weights;
 use crate::train::RunFolder;
 
@@ -39,7 +39,11 @@ pub fn hand_out(
     let network = handed.network(device)?;
     let held_back = run.held_back(data)?;
     if !held_back.is_empty() {
-        Temperature::fit(&evaluate(&*network, &held_back)?).save(&handed)?;
+        let validation = evaluate(&*network, &held_back)?;
+        let temperature = Temperature::fit(&validation);
+        temperature.save(&handed)?;
+        let validation = validation.at_temperature(temperature)?;
+        Certainty::fit(&validation, Certainty::RIGHT)?.save(&handed)?;
     }
     let test = evaluate(&*network, &data.test)?;
     let mut card = ModelCard::of_run(&handed, data, &test)?;

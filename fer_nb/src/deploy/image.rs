@@ -1,17 +1,66 @@
-//! Any photo becomes what the network was trained on: 48×48 gray pixels.
+//! Photos: read from bytes that nobody vouches for, and cut to what the network was trained on, 48×48
+//! gray pixels.
 
 use std::io::Cursor;
 use std::path::Path;
 
 use ::image::imageops::{self, FilterType};
+use ::image::codecs::png::PngDecoder;
 use ::image::{
-    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult,
+    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits,
+    RgbImage,
 };
 
 use crate::data::{PIXELS, SIDE};
 use crate::error::{Error, Result};
 
 const HINT: &str = "A complete JPEG or PNG file is expected.";
+
+/// The longest side of a photo, in pixels.
+pub const MAX_SIDE: u32 = 16_000;
+/// The most pixels of a photo: 50 megapixels, as telephones have them. Checked on what the file says
+/// of itself, before anything is decoded: a small file can hold a picture that fills the memory.
+pub const MAX_PIXELS: u64 = 50_000_000;
+/// The shortest side of a photo that can show a face, in pixels.
+pub const MIN_SIDE: u32 = 8;
+/// What a decoder may allocate, in bytes: such a photo in 16 bits a channel, and some more.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// A photo, upright as its EXIF data says.
+#[derive(Debug, Clone)]
+pub struct Photo {
+    /// Red, green and blue, u8 [height × width × 3].
+    pub rgb: RgbImage,
+    /// The same in gray, as PIL makes it: u8 [height × width].
+    pub gray: GrayImage,
+}
+
+impl Photo {
+    /// Reads a JPEG or PNG file.
+    ///
+    /// # Errors
+    /// Those of [`Photo::decode`], with the file's name; a file that is missing or can't be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::decode(&read(path)?, path)
+    }
+
+    /// Reads a JPEG or PNG file's bytes; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where they are none, or cut short, or an animation, or less than
+    /// [`MIN_SIDE`] or more than [`MAX_SIDE`] or [`MAX_PIXELS`] pixels.
+    pub fn decode(bytes: &[u8], name: impl AsRef<Path>) -> Result<Self> {
+        let image = decode(bytes, name.as_ref())?;
+        let gray = gray(&image);
+        Ok(Self { rgb: image.into_rgb8(), gray })
+    }
+
+    /// Width and height in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        self.gray.dimensions()
+    }
+}
 
 /// Reads a photo for the network: any JPEG or PNG, of any size and colour, as u8 [48 × 48] on 0 to
 /// 255, row by row. See [`to_pixels`] for what is done to it.
@@ -24,18 +73,25 @@ pub fn load(path: impl AsRef<Path>) -> Result<Vec<u8>> {
 /// Reads a photo in its full size, turned upright as its EXIF data says and converted to gray.
 pub fn load_gray(path: impl AsRef<Path>) -> Result<GrayImage> {
     let path = path.as_ref();
-    if !path.exists() {
-        return Err(Error::missing("the image", path, "Give the path of a JPEG or PNG file."));
-    }
-    let bytes = std::fs::read(path).map_err(|source| Error::io("read", path, source))?;
-    decode_gray(&bytes, path)
+    decode_gray(&read(path)?, path)
 }
 
 /// As [`load_gray`], of a file's bytes; `name` stands for the file in errors.
 pub fn decode_gray(bytes: &[u8], name: impl AsRef<Path>) -> Result<GrayImage> {
-    let name = name.as_ref();
+    Ok(gray(&decode(bytes, name.as_ref())?))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    if !path.exists() {
+        return Err(Error::missing("the image", path, "Give the path of a JPEG or PNG file."));
+    }
+    std::fs::read(path).map_err(|source| Error::io("read", path, source))
+}
+
+fn decode(bytes: &[u8], name: &Path) -> Result<DynamicImage> {
+    let problem = |problem: String| Err(Error::data(name, "", problem, HINT));
     if bytes.is_empty() {
-        return Err(Error::data(name, "", "the file has 0 bytes", HINT));
+        return problem("the file has 0 bytes".into());
     }
     let format = match ::image::guess_format(bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
@@ -43,25 +99,64 @@ pub fn decode_gray(bytes: &[u8], name: impl AsRef<Path>) -> Result<GrayImage> {
             let problem = format!("this is a {other:?} file");
             return Err(Error::data(name, "", problem, "Convert it to JPEG or PNG."));
         }
-        Err(_) => return Err(Error::data(name, "", "this is not an image", HINT)),
+        Err(_) => return problem("this is not an image".into()),
     };
     // The JPEG decoder fills what is missing of a cut file with gray and reports nothing.
     if format == ImageFormat::Jpeg && !has_end_of_image(bytes) {
-        return Err(Error::data(name, "", "the image is cut short", HINT));
+        return problem("the image is cut short".into());
     }
-    match decode(bytes, format) {
-        Ok(image) => Ok(gray(&image)),
-        Err(error) => {
-            let problem = match error {
-                ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                    "the image is cut short".to_string()
-                }
-                ImageError::Limits(_) => "the image is too large to decode".to_string(),
-                other => format!("the image can't be decoded ({})", one_line(&other.to_string())),
-            };
-            Err(Error::data(name, "", problem, HINT))
+    match upright(bytes, format) {
+        Ok(Ok(image)) => Ok(image),
+        Ok(Err(refusal)) => Err(Error::data(name, "", refusal.problem, refusal.hint)),
+        Err(ImageError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            problem("the image is cut short".into())
+        }
+        Err(ImageError::Limits(_)) => problem("the image is too large to decode".into()),
+        Err(other) => {
+            problem(format!("the image can't be decoded ({})", one_line(&other.to_string())))
         }
     }
+}
+
+/// Why an image that could be decoded isn't.
+struct Refusal {
+    problem: String,
+    hint: &'static str,
+}
+
+/// What there is against a picture of this size, before it is decoded.
+fn refusal(width: u32, height: u32) -> Option<Refusal> {
+    let pixels = u64::from(width) * u64::from(height);
+    let size = format!("{width}×{height} pixels");
+    if width.min(height) < MIN_SIDE {
+        let hint = "A face takes 8 pixels on each side or more.";
+        Some(Refusal { problem: format!("{size} are too few"), hint })
+    } else if width.max(height) > MAX_SIDE || pixels > MAX_PIXELS {
+        let hint = "Expected are at most 50 megapixels, and 16,000 pixels on the longer side.";
+        Some(Refusal { problem: format!("{size} are too many"), hint })
+    } else {
+        None
+    }
+}
+
+fn upright(bytes: &[u8], format: ImageFormat) -> ImageResult<Result<DynamicImage, Refusal>> {
+    if format == ImageFormat::Png && PngDecoder::new(Cursor::new(bytes))?.is_apng()? {
+        let hint = "Save one of its frames as JPEG or PNG.";
+        return Ok(Err(Refusal { problem: "this is an animation".into(), hint }));
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder()?;
+    let (width, height) = decoder.dimensions();
+    if let Some(refusal) = refusal(width, height) {
+        return Ok(Err(refusal));
+    }
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(Ok(image))
 }
 
 /// The network's view of a gray image: the largest centred square, resized to 48×48 (bilinear over
@@ -84,14 +179,6 @@ pub fn to_pixels(image: &GrayImage) -> Result<Vec<u8>> {
         PIXELS => Ok(pixels),
         other => Err(Error::config("image", format!("{other} pixels"), format!("{PIXELS}"))),
     }
-}
-
-fn decode(bytes: &[u8], format: ImageFormat) -> ImageResult<DynamicImage> {
-    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?;
-    let orientation = decoder.orientation()?;
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    image.apply_orientation(orientation);
-    Ok(image)
 }
 
 /// Gray as PIL, OpenCV and TensorFlow make it: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), with
@@ -194,11 +281,40 @@ mod tests {
             let [r, g, b] = colours[x as usize];
             Rgba([r, g, b, 77])
         });
-        let png = bytes(&DynamicImage::ImageRgba8(rgba), ImageFormat::Png);
-        assert_eq!(decode_gray(&png, "").unwrap().into_raw(), expected);
-        let deep = DynamicImage::ImageLuma16(::image::ImageBuffer::from_pixel(3, 3, Luma([51400])));
+        assert_eq!(gray(&DynamicImage::ImageRgba8(rgba)).into_raw(), expected);
+        let deep = DynamicImage::ImageLuma16(::image::ImageBuffer::from_pixel(9, 8, Luma([51400])));
         let png = bytes(&deep, ImageFormat::Png);
-        assert_eq!(decode_gray(&png, "").unwrap().into_raw(), [200; 9]);
+        let photo = Photo::decode(&png, "").unwrap();
+        assert_eq!(photo.gray.into_raw(), [200; 72]);
+        assert_eq!(photo.rgb.into_raw(), [200; 216]);
+    }
+
+    #[test]
+    fn sizes_are_refused_before_anything_is_decoded() {
+        for (width, height, part) in [
+            (1, 1, "1×1 pixels are too few"),
+            (7, 300, "7×300 pixels are too few"),
+            (20_000, 8, "20000×8 pixels are too many"),
+            (8_000, 8_000, "8000×8000 pixels are too many"),
+        ] {
+            assert!(refusal(width, height).unwrap().problem.contains(part));
+        }
+        assert!(refusal(8, 8).is_none() && refusal(8_660, 5_773).is_none());
+        // A header that promises 40,000×40,000 pixels: 57 bytes that would become 4.8 GB.
+        let mut bomb = bytes(&DynamicImage::ImageLuma8(picture(48, 48)), ImageFormat::Png);
+        bomb[16..24].copy_from_slice(&[0, 0, 0x9C, 0x40, 0, 0, 0x9C, 0x40]);
+        let crc = crc32(&bomb[12..29]);
+        bomb[29..33].copy_from_slice(&crc.to_be_bytes());
+        assert!(problem(&bomb).starts_with("face.jpg: 40000×40000 pixels are too many. "));
+    }
+
+    /// CRC-32 as PNG's chunks have it (ISO 3309).
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 }
+            })
+        })
     }
 
     #[test]

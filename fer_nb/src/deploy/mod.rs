@@ -1,16 +1,19 @@
 //! Stage 6, deployment: a trained network put to use.
 //!
 //! [`mod@image`] turns any photo into the 48×48 gray pixels that the network was trained on,
-//! [`Prediction`] is its answer for one of them, and [`ModelCard`] says in plain words what a
+//! [`FaceDetector`] finds the faces of a larger one, [`Prediction`] is the answer for one of them, and [`ModelCard`] says in plain words what a
 //! trained network is for and what it isn't.
 
+pub mod face;
 mod hand_out;
 pub mod image;
 pub mod model_card;
 pub mod prediction;
 mod predictor;
 
+pub use face::{FaceBox, FaceDetector};
 pub use hand_out::hand_out;
+pub use image::Photo;
 pub use model_card::ModelCard;
 pub use prediction::Prediction;
-pub use predictor::Predictor;
+pub use predictor::{Face, Predictor};

@@ -9,7 +9,8 @@ use crate::evaluate::predictions::{argmax, check_probs, softmax};
 
 /// The likeliest class of one image, and how likely the network takes each class to be.
 ///
-/// Displayed, the three likeliest: "happy 93.1 %, neutral 4.0 %, surprise 1.2 %".
+/// Displayed, the three likeliest: "happy 93.1 %, neutral 4.0 %, surprise 1.2 %", and before them
+/// "uncertain; " where that is the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The likeliest class, the first of equals.
@@ -18,6 +19,9 @@ pub struct Prediction {
     pub confidence: f32,
     /// Probabilities of the seven classes, by class index.
     pub probs: [f32; Emotion::COUNT],
+    /// Whether the confidence is too low for the answer to count; see
+    /// [`Certainty`](crate::evaluate::Certainty).
+    pub uncertain: bool,
 }
 
 impl Prediction {
@@ -29,7 +33,7 @@ impl Prediction {
         let best = argmax(&probs);
         let emotion = Emotion::from_index(best).unwrap_or(Emotion::Angry);
         let confidence = probs.get(best).copied().unwrap_or_default();
-        Ok(Self { emotion, confidence, probs })
+        Ok(Self { emotion, confidence, probs, uncertain: false })
     }
 
     /// From the network's last layer before softmax; numbers that are not finite are an error.
@@ -57,6 +61,9 @@ impl Prediction {
 
 impl std::fmt::Display for Prediction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.uncertain {
+            write!(f, "uncertain; ")?;
+        }
         for (rank, (emotion, prob)) in self.ranked().into_iter().take(3).enumerate() {
             let comma = if rank == 0 { "" } else { ", " };
             write!(f, "{comma}{emotion} {:.1} %", prob * 100.0)?;
@@ -76,6 +83,8 @@ mod tests {
         assert_eq!(prediction.emotion, Emotion::Happy);
         assert_eq!(prediction.confidence, 0.931);
         assert_eq!(prediction.to_string(), "happy 93.1 %, neutral 4.0 %, surprise 1.2 %");
+        let uncertain = Prediction { uncertain: true, ..prediction };
+        assert!(uncertain.to_string().starts_with("uncertain; happy 93.1 %"));
         let table = prediction.to_table().unwrap();
         assert_eq!(table.shape(), (7, 2));
         assert_eq!(table.column("emotion").unwrap().str().unwrap().get(6), Some("disgust"));

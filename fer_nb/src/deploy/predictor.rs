@@ -2,42 +2,61 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tch::{Device, Tensor};
 
-use super::image;
+use super::face::{self, FaceBox, FaceDetector};
+use super::image::{self, Photo};
 use super::prediction::Prediction;
 use crate::data::{Dataset, PIXELS, SIDE};
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
-use crate::evaluate::{Temperature, rows};
+use crate::evaluate::{Certainty, Temperature, rows};
 use crate::model::{Network, logits, logits_of};
 use crate::train::RunFolder;
 
 /// Images at once.
 const BATCH: usize = 256;
 
+/// A face of a photo, and what the network takes it for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Face {
+    /// Where it is.
+    pub area: FaceBox,
+    /// What it shows.
+    pub prediction: Prediction,
+}
+
 /// Classifies faces with the best weights of a run.
 pub struct Predictor {
     network: Box<dyn Network>,
     /// What makes its probabilities as sure as they are right.
     temperature: Temperature,
+    /// Which of its answers count.
+    certainty: Certainty,
     /// What the network was trained on, for titles: "FER2013" or "made-up sample".
     trained_on: String,
 }
 
 impl Predictor {
-    /// Loads `best.safetensors` of a run folder, with the temperature that [`Temperature::save`] kept
-    /// for it; notebook 05_validation and `fer evaluate` fit one.
+    /// Loads `best.safetensors` of a run folder, with the temperature and the certainty that were kept
+    /// for it; notebook 05_validation and `fer evaluate` fit them.
     pub fn load(run: impl Into<PathBuf>, device: Device) -> Result<Self> {
         let run = RunFolder::at(run);
         let network = run.network(device)?;
         let temperature = Temperature::of_run(&run)?;
-        Ok(Self { network, temperature, trained_on: run.config()?.data_title })
+        let certainty = Certainty::of_run(&run)?;
+        Ok(Self { network, temperature, certainty, trained_on: run.config()?.data_title })
     }
 
     /// The temperature of its probabilities; 1 where none was fitted.
     pub fn temperature(&self) -> Temperature {
         self.temperature
+    }
+
+    /// Which of its answers count; all where nothing was fitted.
+    pub fn certainty(&self) -> Certainty {
+        self.certainty
     }
 
     /// What the network was trained on: "FER2013" or "made-up sample".
@@ -57,17 +76,43 @@ impl Predictor {
 
     /// Classifies one face of u8 [48 × 48], row by row.
     pub fn predict_pixels(&self, pixels: &[u8]) -> Result<Prediction> {
-        if pixels.len() != PIXELS {
-            let expected = format!("{PIXELS}, an image of {SIDE}×{SIDE}");
-            return Err(Error::config("pixels", pixels.len(), expected));
+        let answers = self.predict_batch(&[pixels])?;
+        answers.first().copied().ok_or_else(|| Error::config("logits", 0, "one row"))
+    }
+
+    /// Classifies faces of u8 [48 × 48] each, all at once.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a face of another size.
+    pub fn predict_batch<P: AsRef<[u8]>>(&self, faces: &[P]) -> Result<Vec<Prediction>> {
+        if faces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut bytes = Vec::with_capacity(faces.len() * PIXELS);
+        for face in faces {
+            let pixels = face.as_ref();
+            if pixels.len() != PIXELS {
+                let expected = format!("{PIXELS}, an image of {SIDE}×{SIDE}");
+                return Err(Error::config("pixels", pixels.len(), expected));
+            }
+            bytes.extend_from_slice(pixels);
         }
         let side = SIDE as i64;
-        let images = Tensor::f_from_slice(pixels)?
-            .f_reshape([1, 1, side, side])?
+        let images = Tensor::f_from_slice(&bytes)?
+            .f_reshape([faces.len() as i64, 1, side, side])?
             .f_to_device(self.network.parameters().device())?;
-        let logits = rows(&logits_of(&*self.network, &images, 1)?)?;
-        let first = logits.first().ok_or_else(|| Error::config("logits", 0, "one row"))?;
-        self.calibrated(*first)
+        rows(&logits_of(&*self.network, &images, BATCH)?)?
+            .into_iter()
+            .map(|logits| self.calibrated(logits))
+            .collect()
+    }
+
+    /// Classifies all faces of a photo, the largest first. None is an answer, too.
+    pub fn predict_photo(&self, photo: &Photo, detector: &FaceDetector) -> Result<Vec<Face>> {
+        let areas = detector.detect(&photo.gray)?;
+        let cuts = areas.iter().map(|area| face::cut(&photo.gray, area)).collect::<Result<Vec<_>>>()?;
+        let answers = self.predict_batch(&cuts)?;
+        Ok(areas.into_iter().zip(answers).map(|(area, prediction)| Face { area, prediction }).collect())
     }
 
     fn calibrated(&self, logits: [f32; Emotion::COUNT]) -> Result<Prediction> {
@@ -77,6 +122,7 @@ impl Predictor {
         if calibrated.emotion != plain.emotion {
             calibrated.emotion = plain.emotion;
         }
+        calibrated.uncertain = self.certainty.is_uncertain(calibrated.confidence);
         Ok(calibrated)
     }
 

@@ -1,14 +1,11 @@
 //! Whether a network is right as often as it is sure, and what makes it so.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 use super::predictions::softmax;
-use super::{Accuracy, Evaluation};
+use super::{Accuracy, Evaluation, fitted};
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
-use crate::project::replace_file;
 use crate::train::RunFolder;
 
 /// How many equally wide ranges of confidence are looked at.
@@ -83,7 +80,6 @@ impl Evaluation {
 /// What logits are divided by before softmax, so that confidence fits accuracy (temperature scaling;
 /// Guo et al., 2017): above 1 where a network is surer than right. It changes no prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Temperature {
     /// Above 0; 1 changes nothing.
     pub temperature: f64,
@@ -140,13 +136,7 @@ impl Temperature {
     /// # Errors
     /// Where there are no weights, or the file can't be written.
     pub fn save(&self, run: &RunFolder) -> Result<()> {
-        let path = path(run);
-        let kept = Kept { temperature: self.temperature, weights: fingerprint(run)? };
-        let text = toml::to_string(&kept)
-            .map_err(|error| Error::config("temperature", error, "what TOML can hold"))?;
-        replace_file(&path, |temporary| {
-            std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
-        })
+        fitted::save(run, FILE, self)
     }
 
     /// What [`Temperature::save`] kept for a run's best weights; 1 where it kept nothing, or for other
@@ -155,44 +145,16 @@ impl Temperature {
     /// # Errors
     /// Where the file holds something else.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
-        let path = path(run);
-        if !path.is_file() {
-            return Ok(Self::default());
+        let kept = fitted::of_run::<Self>(run, FILE)?.unwrap_or_default();
+        match kept.temperature.is_finite() && kept.temperature > 0.0 {
+            true => Ok(kept),
+            false => Err(Error::config("temperature", kept.temperature, "a number above 0")),
         }
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
-        let kept: Kept = toml::from_str(&text).map_err(|error| {
-            let hint = "Delete it; `fer evaluate` fits it anew.";
-            Error::data(&path, "", format!("not a temperature: {}", error.message()), hint)
-        })?;
-        if !(kept.temperature.is_finite() && kept.temperature > 0.0) {
-            return Err(Error::config("temperature", kept.temperature, "a number above 0"));
-        }
-        Ok(match kept.weights == fingerprint(run)? {
-            true => Self { temperature: kept.temperature },
-            false => Self::default(),
-        })
     }
 }
 
-/// `temperature.toml`.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    temperature: f64,
-    /// Fingerprint of the weights that it was fitted for: a run that is trained again has others.
-    weights: String,
-}
-
-fn path(run: &RunFolder) -> PathBuf {
-    run.path().join("temperature.toml")
-}
-
-fn fingerprint(run: &RunFolder) -> Result<String> {
-    let path = run.weights();
-    let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
-    Ok(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)))
-}
+/// Where a run keeps it.
+const FILE: &str = "temperature.toml";
 
 /// ln p; a probability of 0 counts as the smallest f32.
 fn logit(p: f32) -> f64 {
@@ -268,8 +230,8 @@ mod tests {
         assert_eq!(Temperature::of_run(&run).unwrap(), temperature);
         std::fs::write(run.weights(), "others").unwrap();
         assert_eq!(Temperature::of_run(&run).unwrap(), Temperature::default());
-        std::fs::write(path(&run), "heat = 1.0").unwrap();
+        std::fs::write(run.path().join(FILE), "heat = 1.0").unwrap();
         let message = Temperature::of_run(&run).unwrap_err().to_string();
-        assert!(message.contains("not a temperature"), "{message}");
+        assert!(message.contains("temperature.toml: "), "{message}");
     }
 }

@@ -18,8 +18,10 @@
 pub mod accuracy;
 mod bootstrap;
 mod calibration;
+mod certainty;
 mod comparison;
 pub mod confusion;
+mod fitted;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod grad_cam;
@@ -40,6 +42,7 @@ pub mod tune;
 pub use accuracy::Accuracy;
 pub use bootstrap::{Interval, Intervals};
 pub use calibration::{Bin, Calibration, Temperature};
+pub use certainty::Certainty;
 pub use comparison::{ComparedRun, Comparison, compare};
 pub use confusion::{Confusion, ConfusionMatrix};
 pub use grad_cam::{Attention, grad_cam};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Accuracy, Evaluation, Intervals, Protocol, Temperature};
+use super::{Accuracy, Certainty, Evaluation, Intervals, Protocol, Temperature};
 use crate::data::Fer2013;
 use crate::error::Result;
 
@@ -25,6 +25,8 @@ pub struct Trust {
     pub ece: f64,
     /// The temperature that was fitted on validation images, and the error with it.
     pub calibrated: Option<(f64, f64)>,
+    /// Which answers count, and how many of those to the test images are right.
+    pub certain: Option<(Certainty, Accuracy)>,
     /// Test images that have a copy in train or validation, and the accuracy without them.
     pub without_leaks: Option<(usize, Accuracy)>,
     /// What was trained, chosen and measured on.
@@ -43,6 +45,7 @@ impl Trust {
             top_3: test.top_k(3)?,
             ece: test.calibration().ece,
             calibrated: None,
+            certain: None,
             without_leaks: None,
             protocol: None,
         })
@@ -55,6 +58,22 @@ impl Trust {
     pub fn calibrated(self, test: &Evaluation, temperature: Temperature) -> Result<Self> {
         let ece = test.at_temperature(temperature)?.calibration().ece;
         Ok(Self { calibrated: Some((temperature.temperature, ece)), ..self })
+    }
+
+    /// With how many of the answers are right that count as certain, at the temperature that the
+    /// certainty was fitted at.
+    ///
+    /// # Errors
+    /// As [`Evaluation::at_temperature`].
+    pub fn certain(
+        self,
+        test: &Evaluation,
+        temperature: Temperature,
+        certainty: Certainty,
+    ) -> Result<Self> {
+        let counted =
+            test.at_temperature(temperature)?.accuracy_between(certainty.uncertain_below, f32::MAX);
+        Ok(Self { certain: Some((certainty, counted)), ..self })
     }
 
     /// With the accuracy on the test images that have no copy in train or validation.
@@ -89,6 +108,9 @@ impl fmt::Display for Trust {
         if let Some((temperature, ece)) = self.calibrated {
             write!(f, ", {ece:.4} at temperature {temperature:.3}, fitted on validation")?;
         }
+        if let Some((certainty, counted)) = &self.certain {
+            write!(f, "\n{certainty}; of the test images: {counted}")?;
+        }
         if let Some((leaked, accuracy)) = &self.without_leaks {
             let images = crate::data::text::plural(*leaked, "test image");
             write!(
@@ -119,5 +141,9 @@ mod tests {
         assert!(!text.contains("temperature"));
         let trust = trust.calibrated(&test, Temperature { temperature: 2.0 }).unwrap();
         assert!(trust.to_string().contains("at temperature 2.000, fitted on validation"));
+        let certainty = Certainty { uncertain_below: 0.1, right: 0.75, answered: 0.5 };
+        let one = Temperature::default();
+        let text = trust.certain(&test, one, certainty).unwrap().to_string();
+        assert!(text.contains("answers below 10.0 % confidence are uncertain: 50 % "), "{text}");
     }
 }

@@ -86,18 +86,23 @@ pub struct Canvas<'a, DB: PictureBackend> {
 
 impl<'a, DB: PictureBackend> Canvas<'a, DB> {
     /// Paints the whole of `area` white and gets it ready for the figure of this title.
+    pub fn new(area: &'a DrawingArea<DB, Shift>, figure: &'a str) -> Result<Self> {
+        let canvas = Self::over(area, figure)?;
+        canvas.rect((0.0, 0.0), (f64::from(WIDTH), f64::from(HEIGHT)), PAPER)?;
+        Ok(canvas)
+    }
+
+    /// As [`Canvas::new`], on what `area` shows already.
     ///
     /// The fonts are registered here, with every drawing, because in a notebook each cell has
     /// plotters' table of fonts anew.
-    pub fn new(area: &'a DrawingArea<DB, Shift>, figure: &'a str) -> Result<Self> {
+    pub fn over(area: &'a DrawingArea<DB, Shift>, figure: &'a str) -> Result<Self> {
         for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, SEMIBOLD)] {
             register_font(FONT_FAMILY, style, bytes)
                 .map_err(|_| failure(figure, "the embedded font can't be read"))?;
         }
         let unit = f64::from(area.dim_in_pixel().0) / f64::from(WIDTH);
-        let canvas = Self { area, unit, figure };
-        canvas.rect((0.0, 0.0), (f64::from(WIDTH), f64::from(HEIGHT)), PAPER)?;
-        Ok(canvas)
+        Ok(Self { area, unit, figure })
     }
 
     fn draw<'e, E>(&self, element: &'e E) -> Result<()>

@@ -6,6 +6,7 @@
 //! so that both formats show the same. Results give their figures themselves, e.g.
 //! `history.curves()?.save("figures/curves.png")?`.
 
+pub mod annotated;
 pub mod audit;
 pub mod axis;
 pub mod canvas;
@@ -27,6 +28,7 @@ pub mod roc;
 pub mod svg;
 pub mod tuning;
 
+pub use annotated::{Annotated, annotate};
 pub use canvas::{Canvas, HEIGHT, WIDTH};
 pub use figure::{Figure, Plot};
 pub(crate) use impls::curves_while_training;

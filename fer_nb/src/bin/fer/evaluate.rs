@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fer_nb::data::Fer2013;
 use fer_nb::error::Result;
 use fer_nb::evaluate::{
-    Evaluation, EvaluationSummary, Protocol, Temperature, TestTimeAugmentation, Trust,
+    Certainty, Evaluation, EvaluationSummary, Protocol, Temperature, TestTimeAugmentation, Trust,
     evaluate_with,
 };
 use fer_nb::model::{Architecture, Network, weights};
@@ -83,8 +83,8 @@ fn titled(evaluation: Evaluation, args: &Args) -> Evaluation {
     Evaluation { title, ..evaluation }
 }
 
-/// The network that the arguments name, on the test images. A run's temperature is fitted on the
-/// validation images, and kept in its folder.
+/// The network that the arguments name, on the test images. A run's temperature and certainty are
+/// fitted on the images that it held back, and kept in its folder.
 fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
     let device = device()?;
     let data = Fer2013::open_or(args.data.as_deref())?;
@@ -107,10 +107,14 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
     if let Some(run) = &run {
         let held_back = run.held_back(&data)?;
         if !held_back.is_empty() {
-            let temperature = Temperature::fit(&evaluate_with(&*network, &held_back, args.tta)?);
-            trust = trust.calibrated(&test, temperature)?;
+            let validation = evaluate_with(&*network, &held_back, args.tta)?;
+            let temperature = Temperature::fit(&validation);
+            let certainty =
+                Certainty::fit(&validation.at_temperature(temperature)?, Certainty::RIGHT)?;
+            trust = trust.calibrated(&test, temperature)?.certain(&test, temperature, certainty)?;
             if args.tta == TestTimeAugmentation::None {
                 temperature.save(run)?;
+                certainty.save(run)?;
             }
         }
     }

@@ -1,59 +1,168 @@
-//! `fer predict`: the emotion in pictures of faces.
+//! `fer predict`: the emotions in photos.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use fer_nb::deploy::Predictor;
+use fer_nb::deploy::{Face, FaceBox, FaceDetector, Photo, Predictor};
 use fer_nb::error::{Error, Result};
+use fer_nb::plot::annotate;
 use fer_nb::project::{device, runs};
 use fer_nb::train::RunFolder;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
-/// Classifies pictures, one face each, with the best weights of a run.
+/// Pictures up to this many pixels on the longer side are taken as faces, cut out as FER2013's are.
+const CUT_OUT: u32 = 96;
+
+/// Finds the faces in photos and classifies each, with the best weights of a run.
 #[derive(clap::Args)]
 pub struct Args {
-    /// JPEG or PNG files of any size.
-    #[arg(required = true, value_name = "IMAGE")]
-    images: Vec<PathBuf>,
+    /// JPEG or PNG files, or folders with such files.
+    #[arg(required = true, value_name = "PHOTO")]
+    photos: Vec<PathBuf>,
 
     /// The run whose weights are used: a folder below runs/, or a path [default: baseline, or, where it
     /// is missing, the weights that come with the project].
     #[arg(long)]
     run: Option<String>,
 
+    /// Each picture is one face: take its middle square and look for no faces. Pictures of up to 96
+    /// pixels are taken so in any case.
+    #[arg(long)]
+    cut_out: bool,
+
+    /// Write copies with boxes, answers and probabilities drawn upon: a .png or .jpg file for one photo,
+    /// a folder for several.
+    #[arg(long, value_name = "PATH")]
+    annotate: Option<PathBuf>,
+
     /// Write the figures to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
+/// What `--json` writes of a photo.
+#[derive(Serialize)]
+struct Figures {
+    image: PathBuf,
+    /// Width and height in pixels, upright.
+    size: [u32; 2],
+    /// The largest first.
+    faces: Vec<Face>,
+}
+
 pub fn run(args: &Args) -> Result<()> {
+    let photos = listed(&args.photos)?;
+    let several = photos.len() > 1 || args.photos.iter().any(|path| path.is_dir());
     let run = match &args.run {
         Some(run) => RunFolder::at(runs(run)),
         None => RunFolder::or_pretrained(runs("baseline")),
     };
     let predictor = Predictor::load(run.path(), device()?)?;
     crate::say(&format!("network trained on {}\n", predictor.trained_on()))?;
-    let (mut figures, mut failed) = (Vec::new(), None);
-    for path in &args.images {
-        match predictor.predict_file(path) {
-            Ok(prediction) => {
-                crate::say(&format!("{}: {prediction}\n", path.display()))?;
-                figures.push(serde_json::json!({ "image": path, "prediction": prediction }));
+    let progress = bar(photos.len());
+    let (mut figures, mut failed) = (Vec::new(), 0);
+    for path in &photos {
+        let result = answer(args, &predictor, path).and_then(|(photo, faces)| {
+            if let Some(to) = &args.annotate {
+                let to = match several {
+                    true => to.join(path.file_name().unwrap_or_default()).with_extension("png"),
+                    false => to.clone(),
+                };
+                annotate(&photo, &faces)?.save(to)?;
+            }
+            let (width, height) = photo.size();
+            Ok(Figures { image: path.clone(), size: [width, height], faces })
+        });
+        match result {
+            Ok(found) => {
+                progress.suspend(|| crate::say(&in_words(&found)))?;
+                figures.push(found);
             }
             // One picture that can't be read leaves the others their answers.
             Err(error) => {
-                crate::complain(&error.to_string());
-                failed.get_or_insert(error);
+                progress.suspend(|| crate::complain(&error.to_string()));
+                failed += 1;
             }
         }
+        progress.inc(1);
     }
+    progress.finish_and_clear();
     if let Some(path) = &args.json {
         crate::write_json(path, &figures)?;
     }
     match failed {
-        None => Ok(()),
-        Some(_) => Err(Error::config(
-            "images",
-            format!("{} of {} predicted", figures.len(), args.images.len()),
+        0 => Ok(()),
+        _ => Err(Error::config(
+            "photos",
+            format!("{} of {} predicted", figures.len(), photos.len()),
             "pictures that can be read",
         )),
     }
+}
+
+fn answer(args: &Args, predictor: &Predictor, path: &Path) -> Result<(Photo, Vec<Face>)> {
+    let photo = Photo::open(path)?;
+    let (width, height) = photo.size();
+    if args.cut_out || width.max(height) <= CUT_OUT {
+        let prediction =
+            predictor.predict_pixels(&fer_nb::deploy::image::to_pixels(&photo.gray)?)?;
+        let area = FaceBox::middle_square(width, height);
+        return Ok((photo, vec![Face { area, prediction }]));
+    }
+    let faces = predictor.predict_photo(&photo, &FaceDetector::for_photos())?;
+    Ok((photo, faces))
+}
+
+fn in_words(found: &Figures) -> String {
+    let image = found.image.display();
+    match &found.faces[..] {
+        [] => format!("{image}: no face was found\n"),
+        [face] => format!("{image}: {}\n", face.prediction),
+        faces => {
+            let mut text = format!("{image}: {} faces\n", faces.len());
+            for Face { area, prediction } in faces {
+                text += &format!("  at {:.0}, {:.0}: {prediction}\n", area.left, area.top);
+            }
+            text
+        }
+    }
+}
+
+/// Files as they were named, and of folders those whose names say JPEG or PNG, in order.
+fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut photos = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            photos.push(path.clone());
+            continue;
+        }
+        let failed = |error| Error::io("read", path, error);
+        let mut inside = std::fs::read_dir(path)
+            .map_err(failed)?
+            .map(|entry| entry.map(|entry| entry.path()).map_err(failed))
+            .collect::<Result<Vec<_>>>()?;
+        inside.retain(|file| {
+            let extension = file.extension().and_then(|end| end.to_str()).unwrap_or_default();
+            let known = ["jpg", "jpeg", "png"].iter().any(|end| extension.eq_ignore_ascii_case(end));
+            known && file.is_file()
+        });
+        if inside.is_empty() {
+            let hint = "Files in .jpg, .jpeg or .png are expected.";
+            return Err(Error::data(path, "", "no photo is in this folder", hint));
+        }
+        inside.sort();
+        photos.append(&mut inside);
+    }
+    Ok(photos)
+}
+
+/// A progress bar on stderr; none for a handful of photos, or where nobody looks.
+fn bar(photos: usize) -> ProgressBar {
+    let target = match photos {
+        0..=4 => ProgressDrawTarget::hidden(),
+        _ => ProgressDrawTarget::stderr(),
+    };
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} photos, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(photos as u64), target).with_style(style)
 }

@@ -1,0 +1,365 @@
+//! A photo with what was found in it: a box a face, the answer above it, and all seven probabilities
+//! beside it where there is room.
+
+use std::path::Path;
+
+use image::RgbImage;
+use image::imageops::{self, FilterType};
+use plotters::prelude::{IntoDrawingArea, RGBColor};
+use plotters_bitmap::BitMapBackend;
+
+use crate::deploy::{Face, FaceBox, Photo};
+use crate::emotion::Emotion;
+use crate::error::{Error, Result};
+use crate::plot::canvas::{CAP_HEIGHT, Canvas, Type, WIDTH};
+use crate::plot::palette::{INK, MUTED, PAPER, class_color, text_on};
+use crate::plot::raster::Raster;
+
+/// A copy of a photo, drawn upon.
+#[derive(Debug, Clone)]
+pub struct Annotated {
+    raster: Raster,
+}
+
+/// The photo with its faces. Small photos are enlarged to some 960 pixels, so that letters are legible.
+///
+/// # Errors
+/// [`Error::Figure`] where drawing fails.
+pub fn annotate(photo: &Photo, faces: &[Face]) -> Result<Annotated> {
+    const TITLE: &str = "the photo's faces";
+    let (width, height) = photo.size();
+    let longest = width.max(height).max(1);
+    // Drawn on a finer grid where memory allows, and shrunk: plotters has hard edges.
+    let finer = if longest <= 2400 { 2 } else { 1 };
+    let grow = (960.0 / f64::from(longest)).max(1.0) * f64::from(finer);
+    let side = |pixels: u32| (f64::from(pixels) * grow).round().max(1.0) as u32;
+    let (width, height) = (side(width), side(height));
+    let copy = match grow == 1.0 {
+        true => photo.rgb.clone(),
+        false => imageops::resize(&photo.rgb, width, height, FilterType::Triangle),
+    };
+    let mut raster = Raster { width, height, pixels: copy.into_raw() };
+    let sheet = Sheet::new(width, height, grow);
+    let layout = sheet.layout(faces);
+    for panel in layout.iter().filter_map(|place| place.panel) {
+        brighten(&mut raster, panel.scaled(1.0 / sheet.unit));
+    }
+    {
+        let backend = BitMapBackend::with_buffer(&mut raster.pixels, (width, height));
+        let area = backend.into_drawing_area();
+        let canvas = Canvas::over(&area, TITLE)?;
+        for (face, place) in faces.iter().zip(&layout) {
+            sheet.draw(&canvas, face, place)?;
+        }
+        area.present().map_err(|error| Error::Figure {
+            figure: TITLE.into(),
+            problem: error.to_string(),
+        })?;
+    }
+    Ok(Annotated { raster: if finer > 1 { raster.shrunk(finer) } else { raster } })
+}
+
+impl Annotated {
+    /// As a PNG file's bytes.
+    ///
+    /// # Errors
+    /// [`Error::Figure`] where encoding fails.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        self.raster.encode().map_err(|error| self.failure(error))
+    }
+
+    /// Saves it and hands it back; the name says the format: `.png` or `.jpg`. Folders are made as
+    /// needed.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for another ending; [`Error::Io`] where the file can't be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let extension = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        let bytes = match extension.to_ascii_lowercase().as_str() {
+            "png" => self.png()?,
+            "jpg" | "jpeg" => self.jpeg()?,
+            _ => {
+                let expected = "a name in .png or .jpg";
+                return Err(Error::config("annotated photo", path.display(), expected));
+            }
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+        }
+        std::fs::write(path, bytes).map_err(|error| Error::io("write", path, error))?;
+        Ok(self.clone())
+    }
+
+    fn jpeg(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let image = RgbImage::from_raw(
+            self.raster.width,
+            self.raster.height,
+            self.raster.pixels.clone(),
+        )
+        .ok_or_else(|| self.failure("its pixels don't fit its size"))?;
+        image
+            .write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90))
+            .map_err(|error| self.failure(error))?;
+        Ok(bytes)
+    }
+
+    fn failure(&self, problem: impl ToString) -> Error {
+        Error::Figure { figure: "the photo's faces".into(), problem: problem.to_string() }
+    }
+}
+
+/// Left, top, right and bottom in the canvas' units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Area {
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
+}
+
+impl Area {
+    fn sized(left: f64, top: f64, width: f64, height: f64) -> Self {
+        Self { left, top, right: left + width, bottom: top + height }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.left < other.right
+            && other.left < self.right
+            && self.top < other.bottom
+            && other.top < self.bottom
+    }
+
+    fn within(&self, other: &Self) -> bool {
+        self.left >= other.left
+            && self.top >= other.top
+            && self.right <= other.right
+            && self.bottom <= other.bottom
+    }
+
+    fn scaled(&self, factor: f64) -> Self {
+        let [left, top, right, bottom] =
+            [self.left, self.top, self.right, self.bottom].map(|side| side * factor);
+        Self { left, top, right, bottom }
+    }
+}
+
+/// Where the parts of a face's answer go.
+struct Place {
+    face: Area,
+    label: Area,
+    panel: Option<Area>,
+}
+
+/// The photo's size in the canvas' units, of which its width always has 1920.
+struct Sheet {
+    photo: Area,
+    /// Units in a pixel of the raster.
+    unit: f64,
+    /// Units in a pixel of the photo.
+    scale: f64,
+    /// The height of letters' em.
+    letters: f64,
+}
+
+impl Sheet {
+    fn new(width: u32, height: u32, grow: f64) -> Self {
+        let unit = f64::from(WIDTH) / f64::from(width);
+        let (right, bottom) = (f64::from(WIDTH), f64::from(height) * unit);
+        // A fortieth of the longer side reads well on a slide.
+        let letters = right.max(bottom) / 40.0;
+        Self {
+            photo: Area { left: 0.0, top: 0.0, right, bottom },
+            unit,
+            scale: grow * unit,
+            letters,
+        }
+    }
+
+    fn area(&self, face: &FaceBox) -> Area {
+        let [left, top, width, height] =
+            [face.left, face.top, face.width, face.height].map(|side| f64::from(side) * self.scale);
+        let photo = &self.photo;
+        let mut area = Area::sized(left, top, width, height);
+        area.left = area.left.clamp(photo.left, photo.right);
+        area.right = area.right.clamp(photo.left, photo.right);
+        area.top = area.top.clamp(photo.top, photo.bottom);
+        area.bottom = area.bottom.clamp(photo.top, photo.bottom);
+        area
+    }
+
+    /// Bars go right of the face, else left, below or above, wherever they cover neither a face nor
+    /// other bars; else nowhere.
+    fn layout(&self, faces: &[Face]) -> Vec<Place> {
+        let areas: Vec<Area> = faces.iter().map(|face| self.area(&face.area)).collect();
+        let letters = self.letters;
+        let gap = letters * 0.4;
+        let labels: Vec<Area> = faces
+            .iter()
+            .zip(&areas)
+            .map(|(face, area)| {
+                let width = label(face).chars().count() as f64 * letters * 0.56 + letters;
+                let height = letters * 1.5;
+                let left = area.left.min(self.photo.right - width).max(0.0);
+                // Above the box, or inside where the photo ends.
+                let top = if area.top >= height { area.top - height } else { area.top };
+                Area::sized(left, top, width, height)
+            })
+            .collect();
+        let (width, height) = (letters * 11.0, letters * (Emotion::COUNT as f64 * 1.3 + 0.6));
+        let mut panels: Vec<Option<Area>> = Vec::new();
+        for (index, area) in areas.iter().enumerate() {
+            let bound = |at: f64, size: f64, end: f64| at.min(end - size).max(0.0);
+            let top = bound(area.top, height, self.photo.bottom);
+            let left = bound(area.left, width, self.photo.right);
+            let above = labels.get(index).map_or(area.top, |label| label.top);
+            let candidates = [
+                Area::sized(area.right + gap, top, width, height),
+                Area::sized(area.left - gap - width, top, width, height),
+                Area::sized(left, area.bottom + gap, width, height),
+                Area::sized(left, above - gap - height, width, height),
+            ];
+            let free = |candidate: &Area| {
+                candidate.within(&self.photo)
+                    && areas.iter().chain(&labels).all(|other| !candidate.overlaps(other))
+                    && panels.iter().flatten().all(|other| !candidate.overlaps(other))
+            };
+            panels.push(candidates.into_iter().find(free));
+        }
+        areas
+            .into_iter()
+            .zip(labels)
+            .zip(panels)
+            .map(|((face, label), panel)| Place { face, label, panel })
+            .collect()
+    }
+
+    fn draw<DB: crate::plot::picture::PictureBackend>(
+        &self,
+        canvas: &Canvas<'_, DB>,
+        face: &Face,
+        place: &Place,
+    ) -> Result<()> {
+        let color = color(face);
+        let stroke = self.letters / 7.0;
+        let Area { left, top, right, bottom } = place.face;
+        // A white line inside keeps the box visible on any photo.
+        canvas.frame((left, top), (right, bottom), stroke * 1.6, PAPER)?;
+        canvas.frame((left, top), (right, bottom), stroke, color)?;
+        let Area { left, top, right, bottom } = place.label;
+        canvas.rect((left, top), (right, bottom), color)?;
+        let middle = (top + bottom) / 2.0;
+        let kind = Type::new(self.letters).bold().color(text_on(color)).centered();
+        let (text, kind) = canvas.fit(&label(face), right - left - self.letters * 0.5, kind)?;
+        canvas.label(&text, ((left + right) / 2.0, middle), kind)?;
+        match place.panel {
+            Some(panel) => self.draw_bars(canvas, face, &panel),
+            None => Ok(()),
+        }
+    }
+
+    fn draw_bars<DB: crate::plot::picture::PictureBackend>(
+        &self,
+        canvas: &Canvas<'_, DB>,
+        face: &Face,
+        panel: &Area,
+    ) -> Result<()> {
+        let letters = self.letters * 0.9;
+        let row = self.letters * 1.3;
+        let bars = (panel.left + self.letters * 4.6, panel.right - self.letters * 2.6);
+        for (index, emotion) in Emotion::ALL.into_iter().enumerate() {
+            let prob = face.prediction.probs.get(index).copied().unwrap_or_default();
+            let middle = panel.top + self.letters * 0.3 + row * (index as f64 + 0.5);
+            let strong = emotion == face.prediction.emotion;
+            let kind = Type::new(letters).color(if strong { INK } else { MUTED });
+            let kind = if strong { kind.bold() } else { kind };
+            canvas.label(emotion.name(), (panel.left + self.letters * 0.4, middle), kind)?;
+            let half = letters * CAP_HEIGHT / 2.0;
+            let end = bars.0 + (bars.1 - bars.0) * f64::from(prob);
+            canvas.rect((bars.0, middle - half), (end, middle + half), class_color(emotion))?;
+            let percent = format!("{:.0} %", 100.0 * prob);
+            let right = panel.right - self.letters * 0.3;
+            canvas.label(&percent, (right, middle), kind.align(crate::plot::canvas::Align::Right))?;
+        }
+        Ok(())
+    }
+}
+
+fn label(face: &Face) -> String {
+    let answer = &face.prediction;
+    match answer.uncertain {
+        true => format!("uncertain: {}?", answer.emotion),
+        false => format!("{} {:.0} %", answer.emotion, 100.0 * answer.confidence),
+    }
+}
+
+fn color(face: &Face) -> RGBColor {
+    if face.prediction.uncertain { MUTED } else { class_color(face.prediction.emotion) }
+}
+
+/// Lets three quarters of white into an area, so that dark letters can be read on it.
+fn brighten(raster: &mut Raster, area: Area) {
+    let (width, height) = (raster.width as usize, raster.height as usize);
+    let (left, right) = (area.left.max(0.0) as usize, (area.right.max(0.0) as usize).min(width));
+    let (top, bottom) = (area.top.max(0.0) as usize, (area.bottom.max(0.0) as usize).min(height));
+    for line in raster.pixels.chunks_exact_mut((3 * width).max(1)).take(bottom).skip(top) {
+        for value in line.get_mut(3 * left..3 * right).unwrap_or_default() {
+            *value = 255 - (255 - *value) / 5;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::Prediction;
+
+    fn face(left: f32, top: f32, side: f32, uncertain: bool) -> Face {
+        let area = FaceBox { left, top, width: side, height: side, score: 5.0 };
+        let probs = [0.01, 0.0, 0.04, 0.9, 0.03, 0.02, 0.0];
+        Face { area, prediction: Prediction { uncertain, ..Prediction::from_probs(probs).unwrap() } }
+    }
+
+    fn photo(width: u32, height: u32) -> Photo {
+        let rgb = RgbImage::from_pixel(width, height, image::Rgb([90, 110, 100]));
+        let gray = image::GrayImage::from_pixel(width, height, image::Luma([104]));
+        Photo { rgb, gray }
+    }
+
+    #[test]
+    fn nothing_covers_a_face_or_leaves_the_photo() {
+        let faces =
+            [face(100.0, 60.0, 200.0, false), face(420.0, 80.0, 150.0, true), face(5.0, 0.0, 60.0, true)];
+        let sheet = Sheet::new(640, 480, 1.0);
+        let layout = sheet.layout(&faces);
+        for (index, place) in layout.iter().enumerate() {
+            assert!(place.label.within(&sheet.photo), "{:?}", place.label);
+            let Some(panel) = place.panel else { continue };
+            assert!(panel.within(&sheet.photo));
+            for (other, another) in layout.iter().enumerate() {
+                assert!(!panel.overlaps(&another.face) && !panel.overlaps(&another.label));
+                assert!(other == index || another.panel.is_none_or(|it| !panel.overlaps(&it)));
+            }
+        }
+        assert!(layout.iter().any(|place| place.panel.is_some()));
+    }
+
+    #[test]
+    fn a_photo_keeps_its_size_and_small_ones_grow() {
+        for ((width, height), expected) in
+            [((1280, 720), (1280, 720)), ((48, 48), (960, 960)), ((3000, 500), (3000, 500))]
+        {
+            let faces = [face(10.0, 10.0, 30.0, false)];
+            let drawn = annotate(&photo(width, height), &faces).unwrap();
+            assert_eq!((drawn.raster.width, drawn.raster.height), expected);
+            let png = image::load_from_memory(&drawn.png().unwrap()).unwrap().to_rgb8();
+            let orange = class_color(Emotion::Happy);
+            assert!(png.pixels().any(|pixel| pixel.0 == [orange.0, orange.1, orange.2]));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let drawn = annotate(&photo(640, 480), &[]).unwrap();
+        drawn.save(folder.path().join("new/photo.jpg")).unwrap();
+        assert!(drawn.save(folder.path().join("photo.gif")).is_err());
+    }
+}
