@@ -1,5 +1,5 @@
 //! Measures how much of an image of FER2013 the face detector's square takes: what
-//! `fer_nb::deploy::face::MARGIN` and `DROP` are from.
+//! `fer_nb::deploy::face::MARGIN` is from.
 //!
 //!     cargo run --example face_margin -- [DATA] [IMAGES A CLASS]
 //!

@@ -16,12 +16,11 @@ const MODEL: &[u8] = include_bytes!("../../assets/face_detector/seeta_fd_frontal
 /// The detector's window in pixels: no smaller face is found.
 const WINDOW: u32 = 40;
 
-/// How much larger than the detector's square a face's cut is, and how far below its centre the cut's
-/// centre lies, in the square's sides. Medians of what the detector finds in FER2013's own training
-/// images: `cargo run --example face_margin` measures them.
-pub const MARGIN: f32 = 1.25;
-/// See [`MARGIN`].
-pub const DROP: f32 = 0.0;
+/// How much larger than the detector's square a face's cut is. The squares that the detector finds in
+/// FER2013's own training images have 0.92 of an image's side in the median (576 found of 700 images;
+/// quartiles 0.84 and 0.99), and the same centre within 0.003 sides:
+/// `cargo run --example face_margin` measures it.
+pub const MARGIN: f32 = 1.085;
 
 /// A face in a photo, in the photo's pixels; it may reach beyond the photo's edges.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -123,7 +122,7 @@ pub fn cut(photo: &GrayImage, face: &FaceBox) -> Result<Vec<u8>> {
     let (width, height) = photo.dimensions();
     let side = (face.width.max(face.height) * MARGIN).round().clamp(1.0, 65_536.0) as i64;
     let center_x = face.left + face.width / 2.0;
-    let center_y = face.top + face.height / 2.0 + DROP * face.height;
+    let center_y = face.top + face.height / 2.0;
     let (left, top) = (center_x.round() as i64 - side / 2, center_y.round() as i64 - side / 2);
     if width == 0 || height == 0 {
         return Err(Error::config("photo", format!("{width}×{height}"), "one pixel or more"));
