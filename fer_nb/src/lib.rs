@@ -35,23 +35,23 @@ pub use {polars, tch};
 /// Everything that a notebook uses by name.
 pub mod prelude {
     pub use crate::data::{Audit, Augmentation, ClassDistribution, Dataset, Fer2013, SampleConfig};
-    pub use crate::deploy::{
-        Face, FaceDetector, ModelCard, Photo, Prediction, Predictor,
-    };
+    pub use crate::deploy::{Face, FaceDetector, ModelCard, Photo, Prediction, Predictor};
     pub use crate::emotion::Emotion;
     pub use crate::error::{Error, Result};
     pub use crate::evaluate::tune::{Sampler, Space, Study};
     pub use crate::evaluate::{
-        Certainty, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, SeedSpread,
-        Temperature, TestTimeAugmentation, Trust, compare, evaluate, evaluate_with, grad_cam,
-        original,
+        Certainty, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol,
+        SeedSpread, Temperature, TestTimeAugmentation, Trust, compare, evaluate, evaluate_with,
+        grad_cam, original,
     };
     pub use crate::model::{
         Architecture, NameMap, Network, ResNet, ResNetConfig, SeedCnn, SeedCnnConfig, Summary, Vgg,
         VggConfig, Vit, VitConfig, to_float, transfer, weights,
     };
     pub use crate::notebook::{LiveCurves, ShowFrame, Table, gallery};
-    pub use crate::plot::{Annotated, Figure, annotate, attention, augmentation_preview, predictions};
+    pub use crate::plot::{
+        Annotated, Figure, annotate, attention, augmentation_preview, predictions,
+    };
     pub use crate::project::{Environment, Precision, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{

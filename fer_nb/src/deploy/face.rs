@@ -100,7 +100,9 @@ impl FaceDetector {
                 }
             })
             .collect();
-        faces.sort_by(|one, other| (other.width * other.height).total_cmp(&(one.width * one.height)));
+        faces.sort_by(|one, other| {
+            (other.width * other.height).total_cmp(&(one.width * one.height))
+        });
         Ok(faces)
     }
 }

@@ -4,11 +4,11 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use ::image::imageops::{self, FilterType};
 use ::image::codecs::png::PngDecoder;
+use ::image::imageops::{self, FilterType};
 use ::image::{
-    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits,
-    RgbImage,
+    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult,
+    Limits, RgbImage,
 };
 
 use crate::data::{PIXELS, SIDE};

@@ -110,9 +110,14 @@ impl Predictor {
     /// Classifies all faces of a photo, the largest first. None is an answer, too.
     pub fn predict_photo(&self, photo: &Photo, detector: &FaceDetector) -> Result<Vec<Face>> {
         let areas = detector.detect(&photo.gray)?;
-        let cuts = areas.iter().map(|area| face::cut(&photo.gray, area)).collect::<Result<Vec<_>>>()?;
+        let cuts =
+            areas.iter().map(|area| face::cut(&photo.gray, area)).collect::<Result<Vec<_>>>()?;
         let answers = self.predict_batch(&cuts)?;
-        Ok(areas.into_iter().zip(answers).map(|(area, prediction)| Face { area, prediction }).collect())
+        Ok(areas
+            .into_iter()
+            .zip(answers)
+            .map(|(area, prediction)| Face { area, prediction })
+            .collect())
     }
 
     fn calibrated(&self, logits: [f32; Emotion::COUNT]) -> Result<Prediction> {

@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn the_threshold_leaves_as_many_answers_as_it_can() {
-        let answers = [(0.9, true), (0.8, true), (0.7, false), (0.6, true), (0.5, false), (0.4, false)];
+        let answers =
+            [(0.9, true), (0.8, true), (0.7, false), (0.6, true), (0.5, false), (0.4, false)];
         let fitted = Certainty::fit(&evaluation(&answers), 0.75).unwrap();
         // 1, 1, 2/3, 3/4, 3/5, 1/2 of the answers down to each are right.
         assert_eq!((fitted.uncertain_below, fitted.answered), (0.6, 4.0 / 6.0));

@@ -112,7 +112,10 @@ mod tests {
         assert!(text.contains("without copies of test images (at most 5"), "{text}");
         let run = RunConfig { learnt: Some([50, 7]), ..run };
         let text = Protocol::of(Some(&run), &data).unwrap().to_string();
-        assert!(text.contains("test images (50 images); chosen on validation (7 images)"), "{text}");
+        assert!(
+            text.contains("test images (50 images); chosen on validation (7 images)"),
+            "{text}"
+        );
         let unknown = Protocol::of(None, &data).unwrap().to_string();
         assert!(unknown.contains("trained on unknown images"), "{unknown}");
         assert!(!(text + &unknown).contains("FER2013"));

@@ -11,8 +11,9 @@ use plotters_bitmap::BitMapBackend;
 use crate::deploy::{Face, FaceBox, Photo};
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
-use crate::plot::canvas::{CAP_HEIGHT, Canvas, Type, WIDTH};
+use crate::plot::canvas::{Align, CAP_HEIGHT, Canvas, Type, WIDTH};
 use crate::plot::palette::{INK, MUTED, PAPER, class_color, text_on};
+use crate::plot::picture::PictureBackend;
 use crate::plot::raster::Raster;
 
 /// A copy of a photo, drawn upon.
@@ -51,10 +52,8 @@ pub fn annotate(photo: &Photo, faces: &[Face]) -> Result<Annotated> {
         for (face, place) in faces.iter().zip(&layout) {
             sheet.draw(&canvas, face, place)?;
         }
-        area.present().map_err(|error| Error::Figure {
-            figure: TITLE.into(),
-            problem: error.to_string(),
-        })?;
+        area.present()
+            .map_err(|error| Error::Figure { figure: TITLE.into(), problem: error.to_string() })?;
     }
     Ok(Annotated { raster: if finer > 1 { raster.shrunk(finer) } else { raster } })
 }
@@ -93,12 +92,9 @@ impl Annotated {
 
     fn jpeg(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let image = RgbImage::from_raw(
-            self.raster.width,
-            self.raster.height,
-            self.raster.pixels.clone(),
-        )
-        .ok_or_else(|| self.failure("its pixels don't fit its size"))?;
+        let image =
+            RgbImage::from_raw(self.raster.width, self.raster.height, self.raster.pixels.clone())
+                .ok_or_else(|| self.failure("its pixels don't fit its size"))?;
         image
             .write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90))
             .map_err(|error| self.failure(error))?;
@@ -148,7 +144,10 @@ impl Area {
 /// Where the parts of a face's answer go.
 struct Place {
     face: Area,
-    label: Area,
+    /// The height of letters' em.
+    letters: f64,
+    /// The answer, as long as there is room for.
+    label: Option<(String, Area)>,
     panel: Option<Area>,
 }
 
@@ -159,22 +158,13 @@ struct Sheet {
     unit: f64,
     /// Units in a pixel of the photo.
     scale: f64,
-    /// The height of letters' em.
-    letters: f64,
 }
 
 impl Sheet {
     fn new(width: u32, height: u32, grow: f64) -> Self {
         let unit = f64::from(WIDTH) / f64::from(width);
         let (right, bottom) = (f64::from(WIDTH), f64::from(height) * unit);
-        // A fortieth of the longer side reads well on a slide.
-        let letters = right.max(bottom) / 40.0;
-        Self {
-            photo: Area { left: 0.0, top: 0.0, right, bottom },
-            unit,
-            scale: grow * unit,
-            letters,
-        }
+        Self { photo: Area { left: 0.0, top: 0.0, right, bottom }, unit, scale: grow * unit }
     }
 
     fn area(&self, face: &FaceBox) -> Area {
@@ -189,108 +179,123 @@ impl Sheet {
         area
     }
 
-    /// Bars go right of the face, else left, below or above, wherever they cover neither a face nor
-    /// other bars; else nowhere.
+    /// What is drawn where. Nothing covers a face or what belongs to another: the answer goes above its
+    /// face, else below; the bars right of it, else left, below or above. What finds no room is left
+    /// out, first the bars, then the answer's number, then its word; the box's colour still says it.
     fn layout(&self, faces: &[Face]) -> Vec<Place> {
         let areas: Vec<Area> = faces.iter().map(|face| self.area(&face.area)).collect();
-        let letters = self.letters;
-        let gap = letters * 0.4;
-        let labels: Vec<Area> = faces
-            .iter()
-            .zip(&areas)
-            .map(|(face, area)| {
-                let width = label(face).chars().count() as f64 * letters * 0.56 + letters;
+        let longest = self.photo.right.max(self.photo.bottom);
+        let mut taken = areas.clone();
+        let mut places: Vec<Place> = Vec::new();
+        for (face, area) in faces.iter().zip(&areas) {
+            // A fortieth of the longer side reads well on a slide; small faces take less.
+            let letters = ((area.right - area.left) / 4.5).clamp(longest / 90.0, longest / 40.0);
+            let label = labels(face).into_iter().find_map(|text| {
+                let width = text.chars().count() as f64 * letters * 0.56 + letters;
                 let height = letters * 1.5;
                 let left = area.left.min(self.photo.right - width).max(0.0);
-                // Above the box, or inside where the photo ends.
-                let top = if area.top >= height { area.top - height } else { area.top };
-                Area::sized(left, top, width, height)
-            })
-            .collect();
-        let (width, height) = (letters * 11.0, letters * (Emotion::COUNT as f64 * 1.3 + 0.6));
-        let mut panels: Vec<Option<Area>> = Vec::new();
-        for (index, area) in areas.iter().enumerate() {
+                [area.top - height, area.bottom]
+                    .map(|top| Area::sized(left, top, width, height))
+                    .into_iter()
+                    .find(|label| self.is_free(label, &taken))
+                    .map(|label| (text, label))
+            });
+            // The only face may fill the photo: then the answer lies upon it.
+            let label = label.or_else(|| {
+                let (text, width) = (labels(face).into_iter().next()?, letters * 10.0);
+                (faces.len() == 1)
+                    .then(|| (text, Area::sized(area.left, area.top, width, letters * 1.5)))
+            });
+            taken.extend(label.iter().map(|(_, area)| *area));
+            places.push(Place { face: *area, letters, label, panel: None });
+        }
+        for place in &mut places {
+            if place.letters < longest / 60.0 {
+                continue; // nobody could read them
+            }
+            let Place { face: area, letters, .. } = *place;
+            let gap = letters * 0.4;
+            let (width, height) = (letters * 11.0, letters * (Emotion::COUNT as f64 * 1.3 + 0.6));
             let bound = |at: f64, size: f64, end: f64| at.min(end - size).max(0.0);
             let top = bound(area.top, height, self.photo.bottom);
             let left = bound(area.left, width, self.photo.right);
-            let above = labels.get(index).map_or(area.top, |label| label.top);
-            let candidates = [
+            let beside = letters * 1.5 + gap;
+            place.panel = [
                 Area::sized(area.right + gap, top, width, height),
                 Area::sized(area.left - gap - width, top, width, height),
                 Area::sized(left, area.bottom + gap, width, height),
-                Area::sized(left, above - gap - height, width, height),
-            ];
-            let free = |candidate: &Area| {
-                candidate.within(&self.photo)
-                    && areas.iter().chain(&labels).all(|other| !candidate.overlaps(other))
-                    && panels.iter().flatten().all(|other| !candidate.overlaps(other))
-            };
-            panels.push(candidates.into_iter().find(free));
-        }
-        areas
+                Area::sized(left, area.bottom + beside, width, height),
+                Area::sized(left, area.top - beside - height, width, height),
+            ]
             .into_iter()
-            .zip(labels)
-            .zip(panels)
-            .map(|((face, label), panel)| Place { face, label, panel })
-            .collect()
+            .find(|panel| self.is_free(panel, &taken));
+            taken.extend(place.panel);
+        }
+        places
     }
 
-    fn draw<DB: crate::plot::picture::PictureBackend>(
+    fn is_free(&self, area: &Area, taken: &[Area]) -> bool {
+        area.within(&self.photo) && taken.iter().all(|other| !area.overlaps(other))
+    }
+
+    fn draw<DB: PictureBackend>(
         &self,
         canvas: &Canvas<'_, DB>,
         face: &Face,
         place: &Place,
     ) -> Result<()> {
         let color = color(face);
-        let stroke = self.letters / 7.0;
+        let stroke = place.letters / 7.0;
         let Area { left, top, right, bottom } = place.face;
         // A white line inside keeps the box visible on any photo.
         canvas.frame((left, top), (right, bottom), stroke * 1.6, PAPER)?;
         canvas.frame((left, top), (right, bottom), stroke, color)?;
-        let Area { left, top, right, bottom } = place.label;
-        canvas.rect((left, top), (right, bottom), color)?;
-        let middle = (top + bottom) / 2.0;
-        let kind = Type::new(self.letters).bold().color(text_on(color)).centered();
-        let (text, kind) = canvas.fit(&label(face), right - left - self.letters * 0.5, kind)?;
-        canvas.label(&text, ((left + right) / 2.0, middle), kind)?;
+        if let Some((text, Area { left, top, right, bottom })) = &place.label {
+            canvas.rect((*left, *top), (*right, *bottom), color)?;
+            let kind = Type::new(place.letters).bold().color(text_on(color)).centered();
+            let (text, kind) = canvas.fit(text, right - left - place.letters * 0.5, kind)?;
+            canvas.label(&text, ((left + right) / 2.0, (top + bottom) / 2.0), kind)?;
+        }
         match place.panel {
-            Some(panel) => self.draw_bars(canvas, face, &panel),
+            Some(panel) => draw_bars(canvas, face, &panel, place.letters),
             None => Ok(()),
         }
     }
-
-    fn draw_bars<DB: crate::plot::picture::PictureBackend>(
-        &self,
-        canvas: &Canvas<'_, DB>,
-        face: &Face,
-        panel: &Area,
-    ) -> Result<()> {
-        let letters = self.letters * 0.9;
-        let row = self.letters * 1.3;
-        let bars = (panel.left + self.letters * 4.6, panel.right - self.letters * 2.6);
-        for (index, emotion) in Emotion::ALL.into_iter().enumerate() {
-            let prob = face.prediction.probs.get(index).copied().unwrap_or_default();
-            let middle = panel.top + self.letters * 0.3 + row * (index as f64 + 0.5);
-            let strong = emotion == face.prediction.emotion;
-            let kind = Type::new(letters).color(if strong { INK } else { MUTED });
-            let kind = if strong { kind.bold() } else { kind };
-            canvas.label(emotion.name(), (panel.left + self.letters * 0.4, middle), kind)?;
-            let half = letters * CAP_HEIGHT / 2.0;
-            let end = bars.0 + (bars.1 - bars.0) * f64::from(prob);
-            canvas.rect((bars.0, middle - half), (end, middle + half), class_color(emotion))?;
-            let percent = format!("{:.0} %", 100.0 * prob);
-            let right = panel.right - self.letters * 0.3;
-            canvas.label(&percent, (right, middle), kind.align(crate::plot::canvas::Align::Right))?;
-        }
-        Ok(())
-    }
 }
 
-fn label(face: &Face) -> String {
+fn draw_bars<DB: PictureBackend>(
+    canvas: &Canvas<'_, DB>,
+    face: &Face,
+    panel: &Area,
+    em: f64,
+) -> Result<()> {
+    let letters = em * 0.9;
+    let bars = (panel.left + em * 4.6, panel.right - em * 2.6);
+    for (index, emotion) in Emotion::ALL.into_iter().enumerate() {
+        let prob = face.prediction.probs.get(index).copied().unwrap_or_default();
+        let middle = panel.top + em * 0.3 + em * 1.3 * (index as f64 + 0.5);
+        let strong = emotion == face.prediction.emotion;
+        let kind = Type::new(letters).color(if strong { INK } else { MUTED });
+        let kind = if strong { kind.bold() } else { kind };
+        canvas.label(emotion.name(), (panel.left + em * 0.4, middle), kind)?;
+        let half = letters * CAP_HEIGHT / 2.0;
+        let end = bars.0 + (bars.1 - bars.0) * f64::from(prob);
+        canvas.rect((bars.0, middle - half), (end, middle + half), class_color(emotion))?;
+        let percent = format!("{:.0} %", 100.0 * prob);
+        canvas.label(&percent, (panel.right - em * 0.3, middle), kind.align(Align::Right))?;
+    }
+    Ok(())
+}
+
+/// What can be said of a face, the longest first.
+fn labels(face: &Face) -> [String; 2] {
     let answer = &face.prediction;
     match answer.uncertain {
-        true => format!("uncertain: {}?", answer.emotion),
-        false => format!("{} {:.0} %", answer.emotion, 100.0 * answer.confidence),
+        true => [format!("uncertain: {}?", answer.emotion), "?".into()],
+        false => {
+            let name = answer.emotion.to_string();
+            [format!("{name} {:.0} %", 100.0 * answer.confidence), name]
+        }
     }
 }
 
@@ -318,7 +323,10 @@ mod tests {
     fn face(left: f32, top: f32, side: f32, uncertain: bool) -> Face {
         let area = FaceBox { left, top, width: side, height: side, score: 5.0 };
         let probs = [0.01, 0.0, 0.04, 0.9, 0.03, 0.02, 0.0];
-        Face { area, prediction: Prediction { uncertain, ..Prediction::from_probs(probs).unwrap() } }
+        Face {
+            area,
+            prediction: Prediction { uncertain, ..Prediction::from_probs(probs).unwrap() },
+        }
     }
 
     fn photo(width: u32, height: u32) -> Photo {
@@ -329,20 +337,23 @@ mod tests {
 
     #[test]
     fn nothing_covers_a_face_or_leaves_the_photo() {
-        let faces =
-            [face(100.0, 60.0, 200.0, false), face(420.0, 80.0, 150.0, true), face(5.0, 0.0, 60.0, true)];
+        let faces = [
+            face(100.0, 60.0, 200.0, false),
+            face(420.0, 80.0, 150.0, true),
+            face(5.0, 0.0, 60.0, true),
+        ];
         let sheet = Sheet::new(640, 480, 1.0);
         let layout = sheet.layout(&faces);
-        for (index, place) in layout.iter().enumerate() {
-            assert!(place.label.within(&sheet.photo), "{:?}", place.label);
-            let Some(panel) = place.panel else { continue };
-            assert!(panel.within(&sheet.photo));
-            for (other, another) in layout.iter().enumerate() {
-                assert!(!panel.overlaps(&another.face) && !panel.overlaps(&another.label));
-                assert!(other == index || another.panel.is_none_or(|it| !panel.overlaps(&it)));
-            }
+        let mut drawn: Vec<Area> = layout.iter().map(|place| place.face).collect();
+        for area in layout.iter().filter_map(|place| Some(place.label.as_ref()?.1)) {
+            assert!(sheet.is_free(&area, &drawn), "{area:?}");
+            drawn.push(area);
         }
-        assert!(layout.iter().any(|place| place.panel.is_some()));
+        for area in layout.iter().filter_map(|place| place.panel) {
+            assert!(sheet.is_free(&area, &drawn), "{area:?}");
+            drawn.push(area);
+        }
+        assert!(drawn.len() >= 6, "{drawn:?}");
     }
 
     #[test]

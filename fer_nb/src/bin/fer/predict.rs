@@ -143,7 +143,8 @@ fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             .collect::<Result<Vec<_>>>()?;
         inside.retain(|file| {
             let extension = file.extension().and_then(|end| end.to_str()).unwrap_or_default();
-            let known = ["jpg", "jpeg", "png"].iter().any(|end| extension.eq_ignore_ascii_case(end));
+            let known =
+                ["jpg", "jpeg", "png"].iter().any(|end| extension.eq_ignore_ascii_case(end));
             known && file.is_file()
         });
         if inside.is_empty() {
