@@ -10,6 +10,8 @@ pub mod image;
 pub mod model_card;
 pub mod prediction;
 mod predictor;
+#[cfg(feature = "serve")]
+pub mod serve;
 
 pub use face::{FaceBox, FaceDetector};
 pub use hand_out::hand_out;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::project::Task;
 
 /// A classifier of 48×48 grayscale images into seven emotions.
-pub trait Network {
+pub trait Network: Send {
     /// The architecture's name, written into run folders: "seed_cnn".
     fn name(&self) -> &'static str;
 

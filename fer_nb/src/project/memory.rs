@@ -16,6 +16,13 @@ pub fn keep_freed_memory() {
     }
 }
 
+/// What the process holds in memory, in bytes; `None` where the system doesn't say.
+pub fn resident_memory() -> Option<u64> {
+    const PAGE: u64 = 4096; // of every Linux that libtorch is built for
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    pages.split_whitespace().nth(1)?.parse::<u64>().ok().map(|pages| pages * PAGE)
+}
+
 /// Other allocators keep what they need.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn keep_freed_memory() {}

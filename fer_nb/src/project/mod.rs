@@ -18,7 +18,7 @@ pub use environment::Environment;
 pub use files::{TEMPORARY_PREFIX, replace_file};
 pub use interrupt::Interrupt;
 pub use lines::{notebook_is_live, print_line};
-pub use memory::keep_freed_memory;
+pub use memory::{keep_freed_memory, resident_memory};
 pub use paths::{figures, pretrained, root, runs};
 pub use precision::Precision;
 pub use settings::param;

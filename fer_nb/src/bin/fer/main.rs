@@ -11,6 +11,8 @@ mod evaluate;
 mod export;
 mod notebooks;
 mod predict;
+#[cfg(feature = "serve")]
+mod serve;
 mod summary;
 mod train;
 mod tune;
@@ -40,6 +42,8 @@ enum Command {
     Compare(compare::Args),
     Predict(predict::Args),
     Export(export::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Notebooks(notebooks::Args),
     Bench(bench::Args),
 }
@@ -67,6 +71,8 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args).map(done),
         Command::Predict(args) => predict::run(&args).map(done),
         Command::Export(args) => export::run(&args).map(done),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args).map(done),
         Command::Notebooks(args) => notebooks::run(&args).map(done),
         Command::Bench(args) => bench::run(&args).map(done),
     };

@@ -1,0 +1,57 @@
+//! `fer serve`: the page with the camera, and the HTTP endpoint.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use fer_nb::deploy::serve::{ServeConfig, serve};
+use fer_nb::error::Result;
+use fer_nb::project::{device, runs};
+use fer_nb::train::RunFolder;
+
+/// Opens a page on this machine that looks at the camera or at photos, and an HTTP endpoint.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The run whose weights are used: a folder below runs/, or a path [default: baseline, or, where it
+    /// is missing, the weights that come with the project].
+    #[arg(long)]
+    run: Option<String>,
+
+    /// The address to listen on. Anything but a loopback address lets others on the network in.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+
+    /// The port; 0 takes any that is free.
+    #[arg(long, default_value_t = 8765)]
+    port: u16,
+
+    /// Networks that answer at the same time; 0 is one a core.
+    #[arg(long, default_value_t = 0)]
+    workers: usize,
+
+    /// The largest photo of a request, in MiB.
+    #[arg(long, default_value_t = 20, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    max_upload: u32,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let run = match &args.run {
+        Some(run) => RunFolder::at(runs(run)),
+        None => RunFolder::or_pretrained(runs("baseline")),
+    };
+    let config = ServeConfig {
+        host: args.host,
+        port: args.port,
+        workers: args.workers,
+        max_upload: (args.max_upload as usize) << 20,
+        ..ServeConfig::default()
+    };
+    if !args.host.is_loopback() {
+        crate::complain(&format!(
+            "mind: {} lets everybody who reaches this machine use the page and the endpoint, \
+             without a password and unencrypted. Browsers give a page from elsewhere no camera.",
+            args.host
+        ));
+    }
+    serve(run.path(), device()?, &config, |address| {
+        crate::say(&format!("http://{address}\nCtrl-C ends it. Nothing leaves this machine.\n"))
+    })
+}

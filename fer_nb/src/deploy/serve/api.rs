@@ -1,0 +1,128 @@
+//! What a program asks for: `/api/predict` and its description.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::Shared;
+use super::engine::{Answer, Model, Question, Refusal};
+use crate::deploy::FaceDetector;
+use crate::emotion::Emotion;
+
+/// The endpoint's description, OpenAPI 3.1.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// Options of a request.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    #[serde(default)]
+    faces: Faces,
+}
+
+/// Where the faces are.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Faces {
+    /// To be found.
+    #[default]
+    Find,
+    /// The photo is one.
+    CutOut,
+}
+
+/// What `/api/predict` and the socket send.
+#[derive(Serialize)]
+pub struct Reply<'a> {
+    /// The classes, in the order of `probs`.
+    classes: [&'static str; Emotion::COUNT],
+    #[serde(flatten)]
+    answer: &'a Answer,
+}
+
+impl<'a> Reply<'a> {
+    pub fn new(answer: &'a Answer) -> Self {
+        Self { classes: Emotion::names(), answer }
+    }
+}
+
+/// A problem, as JSON: `{"error": "…"}`.
+pub fn problem(status: StatusCode, message: impl Into<String>) -> Response {
+    (status, Json(serde_json::json!({ "error": message.into() }))).into_response()
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Refusal::Photo(message) => problem(StatusCode::UNPROCESSABLE_ENTITY, message),
+            Refusal::Internal(message) => problem(StatusCode::INTERNAL_SERVER_ERROR, message),
+            Refusal::Busy => {
+                let message = "there is too much to do. Ask again in a second.";
+                let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, message);
+                response
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+                response
+            }
+        }
+    }
+}
+
+/// `POST /api/predict`: the body is a JPEG or PNG file.
+pub async fn predict(
+    State(state): State<Shared>,
+    options: Result<Query<Options>, QueryRejection>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let options = match options {
+        Ok(Query(options)) => options,
+        Err(_) => {
+            return problem(
+                StatusCode::BAD_REQUEST,
+                "the query: faces=find or faces=cut_out is expected",
+            );
+        }
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "the photo's file is too large");
+        }
+        Err(rejection) => return problem(rejection.status(), rejection.body_text()),
+    };
+    let question = match options.faces {
+        Faces::Find => Question::Faces(FaceDetector::for_photos()),
+        Faces::CutOut => Question::CutOut,
+    };
+    match state.engine.ask(body.into(), question).await {
+        Ok(answer) => {
+            state.metrics.answered(answer.milliseconds);
+            Json(Reply::new(&answer)).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// `GET /api/model`: what answers.
+pub async fn model(State(state): State<Shared>) -> Json<Model> {
+    Json(state.engine.model().clone())
+}
+
+/// `GET /api/openapi.json`.
+pub async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+/// `GET /healthz`: whether the workers answer.
+pub async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// Any other path.
+pub async fn unknown() -> Response {
+    problem(StatusCode::NOT_FOUND, "nothing is here; see /api/openapi.json")
+}

@@ -1,0 +1,147 @@
+//! `/live`: a camera's frames come as JPEG files in binary messages, and each answer goes back as JSON.
+//!
+//! The newest frame counts: one is looked at, at most one waits, and one that comes in the meantime takes
+//! its place. So answers never lag behind, however slow this machine is.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use super::Shared;
+use super::api::{Reply, problem};
+use super::engine::{Answer, Question, Refusal};
+use crate::deploy::FaceDetector;
+
+/// The largest frame, in bytes.
+const FRAME: usize = 2 << 20;
+/// Messages in a row that are no photo before the connection is ended.
+const PATIENCE: u32 = 10;
+/// How long a camera may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long a message may take to be taken.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// An answer with the number of its frame: of the connection's messages, from 0.
+#[derive(Serialize)]
+struct Numbered<'a> {
+    frame: u64,
+    #[serde(flatten)]
+    reply: Reply<'a>,
+}
+
+/// `GET /live`.
+pub async fn live(
+    State(state): State<Shared>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return problem(rejection.status(), rejection.body_text()),
+    };
+    let Ok(place) = state.sockets.clone().try_acquire_owned() else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "too many cameras at once");
+    };
+    upgrade.max_message_size(FRAME).max_frame_size(FRAME).on_upgrade(move |mut socket| async move {
+        state.metrics.sockets.fetch_add(1, Ordering::Relaxed);
+        let end = frames(&state, &mut socket).await;
+        if let Some((code, reason)) = end {
+            let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+            let _ = timeout(SLOW, socket.send(close)).await;
+        }
+        state.metrics.sockets.fetch_sub(1, Ordering::Relaxed);
+        drop(place);
+    })
+}
+
+/// Answers frames until the other side ends; what to tell it where this side does.
+async fn frames(state: &Shared, socket: &mut WebSocket) -> Option<(u16, &'static str)> {
+    let ask = |bytes: Bytes| {
+        let question = Question::Faces(FaceDetector::for_video());
+        let state = state.clone();
+        async move { state.engine.ask(bytes.into(), question).await }
+    };
+    let (mut number, mut bad) = (0u64, 0u32);
+    // The frame that is looked at, and the newest after it.
+    let mut current = std::pin::pin!(None);
+    let mut current_number = 0;
+    let mut newest: Option<(u64, Bytes)> = None;
+    loop {
+        if current.is_none()
+            && let Some((frame, bytes)) = newest.take()
+        {
+            current.set(Some(ask(bytes)));
+            current_number = frame;
+        }
+        let answering = async {
+            match current.as_mut().as_pin_mut() {
+                Some(answer) => answer.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            answer = answering => {
+                current.set(None);
+                let text = match answer {
+                    Ok(answer) => {
+                        bad = 0;
+                        state.metrics.answered(answer.milliseconds);
+                        in_json(current_number, &answer)
+                    }
+                    Err(Refusal::Busy) => {
+                        state.metrics.dropped.fetch_add(1, Ordering::Relaxed);
+                        refused(current_number, "busy")
+                    }
+                    Err(Refusal::Photo(problem)) => {
+                        state.metrics.garbage.fetch_add(1, Ordering::Relaxed);
+                        bad += 1;
+                        refused(current_number, &problem)
+                    }
+                    Err(Refusal::Internal(problem)) => refused(current_number, &problem),
+                };
+                match timeout(SLOW, socket.send(Message::Text(text.into()))).await {
+                    Ok(Ok(())) => (),
+                    _ => return None, // gone, or too slow to talk to
+                }
+                if bad >= PATIENCE {
+                    return Some((close_code::UNSUPPORTED, "these are no photos"));
+                }
+            }
+            message = timeout(SILENCE, socket.recv()) => match message {
+                Ok(Some(Ok(Message::Binary(bytes)))) => {
+                    if newest.replace((number, bytes)).is_some() {
+                        state.metrics.dropped.fetch_add(1, Ordering::Relaxed);
+                    }
+                    number += 1;
+                }
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => (),
+                Ok(Some(Ok(Message::Text(_)))) => {
+                    state.metrics.garbage.fetch_add(1, Ordering::Relaxed);
+                    return Some((close_code::UNSUPPORTED, "binary messages are expected"));
+                }
+                Ok(Some(Ok(Message::Close(_))) | None) => return None,
+                Ok(Some(Err(_))) => {
+                    state.metrics.garbage.fetch_add(1, Ordering::Relaxed);
+                    return Some((close_code::SIZE, "no message, or one that is too large"));
+                }
+                Err(_) => return Some((close_code::AWAY, "no frame for a minute")),
+            },
+        }
+    }
+}
+
+fn in_json(frame: u64, answer: &Answer) -> String {
+    let numbered = Numbered { frame, reply: Reply::new(answer) };
+    serde_json::to_string(&numbered).unwrap_or_else(|error| refused(frame, &error.to_string()))
+}
+
+fn refused(frame: u64, problem: &str) -> String {
+    serde_json::json!({ "frame": frame, "error": problem }).to_string()
+}
