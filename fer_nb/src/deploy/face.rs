@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::data::{PIXELS, SIDE};
 use crate::error::{Error, Result};
+use crate::project::guarded;
 
 /// Funnel-structured cascade of Wu, Kan, He, Shan and Chen (2017), "SeetaFace"; BSD-2, licence beside it.
 const MODEL: &[u8] = include_bytes!("../../assets/face_detector/seeta_fd_frontal_v1.0.bin");
@@ -84,9 +85,13 @@ impl FaceDetector {
             true => &imageops::resize(photo, small_width, small_height, FilterType::Triangle),
             false => photo,
         };
-        let mut detector = rustface::create_detector_with_model(model()?.clone());
-        detector.set_score_thresh(f64::from(self.threshold));
-        let found = detector.detect(&ImageData::new(small.as_raw(), small_width, small_height));
+        let model = model()?.clone();
+        let found = guarded(|| {
+            let mut detector = rustface::create_detector_with_model(model);
+            detector.set_score_thresh(f64::from(self.threshold));
+            detector.detect(&ImageData::new(small.as_raw(), small_width, small_height))
+        })
+        .map_err(|panic| Error::config("photo", panic, "one that the face detector can take"))?;
         let mut faces: Vec<FaceBox> = found
             .into_iter()
             .map(|face| {
@@ -122,15 +127,17 @@ fn model() -> Result<&'static Model> {
 /// [`Error::Config`] for a photo without a pixel.
 pub fn cut(photo: &GrayImage, face: &FaceBox) -> Result<Vec<u8>> {
     let (width, height) = photo.dimensions();
-    let side = (face.width.max(face.height) * MARGIN).round().clamp(1.0, 65_536.0) as i64;
-    let center_x = face.left + face.width / 2.0;
-    let center_y = face.top + face.height / 2.0;
-    let (left, top) = (center_x.round() as i64 - side / 2, center_y.round() as i64 - side / 2);
     if width == 0 || height == 0 {
         return Err(Error::config("photo", format!("{width}×{height}"), "one pixel or more"));
     }
-    // At most twice the photo's size: a square beyond that is nothing but continued edges.
-    let side = side.min(2 * i64::from(width.max(height))) as u32;
+    // A square of twice the photo's size, far outside, is nothing but continued edges, and so is any
+    // larger one; numbers that are none become 0.
+    let largest = 2 * i64::from(width.max(height));
+    let whole = |value: f32| (value.round() as i64).clamp(-largest, largest);
+    let side = whole(face.width.max(face.height) * MARGIN).max(1);
+    let left = whole(face.left + face.width / 2.0) - side / 2;
+    let top = whole(face.top + face.height / 2.0) - side / 2;
+    let side = side as u32;
     let nearest = |at: i64, count: u32| at.clamp(0, i64::from(count) - 1) as u32;
     let square = GrayImage::from_fn(side, side, |x, y| {
         let (x, y) = (nearest(left + i64::from(x), width), nearest(top + i64::from(y), height));
@@ -145,5 +152,52 @@ pub fn cut(photo: &GrayImage, face: &FaceBox) -> Result<Vec<u8>> {
     match pixels.len() {
         PIXELS => Ok(pixels),
         other => Err(Error::config("face", format!("{other} pixels"), format!("{PIXELS}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::image::Luma;
+
+    fn face(left: f32, top: f32, side: f32) -> FaceBox {
+        FaceBox { left, top, width: side, height: side, score: 1.0 }
+    }
+
+    #[test]
+    fn photos_without_a_face_have_none() {
+        for (width, height) in [(1, 1), (39, 500), (640, 480), (8, 3000)] {
+            let flat = GrayImage::from_pixel(width, height, Luma([130]));
+            for detector in [FaceDetector::for_photos(), FaceDetector::for_video()] {
+                assert_eq!(detector.detect(&flat).unwrap(), []);
+            }
+        }
+        let wrong = FaceDetector { longest: 12, threshold: 3.0 };
+        assert!(wrong.detect(&GrayImage::new(100, 100)).is_err());
+        let wrong = FaceDetector { longest: 320, threshold: f32::NAN };
+        assert!(wrong.detect(&GrayImage::new(100, 100)).is_err());
+    }
+
+    #[test]
+    fn a_cut_is_the_square_around_the_face() {
+        // Columns tell where the cut is from.
+        let photo = GrayImage::from_fn(200, 100, |x, _| Luma([x as u8]));
+        let side = 48.0 / MARGIN;
+        let cut_out = cut(&photo, &face(100.0 - side / 2.0, 50.0 - side / 2.0, side)).unwrap();
+        let row: Vec<u8> = (76..124).collect();
+        assert_eq!(cut_out[..48], row);
+        assert_eq!(cut_out[47 * 48..], row);
+    }
+
+    #[test]
+    fn edges_go_on_and_nothing_is_too_large() {
+        let photo = GrayImage::from_fn(60, 60, |x, _| Luma([if x < 30 { 10 } else { 200 }]));
+        let beyond = cut(&photo, &face(-40.0, 0.0, 60.0)).unwrap();
+        assert_eq!(beyond[0], 10);
+        assert!(beyond.contains(&200) || beyond.iter().all(|pixel| *pixel == 10));
+        for wild in [f32::MAX, f32::MIN, f32::NAN, f32::INFINITY, 0.0, -5.0] {
+            assert_eq!(cut(&photo, &face(wild, wild, wild)).unwrap().len(), PIXELS);
+        }
+        assert!(cut(&GrayImage::new(0, 0), &face(0.0, 0.0, 10.0)).is_err());
     }
 }

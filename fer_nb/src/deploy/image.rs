@@ -13,6 +13,7 @@ use ::image::{
 
 use crate::data::{PIXELS, SIDE};
 use crate::error::{Error, Result};
+use crate::project::guarded;
 
 const HINT: &str = "A complete JPEG or PNG file is expected.";
 
@@ -105,7 +106,12 @@ fn decode(bytes: &[u8], name: &Path) -> Result<DynamicImage> {
     if format == ImageFormat::Jpeg && !has_end_of_image(bytes) {
         return problem("the image is cut short".into());
     }
-    match upright(bytes, format) {
+    let decoded = guarded(|| upright(bytes, format));
+    let decoded = match decoded {
+        Ok(decoded) => decoded,
+        Err(panic) => return problem(format!("the image can't be decoded ({})", one_line(&panic))),
+    };
+    match decoded {
         Ok(Ok(image)) => Ok(image),
         Ok(Err(refusal)) => Err(Error::data(name, "", refusal.problem, refusal.hint)),
         Err(ImageError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {

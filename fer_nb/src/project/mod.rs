@@ -3,6 +3,7 @@
 mod device;
 mod environment;
 mod files;
+mod guard;
 mod interrupt;
 mod lines;
 mod memory;
@@ -16,6 +17,7 @@ pub(crate) mod text;
 pub use device::{device, device_name};
 pub use environment::Environment;
 pub use files::{TEMPORARY_PREFIX, replace_file};
+pub use guard::guarded;
 pub use interrupt::Interrupt;
 pub use lines::{notebook_is_live, print_line};
 pub use memory::{keep_freed_memory, resident_memory};
