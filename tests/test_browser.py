@@ -19,34 +19,14 @@ import urllib.request
 
 import nbformat
 import pytest
+from chromium import DRIVER, browser, lacking, skip_without
 from conftest import ROOT
 
-DRIVER = ROOT / "tests" / "browser"
 PICTURES = ROOT / "build" / "browser"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Both of the driver's parts together, with a kernel's start each, on two busy cores.
 SECONDS = 3000
 
-
-def browser():
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
-def lacking():
-    """What this machine lacks for these tests, with the command that installs it; or nothing."""
-    if not browser():
-        return "no browser: sudo apt install chromium"
-    if not shutil.which("node"):
-        return "no Node.js: sudo apt install nodejs npm"
-    if not (DRIVER / "node_modules" / "playwright-core").is_dir():
-        return "no playwright-core: npm ci --prefix tests/browser"
-    return ""
-
-
-# `.ci/run` installs all of it, so there nothing may be left out.
-if lacking() and os.environ.get("FER_BROWSER") != "required":
-    reason = f"JupyterLab in a real browser is left out, for there is {lacking()}"
-    pytest.skip(reason, allow_module_level=True)
+skip_without("JupyterLab in a real browser")
 
 # Beside notebook 04: cells that go wrong, and one that Stop does not reach.
 TROUBLE = (

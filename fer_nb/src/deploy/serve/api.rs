@@ -1,10 +1,13 @@
 //! What a program asks for: `/api/predict` and its description.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +18,9 @@ use crate::emotion::Emotion;
 
 /// The endpoint's description, OpenAPI 3.1.
 const OPENAPI: &str = include_str!("openapi.json");
+
+/// How long a request may take, its body included.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Options of a request.
 #[derive(Debug, Deserialize)]
@@ -104,6 +110,14 @@ pub async fn predict(
             Json(Reply::new(&answer)).into_response()
         }
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Answers 408 to a request that is not answered after a while, which its body's sender is to blame for.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "the request did not come to an end"),
     }
 }
 

@@ -121,6 +121,7 @@ fn router(state: Shared, config: &ServeConfig) -> Router {
         .route("/metrics", get(metrics::text))
         .fallback(api::unknown)
         .layer(DefaultBodyLimit::max(config.max_upload))
+        .layer(from_fn(api::in_time))
         .layer(from_fn(page::headers))
         .layer(from_fn_with_state(state.clone(), site::guard))
         .layer(from_fn_with_state(state.clone(), metrics::count))
