@@ -1,10 +1,10 @@
 //! Where the faces of a photo are: SeetaFace's frontal detector, and the cut that FER2013 would have made.
 
-use std::sync::OnceLock;
+use std::cell::RefCell;
 
 use ::image::GrayImage;
 use ::image::imageops::{self, FilterType};
-use rustface::{ImageData, Model};
+use rustface::{Detector, ImageData, Model};
 use serde::Serialize;
 
 use crate::data::{PIXELS, SIDE};
@@ -83,13 +83,21 @@ impl FaceDetector {
             return Ok(Vec::new()); // the detector's window does not fit into it
         }
         let scale = factor as f32;
-        let model = model()?.clone();
-        let found = guarded(|| {
-            let mut detector = rustface::create_detector_with_model(model);
-            detector.set_score_thresh(f64::from(self.threshold));
-            detector.detect(&ImageData::new(small.as_raw(), small_width, small_height))
-        })
-        .map_err(|panic| Error::config("photo", panic, "one that the face detector can take"))?;
+        let found = DETECTOR.with_borrow_mut(|kept| {
+            let mut detector = match kept.take() {
+                Some(detector) => detector,
+                None => rustface::create_detector_with_model(model()?),
+            };
+            let found = guarded(|| {
+                detector.set_score_thresh(f64::from(self.threshold));
+                detector.detect(&ImageData::new(small.as_raw(), small_width, small_height))
+            })
+            .map_err(|panic| {
+                Error::config("photo", panic, "one that the face detector can take")
+            })?;
+            *kept = Some(detector); // after a panic it is made anew
+            Ok::<_, Error>(found)
+        })?;
         let mut faces: Vec<FaceBox> = found
             .into_iter()
             .map(|face| {
@@ -129,11 +137,13 @@ fn shrunk(photo: &GrayImage, factor: u32) -> GrayImage {
     GrayImage::from_raw(width, height, pixels).unwrap_or_default()
 }
 
-/// The detector's model, read once a process.
-fn model() -> Result<&'static Model> {
-    static READ: OnceLock<std::result::Result<Model, String>> = OnceLock::new();
-    READ.get_or_init(|| rustface::read_model(MODEL).map_err(|error| error.to_string()))
-        .as_ref()
+thread_local! {
+    /// Making a detector takes as long as using it, and it has buffers of its own: one a thread.
+    static DETECTOR: RefCell<Option<Box<dyn Detector>>> = const { RefCell::new(None) };
+}
+
+fn model() -> Result<Model> {
+    rustface::read_model(MODEL)
         .map_err(|error| Error::config("face detector's model", error, "SeetaFace's, as it comes"))
 }
 
