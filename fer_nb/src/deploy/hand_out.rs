@@ -1,21 +1,47 @@
-//! A run's weights made ready for others: half the size, with their model card.
+//! A run's weights made ready for others: smaller, in the formats of other programs, with their card.
 
+use std::fmt;
 use std::path::Path;
 
-use tch::Device;
+use tch::{Device, Kind};
 
 use super::ModelCard;
+use super::export::{Exported, Format};
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
-use crate::evaluate::{Certainty, Evaluation, Temperature, evaluate};
-use crate::model::weights;
+use crate::evaluate::{Accuracy, Certainty, Evaluation, Protocol, Temperature, evaluate};
+use crate::model::{Network, weights};
 use crate::train::RunFolder;
 
+/// What was handed out.
+#[derive(Debug, Clone)]
+pub struct HandedOut {
+    /// The float16 weights on the test images.
+    pub test: Evaluation,
+    /// What was written.
+    pub files: Vec<HandedFile>,
+}
+
+/// A file that was handed out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandedFile {
+    /// Its name within the folder.
+    pub name: &'static str,
+    /// The kind of its weights: "float32" or "float16".
+    pub weights: &'static str,
+    /// Its size.
+    pub bytes: u64,
+    /// How many test images these very weights have right.
+    pub accuracy: Accuracy,
+}
+
 /// Writes what others need of a run into the folder `to`, which can be used as a run folder itself: the
-/// best weights in f16 (`best.safetensors`), `config.toml` without paths of this machine, `history.csv`,
-/// the temperature, and `model_card.md` with the figures of these very weights, which are returned.
+/// best weights in float16 (`best.safetensors`), `config.toml` without paths of this machine,
+/// `history.csv`, temperature and certainty, and `model_card.md` with the figures of these very weights. The
+/// formats add `model.onnx`, `model_f16.onnx` and `model.pt`; see [`super::export`] for what they take
+/// and give.
 ///
-/// `command` is what trained them, for the card.
+/// `command` is what trained the weights, for the card.
 ///
 /// # Errors
 /// Where the run is missing or learnt from another kind of data; where a file can't be written.
@@ -24,36 +50,103 @@ pub fn hand_out(
     data: &Fer2013,
     to: impl AsRef<Path>,
     command: &str,
+    formats: &[Format],
     device: Device,
-) -> Result<Evaluation> {
+) -> Result<HandedOut> {
     run.check_data(data)?;
     let handed = RunFolder::at(to.as_ref());
     std::fs::create_dir_all(handed.path())
         .map_err(|error| Error::io("create", handed.path(), error))?;
     let mut config = run.config()?;
     config.data = config.data_title.clone();
-    weights::save_half(&*run.network(device)?, handed.weights())?;
+    let protocol = Protocol::of(Some(&config), data)?;
+    let about =
+        [("trained_on", protocol.trained_on.clone()), ("measured_on", protocol.measured_on)];
+    let whole = run.network(device)?;
+    weights::save_with(&*whole, handed.weights(), Kind::Half, &about)?;
     handed.save_config(&config)?;
     handed.save_history(&run.history()?)?;
     // From here on, with what the rounding left.
-    let network = handed.network(device)?;
+    let rounded = handed.network(device)?;
     let held_back = run.held_back(data)?;
+    let mut temperature = Temperature::default();
     if !held_back.is_empty() {
-        let validation = evaluate(&*network, &held_back)?;
-        let temperature = Temperature::fit(&validation);
+        let validation = evaluate(&*rounded, &held_back)?;
+        temperature = Temperature::fit(&validation);
         temperature.save(&handed)?;
         let validation = validation.at_temperature(temperature)?;
         Certainty::fit(&validation, Certainty::RIGHT)?.save(&handed)?;
     }
-    let test = evaluate(&*network, &data.test)?;
+    let test = evaluate(&*rounded, &data.test)?;
+    let half = |name| file(&handed, name, "float16", test.accuracy());
+    let mut files = vec![half("best.safetensors")?];
+    if formats.iter().any(|format| *format != Format::Safetensors) {
+        let full = evaluate(&*whole, &data.test)?.accuracy();
+        // Files for anywhere are made where everybody can open them.
+        let on_cpu = run.network(Device::Cpu)?;
+        let network: &dyn Network = &*on_cpu;
+        let exported = Exported { network, temperature, about: &about };
+        let path = |name| handed.path().join(name);
+        if formats.contains(&Format::Onnx) {
+            exported.save_onnx(path("model.onnx"), false)?;
+            exported.save_onnx(path("model_f16.onnx"), true)?;
+            files.push(file(&handed, "model.onnx", "float32", full)?);
+            files.push(half("model_f16.onnx")?);
+        }
+        if formats.contains(&Format::TorchScript) {
+            exported.save_torch_script(path("model.pt"))?;
+            files.push(file(&handed, "model.pt", "float32", full)?);
+        }
+    }
     let mut card = ModelCard::of_run(&handed, data, &test)?;
     card.notes
         .push("The weights are rounded to float16; all figures are of the rounded ones.".into());
+    let handed = HandedOut { test, files };
+    card.notes.push(handed.table());
     if !command.is_empty() {
         card.hardware += &format!(" Command: `{command}`.");
     }
-    card.save(handed.path().join("model_card.md"))?;
-    Ok(test)
+    card.save(to.as_ref().join("model_card.md"))?;
+    Ok(handed)
+}
+
+fn file(
+    handed: &RunFolder,
+    name: &'static str,
+    weights: &'static str,
+    accuracy: Accuracy,
+) -> Result<HandedFile> {
+    let path = handed.path().join(name);
+    let bytes = std::fs::metadata(&path).map_err(|error| Error::io("read", &path, error))?.len();
+    Ok(HandedFile { name, weights, bytes, accuracy })
+}
+
+impl HandedOut {
+    /// The files as a table in Markdown.
+    fn table(&self) -> String {
+        let mut text =
+            String::from("| file | weights | MB | accuracy |\n| --- | --- | ---: | ---: |");
+        for HandedFile { name, weights, bytes, accuracy } in &self.files {
+            let megabytes = *bytes as f64 / 1e6;
+            text += &format!("\n| {name} | {weights} | {megabytes:.1} | {:.4} |", accuracy.value);
+        }
+        text
+    }
+}
+
+impl fmt::Display for HandedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.test)?;
+        for HandedFile { name, weights, bytes, accuracy } in &self.files {
+            let megabytes = *bytes as f64 / 1e6;
+            write!(
+                f,
+                "\n{name:<18}{weights:<10}{megabytes:>5.1} MB   accuracy {:.4}",
+                accuracy.value
+            )?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -72,7 +165,12 @@ mod tests {
         let run = RunFolder::at(folder.path().join("run"));
         recipe.trainer(Device::Cpu, run.path()).unwrap().fit(&data).unwrap();
         let to = folder.path().join("out");
-        let test = hand_out(&run, &data, &to, "fer train --epochs 1", Device::Cpu).unwrap();
+        let test =
+            hand_out(&run, &data, &to, "fer train --epochs 1", &Format::ALL, Device::Cpu).unwrap();
+        let names: Vec<_> = test.files.iter().map(|file| file.name).collect();
+        assert_eq!(names, ["best.safetensors", "model.onnx", "model_f16.onnx", "model.pt"]);
+        assert!(test.files[2].bytes < test.files[1].bytes * 51 / 100);
+        let test = test.test;
         let handed = RunFolder::at(&to);
         let bytes = |run: &RunFolder| std::fs::metadata(run.weights()).unwrap().len();
         assert!(bytes(&handed) < bytes(&run) / 2 + 2048);
@@ -85,6 +183,7 @@ mod tests {
             "divided by a temperature",
             "measured on made-up sample's test part (35 images)",
             "rounded to float16",
+            "| model_f16.onnx | float16 | 2.9 | ",
         ] {
             assert!(card.contains(part), "{part}: {card}");
         }

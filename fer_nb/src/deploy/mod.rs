@@ -4,6 +4,7 @@
 //! [`FaceDetector`] finds the faces of a larger one, [`Prediction`] is the answer for one of them, and [`ModelCard`] says in plain words what a
 //! trained network is for and what it isn't.
 
+pub mod export;
 pub mod face;
 mod hand_out;
 pub mod image;
@@ -13,8 +14,9 @@ mod predictor;
 #[cfg(feature = "serve")]
 pub mod serve;
 
+pub use export::Format;
 pub use face::{FaceBox, FaceDetector};
-pub use hand_out::hand_out;
+pub use hand_out::{HandedFile, HandedOut, hand_out};
 pub use image::Photo;
 pub use model_card::ModelCard;
 pub use prediction::Prediction;

@@ -8,6 +8,7 @@ mod parameters;
 mod resnet;
 mod seed_cnn;
 mod summary;
+mod tensor_bytes;
 mod transfer;
 mod vgg;
 mod vit;
@@ -20,6 +21,7 @@ pub use parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder,
 pub use resnet::{ResNet, ResNetConfig};
 pub use seed_cnn::{SeedCnn, SeedCnnConfig};
 pub use summary::{Layer, Summary};
+pub(crate) use tensor_bytes::TensorBytes;
 pub use transfer::{NameMap, Transfer, transfer};
 pub use vgg::{Vgg, VggConfig};
 pub use vit::{Vit, VitConfig};

@@ -93,9 +93,10 @@ impl Block {
         config: &VitConfig,
         train: bool,
     ) -> Result<Tensor> {
-        let (batch, tokens, width) = xs.size3()?;
+        // The batch stays open, so that a traced network takes any.
+        let (_, tokens, width) = xs.size3()?;
         let normed = self.norm1.forward(parameters, xs)?;
-        let shape = [batch, tokens, 3, config.heads, width / config.heads];
+        let shape = [-1, tokens, 3, config.heads, width / config.heads];
         // [3, B, heads, T, width / heads]
         let qkv = self.qkv.forward(parameters, &normed)?.f_view(shape)?;
         let qkv = qkv.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?;
@@ -106,7 +107,7 @@ impl Block {
         let attended = Tensor::f_scaled_dot_product_attention(
             queries, keys, values, mask, 0.0, false, None, false,
         )?;
-        let attended = attended.f_transpose(1, 2)?.f_reshape([batch, tokens, width])?;
+        let attended = attended.f_transpose(1, 2)?.f_reshape([-1, tokens, width])?;
         let added = self.projection.forward(parameters, &attended)?;
         let xs = xs.f_add(&dropout(&added, config.dropout, train)?)?;
         let normed = self.norm2.forward(parameters, &xs)?;
@@ -170,13 +171,12 @@ impl Vit {
             xs = norm.forward(parameters, &conv.forward(parameters, &xs)?, train)?.f_relu_()?;
             xs = max_pool(&xs)?;
         }
-        let batch = xs.size4()?.0;
         let mut xs = xs.f_flatten(2, 3)?.f_transpose(1, 2)?.f_contiguous()?;
         xs = xs.f_add(parameters.get(self.positions)?)?;
         for block in &self.blocks {
             xs = block.forward(parameters, &xs, &self.config, train)?;
         }
-        Ok(xs.f_transpose(1, 2)?.f_reshape([batch, self.config.width, GRID, GRID])?)
+        Ok(xs.f_transpose(1, 2)?.f_reshape([-1, self.config.width, GRID, GRID])?)
     }
 
     fn head_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {

@@ -1,33 +1,51 @@
 //! Weights files: safetensors, written so that a crash leaves the file before intact.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use tch::{Kind, Tensor};
 
 use super::network::Network;
 use super::seed_cnn::SeedCnn;
+use super::tensor_bytes::TensorBytes;
 use crate::error::{Error, Result};
 use crate::project::replace_file;
 
 /// Writes a network's weights to a safetensors file: f32, PyTorch's shapes, names such as
 /// `conv1_1.weight`. The file appears whole or not at all; one that was there is kept until then.
 pub fn save(network: &dyn Network, path: impl AsRef<Path>) -> Result<()> {
-    write(path.as_ref(), &network.parameters().named_tensors()?)
+    save_with(network, path, Kind::Float, &[])
 }
 
-/// [`save`] in f16: half the size, three decimal digits of each weight. To hand weights on.
-pub fn save_half(network: &dyn Network, path: impl AsRef<Path>) -> Result<()> {
-    let half = |(name, tensor): (String, Tensor)| Ok((name, tensor.f_to_kind(Kind::Half)?));
-    let tensors = network.parameters().named_tensors()?.into_iter().map(half);
-    write(path.as_ref(), &tensors.collect::<Result<Vec<_>>>()?)
-}
-
-fn write(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
+/// [`save`] in `kind`, with what a reader should know as the file's metadata. [`Kind::Half`] is half the
+/// size, and keeps three decimal digits of each weight.
+pub fn save_with(
+    network: &dyn Network,
+    path: impl AsRef<Path>,
+    kind: Kind,
+    metadata: &[(&str, String)],
+) -> Result<()> {
+    let path = path.as_ref();
+    let tensors = network
+        .parameters()
+        .named_tensors()?
+        .into_iter()
+        .map(|(name, tensor)| Ok((name, TensorBytes::of(&tensor.f_to_kind(kind)?)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let own = [
+        ("format", "pt".to_string()), // as PyTorch's tools ask for it
+        ("network", network.name().to_string()),
+        ("fer_nb", env!("CARGO_PKG_VERSION").to_string()),
+    ];
+    let metadata: HashMap<String, String> =
+        own.iter().chain(metadata).map(|(key, text)| (key.to_string(), text.clone())).collect();
+    let hint = "Is the disk full? The file before, if there was one, is kept.";
+    let failed =
+        |error: String| Error::weights(path, format!("could not be written: {error}"), hint);
+    let bytes = safetensors::serialize(tensors, &Some(metadata))
+        .map_err(|error| failed(error.to_string()))?;
     replace_file(path, |temporary| {
-        Tensor::write_safetensors(tensors, temporary).map_err(|error| {
-            let hint = "Is the disk full? The file before, if there was one, is kept.";
-            Error::weights(path, format!("could not be written: {error}"), hint)
-        })
+        std::fs::write(temporary, &bytes).map_err(|error| failed(error.to_string()))
     })
 }
 
@@ -80,7 +98,12 @@ mod tests {
         let (full, half) = (folder.path().join("full"), folder.path().join("half"));
         let source = SeedCnn::new(Device::Cpu, 1).unwrap();
         save(&source, &full).unwrap();
-        save_half(&source, &half).unwrap();
+        let metadata = [("trained_on", "FER2013".to_string())];
+        save_with(&source, &half, Kind::Half, &metadata).unwrap();
+        let header = std::fs::read(&half).unwrap()[8..300].to_vec();
+        let header = String::from_utf8_lossy(&header).into_owned();
+        assert!(header.contains(r#""trained_on":"FER2013""#), "{header}");
+        assert!(header.contains(r#""network":"seed_cnn""#), "{header}");
         let bytes = |path| std::fs::metadata(path).unwrap().len();
         assert!(bytes(&half) < bytes(&full) / 2 + 1024 && bytes(&half) > 2 * 1_468_135);
         let mut target = SeedCnn::new(Device::Cpu, 2).unwrap();

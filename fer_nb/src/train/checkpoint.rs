@@ -4,18 +4,18 @@
 //! disk or all of the one before. It is a safetensors file whose metadata hold the rest as TOML, so
 //! that any reader of safetensors sees the tensors, and a checksum over all of it.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, View};
+use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::history::EpochRecord;
 use super::run::RunConfig;
 use crate::error::{Error, Result};
+use crate::model::TensorBytes;
 use crate::project::{TEMPORARY_PREFIX, replace_file};
 
 /// The state of a run after its last finished epoch.
@@ -77,7 +77,7 @@ impl Checkpoint {
         let views = self
             .tensors
             .iter()
-            .map(|(name, tensor)| Ok((name.as_str(), Bytes::of(tensor)?)))
+            .map(|(name, tensor)| Ok((name.as_str(), TensorBytes::of(tensor)?)))
             .collect::<Result<Vec<_>>>()?;
         let mut bytes = safetensors::serialize(views, &Some(metadata))
             .map_err(|error| failed(error.to_string()))?;
@@ -178,59 +178,11 @@ fn checksum_place(bytes: &[u8]) -> Option<usize> {
     (place + NO_CHECKSUM.len() <= header.len()).then_some(8 + place)
 }
 
-/// A tensor's bytes, for the writer.
-struct Bytes {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    data: Vec<u8>,
-}
-
-impl Bytes {
-    fn of(tensor: &Tensor) -> Result<Self> {
-        let tensor = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
-        let kind = tensor.kind();
-        let mut data = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
-        tensor.f_copy_data_u8(&mut data, tensor.numel())?;
-        let dtype = match kind {
-            Kind::Float => Dtype::F32,
-            Kind::Double => Dtype::F64,
-            Kind::BFloat16 => Dtype::BF16,
-            Kind::Int64 => Dtype::I64,
-            Kind::Uint8 => Dtype::U8,
-            other => {
-                let expected = "f32, f64, bf16, i64 or u8";
-                return Err(Error::config(
-                    "tensor of a checkpoint",
-                    format!("{other:?}"),
-                    expected,
-                ));
-            }
-        };
-        Ok(Self { dtype, shape: tensor.size().iter().map(|&size| size as usize).collect(), data })
-    }
-}
-
-impl View for Bytes {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.data)
-    }
-
-    fn data_len(&self) -> usize {
-        self.data.len()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::{Device, Kind};
+
     use crate::data::{Fer2013, SampleConfig};
     use crate::model::SeedCnn;
     use crate::train::TrainConfig;

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use fer_nb::data::Fer2013;
-use fer_nb::deploy::hand_out;
+use fer_nb::deploy::{Format, hand_out};
 use fer_nb::error::Result;
 use fer_nb::project::{device, runs};
 use fer_nb::train::RunFolder;
 
 /// Writes a run's best weights in float16 with config, history, temperature and model card into a
-/// folder that can be used as a run.
+/// folder that can be used as a run; and, where asked, as ONNX and TorchScript.
 #[derive(clap::Args)]
 pub struct Args {
     /// The run: a folder below runs/, or a path.
@@ -19,6 +19,11 @@ pub struct Args {
     /// The folder that is written to.
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
+
+    /// What else is written, separated by commas: onnx (model.onnx, model_f16.onnx) and torchscript
+    /// (model.pt).
+    #[arg(long, value_delimiter = ',', default_value = "safetensors")]
+    format: Vec<Format>,
 
     /// The command that trained the weights, for the model card.
     #[arg(long, default_value = "")]
@@ -33,6 +38,6 @@ pub fn run(args: &Args) -> Result<()> {
     let run = RunFolder::at(runs(&args.run));
     run.config()?; // before the data is read
     let data = Fer2013::open_or(args.data.as_deref())?;
-    let test = hand_out(&run, &data, &args.to, &args.command, device()?)?;
-    crate::say(&format!("{test}\nwritten to {}\n", args.to.display()))
+    let handed = hand_out(&run, &data, &args.to, &args.command, &args.format, device()?)?;
+    crate::say(&format!("{handed}\nwritten to {}\n", args.to.display()))
 }

@@ -1,0 +1,45 @@
+//! TorchScript, by tracing: libtorch writes down what one forward pass does.
+
+use std::path::Path;
+
+use tch::{CModule, Device, Kind, Tensor, no_grad};
+
+use super::Exported;
+use crate::data::SIDE;
+use crate::error::{Error, Result};
+use crate::model::to_float;
+use crate::project::replace_file;
+
+/// Writes the network to `path`.
+pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
+    let device = exported.network.parameters().device();
+    if device != Device::Cpu {
+        let expected = "a network on the CPU, so that the file can be opened anywhere";
+        return Err(Error::config("device", format!("{device:?}"), expected));
+    }
+    let side = SIDE as i64;
+    // Two images, so that a batch's size is not taken for a dimension of one.
+    let images = Tensor::f_zeros([2, 1, side, side], (Kind::Uint8, device))?;
+    let mut failed = None;
+    let traced = no_grad(|| {
+        CModule::create_by_tracing("FerNb", "forward", &[images], &mut |inputs: &[Tensor]| {
+            answers(exported, inputs).unwrap_or_else(|error| {
+                failed = Some(error);
+                Vec::new()
+            })
+        })
+    });
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let traced = traced?;
+    replace_file(path, |temporary| Ok(traced.save(temporary)?))
+}
+
+fn answers(exported: &Exported<'_>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    let images = inputs.first().ok_or_else(|| Error::config("inputs", 0, "images"))?;
+    let logits = exported.network.forward_t(&to_float(images)?, false)?;
+    let cooled = logits.f_div_scalar(exported.temperature.temperature)?;
+    let probs = cooled.f_softmax(-1, Kind::Float)?;
+    Ok(vec![logits, probs])
+}
