@@ -83,7 +83,8 @@ pub fn hand_out(
     if formats.iter().any(|format| *format != Format::Safetensors) {
         let full = evaluate(&*whole, &data.test)?.accuracy();
         // Files for anywhere are made where everybody can open them.
-        let on_cpu = run.network(Device::Cpu)?;
+        let mut on_cpu = run.network(Device::Cpu)?;
+        on_cpu.parameters_mut().freeze("")?; // a trace takes no weights that learn
         let network: &dyn Network = &*on_cpu;
         let exported = Exported { network, temperature, about: &about };
         let path = |name| handed.path().join(name);

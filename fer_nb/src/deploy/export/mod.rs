@@ -88,7 +88,8 @@ impl Exported<'_> {
     /// Writes the network as TorchScript, in float32: its method `forward` gives `(logits, probs)`.
     ///
     /// # Errors
-    /// Whatever libtorch refuses; where the file can't be written.
+    /// [`Error::Config`] where the network is not on the CPU, or its parameters are not frozen; whatever
+    /// libtorch refuses; where the file can't be written.
     pub fn save_torch_script(&self, path: impl AsRef<Path>) -> Result<()> {
         torch_script::save(self, path.as_ref())
     }

@@ -17,6 +17,10 @@ pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
         let expected = "a network on the CPU, so that the file can be opened anywhere";
         return Err(Error::config("device", format!("{device:?}"), expected));
     }
+    if !exported.network.parameters().spans().is_empty() {
+        let expected = "a frozen one: network.parameters_mut().freeze(\"\")";
+        return Err(Error::config("network", "one that learns", expected));
+    }
     let side = SIDE as i64;
     // Two images, so that a batch's size is not taken for a dimension of one.
     let images = Tensor::f_zeros([2, 1, side, side], (Kind::Uint8, device))?;
