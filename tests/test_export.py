@@ -1,0 +1,118 @@
+"""Exported networks in other programs: onnxruntime and Python's torch give the same probabilities."""
+
+import json
+import subprocess
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from program import example, fer
+from safetensors import safe_open
+
+NETWORKS = {
+    "seed_cnn": 'name = "seed_cnn"',
+    "vgg": 'name = "vgg"\nchannels = [8, 16]\nconvolutions = [1, 2]\nhidden = 16',
+    "resnet": 'name = "resnet"\nchannels = [8, 16]\nblocks = [1, 2]\nreduction = 4',
+    "resnet_plain": 'name = "resnet"\nchannels = [8, 16]\nblocks = [1, 1]\nreduction = 0',
+    "vit": 'name = "vit"\nwidth = 32\ndepth = 2\nheads = 4',
+}
+TEMPERATURE = 1.37
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def exported(request, tmp_path_factory):
+    """A network with weights that are none of the initial ones, exported, and its own answers."""
+    folder = tmp_path_factory.mktemp(request.param)
+    (folder / "network.toml").write_text(NETWORKS[request.param])
+    command = [example("export_trace"), folder / "network.toml", folder, str(TEMPERATURE)]
+    subprocess.run(command, check=True, timeout=120)
+    with safe_open(folder / "trace.safetensors", "np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    return folder, tensors
+
+
+def onnx_answers(path, images):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(["logits", "probs"], {"images": images})
+
+
+def torch_answers(path, images):
+    with torch.no_grad():
+        logits, probs = torch.jit.load(path)(torch.from_numpy(images))
+    return logits.numpy(), probs.numpy()
+
+
+@pytest.mark.parametrize("count", [1, 7, 64])
+@pytest.mark.parametrize(
+    "answers, name", [(onnx_answers, "model.onnx"), (torch_answers, "model.pt")]
+)
+def test_the_same_probabilities_for_any_batch(exported, answers, name, count):
+    folder, tensors = exported
+    logits, probs = answers(folder / name, tensors["images"][:count])
+    assert logits.shape == probs.shape == (count, 7)
+    np.testing.assert_allclose(logits, tensors["logits"][:count], atol=1e-4)
+    expected = torch.softmax(torch.from_numpy(tensors["logits"][:count]) / TEMPERATURE, -1)
+    np.testing.assert_allclose(probs, expected.numpy(), atol=1e-4)
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
+
+
+def test_onnx_is_valid_and_says_what_it_is(exported):
+    folder, _ = exported
+    model = onnx.load(folder / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert about["classes"] == "angry,disgust,fear,happy,neutral,sad,surprise"
+    assert float(about["temperature"]) == TEMPERATURE
+    assert about["trained_on"] == "random images"
+    (images,) = model.graph.input
+    assert [d.dim_param or d.dim_value for d in images.type.tensor_type.shape.dim] == (
+        ["batch", 1, 48, 48]
+    )
+
+
+def test_float16_weights_are_half_as_large_and_close(exported):
+    folder, tensors = exported
+    full, half = (folder / "model.onnx").stat().st_size, (folder / "model_f16.onnx").stat().st_size
+    # What is no weight stays: some kilobytes, which count beside small networks.
+    assert half < full / 2 + 20_000
+    _, probs = onnx_answers(folder / "model.onnx", tensors["images"])
+    _, rounded = onnx_answers(folder / "model_f16.onnx", tensors["images"])
+    assert 0 < np.abs(rounded - probs).max() < 5e-3
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    settings = {"FER_RUNS_DIR": str(folder), "FER_ROOT": str(folder)}
+    done = fer("train", "--run", "small", "--epochs", 1, "--precision", "float32", **settings)
+    assert done.returncode == 0, done.stderr
+    return folder, settings
+
+
+def test_a_run_is_exported_with_its_figures(run):
+    folder, settings = run
+    out = folder / "out"
+    arguments = ["export", "--run", "small", "--to", out, "--format", "onnx,torchscript"]
+    done = fer(*arguments, **settings)
+    assert done.returncode == 0, done.stderr
+    names = ["best.safetensors", "model.onnx", "model_f16.onnx", "model.pt"]
+    card = (out / "model_card.md").read_text()
+    for name in names:
+        assert f"\n{name} " in done.stdout and f"| {name} | float" in card
+    with safe_open(out / "best.safetensors", "np") as file:
+        about = file.metadata()
+    assert about["network"] == "seed_cnn" and "made-up sample" in about["trained_on"]
+    # The folder is a run: its answers are those of the float16 file.
+    done = fer("evaluate", "--run", out, "--json", folder / "e.json", **settings)
+    assert done.returncode == 0, done.stderr
+    accuracy = json.loads((folder / "e.json").read_text())["accuracy"]["value"]
+    assert f"| model_f16.onnx | float16 | 2.9 | {accuracy:.4f} |" in card
+
+
+def test_what_cannot_be_written_is_said(run):
+    folder, settings = run
+    done = fer("export", "--run", "small", "--to", folder / "x", "--format", "pickle", **settings)
+    assert done.returncode == 2
+    assert "safetensors, onnx, torchscript" in done.stderr
