@@ -37,7 +37,12 @@ pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
         return Err(error);
     }
     let traced = traced?;
-    replace_file(path, |temporary| Ok(traced.save(temporary)?))
+    replace_file(path, |temporary| {
+        // libtorch names what is inside after the file, up to the last dot, and takes no empty name.
+        let named = temporary.with_extension("pt");
+        traced.save(&named)?;
+        std::fs::rename(&named, temporary).map_err(|error| Error::io("write", path, error))
+    })
 }
 
 fn answers(exported: &Exported<'_>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
