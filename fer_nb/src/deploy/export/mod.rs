@@ -1,8 +1,9 @@
 //! A trained network for programs of others: TorchScript and ONNX.
 //!
 //! Both files take images as they are stored and give calibrated probabilities, so that nothing is left to
-//! be done wrongly: `images` u8 [N, 1, 48, 48] on 0 to 255 in, for any N from 1; `logits` f32 [N, 7] and
-//! `probs` f32 [N, 7] out, by class index. The temperature is within `probs`.
+//! be done wrongly: `images` u8 [N, 1, 48, 48] on 0 to 255 in, for any N from 1; `probs` f32 [N, 7] out, by
+//! class index, with the temperature within; from ONNX also `logits` f32 [N, 7], without it. (A trace in
+//! TorchScript gives one tensor.)
 
 mod networks;
 mod onnx;
@@ -85,7 +86,7 @@ impl Exported<'_> {
         })
     }
 
-    /// Writes the network as TorchScript, in float32: its method `forward` gives `(logits, probs)`.
+    /// Writes the network as TorchScript, in float32: its method `forward` gives `probs`.
     ///
     /// # Errors
     /// [`Error::Config`] where the network is not on the CPU, or its parameters are not frozen; whatever

@@ -27,10 +27,13 @@ pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
     let mut failed = None;
     let traced = no_grad(|| {
         CModule::create_by_tracing("FerNb", "forward", &[images], &mut |inputs: &[Tensor]| {
-            answers(exported, inputs).unwrap_or_else(|error| {
-                failed = Some(error);
-                Vec::new()
-            })
+            match probs(exported, inputs) {
+                Ok(probs) => vec![probs],
+                Err(error) => {
+                    failed = Some(error);
+                    Vec::new()
+                }
+            }
         })
     });
     if let Some(error) = failed {
@@ -45,10 +48,8 @@ pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
     })
 }
 
-fn answers(exported: &Exported<'_>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+fn probs(exported: &Exported<'_>, inputs: &[Tensor]) -> Result<Tensor> {
     let images = inputs.first().ok_or_else(|| Error::config("inputs", 0, "images"))?;
     let logits = exported.network.forward_t(&to_float(images)?, false)?;
-    let cooled = logits.f_div_scalar(exported.temperature.temperature)?;
-    let probs = cooled.f_softmax(-1, Kind::Float)?;
-    Ok(vec![logits, probs])
+    Ok(logits.f_div_scalar(exported.temperature.temperature)?.f_softmax(-1, Kind::Float)?)
 }
