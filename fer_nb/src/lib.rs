@@ -35,7 +35,9 @@ pub use {polars, tch};
 /// Everything that a notebook uses by name.
 pub mod prelude {
     pub use crate::data::{Audit, Augmentation, ClassDistribution, Dataset, Fer2013, SampleConfig};
-    pub use crate::deploy::{Face, FaceDetector, ModelCard, Photo, Prediction, Predictor};
+    pub use crate::deploy::{
+        Face, FaceDetector, Format, HandedOut, ModelCard, Photo, Prediction, Predictor, hand_out,
+    };
     pub use crate::emotion::Emotion;
     pub use crate::error::{Error, Result};
     pub use crate::evaluate::tune::{Sampler, Space, Study};
@@ -52,7 +54,7 @@ pub mod prelude {
     pub use crate::plot::{
         Annotated, Figure, annotate, attention, augmentation_preview, predictions,
     };
-    pub use crate::project::{Environment, Precision, device, figures, param, runs};
+    pub use crate::project::{Environment, Precision, data_file, device, figures, param, runs};
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{
         BackupAndRestore, BatchEnd, Callback, ClassWeights, CsvLogger, Distillation, EarlyStopping,

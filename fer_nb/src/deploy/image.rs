@@ -57,6 +57,26 @@ impl Photo {
         Ok(Self { rgb: image.into_rgb8(), gray })
     }
 
+    /// Left and right exchanged, as in a mirror.
+    pub fn mirrored(&self) -> Self {
+        let (rgb, gray) =
+            (imageops::flip_horizontal(&self.rgb), imageops::flip_horizontal(&self.gray));
+        Self { rgb, gray }
+    }
+
+    /// This photo with another at its right, on black where their heights differ.
+    pub fn beside(&self, right: &Self) -> Self {
+        let (left, (width, height)) = (self.size(), right.size());
+        let (width, height) = (left.0.saturating_add(width), left.1.max(height));
+        let mut rgb = RgbImage::new(width, height);
+        let mut gray = GrayImage::new(width, height);
+        for (photo, at) in [(self, 0), (right, i64::from(left.0))] {
+            imageops::replace(&mut rgb, &photo.rgb, at, 0);
+            imageops::replace(&mut gray, &photo.gray, at, 0);
+        }
+        Self { rgb, gray }
+    }
+
     /// Width and height in pixels.
     pub fn size(&self) -> (u32, u32) {
         self.gray.dimensions()
@@ -293,6 +313,17 @@ mod tests {
         let photo = Photo::decode(&png, "").unwrap();
         assert_eq!(photo.gray.into_raw(), [200; 72]);
         assert_eq!(photo.rgb.into_raw(), [200; 216]);
+    }
+
+    #[test]
+    fn photos_are_put_side_by_side() {
+        let left = DynamicImage::ImageLuma8(picture(20, 10));
+        let photo = Photo::decode(&bytes(&left, ImageFormat::Png), "").unwrap();
+        let both = photo.beside(&photo.mirrored());
+        assert_eq!(both.size(), (40, 10));
+        assert_eq!(both.gray.get_pixel(3, 7), photo.gray.get_pixel(3, 7));
+        assert_eq!(both.gray.get_pixel(36, 7), photo.gray.get_pixel(3, 7));
+        assert_eq!(both.rgb.get_pixel(39, 9).0, [photo.gray.get_pixel(0, 9).0[0]; 3]);
     }
 
     #[test]

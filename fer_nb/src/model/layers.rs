@@ -42,7 +42,7 @@ impl Conv {
         let bias = self.bias.map(|bias| parameters.get(bias)).transpose()?;
         if self.padding == 0 && self.stride > 1 {
             // What a 1×1 convolution doesn't look at is left out before it, because the backward pass of a
-            // strided one on fewer than 16 channels writes past its memory in oneDNN as of 3.11
+            // strided one on fewer than 16 channels writes past its memory in oneDNN
             // (<https://github.com/uxlfoundation/oneDNN/issues/6035>).
             let seen =
                 xs.f_slice(2, None, None, self.stride)?.f_slice(3, None, None, self.stride)?;

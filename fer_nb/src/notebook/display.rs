@@ -1,11 +1,12 @@
 //! How data, its audit, configurations and model cards show themselves as a cell's last value.
 
 use crate::data::{Audit, ClassDistribution, Fer2013};
-use crate::deploy::ModelCard;
+use crate::deploy::{HandedOut, ModelCard};
 use crate::emotion::Emotion;
 use crate::error::Result;
-use crate::evaluate::ClassificationReport;
+use crate::evaluate::{ClassificationReport, Evaluation, original};
 use crate::notebook::Table;
+use crate::plot::Annotated;
 use crate::plot::axis::{percent, thousands};
 use crate::train::{RunConfig, TrainConfig};
 
@@ -144,6 +145,64 @@ impl ClassificationReport {
     }
 }
 
+impl Evaluation {
+    /// The classes from the easiest to the hardest, by F1, with the original's F1 on FER2013 and what each
+    /// is taken for most.
+    pub fn difficulty(&self) -> Table {
+        let (report, published) = (self.classification_report(), original().f1());
+        let confused = self.most_confused(Emotion::COUNT * Emotion::COUNT);
+        let mut classes = Emotion::ALL;
+        let f1 = |emotion: &Emotion| report.class(*emotion).f1;
+        classes.sort_by(|one, other| f1(other).total_cmp(&f1(one)));
+        let heads = ["class", "F1", "original's", "recall", "test images", "taken for most"];
+        let table = Table::new(heads).right([1, 2, 3, 4]).caption(self.title.clone());
+        classes.into_iter().fold(table, |table, emotion| {
+            let scores = report.class(emotion);
+            let taken = confused.iter().find(|pair| pair.truth == emotion).map_or_else(
+                || "–".to_string(),
+                |pair| format!("{} ({:.0} %)", pair.predicted, 100.0 * pair.share),
+            );
+            table.row([
+                emotion.to_string(),
+                format!("{:.2}", scores.f1),
+                format!("{:.2}", published.get(emotion.index()).copied().unwrap_or_default()),
+                format!("{:.2}", scores.recall),
+                scores.support.to_string(),
+                taken,
+            ])
+        })
+    }
+}
+
+impl Annotated {
+    /// Shows the photo in a notebook.
+    pub fn evcxr_display(&self) {
+        match self.png() {
+            Ok(png) => evcxr_runtime::mime_type("image/png").bytes(&png),
+            Err(error) => println!("{error}"),
+        }
+    }
+}
+
+impl HandedOut {
+    /// The files in a table.
+    pub fn overview(&self) -> Table {
+        let table = Table::new(["file", "weights", "MB", "accuracy"])
+            .right([2, 3])
+            .caption(format!("On the test images of {}", self.test.title));
+        self.files.iter().fold(table, |table, file| {
+            let megabytes = format!("{:.1}", file.bytes as f64 / 1e6);
+            let accuracy = format!("{:.4}", file.accuracy.value);
+            table.row([file.name.to_string(), file.weights.to_string(), megabytes, accuracy])
+        })
+    }
+
+    /// Shows the files in a notebook.
+    pub fn evcxr_display(&self) {
+        self.overview().evcxr_display();
+    }
+}
+
 impl ModelCard {
     /// Shows the card in a notebook, as formatted text.
     pub fn evcxr_display(&self) {
@@ -162,6 +221,11 @@ mod tests {
     fn a_comparison_says_whose_is_what() {
         let pairs = (0..7).map(|class| (class, class));
         let report = crate::evaluate::ConfusionMatrix::from_pairs(pairs, "made-up sample").report();
+        let pairs = [(3, 3), (3, 3), (5, 5), (5, 4), (0, 0)];
+        let easy = crate::evaluate::fixtures::with_predictions(&pairs).difficulty().to_string();
+        let place = |name| easy.find(name).unwrap();
+        assert!(place("happy") < place("sad") && place("sad") < place("fear"), "{easy}");
+        assert!(easy.contains("neutral (50 %)"), "{easy}");
         let text = report.comparison().unwrap().to_string();
         assert!(text.contains("Ours: made-up sample. The original: FER2013"), "{text}");
         assert!(text.contains("0.83") && text.contains("original"), "{text}");

@@ -21,7 +21,7 @@ pub use guard::guarded;
 pub use interrupt::Interrupt;
 pub use lines::{notebook_is_live, print_line};
 pub use memory::{keep_freed_memory, resident_memory};
-pub use paths::{figures, pretrained, root, runs};
+pub use paths::{data_file, figures, pretrained, root, runs};
 pub use precision::Precision;
 pub use settings::param;
 pub use task::Task;

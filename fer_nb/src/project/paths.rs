@@ -39,6 +39,11 @@ pub fn pretrained(name: &str) -> PathBuf {
     root().unwrap_or_default().join("data/pretrained").join(name)
 }
 
+/// A file that comes with the project: `<root>/data/<name>`.
+pub fn data_file(name: &str) -> PathBuf {
+    root().unwrap_or_default().join("data").join(name)
+}
+
 fn folder(variable: &str, below_root: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(folder) => folder.into(),
