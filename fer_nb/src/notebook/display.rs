@@ -8,6 +8,7 @@ use crate::evaluate::{ClassificationReport, Evaluation, original};
 use crate::notebook::Table;
 use crate::plot::Annotated;
 use crate::plot::axis::{percent, thousands};
+use crate::plot::picture::base64;
 use crate::train::{RunConfig, TrainConfig};
 
 impl Fer2013 {
@@ -178,7 +179,7 @@ impl Annotated {
     /// Shows the photo in a notebook.
     pub fn evcxr_display(&self) {
         match self.png() {
-            Ok(png) => evcxr_runtime::mime_type("image/png").bytes(&png),
+            Ok(png) => evcxr_runtime::mime_type("image/png").text(base64(&png)),
             Err(error) => println!("{error}"),
         }
     }
