@@ -3,6 +3,8 @@
 import platform
 import shutil
 
+import subprocess
+
 import pytest
 import setup as set_up
 
@@ -96,3 +98,18 @@ def test_a_failing_command_shows_its_last_lines_and_the_log(monkeypatch, tmp_pat
     assert "status 3" in str(failure.value)
     assert "the cause" in str(failure.value)
     assert str(tmp_path / "logs" / "work.log") in str(failure.value)
+
+
+def test_serve_switches_on_nothing_in_what_the_kernel_builds(root):
+    """Else the kernel would build polars, and whatever else is shared, a second time."""
+
+    def graph(*features):
+        command = ["cargo", "tree", "--locked", "-e", "normal,build", "-p", "fer_nb", *features]
+        command += ["--prefix", "none", "--format", "{p} {f}"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+        lines = {line.removesuffix(" (*)").strip() for line in done.stdout.splitlines()}
+        return {line for line in lines if not line.startswith("fer_nb ")}
+
+    without, with_it = graph(), graph("--features", "serve")
+    assert len(without) > 100 and any(line.startswith("axum ") for line in with_it)
+    assert without - with_it == set()
