@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use fer_nb::deploy::serve::{ServeConfig, serve};
 use fer_nb::error::Result;
-use fer_nb::project::{device, runs};
+use fer_nb::project::{Precision, device, runs};
 use fer_nb::train::RunFolder;
 
 /// Opens a page on this machine that looks at the camera or at photos, and an HTTP endpoint.
@@ -23,6 +23,10 @@ pub struct Args {
     #[arg(long, default_value_t = 8765)]
     port: u16,
 
+    /// What the network computes in: auto is bfloat16 where this machine computes in it, else float32.
+    #[arg(long, default_value_t)]
+    precision: Precision,
+
     /// Networks that answer at the same time; 0 is one a core.
     #[arg(long, default_value_t = 0)]
     workers: usize,
@@ -40,6 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
     let config = ServeConfig {
         host: args.host,
         port: args.port,
+        precision: args.precision,
         workers: args.workers,
         max_upload: (args.max_upload as usize) << 20,
         ..ServeConfig::default()

@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 pub use engine::{Answer, Engine};
 
 use crate::error::{Error, Result};
+use crate::project::Precision;
 use metrics::Metrics;
 use site::Site;
 
@@ -39,6 +40,8 @@ pub struct ServeConfig {
     pub host: IpAddr,
     /// The port; 0 takes any that is free.
     pub port: u16,
+    /// What the network computes in.
+    pub precision: Precision,
     /// Networks that answer at the same time; 0 is one a core.
     pub workers: usize,
     /// The largest photo of a request, in bytes.
@@ -52,6 +55,7 @@ impl Default for ServeConfig {
         Self {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 8765,
+            precision: Precision::Auto,
             workers: 0,
             max_upload: 20 << 20,
             max_sockets: 16,
@@ -81,7 +85,7 @@ pub fn serve(
     config: &ServeConfig,
     ready: impl FnOnce(SocketAddr) -> Result<()>,
 ) -> Result<()> {
-    let engine = Engine::start(run.into(), device, config.workers)?;
+    let engine = Engine::start(run.into(), device, config.precision, config.workers)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
