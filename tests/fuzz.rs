@@ -11,6 +11,7 @@ use fer_nb::deploy::{FaceDetector, Photo, Predictor};
 use fer_nb::model::{Network, SeedCnn, weights};
 use fer_nb::prelude::Fer2013;
 use fer_nb::train::{RunConfig, RunFolder, TrainConfig};
+use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -114,4 +115,36 @@ fn damaged_photos_get_an_answer_or_an_error() {
     }
     println!("seed {seed}: {answered} answered, {refused} refused");
     assert!(answered > 0 && refused > 0, "{answered} answered, {refused} refused");
+}
+
+/// The face detector computes with pointers: faces that the edges cut, in any size, show whether it
+/// stays within the photo.
+#[test]
+fn faces_at_the_edges_are_found_or_not() {
+    let portrait = Photo::open("../data/pictures/portrait.jpg").unwrap().gray;
+    let (width, height) = portrait.dimensions();
+    let seed = setting("FER_FUZZ_SEED", 2026);
+    let until = Instant::now() + Duration::from_secs(setting("FER_FUZZ_SECONDS", 10));
+    let mut random = StdRng::seed_from_u64(seed);
+    let (mut photos, mut faces) = (0, 0);
+    while Instant::now() < until {
+        // A window that begins or ends somewhere in the face, which is at (176, 67) to (272, 163).
+        let (x, y) = (random.random_range(150..300), random.random_range(40..190));
+        let (left, right) = if random.random() { (x, width) } else { (0, x) };
+        let (top, bottom) = if random.random() { (y, height) } else { (0, y) };
+        let window =
+            imageops::crop_imm(&portrait, left, top, right - left, bottom - top).to_image();
+        let scale = random.random_range(0.5..2.5);
+        let side = |side: u32| ((f64::from(side) * scale) as u32).max(1);
+        let (width, height) = (side(right - left), side(bottom - top));
+        let window = imageops::resize(&window, width, height, FilterType::Triangle);
+        for face in FaceDetector::for_photos().detect(&window).unwrap() {
+            assert!(face.width > 0.0 && face.left < width as f32 && face.top < height as f32);
+            fer_nb::deploy::face::cut(&window, &face).unwrap();
+            faces += 1;
+        }
+        photos += 1;
+    }
+    println!("seed {seed}: {faces} faces in {photos} photos");
+    assert!(faces > 0 && photos > faces / 4);
 }
