@@ -54,7 +54,9 @@ pub mod prelude {
     pub use crate::plot::{
         Annotated, Figure, annotate, attention, augmentation_preview, predictions,
     };
-    pub use crate::project::{Environment, Precision, data_file, device, figures, param, runs};
+    pub use crate::project::{
+        Environment, Precision, data_file, device, figures, param, pretrained, runs,
+    };
     pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
     pub use crate::train::{
         BackupAndRestore, BatchEnd, Callback, ClassWeights, CsvLogger, Distillation, EarlyStopping,

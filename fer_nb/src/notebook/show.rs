@@ -103,6 +103,11 @@ impl Trust {
             let name = format!("at temperature {temperature:.2}, fitted on validation");
             table = row(table, &name, format!("{ece:.4}"));
         }
+        if let Some((certainty, counted)) = &self.certain {
+            let percent = 100.0 * certainty.uncertain_below;
+            let name = format!("of the answers of {percent:.1} % confidence or more");
+            table = row(table, &name, counted.to_string());
+        }
         if let Some((leaked, accuracy)) = &self.without_leaks {
             table = row(
                 table,
