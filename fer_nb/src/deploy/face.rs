@@ -70,7 +70,7 @@ impl FaceDetector {
     /// # Errors
     /// [`Error::Config`] where the detector is set to something impossible.
     pub fn detect(&self, photo: &GrayImage) -> Result<Vec<FaceBox>> {
-        if self.longest < WINDOW || !(self.threshold > 0.0) {
+        if self.longest < WINDOW || self.threshold.is_nan() || self.threshold <= 0.0 {
             let value = format!("{} pixels, threshold {}", self.longest, self.threshold);
             return Err(Error::config("face detector", value, "40 pixels or more, and above 0"));
         }

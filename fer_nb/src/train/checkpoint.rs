@@ -181,7 +181,7 @@ fn checksum_place(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind};
+    use tch::Device;
 
     use crate::data::{Fer2013, SampleConfig};
     use crate::model::SeedCnn;
