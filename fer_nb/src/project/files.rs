@@ -18,10 +18,13 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
         _ => PathBuf::from("."),
     };
     fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
-    let temporary = tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .tempfile_in(&folder)
-        .map_err(|source| Error::io("write", path, source))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY_PREFIX);
+    // Temporary files are the user's alone; what comes of these is as any file the user makes.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary =
+        builder.tempfile_in(&folder).map_err(|source| Error::io("write", path, source))?;
     write(temporary.path())?;
     // `write` may have replaced the file by one of its own, so it is opened anew.
     File::open(temporary.path())
@@ -34,6 +37,18 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_can_be_read_by_whom_the_user_lets_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        let (ours, plain) = (folder.path().join("ours"), folder.path().join("plain"));
+        fs::write(&plain, "").unwrap();
+        replace_file(&ours, |_| Ok(())).unwrap();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
 
     #[test]
     fn a_failed_write_keeps_the_file_before() {
