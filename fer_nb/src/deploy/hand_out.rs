@@ -44,7 +44,8 @@ pub struct HandedFile {
 /// `command` is what trained the weights, for the card.
 ///
 /// # Errors
-/// Where the run is missing or learnt from another kind of data; where a file can't be written.
+/// Where the run is missing or learnt from another kind of data; where `to` is the run itself, whose weights
+/// would be rounded for good; where a file can't be written.
 pub fn hand_out(
     run: &RunFolder,
     data: &Fer2013,
@@ -57,6 +58,10 @@ pub fn hand_out(
     let handed = RunFolder::at(to.as_ref());
     std::fs::create_dir_all(handed.path())
         .map_err(|error| Error::io("create", handed.path(), error))?;
+    if is_same(run.path(), handed.path())? {
+        let expected = "another folder than the run's own, which keeps its float32 weights";
+        return Err(Error::config("to", handed.path().display(), expected));
+    }
     let mut config = run.config()?;
     config.data = config.data_title.clone();
     let protocol = Protocol::of(Some(&config), data)?;
@@ -109,6 +114,13 @@ pub fn hand_out(
     }
     card.save(to.as_ref().join("model_card.md"))?;
     Ok(handed)
+}
+
+/// Whether both are one folder, by whatever names and links.
+fn is_same(one: &Path, other: &Path) -> Result<bool> {
+    let real =
+        |path: &Path| std::fs::canonicalize(path).map_err(|error| Error::io("read", path, error));
+    Ok(real(one)? == real(other)?)
 }
 
 fn file(
@@ -168,6 +180,11 @@ mod tests {
         let to = folder.path().join("out");
         let test =
             hand_out(&run, &data, &to, "fer train --epochs 1", &Format::ALL, Device::Cpu).unwrap();
+        let before = std::fs::read(run.weights()).unwrap();
+        let itself = folder.path().join("out/../run");
+        let message = hand_out(&run, &data, itself, "", &[], Device::Cpu).unwrap_err().to_string();
+        assert!(message.starts_with("to = ") && message.contains("another folder"), "{message}");
+        assert_eq!(std::fs::read(run.weights()).unwrap(), before);
         let names: Vec<_> = test.files.iter().map(|file| file.name).collect();
         assert_eq!(names, ["best.safetensors", "model.onnx", "model_f16.onnx", "model.pt"]);
         assert!(test.files[2].bytes < test.files[1].bytes * 51 / 100);
