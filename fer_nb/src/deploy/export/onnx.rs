@@ -308,3 +308,73 @@ fn value(name: &str, elem_type: i32, sizes: &[i64]) -> ValueInfoProto {
     let tensor_type = TensorTypeProto { elem_type, shape: Some(TensorShapeProto { dim }) };
     ValueInfoProto { name: name.into(), kind: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::error::Result;
+    use crate::evaluate::Temperature;
+    use crate::model::{Network, Parameters, SeedCnn, Summary};
+
+    fn exported(network: &dyn Network) -> Exported<'_> {
+        Exported { network, temperature: Temperature { temperature: 1.5 }, about: &[] }
+    }
+
+    #[test]
+    fn float16_is_how_weights_are_stored_and_nothing_else() {
+        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        let graph = |half| {
+            let bytes = to_bytes(&exported(&network), half).unwrap();
+            ModelProto::decode(&bytes[..]).unwrap().graph.unwrap()
+        };
+        let (full, half) = (graph(false), graph(true));
+        let weights = network.parameters().named_tensors().unwrap();
+        for (name, tensor) in &weights {
+            let bytes = 4 * tensor.numel();
+            let stored = full.initializer.iter().find(|weight| weight.name == *name).unwrap();
+            assert_eq!((stored.data_type, stored.raw_data.len()), (FLOAT, bytes), "{name}");
+            assert_eq!(stored.dims, tensor.size(), "{name}");
+            let name = format!("{name}.half");
+            let stored = half.initializer.iter().find(|weight| weight.name == name).unwrap();
+            assert_eq!((stored.data_type, stored.raw_data.len()), (FLOAT16, bytes / 2), "{name}");
+        }
+        assert_eq!(half.node.len(), full.node.len() + weights.len(), "one Cast a weight");
+        let temperature = |graph: &GraphProto| {
+            let found = graph.initializer.iter().find(|other| other.name == "temperature");
+            found.unwrap().raw_data.clone()
+        };
+        assert_eq!(temperature(&full), 1.5f32.to_le_bytes());
+        assert_eq!(temperature(&half), 1.5f32.to_le_bytes());
+    }
+
+    /// A network that the crate doesn't know.
+    struct Own(SeedCnn);
+
+    impl Network for Own {
+        fn name(&self) -> &'static str {
+            "own"
+        }
+        fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+            self.0.forward_t(images, train)
+        }
+        fn parameters(&self) -> &Parameters {
+            self.0.parameters()
+        }
+        fn parameters_mut(&mut self) -> &mut Parameters {
+            self.0.parameters_mut()
+        }
+        fn summary(&self) -> Summary {
+            self.0.summary()
+        }
+    }
+
+    #[test]
+    fn a_network_of_ones_own_is_sent_to_torchscript() {
+        let network = Own(SeedCnn::new(Device::Cpu, 1).unwrap());
+        let message = to_bytes(&exported(&network), false).unwrap_err().to_string();
+        assert!(message.starts_with("network = own: expected "), "{message}");
+        assert!(message.contains("TorchScript"), "{message}");
+    }
+}

@@ -8,7 +8,7 @@ use super::Exported;
 use crate::data::SIDE;
 use crate::error::{Error, Result};
 use crate::model::to_float;
-use crate::project::replace_file;
+use crate::project::{TEMPORARY_PREFIX, replace_file};
 
 /// Writes the network to `path`.
 pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
@@ -41,10 +41,15 @@ pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
     }
     let traced = traced?;
     replace_file(path, |temporary| {
-        // libtorch names what is inside after the file, up to the last dot, and takes no empty name.
-        let named = temporary.with_extension("pt");
+        // libtorch names what is inside after the file, up to the last dot, and takes no empty name: with
+        // the same name each time, the same network gives the same bytes. The folder goes in any case.
+        let beside = temporary.parent().unwrap_or(Path::new("."));
+        let failed = |error| Error::io("write", path, error);
+        let folder = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(beside);
+        let folder = folder.map_err(failed)?;
+        let named = folder.path().join("fer_nb.pt");
         traced.save(&named)?;
-        std::fs::rename(&named, temporary).map_err(|error| Error::io("write", path, error))
+        std::fs::rename(&named, temporary).map_err(failed)
     })
 }
 
@@ -52,4 +57,38 @@ fn probs(exported: &Exported<'_>, inputs: &[Tensor]) -> Result<Tensor> {
     let images = inputs.first().ok_or_else(|| Error::config("inputs", 0, "images"))?;
     let logits = exported.network.forward_t(&to_float(images)?, false)?;
     Ok(logits.f_div_scalar(exported.temperature.temperature)?.f_softmax(-1, Kind::Float)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::Temperature;
+    use crate::model::{Network, SeedCnn};
+
+    #[test]
+    fn a_trace_takes_any_batch_and_gives_the_same_bytes_each_time() {
+        let mut network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let temperature = Temperature { temperature: 0.5 };
+        let save = |network: &SeedCnn, name: &str| {
+            save(&Exported { network, temperature, about: &[] }, &path(name))
+        };
+        let message = save(&network, "a.pt").unwrap_err().to_string();
+        assert!(message.contains("freeze"), "{message}");
+        network.parameters_mut().freeze("").unwrap();
+        save(&network, "a.pt").unwrap();
+        save(&network, "b.pt").unwrap();
+        assert_eq!(std::fs::read(path("a.pt")).unwrap(), std::fs::read(path("b.pt")).unwrap());
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2, "nothing else is left");
+        let module = CModule::load(path("a.pt")).unwrap();
+        for count in [1, 5] {
+            let images = Tensor::randint(256, [count, 1, 48, 48], (Kind::Uint8, Device::Cpu));
+            let logits = network.forward_t(&to_float(&images).unwrap(), false).unwrap();
+            let expected = (logits / 0.5).softmax(-1, Kind::Float);
+            let probs = module.forward_ts(&[images]).unwrap();
+            assert_eq!(probs.size(), [count, 7]);
+            assert!((probs - expected).abs().max().double_value(&[]) < 1e-6);
+        }
+    }
 }
