@@ -1,6 +1,8 @@
 """Exported networks in other programs: onnxruntime and Python's torch give the same probabilities."""
 
+import csv
 import json
+import stat
 import subprocess
 
 import numpy as np
@@ -29,16 +31,22 @@ def exported(request, tmp_path_factory):
     command = [example("export_trace"), folder / "network.toml", folder, str(TEMPERATURE)]
     subprocess.run(command, check=True, timeout=120)
     with safe_open(folder / "trace.safetensors", "np") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        # 256 of its 64 images
+        tensors = {name: np.concatenate([file.get_tensor(name)] * 4) for name in file.keys()}
     return folder, tensors
 
 
-def onnx_answers(path, images):
+def softmax(logits, temperature):
+    return torch.softmax(torch.from_numpy(logits) / temperature, -1).numpy()
+
+
+def onnx_outputs(path, images):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    logits, probs = session.run(["logits", "probs"], {"images": images})
-    cooled = torch.softmax(torch.from_numpy(logits) / TEMPERATURE, -1)
-    np.testing.assert_allclose(probs, cooled.numpy(), atol=1e-5)
-    return probs
+    return session.run(["logits", "probs"], {"images": images})
+
+
+def onnx_answers(path, images):
+    return onnx_outputs(path, images)[1]
 
 
 def torch_answers(path, images):
@@ -46,7 +54,7 @@ def torch_answers(path, images):
         return torch.jit.load(path)(torch.from_numpy(images)).numpy()
 
 
-@pytest.mark.parametrize("count", [1, 7, 64])
+@pytest.mark.parametrize("count", [1, 7, 256])
 @pytest.mark.parametrize(
     "answers, name", [(onnx_answers, "model.onnx"), (torch_answers, "model.pt")]
 )
@@ -54,9 +62,18 @@ def test_the_same_probabilities_for_any_batch(exported, answers, name, count):
     folder, tensors = exported
     probs = answers(folder / name, tensors["images"][:count])
     assert probs.shape == (count, 7)
-    expected = torch.softmax(torch.from_numpy(tensors["logits"][:count]) / TEMPERATURE, -1)
-    np.testing.assert_allclose(probs, expected.numpy(), atol=1e-4)
+    expected = softmax(tensors["logits"][:count], TEMPERATURE)
+    np.testing.assert_allclose(probs, expected, rtol=0, atol=1e-4)
     np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
+
+
+def test_onnx_has_the_logits_before_the_temperature(exported):
+    folder, tensors = exported
+    logits, probs = onnx_outputs(folder / "model.onnx", tensors["images"])
+    # Of untrained networks probabilities are alike, so that these tell more.
+    largest = np.abs(tensors["logits"]).max()
+    np.testing.assert_allclose(logits, tensors["logits"], rtol=0, atol=1e-5 * largest)
+    np.testing.assert_allclose(probs, softmax(logits, TEMPERATURE), rtol=0, atol=1e-5)
 
 
 def test_onnx_is_valid_and_says_what_it_is(exported):
@@ -92,24 +109,78 @@ def run(tmp_path_factory):
     return folder, settings
 
 
-def test_a_run_is_exported_with_its_figures(run):
+@pytest.fixture(scope="module")
+def handed(run):
+    """The run, exported, and what was printed; and what `fer` says of the float16 weights there."""
     folder, settings = run
     out = folder / "out"
     arguments = ["export", "--run", "small", "--to", out, "--format", "onnx,torchscript"]
     done = fer(*arguments, **settings)
     assert done.returncode == 0, done.stderr
+    files = ["--json", folder / "e.json", "--save-predictions", folder / "float16.csv"]
+    evaluated = fer("evaluate", "--run", out, *files, **settings)
+    assert evaluated.returncode == 0, evaluated.stderr
+    return out, done.stdout
+
+
+def test_a_run_is_exported_with_its_figures(run, handed):
+    folder, _ = run
+    out, printed = handed
     names = ["best.safetensors", "model.onnx", "model_f16.onnx", "model.pt"]
     card = (out / "model_card.md").read_text()
     for name in names:
-        assert f"\n{name} " in done.stdout and f"| {name} | float" in card
+        assert f"\n{name} " in printed and f"| {name} | float" in card
     with safe_open(out / "best.safetensors", "np") as file:
         about = file.metadata()
     assert about["network"] == "seed_cnn" and "made-up sample" in about["trained_on"]
     # The folder is a run: its answers are those of the float16 file.
-    done = fer("evaluate", "--run", out, "--json", folder / "e.json", **settings)
-    assert done.returncode == 0, done.stderr
     accuracy = json.loads((folder / "e.json").read_text())["accuracy"]["value"]
     assert f"| model_f16.onnx | float16 | 2.9 | {accuracy:.4f} |" in card
+
+
+def columns(path, prefix):
+    with open(path) as file:
+        rows = list(csv.DictReader(file))
+    return np.array([[float(v) for k, v in row.items() if k.startswith(prefix)] for row in rows])
+
+
+def test_a_runs_files_answer_as_fer_does(run, handed):
+    folder, settings = run
+    out, _ = handed
+    for arguments in (
+        ["evaluate", "--run", "small", "--save-predictions", folder / "float32.csv"],
+        ["bench", "export", "--to", folder / "pixels"],
+    ):
+        done = fer(*arguments, **settings)
+        assert done.returncode == 0, done.stderr
+    with safe_open(folder / "pixels" / "data.safetensors", "np") as file:
+        images = file.get_tensor("test.images")
+    probs = {}
+    for name, kind in (("model.onnx", "float32"), ("model_f16.onnx", "float16")):
+        expected = columns(folder / f"{kind}.csv", "prob_").astype(np.float32)
+        logits, probs[name] = onnx_outputs(out / name, images)
+        # What `fer evaluate` saves is without the temperature.
+        np.testing.assert_allclose(softmax(logits, 1), expected, rtol=0, atol=1e-4)
+        about = {e.key: e.value for e in onnx.load(out / name).metadata_props}
+        temperature = float(about["temperature"])
+        assert temperature != 1 and "made-up sample" in about["trained_on"]
+        np.testing.assert_allclose(probs[name], softmax(logits, temperature), rtol=0, atol=1e-5)
+    traced = torch_answers(out / "model.pt", images)
+    np.testing.assert_allclose(traced, probs["model.onnx"], rtol=0, atol=1e-4)
+    # They are for others, who can read them.
+    plain = folder / "plain"
+    plain.touch()
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in [plain, *out.iterdir()]}
+    assert len(modes) == 1, modes
+
+
+def test_a_run_is_not_rounded_in_place(run):
+    folder, settings = run
+    before = (folder / "small" / "best.safetensors").read_bytes()
+    done = fer("export", "--run", "small", "--to", folder / "small", **settings)
+    assert done.returncode != 0
+    assert "another folder" in done.stderr and done.stderr.count("\n") == 1
+    assert (folder / "small" / "best.safetensors").read_bytes() == before
 
 
 def test_what_cannot_be_written_is_said(run):
