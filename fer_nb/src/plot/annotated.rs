@@ -270,7 +270,7 @@ fn draw_bars<DB: PictureBackend>(
     em: f64,
 ) -> Result<()> {
     let letters = em * 0.9;
-    let bars = (panel.left + em * 4.6, panel.right - em * 2.6);
+    let bars = (panel.left + em * 4.6, panel.right - em * 3.3);
     for (index, emotion) in Emotion::ALL.into_iter().enumerate() {
         let prob = face.prediction.probs.get(index).copied().unwrap_or_default();
         let middle = panel.top + em * 0.3 + em * 1.3 * (index as f64 + 0.5);
