@@ -138,7 +138,7 @@ fn shrunk(photo: &GrayImage, factor: u32) -> GrayImage {
 }
 
 thread_local! {
-    /// Making a detector takes as long as using it, and it has buffers of its own: one a thread.
+    /// A detector reads its model when it is made, and has buffers of its own: one a thread.
     static DETECTOR: RefCell<Option<Box<dyn Detector>>> = const { RefCell::new(None) };
 }
 
