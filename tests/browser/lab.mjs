@@ -8,19 +8,10 @@
 
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
+import { FLAGS } from "./flags.mjs";
 import { Lab } from "./page.mjs";
 
 const MINUTE = 60_000;
-const FLAGS = [
-  "--no-sandbox", // for root, as in a container; the only pages are those of our own server
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
 // Cells, by a piece of their source that no other cell has.
 const FIT = "trainer.fit(&data)";
 const COUNT = "finished epochs:";

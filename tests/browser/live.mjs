@@ -9,16 +9,9 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { FLAGS } from "./flags.mjs";
 
-const FLAGS = [
-  "--no-sandbox", // for root, as in a container; the only page is that of our own server
-  "--disable-gpu",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--use-fake-device-for-media-stream",
-  "--use-fake-ui-for-media-stream",
-];
+const CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
 const SECOND = 1000;
 
 const job = JSON.parse(readFileSync(0, "utf8"));
@@ -28,7 +21,7 @@ mkdirSync(job.pictures, { recursive: true });
 async function withCamera(file, options, visit) {
   const browser = await chromium.launch({
     executablePath: job.chromium,
-    args: [...FLAGS, `--use-file-for-fake-video-capture=${file}`],
+    args: [...FLAGS, ...CAMERA, `--use-file-for-fake-video-capture=${file}`],
   });
   const errors = [];
   try {

@@ -18,9 +18,10 @@ pub fn keep_freed_memory() {
 
 /// What the process holds in memory, in bytes; `None` where the system doesn't say.
 pub fn resident_memory() -> Option<u64> {
-    const PAGE: u64 = 4096; // of every Linux that libtorch is built for
-    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
-    pages.split_whitespace().nth(1)?.parse::<u64>().ok().map(|pages| pages * PAGE)
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// Other allocators keep what they need.

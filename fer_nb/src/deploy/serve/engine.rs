@@ -18,7 +18,7 @@ use crate::project::Precision;
 
 /// Photos that may wait for each worker before more are refused.
 const WAITING: usize = 16;
-/// Faces that wait are classified together: each takes half as long as alone.
+/// Faces that wait are classified together, which is quicker than one by one.
 const TOGETHER: usize = 8;
 
 /// What is asked about a photo.
