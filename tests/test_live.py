@@ -1,10 +1,11 @@
-"""The page of `fer serve` in a real browser: camera, no face, a photo that is dropped.
+"""The page of `fer serve` in a real browser: camera, no face, a photo that is dropped, uncertainty.
 
 Chromium is driven by tests/browser/live.mjs, which says what it saw; here is what has to be so. The
 camera plays a video that is made of a portrait. Screenshots are left in build/live/.
 """
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -32,9 +33,16 @@ def saw(tmp_path_factory):
     write_y4m(folder / "blank.y4m", Image.new("RGB", (640, 480), (120, 130, 140)))
     (folder / "photo.png").write_bytes(encoded(astronaut()))
     shutil.rmtree(PICTURES, ignore_errors=True)
-    with server(FER_RUNS_DIR=str(folder)) as (url, process):
+    unsure = shutil.copytree(ROOT / "data" / "pretrained" / "seed_cnn", folder / "unsure")
+    certainty = (unsure / "certainty.toml").read_text()
+    certainty, changed = re.subn(r"(?m)^uncertain_below = .*", "uncertain_below = 1.0", certainty)
+    assert changed == 1
+    (unsure / "certainty.toml").write_text(certainty)
+    runs = {"FER_RUNS_DIR": str(folder)}
+    with server(**runs) as (url, process), server("--run", "unsure", **runs) as (doubting, other):
         job = {
             "url": url,
+            "unsure": doubting,
             "chromium": browser(),
             "pictures": str(PICTURES),
             "face": str(folder / "face.y4m"),
@@ -48,7 +56,7 @@ def saw(tmp_path_factory):
             text=True,
             timeout=300,
         )
-        assert process.poll() is None, "the server ended"
+        assert process.poll() is None and other.poll() is None, "a server ended"
     assert driver.returncode == 0, driver.stderr
     (PICTURES / "saw.json").write_text(driver.stdout)
     return json.loads(driver.stdout)
@@ -98,6 +106,13 @@ def test_a_photo_can_be_dropped(saw):
     check_bars(seen["bars"])
     # A broad smile, and the weights that come with the project know it.
     assert seen["state"] == "happy"
+
+
+def test_uncertainty_is_said_with_the_bars_beside_it(saw):
+    seen = saw["unsure"]["seen"]
+    assert len(seen["faces"]) == 1
+    check_bars(seen["bars"])
+    assert seen["state"] == "uncertain"
 
 
 def test_what_is_no_photo_is_said(saw):

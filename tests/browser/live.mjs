@@ -2,9 +2,9 @@
 //
 //     node live.mjs < job.json > answer.json
 //
-// The job: `url` of a running server, `chromium` (the browser's path), `pictures` (the folder for
-// screenshots), `face` and `blank` (Y4M files for the camera) and `photo` (a file that is dropped). The
-// answer says what was seen; what has to be so is decided by test_live.py.
+// The job: `url` of a running server, `unsure` of one that is uncertain of every face, `chromium` (the
+// browser's path), `pictures` (the folder for screenshots), `face` and `blank` (Y4M files for the camera)
+// and `photo` (a file that is dropped). The answer says what was seen; what has to be so is decided by test_live.py.
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ const job = JSON.parse(readFileSync(0, "utf8"));
 mkdirSync(job.pictures, { recursive: true });
 
 /** Runs `visit` with a page whose camera plays a file; gives what it gives, and what went wrong. */
-async function withCamera(file, options, visit) {
+async function withCamera(file, options, visit, address = job.url) {
   const browser = await chromium.launch({
     executablePath: job.chromium,
     args: [...FLAGS, ...CAMERA, `--use-file-for-fake-video-capture=${file}`],
@@ -33,9 +33,9 @@ async function withCamera(file, options, visit) {
     const elsewhere = [];
     page.on("request", (request) => {
       const url = request.url();
-      if (!url.startsWith(job.url) && !url.startsWith("blob:")) elsewhere.push(url);
+      if (!url.startsWith(address) && !url.startsWith("blob:")) elsewhere.push(url);
     });
-    await page.goto(job.url);
+    await page.goto(address);
     await page.waitForFunction(() => document.getElementById("model").textContent.length > 3);
     const saw = await visit(page);
     return { ...saw, errors, elsewhere };
@@ -108,6 +108,13 @@ async function photo(page) {
   return { seen: await look(page) };
 }
 
+async function unsure(page) {
+  await drop(page, readFileSync(job.photo), "photo.png", "image/png");
+  await page.waitForTimeout(SECOND / 2);
+  await picture(page, "uncertain");
+  return { seen: await look(page) };
+}
+
 async function garbage(page) {
   await drop(page, Buffer.from("no photo at all"), "letter.jpg", "image/jpeg");
   await picture(page, "no_photo");
@@ -121,6 +128,7 @@ const answer = {
   phone: await withCamera(job.face, small, phone),
   blank: await withCamera(job.blank, desktop, blank),
   photo: await withCamera(job.blank, { ...desktop, colorScheme: "dark" }, photo),
+  unsure: await withCamera(job.blank, desktop, unsure, job.unsure),
   garbage: await withCamera(job.blank, desktop, garbage),
 };
 process.stdout.write(JSON.stringify(answer));

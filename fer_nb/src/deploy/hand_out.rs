@@ -13,6 +13,10 @@ use crate::evaluate::{Accuracy, Certainty, Evaluation, Protocol, Temperature, ev
 use crate::model::{Network, weights};
 use crate::train::RunFolder;
 
+const ONNX: &str = "model.onnx";
+const ONNX_HALF: &str = "model_f16.onnx";
+const TORCH_SCRIPT: &str = "model.pt";
+
 /// What was handed out.
 #[derive(Debug, Clone)]
 pub struct HandedOut {
@@ -39,7 +43,7 @@ pub struct HandedFile {
 /// best weights in float16 (`best.safetensors`), `config.toml` without paths of this machine,
 /// `history.csv`, temperature and certainty, and `model_card.md` with the figures of these very weights. The
 /// formats add `model.onnx`, `model_f16.onnx` and `model.pt`; see [`super::export`] for what they take
-/// and give.
+/// and give. Those that an earlier call left and this one doesn't write are removed: they hold other weights.
 ///
 /// `command` is what trained the weights, for the card.
 ///
@@ -64,10 +68,16 @@ pub fn hand_out(
     }
     let mut config = run.config()?;
     config.data = config.data_title.clone();
+    config.train.initial_weights = without_folders(&config.train.initial_weights);
+    let teachers = &mut config.train.distillation.teachers;
+    *teachers = teachers.iter().map(|teacher| without_folders(teacher)).collect();
     let protocol = Protocol::of(Some(&config), data)?;
     let about =
         [("trained_on", protocol.trained_on.clone()), ("measured_on", protocol.measured_on)];
     let whole = run.network(device)?;
+    for name in [ONNX, ONNX_HALF, TORCH_SCRIPT] {
+        remove(&handed.path().join(name))?;
+    }
     weights::save_with(&*whole, handed.weights(), Kind::Half, &about)?;
     handed.save_config(&config)?;
     handed.save_history(&run.history()?)?;
@@ -94,14 +104,14 @@ pub fn hand_out(
         let exported = Exported { network, temperature, about: &about };
         let path = |name| handed.path().join(name);
         if formats.contains(&Format::Onnx) {
-            exported.save_onnx(path("model.onnx"), false)?;
-            exported.save_onnx(path("model_f16.onnx"), true)?;
-            files.push(file(&handed, "model.onnx", "float32", full)?);
-            files.push(half("model_f16.onnx")?);
+            exported.save_onnx(path(ONNX), false)?;
+            exported.save_onnx(path(ONNX_HALF), true)?;
+            files.push(file(&handed, ONNX, "float32", full)?);
+            files.push(half(ONNX_HALF)?);
         }
         if formats.contains(&Format::TorchScript) {
-            exported.save_torch_script(path("model.pt"))?;
-            files.push(file(&handed, "model.pt", "float32", full)?);
+            exported.save_torch_script(path(TORCH_SCRIPT))?;
+            files.push(file(&handed, TORCH_SCRIPT, "float32", full)?);
         }
     }
     let mut card = ModelCard::of_run(&handed, data, &test)?;
@@ -114,6 +124,20 @@ pub fn hand_out(
     }
     card.save(to.as_ref().join("model_card.md"))?;
     Ok(handed)
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A run's or a file's name: folders of this machine say nothing to others.
+fn without_folders(name: &str) -> String {
+    Path::new(name).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Whether both are one folder, by whatever names and links.
@@ -185,6 +209,12 @@ mod tests {
         let message = hand_out(&run, &data, itself, "", &[], Device::Cpu).unwrap_err().to_string();
         assert!(message.starts_with("to = ") && message.contains("another folder"), "{message}");
         assert_eq!(std::fs::read(run.weights()).unwrap(), before);
+        let again = folder.path().join("again");
+        hand_out(&run, &data, &again, "", &Format::ALL, Device::Cpu).unwrap();
+        hand_out(&run, &data, &again, "", &[Format::TorchScript], Device::Cpu).unwrap();
+        let left =
+            ["model.onnx", "model_f16.onnx", "model.pt"].map(|name| again.join(name).exists());
+        assert_eq!(left, [false, false, true]);
         let names: Vec<_> = test.files.iter().map(|file| file.name).collect();
         assert_eq!(names, ["best.safetensors", "model.onnx", "model_f16.onnx", "model.pt"]);
         assert!(test.files[2].bytes < test.files[1].bytes * 51 / 100);

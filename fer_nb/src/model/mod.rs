@@ -21,7 +21,7 @@ pub use parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder,
 pub use resnet::{ResNet, ResNetConfig};
 pub use seed_cnn::{SeedCnn, SeedCnnConfig};
 pub use summary::{Layer, Summary};
-pub(crate) use tensor_bytes::TensorBytes;
+pub(crate) use tensor_bytes::{TensorBytes, serialize};
 pub use transfer::{NameMap, Transfer, transfer};
 pub use vgg::{Vgg, VggConfig};
 pub use vit::{Vit, VitConfig};

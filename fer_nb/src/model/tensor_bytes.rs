@@ -1,11 +1,44 @@
-//! [`TensorBytes`]: a tensor for the writer of safetensors files.
+//! [`serialize`] and [`TensorBytes`]: safetensors files, the same bytes for the same content.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, View};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
+
+/// The bytes of a safetensors file: the length of the header (u64, little-endian), the header (JSON), the
+/// tensors. The library writes the metadata in a hash map's order, another at each call, so that two
+/// files of one content would differ; here it stands first in the header, by name.
+pub(crate) fn serialize<Name>(
+    tensors: Vec<(Name, TensorBytes)>,
+    metadata: &BTreeMap<String, String>,
+) -> std::result::Result<Vec<u8>, SafeTensorError>
+where
+    Name: AsRef<str> + Ord + std::fmt::Display,
+{
+    const LENGTH: usize = size_of::<u64>();
+    let plain = safetensors::serialize(tensors, &None)?;
+    let (length, rest) = plain.split_first_chunk().ok_or(SafeTensorError::HeaderTooSmall)?;
+    let (header, data) = usize::try_from(u64::from_le_bytes(*length))
+        .ok()
+        .and_then(|length| rest.split_at_checked(length))
+        .ok_or(SafeTensorError::InvalidHeaderLength)?;
+    let names = header.strip_prefix(b"{").ok_or(SafeTensorError::InvalidHeaderStart)?;
+    let metadata = serde_json::to_string(metadata)?;
+    let comma = if names.starts_with(b"}") { "" } else { "," };
+    let mut bytes = vec![0; LENGTH];
+    bytes.reserve_exact(plain.len() + metadata.len() + 2 * LENGTH);
+    bytes.extend_from_slice(format!("{{\"__metadata__\":{metadata}{comma}").as_bytes());
+    bytes.extend_from_slice(names);
+    bytes.resize(bytes.len().next_multiple_of(LENGTH), b' '); // readers map the data: keep it aligned
+    let length = (bytes.len() - LENGTH) as u64;
+    bytes[..LENGTH].copy_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(data);
+    Ok(bytes)
+}
 
 /// A tensor's numbers as bytes, row by row, little-endian.
 pub(crate) struct TensorBytes {

@@ -1,13 +1,13 @@
 //! Weights files: safetensors, written so that a crash leaves the file before intact.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tch::{Kind, Tensor};
 
 use super::network::Network;
 use super::seed_cnn::SeedCnn;
-use super::tensor_bytes::TensorBytes;
+use super::tensor_bytes::{TensorBytes, serialize};
 use crate::error::{Error, Result};
 use crate::project::replace_file;
 
@@ -37,13 +37,12 @@ pub fn save_with(
         ("network", network.name().to_string()),
         ("fer_nb", env!("CARGO_PKG_VERSION").to_string()),
     ];
-    let metadata: HashMap<String, String> =
+    let metadata: BTreeMap<String, String> =
         own.iter().chain(metadata).map(|(key, text)| (key.to_string(), text.clone())).collect();
     let hint = "Is the disk full? The file before, if there was one, is kept.";
     let failed =
         |error: String| Error::weights(path, format!("could not be written: {error}"), hint);
-    let bytes = safetensors::serialize(tensors, &Some(metadata))
-        .map_err(|error| failed(error.to_string()))?;
+    let bytes = serialize(tensors, &metadata).map_err(|error| failed(error.to_string()))?;
     replace_file(path, |temporary| {
         std::fs::write(temporary, &bytes).map_err(|error| failed(error.to_string()))
     })
@@ -111,6 +110,25 @@ mod tests {
         let (found, expected) = (target.parameters().flat(), source.parameters().flat());
         assert_eq!(found.kind(), Kind::Float);
         assert!(found.allclose(&expected, 1e-3, 1e-7, false));
+    }
+
+    #[test]
+    fn the_same_weights_are_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        let bytes: Vec<_> = (0..8)
+            .map(|number| {
+                let path = folder.path().join(number.to_string());
+                let metadata = [("card", "\"a\"\n".to_string()), ("b", String::new())];
+                save_with(&network, &path, Kind::Float, &metadata).unwrap();
+                std::fs::read(path).unwrap()
+            })
+            .collect();
+        assert!(bytes.iter().all(|file| file == &bytes[0]));
+        let (length, header) = safetensors::SafeTensors::read_metadata(&bytes[0]).unwrap();
+        let metadata = header.metadata().clone().unwrap();
+        assert_eq!((metadata["card"].as_str(), metadata.len()), ("\"a\"\n", 5));
+        assert_eq!(length % 8, 0);
     }
 
     #[test]

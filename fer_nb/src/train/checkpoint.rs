@@ -4,7 +4,7 @@
 //! disk or all of the one before. It is a safetensors file whose metadata hold the rest as TOML, so
 //! that any reader of safetensors sees the tensors, and a checksum over all of it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::tensor::SafeTensors;
@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::history::EpochRecord;
 use super::run::RunConfig;
 use crate::error::{Error, Result};
-use crate::model::TensorBytes;
+use crate::model::{TensorBytes, serialize};
 use crate::project::{TEMPORARY_PREFIX, replace_file};
 
 /// The state of a run after its last finished epoch.
@@ -69,7 +69,7 @@ impl Checkpoint {
             Error::weights(path, format!("could not be written: {problem}"), "Nothing was changed.")
         };
         let state = toml::to_string(&self.state).map_err(|error| failed(error.to_string()))?;
-        let metadata = HashMap::from([
+        let metadata = BTreeMap::from([
             ("format".to_string(), FORMAT.to_string()),
             ("checksum".to_string(), NO_CHECKSUM.to_string()),
             ("state".to_string(), state),
@@ -79,8 +79,7 @@ impl Checkpoint {
             .iter()
             .map(|(name, tensor)| Ok((name.as_str(), TensorBytes::of(tensor)?)))
             .collect::<Result<Vec<_>>>()?;
-        let mut bytes = safetensors::serialize(views, &Some(metadata))
-            .map_err(|error| failed(error.to_string()))?;
+        let mut bytes = serialize(views, &metadata).map_err(|error| failed(error.to_string()))?;
         let place =
             checksum_place(&bytes).ok_or_else(|| failed("no place for a checksum".into()))?;
         let checksum = format!("{:016x}", xxh3_64(&bytes));

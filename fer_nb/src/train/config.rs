@@ -25,6 +25,12 @@ pub struct TrainConfig {
     /// Images a step; 1 up to the number of training images.
     pub batch_size: usize,
 
+    // Where the weights start
+    /// The weights to start from, where names and shapes fit: a run (its name below runs/, or its folder),
+    /// weights that come with the project, or a `.safetensors` file. Empty starts from what `seed` draws.
+    /// What must not change is frozen by [`TrainConfig::rates`].
+    pub initial_weights: String,
+
     // How the weights move
     /// Step size before the schedule; above 0.
     pub learning_rate: f64,
@@ -78,6 +84,7 @@ impl Default for TrainConfig {
         Self {
             epochs: 35,
             batch_size: 64,
+            initial_weights: String::new(),
             learning_rate: 1e-3,
             optimizer: Optimizer::adam(),
             schedule: Schedule::Constant,

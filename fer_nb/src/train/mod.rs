@@ -6,6 +6,7 @@ mod checkpoint;
 mod config;
 mod history;
 mod image_choice;
+mod initial_weights;
 mod loss;
 mod mixing;
 mod objective;

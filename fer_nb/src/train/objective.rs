@@ -8,7 +8,6 @@ use super::run::RunFolder;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::{Network, logits};
-use crate::project::runs;
 
 /// Images at once when teachers answer.
 const BATCH: usize = 256;
@@ -18,7 +17,8 @@ const BATCH: usize = 256;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Distillation {
-    /// Runs whose networks teach: folders below runs/, or paths. Their logits are averaged.
+    /// Runs whose networks teach, by name or folder, or weights that come with the project. Their logits
+    /// are averaged.
     pub teachers: Vec<String>,
     /// What logits are divided by before softmax, the teachers' and the student's; above 0. More
     /// shows more of what teachers think of the classes that they don't choose.
@@ -56,7 +56,7 @@ impl Distillation {
     pub fn teach(&self, data: &Dataset, device: tch::Device) -> Result<Option<Tensor>> {
         let mut sum: Option<Tensor> = None;
         for teacher in &self.teachers {
-            let network: Box<dyn Network> = RunFolder::at(runs(teacher)).network(device)?;
+            let network: Box<dyn Network> = RunFolder::named(teacher).network(device)?;
             let logits = logits(&*network, data, BATCH)?;
             sum = Some(match sum {
                 None => logits,

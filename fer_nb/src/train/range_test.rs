@@ -77,7 +77,7 @@ impl Trainer {
         let weights = self.network.parameters().snapshot()?;
         let kind = self.config.precision.kind(self.network.parameters().device());
         self.network.parameters_mut().set_kind(kind)?;
-        let points = self.try_rates(data, range, kind);
+        let points = self.load_initial_weights().and_then(|_| self.try_rates(data, range, kind));
         self.network.parameters_mut().set_kind(Kind::Float)?;
         self.network.parameters_mut().restore(&weights)?;
         Ok(RangeTest { points: points?, title: data.origin().title().into() })

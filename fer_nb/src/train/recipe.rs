@@ -12,9 +12,10 @@ use crate::error::{Error, Result};
 use crate::model::Architecture;
 
 /// The crate's own, name and text.
-const RECIPES: [(&str, &str); 6] = [
+const RECIPES: [(&str, &str); 7] = [
     ("original", include_str!("recipes/original.toml")),
     ("improved", include_str!("recipes/improved.toml")),
+    ("refined", include_str!("recipes/refined.toml")),
     ("resnet", include_str!("recipes/resnet.toml")),
     ("vgg", include_str!("recipes/vgg.toml")),
     ("vit", include_str!("recipes/vit.toml")),

@@ -13,7 +13,7 @@ use super::schedule::Schedule;
 use crate::data::{Dataset, Fer2013};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Network, weights};
-use crate::project::{device_name, pretrained, replace_file};
+use crate::project::{device_name, pretrained, replace_file, runs};
 
 /// `config.toml`: everything that made a run what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,8 +126,26 @@ impl RunFolder {
     pub fn or_pretrained(path: impl Into<PathBuf>) -> Self {
         let run = Self::at(path);
         let ours = Self::at(pretrained("seed_cnn"));
-        let is_run = |run: &Self| run.path.join("config.toml").is_file();
-        if !is_run(&run) && is_run(&ours) { ours } else { run }
+        if !run.exists() && ours.exists() { ours } else { run }
+    }
+
+    /// The run of this name below runs/, or at this path, or else the weights of this name that come with
+    /// the project.
+    pub fn named(name: &str) -> Self {
+        let (run, ours) = (Self::at(runs(name)), Self::at(pretrained(name)));
+        if !run.exists() && ours.exists() { ours } else { run }
+    }
+
+    /// Where the weights are that a name stands for: a `.safetensors` file, or what
+    /// [`RunFolder::named`] finds.
+    pub fn weights_of(name: &str) -> PathBuf {
+        let path = Path::new(name);
+        let is_file = path.extension().is_some_and(|extension| extension == "safetensors");
+        if is_file { path.to_path_buf() } else { Self::named(name).weights() }
+    }
+
+    fn exists(&self) -> bool {
+        self.path.join("config.toml").is_file()
     }
 
     /// The folder.

@@ -251,14 +251,21 @@ impl Trainer {
         Ok(())
     }
 
+    /// Whether no batch was trained yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.history.epochs.is_empty() && self.cut_off.is_none()
+    }
+
     /// Before the first batch: a resume where one is asked for, and the callbacks' turn.
     fn begin(&mut self, run_config: &RunConfig, progress: &Progress) -> Result<()> {
-        let fresh = self.history.epochs.is_empty() && self.cut_off.is_none();
         let wanted = self.resume || self.callbacks.iter().any(|callback| callback.resumes());
-        if fresh && wanted {
+        if self.is_fresh() && wanted {
             progress.line(&self.resume_from_run(run_config)?);
         }
         self.resume = false;
+        if let Some(line) = self.load_initial_weights()? {
+            progress.line(&line);
+        }
         let begin = TrainBegin { config: &self.config, history: &self.history };
         self.callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(&begin))
     }

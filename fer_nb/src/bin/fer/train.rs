@@ -22,9 +22,8 @@ pub struct Args {
     #[arg(long, default_value = "baseline")]
     run: String,
 
-    /// Where the hyperparameters come from: original, improved, resnet, vgg, vit, distilled, or a TOML
-    /// file; what is given beside it
-    /// counts more.
+    /// Where the hyperparameters come from: original, improved, refined, resnet, vgg, vit, distilled, or a
+    /// TOML file; what is given beside it counts more.
     #[arg(long, default_value = "original", value_name = "NAME|FILE")]
     recipe: String,
 
@@ -40,6 +39,11 @@ pub struct Args {
     /// Which network, with its default settings [default: the recipe's, seed_cnn].
     #[arg(long)]
     network: Option<Architecture>,
+
+    /// Start from these weights, where names and shapes fit: a run, weights that come with the project
+    /// (seed_cnn), or a .safetensors file [default: the recipe's, drawn from the seed].
+    #[arg(long, value_name = "RUN|FILE")]
+    initial_weights: Option<String>,
 
     /// Passes over the training images [default: the recipe's, 35].
     #[arg(long, allow_negative_numbers = true)]
@@ -84,7 +88,7 @@ pub struct Args {
 
     /// Go on after the last finished epoch of the run, with its own hyperparameters; only --epochs
     /// may be another.
-    #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard", "without_leaks", "recipe", "set", "network"])]
+    #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard", "without_leaks", "recipe", "set", "network", "initial_weights"])]
     resume: bool,
 
     /// Begin anew although the run's folder holds an unfinished run.
@@ -183,6 +187,9 @@ fn chosen(args: &Args) -> Result<Recipe> {
         recipe.network = network.clone();
     }
     let train = &mut recipe.train;
+    if let Some(weights) = &args.initial_weights {
+        train.initial_weights = weights.clone();
+    }
     train.images.without_leaks |= args.without_leaks;
     train.epochs = args.epochs.map_or_else(|| param("epochs", train.epochs), Ok)?;
     train.batch_size = args.batch_size.map_or_else(|| param("batch_size", train.batch_size), Ok)?;

@@ -1,0 +1,95 @@
+//! Weights of another run to start from.
+
+use super::optim::WeightAverage;
+use super::run::RunFolder;
+use super::trainer::Trainer;
+use crate::error::Result;
+use crate::model::{NameMap, transfer};
+
+impl Trainer {
+    /// Before the first batch, loads what fits of `config.initial_weights`; returns a line for the user, and
+    /// nothing where training starts from the seed's draw or has begun. The moving average starts there
+    /// too.
+    pub(super) fn load_initial_weights(&mut self) -> Result<Option<String>> {
+        let name = &self.config.initial_weights;
+        if name.is_empty() || !self.is_fresh() {
+            return Ok(None);
+        }
+        let path = RunFolder::weights_of(name);
+        let loaded = transfer(&mut *self.network, &path, &NameMap::identity())?;
+        if let Some(average) = &mut self.average {
+            *average = WeightAverage::new(self.config.ema, &self.network.parameters().flat())?;
+        }
+        Ok(Some(format!("starting from {}: {loaded}", path.display())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use crate::data::{Fer2013, SampleConfig};
+    use crate::model::Network;
+    use crate::train::{Recipe, RunFolder};
+
+    fn recipe(epochs: usize) -> Recipe {
+        let mut recipe = Recipe::default();
+        recipe.choice.patience = 0;
+        recipe.train.epochs = epochs;
+        recipe.train.batch_size = 16;
+        recipe.train.ema = 0.9;
+        recipe
+    }
+
+    fn flat(network: &dyn Network) -> Vec<f32> {
+        network.parameters().flat().try_into().unwrap()
+    }
+
+    #[test]
+    fn a_run_starts_where_another_ended_and_resumes_without_it() {
+        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] =
+            ["first", "second"].map(|name| RunFolder::at(folder.path().join(name)));
+        recipe(1).trainer(Device::Cpu, first.path()).unwrap().fit(&data).unwrap();
+        let learnt = flat(&*first.network(Device::Cpu).unwrap());
+
+        let mut further = recipe(1);
+        further.train.initial_weights = first.path().display().to_string();
+        further.train.learning_rate = 1e-12;
+        let mut trainer = further.trainer(Device::Cpu, second.path()).unwrap();
+        trainer.fit(&data).unwrap();
+        let gap = flat(trainer.network())
+            .iter()
+            .zip(&learnt)
+            .map(|(one, other)| (one - other).abs())
+            .fold(0.0f32, f32::max);
+        assert!(gap < 1e-6, "{gap}");
+        let config = second.config().unwrap();
+        assert_eq!(config.train.initial_weights, further.train.initial_weights);
+
+        // Going on needs the checkpoint alone.
+        std::fs::remove_dir_all(first.path()).unwrap();
+        further.train.epochs = 2;
+        let resumed = further.trainer(Device::Cpu, second.path()).unwrap().resume().fit(&data);
+        assert_eq!(resumed.unwrap().epochs.len(), 2);
+        let message = further.trainer(Device::Cpu, second.path()).unwrap().fit(&data).unwrap_err();
+        assert!(message.to_string().contains("first"), "{message}");
+    }
+
+    #[test]
+    fn a_file_counts_as_well_as_a_run_and_another_network_takes_what_fits() {
+        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let first = RunFolder::at(folder.path().join("first"));
+        recipe(1).trainer(Device::Cpu, first.path()).unwrap().fit(&data).unwrap();
+        let mut other = recipe(1);
+        other.network = "vit".parse().unwrap();
+        other.train.initial_weights = first.weights().display().to_string();
+        let to = folder.path().join("other");
+        let message = other.trainer(Device::Cpu, &to).unwrap().fit(&data).unwrap_err().to_string();
+        assert!(message.contains("best.safetensors: nothing in it fits"), "{message}");
+        other.network = "seed_cnn".parse().unwrap();
+        other.trainer(Device::Cpu, &to).unwrap().fit(&data).unwrap();
+    }
+}
