@@ -57,6 +57,22 @@ def test_evaluate_and_predict_use_the_run(run, tmp_path):
     assert "empty.png" in done.stderr and "panicked" not in done.stderr
 
 
+def test_a_run_is_a_name_a_path_or_what_comes_along(run, tmp_path):
+    folder, _ = run
+    Image.new("L", (48, 48), 120).save(tmp_path / "face.png")
+    for name, trained_on in (("short", "made-up sample"), ("seed_cnn", "FER2013")):
+        # Within the folder that holds the run, and with no run of that name below runs/.
+        settings = {"cwd": folder.parent, "FER_RUNS_DIR": str(tmp_path), "FER_ROOT": str(ROOT)}
+        done = fer("predict", "--run", name, tmp_path / "face.png", **settings)
+        assert done.returncode == 0, done.stderr
+        assert f"network trained on {trained_on}" in done.stdout
+    weights = ROOT / "data" / "pretrained" / "seed_cnn" / "best.safetensors"
+    train = ["train", "--epochs", 1, "--run", "further", "--initial-weights", weights]
+    done = fer(*train, FER_RUNS_DIR=str(tmp_path), FER_ROOT=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "seed_cnn/best.safetensors: 16 of 16 tensors loaded" in done.stdout
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -129,11 +129,12 @@ impl RunFolder {
         if !run.exists() && ours.exists() { ours } else { run }
     }
 
-    /// The run of this name below runs/, or at this path, or else the weights of this name that come with
-    /// the project.
+    /// The run that a name stands for: below runs/, or else the folder at this path, or else the weights of
+    /// this name that come with the project. Where there is none of them, the one below runs/.
     pub fn named(name: &str) -> Self {
-        let (run, ours) = (Self::at(runs(name)), Self::at(pretrained(name)));
-        if !run.exists() && ours.exists() { ours } else { run }
+        let [run, path, ours] = [runs(name), PathBuf::from(name), pretrained(name)].map(Self::at);
+        let elsewhere = if path.exists() { path } else { ours };
+        if !run.exists() && elsewhere.exists() { elsewhere } else { run }
     }
 
     /// Where the weights are that a name stands for: a `.safetensors` file, or what
@@ -335,6 +336,20 @@ mod tests {
         assert_eq!(run.path(), expected);
         std::fs::write(folder.path().join("config.toml"), "").unwrap();
         assert_eq!(RunFolder::or_pretrained(folder.path()).path(), folder.path());
+    }
+
+    #[test]
+    fn a_name_is_a_run_a_path_or_what_comes_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display().to_string();
+        std::fs::write(folder.path().join("config.toml"), "").unwrap();
+        assert_eq!(RunFolder::named(&path).path(), folder.path());
+        assert_eq!(RunFolder::named("seed_cnn").path(), pretrained("seed_cnn"));
+        assert_eq!(RunFolder::named("no such run").path(), runs("no such run"));
+        let file = folder.path().join("any.safetensors").display().to_string();
+        assert_eq!(RunFolder::weights_of(&file), Path::new(&file));
+        let weights = pretrained("seed_cnn").join("best.safetensors");
+        assert_eq!(RunFolder::weights_of("seed_cnn"), weights);
     }
 
     #[test]

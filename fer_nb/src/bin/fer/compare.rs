@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use fer_nb::data::Fer2013;
 use fer_nb::error::Result;
 use fer_nb::evaluate::compare;
-use fer_nb::project::{device, runs};
+use fer_nb::project::device;
 use fer_nb::train::RunFolder;
 
 /// Accuracy with its interval, F1, calibration, and McNemar's test against the first run, for each run's
 /// best weights on the test images; mean and spread where the runs differ in their seeds alone.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folders below runs/, or paths.
+    /// Folders below runs/, paths, or weights that come with the project (seed_cnn).
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
 
@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let folders: Vec<_> = args.runs.iter().map(|run| RunFolder::at(runs(run))).collect();
+    let folders: Vec<_> = args.runs.iter().map(|run| RunFolder::named(run)).collect();
     for folder in &folders {
         folder.config()?; // before anything is computed
     }

@@ -9,14 +9,15 @@ use fer_nb::evaluate::{
     evaluate_with,
 };
 use fer_nb::model::{Architecture, Network, weights};
-use fer_nb::project::{device, runs};
+use fer_nb::project::device;
 use fer_nb::train::RunFolder;
 use serde::Serialize;
 
 /// Accuracy, classification report and confusion matrix on the test images.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The run whose weights are evaluated: a folder below runs/, or a path.
+    /// The run whose weights are evaluated: a folder below runs/, a path, or weights that come with
+    /// the project (seed_cnn).
     #[arg(long, default_value = "baseline")]
     run: String,
 
@@ -95,7 +96,7 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
             (network, None)
         }
         None => {
-            let run = RunFolder::at(runs(&args.run));
+            let run = RunFolder::named(&args.run);
             (run.network(device)?, Some(run))
         }
     };

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use fer_nb::data::Fer2013;
 use fer_nb::deploy::{Format, hand_out};
 use fer_nb::error::Result;
-use fer_nb::project::{device, runs};
+use fer_nb::project::device;
 use fer_nb::train::RunFolder;
 
 /// Writes a run's best weights in float16 with config, history, temperature and model card into a
 /// folder that can be used as a run; and, where asked, as ONNX and TorchScript.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The run: a folder below runs/, or a path.
+    /// The run: a folder below runs/, a path, or weights that come with the project (seed_cnn).
     #[arg(long, default_value = "baseline")]
     run: String,
 
@@ -35,7 +35,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let run = RunFolder::at(runs(&args.run));
+    let run = RunFolder::named(&args.run);
     run.config()?; // before the data is read
     let data = Fer2013::open_or(args.data.as_deref())?;
     let handed = hand_out(&run, &data, &args.to, &args.command, &args.format, device()?)?;

@@ -20,8 +20,8 @@ pub struct Args {
     #[arg(required = true, value_name = "PHOTO")]
     photos: Vec<PathBuf>,
 
-    /// The run whose weights are used: a folder below runs/, or a path [default: baseline, or, where it
-    /// is missing, the weights that come with the project].
+    /// The run whose weights are used: a folder below runs/, a path, or weights that come with the
+    /// project [default: baseline, or, where it is missing, seed_cnn, which comes along].
     #[arg(long)]
     run: Option<String>,
 
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
     let photos = listed(&args.photos)?;
     let several = photos.len() > 1 || args.photos.iter().any(|path| path.is_dir());
     let run = match &args.run {
-        Some(run) => RunFolder::at(runs(run)),
+        Some(run) => RunFolder::named(run),
         None => RunFolder::or_pretrained(runs("baseline")),
     };
     let predictor = Predictor::load(run.path(), device()?)?;

@@ -10,8 +10,8 @@ use fer_nb::train::RunFolder;
 /// Opens a page on this machine that looks at the camera or at photos, and an HTTP endpoint.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The run whose weights are used: a folder below runs/, or a path [default: baseline, or, where it
-    /// is missing, the weights that come with the project].
+    /// The run whose weights are used: a folder below runs/, a path, or weights that come with the
+    /// project [default: baseline, or, where it is missing, seed_cnn, which comes along].
     #[arg(long)]
     run: Option<String>,
 
@@ -38,7 +38,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let run = match &args.run {
-        Some(run) => RunFolder::at(runs(run)),
+        Some(run) => RunFolder::named(run),
         None => RunFolder::or_pretrained(runs("baseline")),
     };
     let config = ServeConfig {
