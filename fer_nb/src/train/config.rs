@@ -25,12 +25,6 @@ pub struct TrainConfig {
     /// Images a step; 1 up to the number of training images.
     pub batch_size: usize,
 
-    // Where the weights start
-    /// The weights to start from, where names and shapes fit: a run (its name below runs/, or its folder),
-    /// weights that come with the project, or a `.safetensors` file. Empty starts from what `seed` draws.
-    /// What must not change is frozen by [`TrainConfig::rates`].
-    pub initial_weights: String,
-
     // How the weights move
     /// Step size before the schedule; above 0.
     pub learning_rate: f64,
@@ -50,6 +44,12 @@ pub struct TrainConfig {
     /// What the learning rate is multiplied by for parameters whose names begin with a key; 0 freezes
     /// them. Empty: all are 1. For transfer learning, [`crate::model::Parameters::set_rates`].
     pub rates: BTreeMap<String, f64>,
+
+    // Where the weights start
+    /// The weights to start from, where names and shapes fit: a run (its name below runs/, or its folder),
+    /// weights that come with the project, or a `.safetensors` file. Empty starts from what `seed` draws.
+    /// What must not change is frozen by [`TrainConfig::rates`].
+    pub initial_weights: String,
 
     // What is made smaller
     /// Cross-entropy, and what is changed about it.
@@ -84,7 +84,6 @@ impl Default for TrainConfig {
         Self {
             epochs: 35,
             batch_size: 64,
-            initial_weights: String::new(),
             learning_rate: 1e-3,
             optimizer: Optimizer::adam(),
             schedule: Schedule::Constant,
@@ -92,6 +91,7 @@ impl Default for TrainConfig {
             ema: 0.0,
             sam: 0.0,
             rates: BTreeMap::new(),
+            initial_weights: String::new(),
             loss: LossConfig::default(),
             distillation: Distillation::default(),
             precision: Precision::Auto,
