@@ -11,7 +11,7 @@ use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::train::{RunConfig, RunFolder};
 
-/// One run's figures on the test images.
+/// One run's figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedRun {
     /// The folder's name.
@@ -22,7 +22,11 @@ pub struct ComparedRun {
     pub epochs: usize,
     /// Its seed.
     pub seed: u64,
-    /// With Wilson's 95 % interval.
+    /// On the validation images, which are what chooses between runs; none where it held none back.
+    pub val_accuracy: Option<Accuracy>,
+    /// Mean cross-entropy on them, in nats.
+    pub val_loss: Option<f64>,
+    /// On the test images, with Wilson's 95 % interval.
     pub accuracy: Accuracy,
     pub macro_f1: f64,
     pub balanced_accuracy: f64,
@@ -64,16 +68,19 @@ pub fn compare(runs: &[RunFolder], data: &Fer2013, device: Device) -> Result<Com
         let (config, network) = (run.config()?, run.network(device)?);
         let test = evaluate(&*network, &data.test)?;
         let held_back = run.held_back(data)?;
-        let temperature = match held_back.is_empty() {
-            true => Temperature::default(),
-            false => Temperature::fit(&evaluate(&*network, &held_back)?),
+        let validation = match held_back.is_empty() {
+            true => None,
+            false => Some(evaluate(&*network, &held_back)?),
         };
+        let temperature = validation.as_ref().map(Temperature::fit).unwrap_or_default();
         let name = run.path().file_name().unwrap_or(run.path().as_os_str());
         rows.push(ComparedRun {
             run: name.to_string_lossy().into_owned(),
             network: config.network.clone(),
             epochs: run.history()?.epochs.len(),
             seed: config.train.seed,
+            val_accuracy: validation.as_ref().map(Evaluation::accuracy),
+            val_loss: validation.as_ref().map(|validation| validation.loss),
             accuracy: test.accuracy(),
             macro_f1: test.classification_report().macro_avg.f1,
             balanced_accuracy: test.balanced_accuracy(),
@@ -109,9 +116,10 @@ fn differ_in_seed_only(configs: &[RunConfig]) -> bool {
 }
 
 impl Comparison {
-    /// A row a run. Columns: `run`, `network` (str), `epochs` (u32), `accuracy`, `low`, `high`,
-    /// `macro F1`, `balanced`, `top 2` (f64, 0 to 1), `ECE`, `temperature`, `ECE calibrated` (f64), and `p`
-    /// (f64), McNemar's against the first run; null for the first itself.
+    /// A row a run. Columns: `run`, `network` (str), `epochs` (u32), `val_accuracy`, `val_loss` (f64, null
+    /// where nothing was held back), and of the test images `accuracy`, `low`, `high`, `macro F1`,
+    /// `balanced`, `top 2` (f64, 0 to 1), `ECE`, `temperature`, `ECE calibrated` (f64), and `p` (f64),
+    /// McNemar's against the first run; null for the first itself.
     ///
     /// # Errors
     /// Whatever polars refuses.
@@ -120,12 +128,15 @@ impl Comparison {
             |of: fn(&ComparedRun) -> &str| -> Vec<&str> { self.runs.iter().map(of).collect() };
         let number =
             |of: fn(&ComparedRun) -> f64| -> Vec<f64> { self.runs.iter().map(of).collect() };
-        let p: Vec<Option<f64>> =
-            self.runs.iter().map(|run| run.mcnemar.map(|test| test.p_value)).collect();
+        let known = |of: fn(&ComparedRun) -> Option<f64>| -> Vec<Option<f64>> {
+            self.runs.iter().map(of).collect()
+        };
         Ok(df!(
             "run" => text(|run| &run.run),
             "network" => text(|run| &run.network),
             "epochs" => self.runs.iter().map(|run| run.epochs as u32).collect::<Vec<_>>(),
+            "val_accuracy" => known(|run| run.val_accuracy.map(|accuracy| accuracy.value)),
+            "val_loss" => known(|run| run.val_loss),
             "accuracy" => number(|run| run.accuracy.value),
             "low" => number(|run| run.accuracy.low),
             "high" => number(|run| run.accuracy.high),
@@ -135,7 +146,7 @@ impl Comparison {
             "ECE" => number(|run| run.ece),
             "temperature" => number(|run| run.temperature),
             "ECE calibrated" => number(|run| run.ece_calibrated),
-            "p" => p,
+            "p" => known(|run| run.mcnemar.map(|test| test.p_value)),
         )?)
     }
 
@@ -160,10 +171,10 @@ impl Comparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.runs.iter().map(|run| run.run.chars().count()).max().unwrap_or(0).max(3);
-        writeln!(f, "{}, test images", self.title)?;
+        writeln!(f, "{}, val_ on validation images, the rest on test images", self.title)?;
         writeln!(
             f,
-            "{:width$}  network   epochs  accuracy  95 % interval  macro F1  balanced  top 2   ECE \
+            "{:width$}  network   epochs  val_accuracy  val_loss  accuracy  95 % interval  macro F1  balanced  top 2   ECE \
              calibrated  p (McNemar)",
             "run"
         )?;
@@ -173,12 +184,16 @@ impl fmt::Display for Comparison {
                 Some(McNemar { p_value, .. }) if p_value < 0.001 => "< 0.001".into(),
                 Some(McNemar { p_value, .. }) => format!("{p_value:.3}"),
             };
+            let known =
+                |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.4}"));
             writeln!(
                 f,
-                "{:width$}  {:<8}  {:>6}  {:>8.4}  {:.4}–{:.4}  {:>8.4}  {:>8.4}  {:.3}  {:.3}      {:.3}  {p}",
+                "{:width$}  {:<8}  {:>6}  {:>12}  {:>8}  {:>8.4}  {:.4}–{:.4}  {:>8.4}  {:>8.4}  {:.3}  {:.3}      {:.3}  {p}",
                 run.run,
                 run.network,
                 run.epochs,
+                known(run.val_accuracy.map(|accuracy| accuracy.value)),
+                known(run.val_loss),
                 run.accuracy.value,
                 run.accuracy.low,
                 run.accuracy.high,
@@ -220,8 +235,13 @@ mod tests {
         assert!(two.to_string().contains("accuracy over seeds: "), "{two}");
         assert!(two.runs[0].mcnemar.is_none() && two.runs[1].mcnemar.is_some());
         let table = two.to_table().unwrap();
-        assert_eq!(table.shape(), (2, 13));
+        assert_eq!(table.shape(), (2, 15));
+        let network = runs[1].network(Device::Cpu).unwrap();
+        let held_back = evaluate(&*network, &runs[1].held_back(&data).unwrap()).unwrap();
+        assert_eq!(two.runs[1].val_accuracy, Some(held_back.accuracy()));
+        assert_eq!(two.runs[1].val_loss, Some(held_back.loss));
         let text = two.to_string();
+        assert!(text.contains(&format!("  {:.4}  ", held_back.loss)), "{text}");
         assert!(text.contains("run2") && text.contains("made-up sample's test part"), "{text}");
         let three = compare(&runs, &data, Device::Cpu).unwrap();
         assert_eq!(three.seeds, None, "other batches are another recipe");

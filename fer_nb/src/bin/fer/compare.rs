@@ -8,8 +8,9 @@ use fer_nb::evaluate::compare;
 use fer_nb::project::device;
 use fer_nb::train::RunFolder;
 
-/// Accuracy with its interval, F1, calibration, and McNemar's test against the first run, for each run's
-/// best weights on the test images; mean and spread where the runs differ in their seeds alone.
+/// Runs side by side. For each run's best weights: accuracy and loss on the validation images, which are
+/// what chooses; on the test images accuracy with its interval, F1, calibration, and McNemar's test against
+/// the first run. Mean and spread where the runs differ in their seeds alone.
 #[derive(clap::Args)]
 pub struct Args {
     /// Folders below runs/, paths, or weights that come with the project (seed_cnn).
