@@ -16,7 +16,7 @@ pub mod weights;
 
 pub use architecture::Architecture;
 pub use dropout::dropout;
-pub use network::{Network, logits, logits_of, to_float};
+pub use network::{Network, logits, logits_of, mirrored_logits, to_float};
 pub use parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder, Span};
 pub use resnet::{ResNet, ResNetConfig};
 pub use seed_cnn::{SeedCnn, SeedCnnConfig};

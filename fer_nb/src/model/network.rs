@@ -102,6 +102,18 @@ pub fn logits(network: &dyn Network, data: &Dataset, batch_size: usize) -> Resul
     in_batches(network, &images, batch_size, |done| task.step(done))
 }
 
+/// The mean of the [`logits`] of each image and of its mirror image.
+///
+/// # Errors
+/// As [`logits`].
+pub fn mirrored_logits(network: &dyn Network, data: &Dataset, batch_size: usize) -> Result<Tensor> {
+    let task = Task::begin("evaluating images and mirror images", Some(2 * data.len()))?;
+    let images = data.images_tensor(network.parameters().device())?;
+    let logits = in_batches(network, &images, batch_size, |done| task.step(done))?;
+    let mirrored = in_batches(network, &images.f_flip([3])?, batch_size, |done| task.step(done))?;
+    Ok(logits.f_add(&mirrored)?.f_mul_scalar(0.5)?)
+}
+
 /// [`logits`] of images u8 [N, 1, 48, 48] that are on the network's device already; silent, and not
 /// to be stopped.
 pub fn logits_of(network: &dyn Network, images: &Tensor, batch_size: usize) -> Result<Tensor> {

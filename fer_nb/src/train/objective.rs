@@ -7,7 +7,7 @@ use super::loss::LossFunction;
 use super::run::RunFolder;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::model::{Network, logits};
+use crate::model::{Network, logits, mirrored_logits};
 
 /// Images at once when teachers answer.
 const BATCH: usize = 256;
@@ -49,15 +49,24 @@ impl Distillation {
     }
 
     /// The teachers' averaged logits for each image, f32 [N, 7]; none without teachers. Teachers see
-    /// the images as they are, once for the whole training.
+    /// the images as they are, once for the whole training; `mirrored`, which is for students that see
+    /// mirror images, their mirror images too, so that an image and its mirror image have one answer.
     ///
     /// # Errors
     /// Where a run has no weights, or what [`logits`] gives.
-    pub fn teach(&self, data: &Dataset, device: tch::Device) -> Result<Option<Tensor>> {
+    pub fn teach(
+        &self,
+        data: &Dataset,
+        mirrored: bool,
+        device: tch::Device,
+    ) -> Result<Option<Tensor>> {
         let mut sum: Option<Tensor> = None;
         for teacher in &self.teachers {
             let network: Box<dyn Network> = RunFolder::named(teacher).network(device)?;
-            let logits = logits(&*network, data, BATCH)?;
+            let logits = match mirrored {
+                true => mirrored_logits(&*network, data, BATCH)?,
+                false => logits(&*network, data, BATCH)?,
+            };
             sum = Some(match sum {
                 None => logits,
                 Some(sum) => sum.f_add(&logits)?,
@@ -115,6 +124,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
+    use crate::data::{Fer2013, SampleConfig};
     use crate::train::loss::LossConfig;
 
     #[test]
@@ -140,16 +150,27 @@ mod tests {
     }
 
     #[test]
+    fn teachers_of_mirrored_images_answer_for_both() {
+        let train = Fer2013::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap().train;
+        let distillation = Distillation { teachers: vec!["seed_cnn".into()], ..Default::default() };
+        let teach = |mirrored| distillation.teach(&train, mirrored, Device::Cpu).unwrap().unwrap();
+        let teacher = crate::train::RunFolder::named("seed_cnn").network(Device::Cpu).unwrap();
+        let images = crate::model::to_float(&train.images_tensor(Device::Cpu).unwrap()).unwrap();
+        let [plain, mirror] =
+            [&images, &images.flip([3])].map(|images| teacher.forward_t(images, false).unwrap());
+        let apart = |left: &Tensor, right: &Tensor| (left - right).abs().max().double_value(&[]);
+        assert!(apart(&teach(false), &plain) < 1e-4);
+        assert!(apart(&teach(true), &((&plain + &mirror) / 2.0)) < 1e-4);
+        assert!(apart(&plain, &mirror) > 0.1, "the two differ");
+    }
+
+    #[test]
     fn a_teacher_that_is_not_there_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let teacher = folder.path().join("teacher").display().to_string();
         let distillation = Distillation { teachers: vec![teacher], ..Default::default() };
-        let data = crate::data::Fer2013::sample(crate::data::SampleConfig {
-            seed: 1,
-            train: 35,
-            test: 35,
-        });
-        let message = distillation.teach(&data.unwrap().train, Device::Cpu).unwrap_err();
+        let data = Fer2013::sample(SampleConfig { seed: 1, train: 35, test: 35 });
+        let message = distillation.teach(&data.unwrap().train, false, Device::Cpu).unwrap_err();
         assert!(message.to_string().contains("teacher"), "{message}");
         assert!(Distillation { weight: 1.5, ..Default::default() }.validate().is_err());
     }

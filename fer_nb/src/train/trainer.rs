@@ -274,7 +274,8 @@ impl Trainer {
     pub(super) fn images_and_objective(&self, data: &Fer2013) -> Result<(TrainImages, Objective)> {
         let device = self.network.parameters().device();
         let distillation = self.config.distillation.clone();
-        let teachers = distillation.teach(&data.train, device)?;
+        let mirrored = self.config.augmentation.horizontal_flip;
+        let teachers = distillation.teach(&data.train, mirrored, device)?;
         let teachers = teachers.map(|logits| distillation.soften(&logits)).transpose()?;
         let images = TrainImages::new(&data.train, device)?.with_teachers(teachers)?;
         let labels = LossFunction::new(self.config.loss, data.train.class_counts(), device)?;
