@@ -152,9 +152,10 @@ mod tests {
     #[test]
     fn teachers_of_mirrored_images_answer_for_both() {
         let train = Fer2013::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap().train;
-        let distillation = Distillation { teachers: vec!["seed_cnn".into()], ..Default::default() };
+        let ours = crate::project::pretrained("seed_cnn").display().to_string();
+        let teacher = RunFolder::named(&ours).network(Device::Cpu).unwrap();
+        let distillation = Distillation { teachers: vec![ours], ..Default::default() };
         let teach = |mirrored| distillation.teach(&train, mirrored, Device::Cpu).unwrap().unwrap();
-        let teacher = crate::train::RunFolder::named("seed_cnn").network(Device::Cpu).unwrap();
         let images = crate::model::to_float(&train.images_tensor(Device::Cpu).unwrap()).unwrap();
         let [plain, mirror] =
             [&images, &images.flip([3])].map(|images| teacher.forward_t(images, false).unwrap());
