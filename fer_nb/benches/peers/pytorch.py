@@ -6,7 +6,8 @@
     tuned-f32   images resident as u8; a chunk of 4,096 augmented by one affine_grid and grid_sample;
                 channels_last, fused Adam
     tuned-bf16  the same under bfloat16 autocast
-    compile     tuned-bf16 through torch.compile, from an empty cache
+    compile-f32, compile-bf16
+                the two tuned ones through torch.compile, from an empty cache
 """
 
 import os
@@ -25,7 +26,7 @@ from torch.nn import functional as F
 import common
 from common import BATCH
 
-MODES = ("eager", "tuned-f32", "tuned-bf16", "compile")
+MODES = ("eager", "tuned-f32", "tuned-bf16", "compile-f32", "compile-bf16")
 LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "dense1", "dense2")
 WORKERS = 2
 VALIDATION_SHARE = 0.2
@@ -120,7 +121,8 @@ class Peer:
         self.mode = options.mode
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.tuned = self.mode != "eager"
-        self.autocast = self.mode in ("tuned-bf16", "compile")
+        self.autocast = self.mode.endswith("bf16")
+        self.compiled = self.mode.startswith("compile")
         self.data = common.safetensors(options.data)
         if self.tuned:
             torch.backends.cudnn.benchmark = True
@@ -167,7 +169,7 @@ class Peer:
         def loss_of(images, labels):
             return F.cross_entropy(self.model(images), labels)
 
-        if self.mode == "compile":
+        if self.compiled:
             loss_of = torch.compile(loss_of, dynamic=False)
 
         def step(images, labels):
@@ -190,7 +192,7 @@ class Peer:
         while True:
             for number, (images, labels) in enumerate(batches, 1):
                 if clock.step(number, len(images), step(images, labels)):
-                    return {**clock.figures(self.mode == "compile"), "startup_s": startup}
+                    return {**clock.figures(self.compiled), "startup_s": startup}
 
     def accuracy(self, options):
         """Seconds of this process until validation accuracy is there."""
@@ -221,7 +223,7 @@ class Peer:
         model, dtype = self.model.eval(), torch.float32
         if self.autocast:  # faster than autocast, which converts the weights each time
             model, dtype = model.to(torch.bfloat16), torch.bfloat16
-        if self.mode == "compile":
+        if self.compiled:
             torch._inductor.config.freezing = True  # weights are constants
             # A kernel for any batch size would be slower, and fails on an input with one channel.
             torch._inductor.config.layout_optimization = False
