@@ -16,9 +16,6 @@ use crate::model::{Network, logits, logits_of};
 use crate::project::Precision;
 use crate::train::RunFolder;
 
-/// Images at once.
-const BATCH: usize = 256;
-
 /// A face of a photo, and what the network takes it for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Face {
@@ -113,7 +110,7 @@ impl Predictor {
         let images = Tensor::f_from_slice(&bytes)?
             .f_reshape([faces.len() as i64, 1, side, side])?
             .f_to_device(self.network.parameters().device())?;
-        rows(&logits_of(&*self.network, &images, BATCH)?)?
+        rows(&logits_of(&*self.network, &images)?)?
             .into_iter()
             .map(|logits| self.calibrated(logits))
             .collect()
@@ -145,7 +142,7 @@ impl Predictor {
 
     /// Classifies every image of a data set, in order.
     pub fn predict(&self, data: &Dataset) -> Result<Vec<Prediction>> {
-        rows(&logits(&*self.network, data, BATCH)?)?
+        rows(&logits(&*self.network, data)?)?
             .into_iter()
             .map(|logits| self.calibrated(logits))
             .collect()

@@ -9,9 +9,6 @@ use crate::error::{Error, Result};
 use crate::model::{Network, logits};
 use crate::train::Trainer;
 
-/// Images at once; more don't make it faster on a CPU.
-const BATCH: usize = 256;
-
 /// Evaluates a network, without dropout and without augmentation, on a data set.
 ///
 /// # Errors
@@ -19,7 +16,7 @@ const BATCH: usize = 256;
 /// whatever libtorch refuses.
 pub fn evaluate(network: &dyn Network, data: &Dataset) -> Result<Evaluation> {
     let labels = data.iter().map(|(_, emotion)| emotion.index() as u8).collect();
-    let logits = rows(&logits(network, data, BATCH)?)?;
+    let logits = rows(&logits(network, data)?)?;
     Evaluation::from_logits(labels, &logits, data.origin().title())
 }
 

@@ -9,11 +9,9 @@ use super::Evaluation;
 use super::network::rows;
 use crate::data::{Dataset, SIDE};
 use crate::error::{Error, Result};
-use crate::model::{Network, to_float};
+use crate::model::{Network, inference_batch_size, to_float};
 use crate::project::Task;
 
-/// Images at once, before their views.
-const BATCH: i64 = 128;
 /// Side of a crop out of 48×48; ten-crop takes it from the corners and the centre.
 const CROP: i64 = 44;
 
@@ -110,7 +108,7 @@ pub fn evaluate_with(
     let images = data.images_tensor(network.parameters().device())?;
     let probs = no_grad(|| -> Result<Tensor> {
         let mut all = Vec::new();
-        for batch in images.f_split(BATCH, 0)? {
+        for batch in images.f_split(inference_batch_size(images.device()), 0)? {
             let views = tta.views(&to_float(&batch)?)?;
             let mut sum: Option<Tensor> = None;
             for view in &views {

@@ -16,6 +16,7 @@ pub mod weights;
 
 pub use architecture::Architecture;
 pub use dropout::dropout;
+pub(crate) use network::inference_batch_size;
 pub use network::{Network, logits, logits_of, mirrored_logits, to_float};
 pub use parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder, Span};
 pub use resnet::{ResNet, ResNetConfig};

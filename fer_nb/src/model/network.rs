@@ -1,6 +1,6 @@
 //! What the training loop asks of a network.
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
 use super::architecture::Architecture;
 use super::parameters::Parameters;
@@ -90,45 +90,50 @@ pub fn to_float(images: &Tensor) -> Result<Tensor> {
     Ok(images.f_to_kind(Kind::Float)?.f_mul_scalar(1.0 / 255.0)?)
 }
 
-/// Logits of a whole data set, f32 [N, 7] on the network's device, without dropout, in batches of
-/// `batch_size`. Where that takes more than some seconds, lines say how far it is.
+/// How many images a network is asked of at once where only answers are wanted. On a CPU few, so that what one
+/// layer puts out is still in its caches when the next one reads it: the seed CNN's largest is 9 MB in float32.
+pub(crate) fn inference_batch_size(device: Device) -> i64 {
+    if device == Device::Cpu { 32 } else { 256 }
+}
+
+/// Logits of a whole data set, f32 [N, 7] on the network's device, without dropout. Where that takes
+/// more than some seconds, lines say how far it is.
 ///
 /// # Errors
 /// [`Error::Stopped`](crate::error::Error::Stopped) after the batch in flight where the user stops
 /// it; whatever libtorch refuses.
-pub fn logits(network: &dyn Network, data: &Dataset, batch_size: usize) -> Result<Tensor> {
+pub fn logits(network: &dyn Network, data: &Dataset) -> Result<Tensor> {
     let task = Task::begin("evaluating images", Some(data.len()))?;
     let images = data.images_tensor(network.parameters().device())?;
-    in_batches(network, &images, batch_size, |done| task.step(done))
+    in_batches(network, &images, |done| task.step(done))
 }
 
 /// The mean of the [`logits`] of each image and of its mirror image.
 ///
 /// # Errors
 /// As [`logits`].
-pub fn mirrored_logits(network: &dyn Network, data: &Dataset, batch_size: usize) -> Result<Tensor> {
+pub fn mirrored_logits(network: &dyn Network, data: &Dataset) -> Result<Tensor> {
     let task = Task::begin("evaluating images and mirror images", Some(2 * data.len()))?;
     let images = data.images_tensor(network.parameters().device())?;
-    let logits = in_batches(network, &images, batch_size, |done| task.step(done))?;
-    let mirrored = in_batches(network, &images.f_flip([3])?, batch_size, |done| task.step(done))?;
+    let logits = in_batches(network, &images, |done| task.step(done))?;
+    let mirrored = in_batches(network, &images.f_flip([3])?, |done| task.step(done))?;
     Ok(logits.f_add(&mirrored)?.f_mul_scalar(0.5)?)
 }
 
 /// [`logits`] of images u8 [N, 1, 48, 48] that are on the network's device already; silent, and not
 /// to be stopped.
-pub fn logits_of(network: &dyn Network, images: &Tensor, batch_size: usize) -> Result<Tensor> {
-    in_batches(network, images, batch_size, |_| Ok(()))
+pub fn logits_of(network: &dyn Network, images: &Tensor) -> Result<Tensor> {
+    in_batches(network, images, |_| Ok(()))
 }
 
 /// Logits batch by batch; `after` gets each batch's number of images.
 fn in_batches(
     network: &dyn Network,
     images: &Tensor,
-    batch_size: usize,
     after: impl Fn(usize) -> Result<()>,
 ) -> Result<Tensor> {
     no_grad(|| {
-        let batches = images.f_split(batch_size.max(1) as i64, 0)?;
+        let batches = images.f_split(inference_batch_size(images.device()), 0)?;
         let logits = batches
             .iter()
             .map(|batch| {

@@ -9,9 +9,6 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::{Network, logits, mirrored_logits};
 
-/// Images at once when teachers answer.
-const BATCH: usize = 256;
-
 /// Learning from the answers of networks that are trained already, beside the labels (Hinton, Vinyals
 /// and Dean, "Distilling the Knowledge in a Neural Network", 2015). The default has no teacher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,8 +61,8 @@ impl Distillation {
         for teacher in &self.teachers {
             let network: Box<dyn Network> = RunFolder::named(teacher).network(device)?;
             let logits = match mirrored {
-                true => mirrored_logits(&*network, data, BATCH)?,
-                false => logits(&*network, data, BATCH)?,
+                true => mirrored_logits(&*network, data)?,
+                false => logits(&*network, data)?,
             };
             sum = Some(match sum {
                 None => logits,

@@ -22,9 +22,6 @@ use crate::error::{Error, Result};
 use crate::model::{Network, logits_of};
 use crate::project::{Interrupt, keep_freed_memory};
 
-/// Images a step when no gradient is needed; more don't make it faster on a CPU.
-const EVALUATION_BATCH: usize = 256;
-
 /// Trains a network. It holds the network behind a pointer rather than as a type of its own, because a
 /// notebook's cell would otherwise compile the whole loop anew for it, which takes seconds. It owns everything that the next batch needs, so after Stop a further
 /// [`Trainer::fit`] goes on with the batch after the last one.
@@ -404,7 +401,7 @@ impl Trainer {
     /// Loss and accuracy on the validation images.
     fn validate(&self, (images, labels): &(Tensor, Tensor)) -> Result<(f64, f64)> {
         no_grad(|| {
-            let logits = logits_of(&*self.network, images, EVALUATION_BATCH)?;
+            let logits = logits_of(&*self.network, images)?;
             let mut totals = Totals::new(self.network.parameters().device())?;
             totals.add(&cross_entropy(&logits, labels)?, &logits, labels)?;
             totals.read()

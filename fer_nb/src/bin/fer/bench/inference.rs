@@ -1,18 +1,18 @@
-//! How fast a network answers: one image, and many at once.
+//! How fast a network answers: one image, and many that are there at once.
 
 use std::time::Instant;
 
 use serde::Serialize;
-use tch::{Device, Tensor, no_grad};
+use tch::{Device, Tensor};
 
 use fer_nb::data::Dataset;
 use fer_nb::error::Result;
-use fer_nb::model::{Network, SeedCnn, to_float};
+use fer_nb::model::{Network, SeedCnn, logits_of};
 
 /// Calls before the clock runs.
 const WARM_UP: usize = 10;
 
-/// Images at once in the second measurement.
+/// Images in the second measurement.
 const LARGE: usize = 256;
 
 #[derive(Debug, Serialize)]
@@ -21,13 +21,13 @@ pub struct Figures {
     batch256_images_per_second: f64,
 }
 
-/// Logits of float images that lie on the device, until they are on the CPU as float32. Half of the
-/// seconds for each of the two.
+/// Logits of images that lie on the device, in as many batches as predictions and evaluations are made in,
+/// until they are on the CPU as float32. Half of the seconds for each of the two.
 pub fn measure(network: &SeedCnn, data: &Dataset, seconds: f64) -> Result<Figures> {
     let device = network.parameters().device();
     let images = |count: usize| -> Result<Tensor> {
         let indices: Vec<_> = (0..count).map(|index| index % data.len()).collect();
-        to_float(&data.select(&indices)?.images_tensor(device)?)
+        data.select(&indices)?.images_tensor(device)
     };
     let mut single = times(network, &images(1)?, seconds / 2.0)?;
     let many = times(network, &images(LARGE)?, seconds / 2.0)?;
@@ -40,9 +40,8 @@ pub fn measure(network: &SeedCnn, data: &Dataset, seconds: f64) -> Result<Figure
 
 /// Seconds of each of the calls that fit into `seconds`; one at least.
 fn times(network: &SeedCnn, images: &Tensor, seconds: f64) -> Result<Vec<f64>> {
-    let forward = || -> Result<Tensor> {
-        no_grad(|| Ok(network.forward_t(images, false)?.f_to_device(Device::Cpu)?))
-    };
+    let forward =
+        || -> Result<Tensor> { Ok(logits_of(network, images)?.f_to_device(Device::Cpu)?) };
     for _ in 0..WARM_UP {
         let _ = forward()?;
     }
