@@ -114,7 +114,7 @@ fn an_evaluation_ends_after_the_batch_in_flight() {
     let message = evaluate(&network, &data.train).unwrap_err().to_string();
     let total = data.train.len();
     assert!(total > 1_000, "{total}");
-    let expected = "stopped by the user while evaluating images, after 768 of 1,";
+    let expected = "stopped by the user while evaluating images, after 96 of 1,";
     assert!(message.starts_with(expected), "{message}");
     // The network is as it was, and the next evaluation runs to its end.
     assert!(evaluate(&network, &data.train).is_ok());
