@@ -15,7 +15,7 @@ use crate::model::{Network, logits, mirrored_logits};
 #[serde(deny_unknown_fields, default)]
 pub struct Distillation {
     /// Runs whose networks teach, by name or folder, or weights that come with the project. Their logits
-    /// are averaged.
+    /// are averaged, also over each image and its mirror image where the augmentation mirrors.
     pub teachers: Vec<String>,
     /// What logits are divided by before softmax, the teachers' and the student's; above 0. More
     /// shows more of what teachers think of the classes that they don't choose.
