@@ -122,6 +122,8 @@ class Evcxr:
                 "EVCXR_TMPDIR": str(self.folder / "ctx"),
                 "LD_LIBRARY_PATH": library_path(),
                 "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),
+                # oneMKL, below libtorch, then sums in the same order in every run; as `fer` does.
+                "MKL_CBWR": os.environ.get("MKL_CBWR", "AUTO"),
                 # Tells the crate that outputs can be shown, and changed, while a cell runs.
                 "FER_LIVE_OUTPUT": "1",
                 # Where evcxr looks for an installation of its own to update. It must not

@@ -13,6 +13,7 @@ pub(crate) mod random;
 mod settings;
 mod task;
 pub(crate) mod text;
+mod threads;
 
 pub use device::{device, device_name};
 pub use environment::Environment;
@@ -25,3 +26,4 @@ pub use paths::{data_file, figures, pretrained, root, runs};
 pub use precision::Precision;
 pub use settings::param;
 pub use task::Task;
+pub use threads::fix_threads;

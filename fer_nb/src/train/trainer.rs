@@ -20,7 +20,7 @@ use super::totals::Totals;
 use crate::data::{Augmentation, Fer2013};
 use crate::error::{Error, Result};
 use crate::model::{Network, logits_of};
-use crate::project::{Interrupt, keep_freed_memory};
+use crate::project::{Interrupt, fix_threads, keep_freed_memory};
 
 /// Trains a network. It holds the network behind a pointer rather than as a type of its own, because a
 /// notebook's cell would otherwise compile the whole loop anew for it, which takes seconds. It owns everything that the next batch needs, so after Stop a further
@@ -153,6 +153,7 @@ impl Trainer {
             return Err(Error::config("validation images", 0, "1 or more"));
         }
         keep_freed_memory();
+        fix_threads();
         let kind = self.config.precision.kind(self.network.parameters().device());
         self.hold_average(false)?;
         self.network.parameters_mut().set_kind(kind)?;

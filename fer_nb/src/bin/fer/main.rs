@@ -52,6 +52,7 @@ enum Command {
 pub(crate) const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    repeat_sums();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
@@ -85,6 +86,16 @@ fn main() -> ExitCode {
                 _ => ExitCode::FAILURE,
             }
         }
+    }
+}
+
+/// Asks oneMKL, which libtorch multiplies matrices with, for sums in the same order in every run. It
+/// reads the variable at its first product; what the user set stays.
+fn repeat_sums() {
+    const NAME: &str = "MKL_CBWR";
+    if std::env::var_os(NAME).is_none() {
+        // SAFETY: no other thread runs yet that could read the environment meanwhile.
+        unsafe { std::env::set_var(NAME, "AUTO") };
     }
 }
 
