@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::project::replace_file;
+use crate::project::{file_fingerprint, replace_file};
 use crate::train::RunFolder;
 
 /// Which weights it was fitted for: a run that is trained again has others.
@@ -18,7 +18,7 @@ pub fn save(run: &RunFolder, file: &str, values: &impl Serialize) -> Result<()> 
     let path = run.path().join(file);
     let what = |error: toml::ser::Error| Error::config(file, error, "what TOML can hold");
     let mut table = toml::Table::try_from(values).map_err(what)?;
-    table.insert(WEIGHTS.into(), fingerprint(run)?.into());
+    table.insert(WEIGHTS.into(), file_fingerprint(run.weights())?.into());
     let text = toml::to_string(&table).map_err(what)?;
     replace_file(&path, |temporary| {
         std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
@@ -42,11 +42,5 @@ pub fn of_run<T: DeserializeOwned>(run: &RunFolder, file: &str) -> Result<Option
     let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
     let weights = table.remove(WEIGHTS);
     let values = table.try_into().map_err(wrong)?;
-    Ok((weights == Some(fingerprint(run)?.into())).then_some(values))
-}
-
-fn fingerprint(run: &RunFolder) -> Result<String> {
-    let path = run.weights();
-    let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
-    Ok(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)))
+    Ok((weights == Some(file_fingerprint(run.weights())?.into())).then_some(values))
 }

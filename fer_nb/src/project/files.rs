@@ -1,4 +1,5 @@
-//! Writing files so that a crash, a full disk or a kill leaves the file before intact.
+//! Writing files so that a crash, a full disk or a kill leaves the file before intact, and telling
+//! whether a file is as it was.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,13 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
         .and_then(|()| Ok(temporary.persist(path)?))
         .and_then(|_| File::open(&folder)?.sync_all())
         .map_err(|source| Error::io("write", path, source))
+}
+
+/// XXH3 of a file's bytes, 16 hexadecimal digits: the same where the content is.
+pub fn file_fingerprint(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    let bytes = fs::read(path).map_err(|source| Error::io("read", path, source))?;
+    Ok(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)))
 }
 
 #[cfg(test)]

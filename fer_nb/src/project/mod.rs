@@ -17,7 +17,7 @@ mod threads;
 
 pub use device::{device, device_name};
 pub use environment::Environment;
-pub use files::{TEMPORARY_PREFIX, replace_file};
+pub use files::{TEMPORARY_PREFIX, file_fingerprint, replace_file};
 pub use guard::guarded;
 pub use interrupt::Interrupt;
 pub use lines::{notebook_is_live, print_line};

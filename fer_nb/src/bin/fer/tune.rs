@@ -112,7 +112,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     match stopped {
         Some(reason) => {
-            crate::say(&format!("{reason}; fer tune --study {} goes on\n", args.study))?;
+            let (study, trials) = (&args.study, args.trials);
+            let command = format!("fer tune --study {study} --trials {trials}");
+            crate::say(&format!("{reason}; {command} goes on\n"))?;
             let by_time = limit.is_some() && reason == "the time is over";
             Ok(if by_time { ExitCode::SUCCESS } else { ExitCode::from(crate::INTERRUPTED) })
         }
@@ -134,8 +136,8 @@ fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
         "val_loss" => Monitor::ValLoss,
         _ => Monitor::ValAccuracy,
     };
-    let (sampler, prune, seed) = (args.sampler, !args.no_pruning, recipe.train.seed);
-    Ok(StudyConfig { sampler, prune, seed, space: Space::from_toml(&text)?, recipe })
+    let config = StudyConfig::new(Space::from_toml(&text)?, recipe);
+    Ok(StudyConfig { sampler: args.sampler, prune: !args.no_pruning, ..config })
 }
 
 /// The other processes of `--jobs`, each with its share of the cores; this one gets its own, too.

@@ -14,8 +14,8 @@ use super::space::Space;
 use super::trial::{Trial, TrialState};
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
-use crate::project::{print_line, replace_file};
-use crate::train::{Monitor, Recipe};
+use crate::project::{file_fingerprint, print_line, replace_file};
+use crate::train::{Monitor, Recipe, RunFolder};
 
 /// `study.toml`: what makes a study what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,31 @@ pub struct StudyConfig {
     pub space: Space,
     /// Everything else. Its `choice.monitor` is what trials are compared in, on validation images.
     pub recipe: Recipe,
+    /// Fingerprint of the weights that the recipe starts from, for there may be others under their name
+    /// on another day; empty where it starts from the seed's draw. A study fills it in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub starting_weights: String,
+}
+
+impl StudyConfig {
+    /// Trials drawn from `space` by TPE, pruned by the median, and like `recipe` in all else.
+    pub fn new(space: Space, recipe: Recipe) -> Self {
+        let seed = recipe.train.seed;
+        let starting_weights = String::new();
+        Self { sampler: Sampler::default(), prune: true, seed, space, recipe, starting_weights }
+    }
+
+    /// Checked, and with the fingerprint of the weights that are there now.
+    fn checked(mut self) -> Result<Self> {
+        self.recipe.train.validate()?;
+        self.space.validate(&self.recipe)?;
+        let name = &self.recipe.train.initial_weights;
+        self.starting_weights = match name.is_empty() {
+            true => String::new(),
+            false => file_fingerprint(RunFolder::weights_of(name))?,
+        };
+        Ok(self)
+    }
 }
 
 /// A study of hyperparameters. Test images have no part in it.
@@ -49,10 +74,31 @@ impl Study {
     /// by the median, and are `recipe` in all else.
     ///
     /// # Errors
-    /// [`Error::Config`] where space and recipe don't fit, or the folder holds another study.
+    /// [`Error::Config`] where space and recipe don't fit, or the folder holds another study;
+    /// [`Error::Io`] where weights that the recipe starts from are not there.
     pub fn open(folder: impl Into<PathBuf>, space: Space, recipe: Recipe) -> Result<Self> {
-        let (sampler, prune, seed) = (Sampler::default(), true, recipe.train.seed);
-        Self::with_config(folder, StudyConfig { sampler, prune, seed, space, recipe })
+        Self::with_config(folder, StudyConfig::new(space, recipe))
+    }
+
+    /// [`Study::open`]; but where the folder holds another study, of another space or recipe or from other
+    /// starting weights, this one takes its place: the other one's trials are removed, and a line says
+    /// so.
+    ///
+    /// # Errors
+    /// As [`Study::open`]; and where another process works on a trial that would be removed.
+    pub fn open_or_replace(
+        folder: impl Into<PathBuf>,
+        space: Space,
+        recipe: Recipe,
+    ) -> Result<Self> {
+        let folder = folder.into();
+        let config = StudyConfig::new(space, recipe).checked()?;
+        if folder.join("study.toml").is_file() && Self::load(&folder)?.config != config {
+            remove(&folder)?;
+            let found = folder.display();
+            print_line(&format!("{found} held another study; this one takes its place"));
+        }
+        Self::with_config(folder, config)
     }
 
     /// [`Study::open`] with everything said.
@@ -61,14 +107,13 @@ impl Study {
     /// As [`Study::open`].
     pub fn with_config(folder: impl Into<PathBuf>, config: StudyConfig) -> Result<Self> {
         let folder = folder.into();
-        config.recipe.train.validate()?;
-        config.space.validate(&config.recipe)?;
+        let config = config.checked()?;
         let path = folder.join("study.toml");
         if path.is_file() {
             let study = Self::load(&folder)?;
             if study.config != config {
                 let found = folder.display();
-                let expected = "another folder, since its study.toml has another space or recipe";
+                let expected = "another folder, since its study has another space, recipe or start";
                 return Err(Error::config("study", found, expected));
             }
             return Ok(study);
@@ -375,15 +420,41 @@ pub(super) fn number(value: Option<&toml::Value>) -> Option<f64> {
     value.as_float().or(value.as_integer().map(|whole| whole as f64))
 }
 
-fn read_trials(folder: &Path) -> Result<Vec<Trial>> {
-    let entries = std::fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
-    let mut trials = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| Error::io("read", folder, error))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("trial_") {
-            trials.extend(Trial::load(&path)?);
+/// Removes a study's trials, all or none, and then its `study.toml`: without that first, trials that
+/// were left by a crash would be taken for another study's.
+fn remove(folder: &Path) -> Result<()> {
+    let trials = trial_folders(folder)?;
+    let mut claims = Vec::new();
+    for trial in &trials {
+        let Some(claim) = Claim::of(trial)? else {
+            let expected = "a trial that no other process works on, or another folder";
+            return Err(Error::config("study", trial.display(), expected));
+        };
+        claims.push(claim);
+    }
+    for trial in &trials {
+        std::fs::remove_dir_all(trial).map_err(|error| Error::io("remove", trial, error))?;
+    }
+    let path = folder.join("study.toml");
+    std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))
+}
+
+fn trial_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error| Error::io("read", folder, error);
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.file_name().unwrap_or_default().to_string_lossy().starts_with("trial_") {
+            folders.push(path);
         }
+    }
+    Ok(folders)
+}
+
+fn read_trials(folder: &Path) -> Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for trial in trial_folders(folder)? {
+        trials.extend(Trial::load(&trial)?);
     }
     trials.sort_by_key(|trial: &Trial| trial.number);
     Ok(trials)
@@ -393,6 +464,7 @@ fn read_trials(folder: &Path) -> Result<Vec<Trial>> {
 mod tests {
     use super::*;
     use crate::data::SampleConfig;
+    use crate::model::{SeedCnn, weights};
 
     fn data() -> Fer2013 {
         Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap()
@@ -448,7 +520,39 @@ mod tests {
 
         let other = Space::new().log("train.learning_rate", 1e-3, 1e-2);
         let message = Study::open(folder.path(), other, recipe()).unwrap_err().to_string();
-        assert!(message.contains("another space or recipe"), "{message}");
+        assert!(message.contains("another space, recipe or start"), "{message}");
+    }
+
+    #[test]
+    fn a_study_from_other_weights_takes_the_place_of_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("start.safetensors");
+        let write = |seed| {
+            let network = SeedCnn::new(Device::Cpu, seed).unwrap();
+            weights::save(&network, &path).unwrap();
+        };
+        let mut recipe = recipe();
+        recipe.train.epochs = 1;
+        recipe.train.initial_weights = path.display().to_string();
+        let at = folder.path().join("study");
+        let space = Space::new().log("train.learning_rate", 1e-4, 1e-2);
+        let open = || Study::open_or_replace(&at, space.clone(), recipe.clone());
+        write(1);
+        open().unwrap().optimize(&data(), 1, Device::Cpu).unwrap();
+        assert_eq!(open().unwrap().trials().len(), 1, "the same study goes on");
+        write(2);
+        let message = Study::open(&at, space.clone(), recipe.clone()).unwrap_err().to_string();
+        assert!(message.contains("another space, recipe or start"), "{message}");
+        // Not while another process works on it.
+        let trial = Trial::folder(&at, 1);
+        let claim = Claim::of(&trial).unwrap();
+        let message = open().unwrap_err().to_string();
+        assert!(message.contains("trial_0001"), "{message}");
+        drop(claim);
+        assert_eq!(open().unwrap().trials().len(), 0);
+        assert!(!trial.exists());
+        std::fs::remove_file(&path).unwrap();
+        assert!(open().unwrap_err().to_string().contains("start.safetensors"));
     }
 
     #[test]
