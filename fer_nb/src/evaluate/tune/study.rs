@@ -200,6 +200,15 @@ impl Study {
         Ok(())
     }
 
+    /// Nor can trials from other weights; those that have begun need them no more.
+    fn check_start(&self) -> Result<()> {
+        if self.config.clone().checked()?.starting_weights == self.config.starting_weights {
+            return Ok(());
+        }
+        let expected = "another folder, since its trials started from other weights of that name";
+        Err(Error::config("study", self.folder.display(), expected))
+    }
+
     /// A trial to work on: one that was stopped, or a new one if there are to be more.
     fn next(&self, wanted: usize) -> Result<Option<(Claim, Trial)>> {
         for trial in self.trials.iter().filter(|trial| !trial.is_over()) {
@@ -210,6 +219,9 @@ impl Study {
                 Some(trial) if !trial.is_over() => return Ok(Some((claim, trial))),
                 _ => continue,
             }
+        }
+        if self.trials.len() < wanted {
+            self.check_start()?;
         }
         let mut number = 1;
         while number <= wanted {
@@ -543,6 +555,9 @@ mod tests {
         write(2);
         let message = Study::open(&at, space.clone(), recipe.clone()).unwrap_err().to_string();
         assert!(message.contains("another space, recipe or start"), "{message}");
+        let message = Study::load(&at).unwrap().optimize(&data(), 2, Device::Cpu).unwrap_err();
+        assert!(message.to_string().contains("started from other weights"), "{message}");
+        assert!(!Trial::folder(&at, 2).exists());
         // Not while another process works on it.
         let trial = Trial::folder(&at, 1);
         let claim = Claim::of(&trial).unwrap();
