@@ -183,6 +183,16 @@ def test_a_run_is_not_rounded_in_place(run):
     assert (folder / "small" / "best.safetensors").read_bytes() == before
 
 
+def test_another_run_is_not_written_over(run):
+    folder, settings = run
+    other = folder / "other"
+    (other / "last").mkdir(parents=True)
+    (other / "last" / "checkpoint.safetensors").write_bytes(b"the only one")
+    done = fer("export", "--run", "small", "--to", other, **settings)
+    assert done.returncode == 1 and "a run that was trained" in done.stderr, done.stderr
+    assert not (other / "best.safetensors").exists()
+
+
 def test_what_cannot_be_written_is_said(run):
     folder, settings = run
     done = fer("export", "--run", "small", "--to", folder / "x", "--format", "pickle", **settings)

@@ -117,6 +117,21 @@ def test_a_failed_training_leaves_the_run_before_as_it_was(faces, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_damaged_config_and_history_are_written_anew(faces, tmp_path):
+    settings = {"FER_RUNS_DIR": str(tmp_path)}
+    recipe = ["train", "--data", faces, "--batch-size", 16, "--epochs", 1, "--run", "mended"]
+    assert fer(*recipe, **settings).returncode == 0
+    files = [tmp_path / "mended" / name for name in ("config.toml", "history.csv")]
+    before = [path.read_bytes() for path in files]
+    for path in files:
+        path.write_text("garbage [[")
+    done = fer("compare", "mended", "mended", "--data", faces, **settings)
+    assert done.returncode == 1 and "--resume" in done.stderr, done.stderr
+    done = fer("train", "--data", faces, "--run", "mended", "--resume", **settings)
+    assert done.returncode == 0, done.stderr
+    assert [path.read_bytes() for path in files] == before
+
+
 def test_a_reader_that_goes_away_does_not_end_the_training(faces, tmp_path):
     program = os.environ.get("FER_BINARY", str(ROOT / ".venv" / "bin" / "fer"))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FER")}

@@ -416,6 +416,12 @@ def test_a_folder_of_photos(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "b.png"}
     with Image.open(tmp_path / "out" / "b.png") as drawn:
         assert drawn.size == (960, 960)
+    # The photos themselves are never written over.
+    before = (photos / "b.png").read_bytes()
+    for option, target in (("--annotate", photos), ("--json", photos / "b.png")):
+        done = fer("predict", photos, option, target, FER_RUNS_DIR=str(tmp_path))
+        assert done.returncode == 1 and "another file than a photo" in done.stderr, done.stderr
+        assert (photos / "b.png").read_bytes() == before
     (tmp_path / "none").mkdir()
     done = fer("predict", tmp_path / "none", FER_RUNS_DIR=str(tmp_path))
     assert done.returncode == 1 and "no photo is in this folder" in done.stderr

@@ -44,6 +44,8 @@ def test_a_study_goes_on_and_every_trial_is_a_run(begin, tmp_path):
     done = fer("tune", "--study", study, "--trials", 2)
     assert done.returncode == 0, done.stderr
     assert states(study) == ["complete"] * 2
+    done = fer("tune", "--study", study, "--trials", 2, "--epochs", 9)
+    assert done.returncode == 2 and "--space" in done.stderr, done.stderr
     done = fer("evaluate", "--run", study / "trial_0001")
     assert done.returncode == 0, done.stderr
     assert "measured on made-up sample" in done.stdout and "FER2013" not in done.stdout

@@ -66,6 +66,10 @@ pub fn hand_out(
         let expected = "another folder than the run's own, which keeps its float32 weights";
         return Err(Error::config("to", handed.path().display(), expected));
     }
+    if handed.checkpoint().is_file() {
+        let expected = "another folder, since a run that was trained is in this one";
+        return Err(Error::config("to", handed.path().display(), expected));
+    }
     let mut config = run.config()?;
     config.data = config.data_title.clone();
     config.train.initial_weights = without_folders(&config.train.initial_weights);

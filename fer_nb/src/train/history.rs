@@ -77,7 +77,8 @@ impl History {
         }
         let unreadable = |error: csv::Error| {
             let row = error.position().map(|at| format!("line {}", at.line())).unwrap_or_default();
-            let hint = "Delete the run's folder and train again.";
+            let hint = "`fer train --run NAME --resume` writes it anew, if last/checkpoint.safetensors is whole; if \
+                        not, delete the run's folder and train again.";
             Error::data(path, row, format!("not a history: {error}"), hint)
         };
         let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;

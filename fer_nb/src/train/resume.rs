@@ -98,6 +98,8 @@ impl Trainer {
             return Ok("the run before is finished: training begins anew".into());
         }
         self.take_over(&checkpoint, &path)?;
+        // They may have been damaged, or lost.
+        folder.save_config(run)?;
         folder.save_history(&self.history)?;
         Ok(format!("going on after epoch {done} of {}", folder.path().display()))
     }

@@ -209,7 +209,8 @@ impl RunFolder {
         let text =
             std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
         toml::from_str(&text).map_err(|error| {
-            let hint = "Delete the run's folder and train again.";
+            let hint = "`fer train --run NAME --resume` writes it anew, if last/checkpoint.safetensors is whole; if \
+                        not, delete the run's folder and train again.";
             Error::data(&path, "", format!("not a run's config: {}", error.message()), hint)
         })
     }

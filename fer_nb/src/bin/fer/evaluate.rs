@@ -114,8 +114,9 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
                 Certainty::fit(&validation.at_temperature(temperature)?, Certainty::RIGHT)?;
             trust = trust.calibrated(&test, temperature)?.certain(&test, temperature, certainty)?;
             if args.tta == TestTimeAugmentation::None {
-                temperature.save(run)?;
-                certainty.save(run)?;
+                // Another's run can be evaluated, too, where nothing can be written.
+                let kept = temperature.save(run).and_then(|()| certainty.save(run));
+                kept.unwrap_or_else(|error| crate::complain(&format!("not kept: {error}")));
             }
         }
     }

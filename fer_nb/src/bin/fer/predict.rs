@@ -1,5 +1,6 @@
 //! `fer predict`: the emotions in photos.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use fer_nb::deploy::{Face, FaceBox, FaceDetector, Photo, Predictor};
@@ -53,6 +54,15 @@ struct Figures {
 pub fn run(args: &Args) -> Result<()> {
     let photos = listed(&args.photos)?;
     let several = photos.len() > 1 || args.photos.iter().any(|path| path.is_dir());
+    let originals: HashSet<_> =
+        photos.iter().filter_map(|photo| photo.canonicalize().ok()).collect();
+    let spare = |field: &str, to: &Path| match to.canonicalize() {
+        Ok(path) if originals.contains(&path) => {
+            Err(Error::config(field, to.display(), "another file than a photo that is predicted"))
+        }
+        _ => Ok(()),
+    };
+    args.json.as_deref().map_or(Ok(()), |path| spare("json", path))?;
     let run = match &args.run {
         Some(run) => RunFolder::named(run),
         None => RunFolder::or_pretrained(runs("baseline")),
@@ -68,6 +78,7 @@ pub fn run(args: &Args) -> Result<()> {
                     true => to.join(path.file_name().unwrap_or_default()).with_extension("png"),
                     false => to.clone(),
                 };
+                spare("annotate", &to)?;
                 annotate(&photo, &faces)?.save(to)?;
             }
             let (width, height) = photo.size();

@@ -27,27 +27,27 @@ pub struct Args {
     space: Option<PathBuf>,
 
     /// What is not tuned: a recipe of `fer train`, by name or as a file.
-    #[arg(long, default_value = "original", value_name = "NAME|FILE")]
+    #[arg(long, default_value = "original", value_name = "NAME|FILE", requires = "space")]
     recipe: String,
 
     /// Change any value of the recipe by its path; as often as needed.
-    #[arg(long, value_name = "PATH=VALUE")]
+    #[arg(long, value_name = "PATH=VALUE", requires = "space")]
     set: Vec<String>,
 
     /// Epochs of a trial [default: the recipe's].
-    #[arg(long)]
+    #[arg(long, requires = "space")]
     epochs: Option<usize>,
 
     /// What trials are compared in: val_accuracy or val_loss.
-    #[arg(long, default_value = "val_accuracy", value_parser = ["val_accuracy", "val_loss"])]
+    #[arg(long, default_value = "val_accuracy", value_parser = ["val_accuracy", "val_loss"], requires = "space")]
     objective: String,
 
     /// How values are drawn: tpe or random.
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, requires = "space")]
     sampler: Sampler,
 
     /// Train every trial to its end.
-    #[arg(long)]
+    #[arg(long, requires = "space")]
     no_pruning: bool,
 
     /// How many trials the study shall have.
@@ -113,7 +113,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     match stopped {
         Some(reason) => {
             let (study, trials) = (&args.study, args.trials);
-            let command = format!("fer tune --study {study} --trials {trials}");
+            let mut command = format!("fer tune --study {study} --trials {trials}");
+            if let Some(data) = &args.data {
+                command += &format!(" --data {}", data.display());
+            }
             crate::say(&format!("{reason}; {command} goes on\n"))?;
             let by_time = limit.is_some() && reason == "the time is over";
             Ok(if by_time { ExitCode::SUCCESS } else { ExitCode::from(crate::INTERRUPTED) })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
 use crate::error::{Error, Result};
 use crate::train::Recipe;
@@ -170,6 +171,10 @@ impl Space {
                 let mut recipe = recipe.clone();
                 recipe.set(path, &range.value(place).to_string())?;
                 recipe.train.validate()?;
+                // What a network takes it says itself, when it is built.
+                if path.starts_with("network.") {
+                    recipe.network.build(Device::Cpu, 0)?;
+                }
             }
         }
         Ok(())

@@ -118,6 +118,11 @@ impl Study {
             }
             return Ok(study);
         }
+        let is_run = folder.join("config.toml").is_file();
+        if is_run || (folder.is_dir() && !trial_folders(&folder)?.is_empty()) {
+            let expected = "another folder, since a run or the trials of another study are in it";
+            return Err(Error::config("study", folder.display(), expected));
+        }
         std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
         let text = toml::to_string_pretty(&config)
             .map_err(|error| Error::config("study.toml", error, "values that TOML can hold"))?;
@@ -568,6 +573,24 @@ mod tests {
         assert!(!trial.exists());
         std::fs::remove_file(&path).unwrap();
         assert!(open().unwrap_err().to_string().contains("start.safetensors"));
+    }
+
+    #[test]
+    fn no_study_begins_where_it_can_not_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = |low, high| {
+            let space = Space::new().float("network.block_dropout", low, high);
+            Study::open(folder.path(), space, recipe()).map(|_| ())
+        };
+        // Only the upper end is no share that can be dropped.
+        let message = begin(0.0, 1.5).unwrap_err().to_string();
+        assert!(message.contains("block_dropout = 1.5"), "{message}");
+        let trial = Trial::folder(folder.path(), 1);
+        std::fs::create_dir(&trial).unwrap();
+        let message = begin(0.0, 0.5).unwrap_err().to_string();
+        assert!(message.contains("the trials of another study"), "{message}");
+        std::fs::remove_dir(&trial).unwrap();
+        begin(0.0, 0.5).unwrap();
     }
 
     #[test]
