@@ -6,6 +6,8 @@
 //! share the folder, on one machine or on many, share the study.
 
 mod claim;
+mod config;
+mod folder;
 mod importance;
 mod pruner;
 mod sampler;
@@ -13,8 +15,9 @@ mod space;
 mod study;
 mod trial;
 
+pub use config::StudyConfig;
 pub use pruner::MedianPruner;
 pub use sampler::Sampler;
 pub use space::{Range, Space};
-pub use study::{Study, StudyConfig};
+pub use study::Study;
 pub use trial::{Trial, TrialState};

@@ -4,59 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
-use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use super::claim::Claim;
+use super::config::StudyConfig;
+use super::folder::{read_trials, remove, trial_folders};
 use super::pruner::{MedianPruner, PRUNED};
-use super::sampler::Sampler;
 use super::space::Space;
 use super::trial::{Trial, TrialState};
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
-use crate::project::{file_fingerprint, print_line, replace_file};
-use crate::train::{Monitor, Recipe, RunFolder};
-
-/// `study.toml`: what makes a study what it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StudyConfig {
-    /// How values are drawn.
-    pub sampler: Sampler,
-    /// Whether trials that are worse than most end early.
-    pub prune: bool,
-    /// Decides which values are drawn.
-    pub seed: u64,
-    /// What is tuned.
-    pub space: Space,
-    /// Everything else. Its `choice.monitor` is what trials are compared in, on validation images.
-    pub recipe: Recipe,
-    /// Fingerprint of the weights that the recipe starts from, for there may be others under their name
-    /// on another day; empty where it starts from the seed's draw. A study fills it in.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub starting_weights: String,
-}
-
-impl StudyConfig {
-    /// Trials drawn from `space` by TPE, pruned by the median, and like `recipe` in all else.
-    pub fn new(space: Space, recipe: Recipe) -> Self {
-        let seed = recipe.train.seed;
-        let starting_weights = String::new();
-        Self { sampler: Sampler::default(), prune: true, seed, space, recipe, starting_weights }
-    }
-
-    /// Checked, and with the fingerprint of the weights that are there now.
-    fn checked(mut self) -> Result<Self> {
-        self.recipe.train.validate()?;
-        self.space.validate(&self.recipe)?;
-        let name = &self.recipe.train.initial_weights;
-        self.starting_weights = match name.is_empty() {
-            true => String::new(),
-            false => file_fingerprint(RunFolder::weights_of(name))?,
-        };
-        Ok(self)
-    }
-}
+use crate::project::{print_line, replace_file};
+use crate::train::{Monitor, Recipe};
 
 /// A study of hyperparameters. Test images have no part in it.
 #[derive(Debug, Clone)]
@@ -435,46 +394,6 @@ impl std::fmt::Display for Study {
 pub(super) fn number(value: Option<&toml::Value>) -> Option<f64> {
     let value = value?;
     value.as_float().or(value.as_integer().map(|whole| whole as f64))
-}
-
-/// Removes a study's trials, all or none, and then its `study.toml`: without that first, trials that
-/// were left by a crash would be taken for another study's.
-fn remove(folder: &Path) -> Result<()> {
-    let trials = trial_folders(folder)?;
-    let mut claims = Vec::new();
-    for trial in &trials {
-        let Some(claim) = Claim::of(trial)? else {
-            let expected = "a trial that no other process works on, or another folder";
-            return Err(Error::config("study", trial.display(), expected));
-        };
-        claims.push(claim);
-    }
-    for trial in &trials {
-        std::fs::remove_dir_all(trial).map_err(|error| Error::io("remove", trial, error))?;
-    }
-    let path = folder.join("study.toml");
-    std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))
-}
-
-fn trial_folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |error| Error::io("read", folder, error);
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.file_name().unwrap_or_default().to_string_lossy().starts_with("trial_") {
-            folders.push(path);
-        }
-    }
-    Ok(folders)
-}
-
-fn read_trials(folder: &Path) -> Result<Vec<Trial>> {
-    let mut trials = Vec::new();
-    for trial in trial_folders(folder)? {
-        trials.extend(Trial::load(&trial)?);
-    }
-    trials.sort_by_key(|trial: &Trial| trial.number);
-    Ok(trials)
 }
 
 #[cfg(test)]

@@ -1,0 +1,50 @@
+//! [`StudyConfig`]: what makes a study what it is.
+
+use serde::{Deserialize, Serialize};
+
+use super::sampler::Sampler;
+use super::space::Space;
+use crate::error::Result;
+use crate::project::file_fingerprint;
+use crate::train::{Recipe, RunFolder};
+
+/// `study.toml`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudyConfig {
+    /// How values are drawn.
+    pub sampler: Sampler,
+    /// Whether trials that are worse than most end early.
+    pub prune: bool,
+    /// Decides which values are drawn.
+    pub seed: u64,
+    /// What is tuned.
+    pub space: Space,
+    /// Everything else. Its `choice.monitor` is what trials are compared in, on validation images.
+    pub recipe: Recipe,
+    /// Fingerprint of the weights that the recipe starts from, for there may be others under their name
+    /// on another day; empty where it starts from the seed's draw. A study fills it in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub starting_weights: String,
+}
+
+impl StudyConfig {
+    /// Trials drawn from `space` by TPE, pruned by the median, and like `recipe` in all else.
+    pub fn new(space: Space, recipe: Recipe) -> Self {
+        let seed = recipe.train.seed;
+        let starting_weights = String::new();
+        Self { sampler: Sampler::default(), prune: true, seed, space, recipe, starting_weights }
+    }
+
+    /// Checked, and with the fingerprint of the weights that are there now.
+    pub(super) fn checked(mut self) -> Result<Self> {
+        self.recipe.train.validate()?;
+        self.space.validate(&self.recipe)?;
+        let name = &self.recipe.train.initial_weights;
+        self.starting_weights = match name.is_empty() {
+            true => String::new(),
+            false => file_fingerprint(RunFolder::weights_of(name))?,
+        };
+        Ok(self)
+    }
+}
