@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::resume::MENDING;
 use crate::error::{Error, Result};
 use crate::project::replace_file;
 
@@ -77,9 +78,7 @@ impl History {
         }
         let unreadable = |error: csv::Error| {
             let row = error.position().map(|at| format!("line {}", at.line())).unwrap_or_default();
-            let hint = "`fer train --run NAME --resume` writes it anew, if last/checkpoint.safetensors is whole; if \
-                        not, delete the run's folder and train again.";
-            Error::data(path, row, format!("not a history: {error}"), hint)
+            Error::data(path, row, format!("not a history: {error}"), MENDING)
         };
         let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
         let epochs = reader.deserialize().collect::<Result<Vec<_>, _>>().map_err(unreadable)?;

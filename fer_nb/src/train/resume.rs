@@ -8,6 +8,10 @@ use super::run::RunConfig;
 use super::trainer::Trainer;
 use crate::error::{Error, Result};
 
+/// What to do about a run's file that can't be read but is also in its checkpoint.
+pub(super) const MENDING: &str = "`fer train --run NAME --resume` writes it anew, if \
+    last/checkpoint.safetensors is whole; if not, delete the run's folder and train again.";
+
 impl Trainer {
     /// Writes the checkpoint, `config.toml` and `history.csv`, if there is a run folder. The network holds the
     /// weights that are trained, not their average.
@@ -99,7 +103,7 @@ impl Trainer {
         }
         self.take_over(&checkpoint, &path)?;
         // They may have been damaged, or lost.
-        folder.save_config(run)?;
+        folder.save_config(&checkpoint.state.run)?;
         folder.save_history(&self.history)?;
         Ok(format!("going on after epoch {done} of {}", folder.path().display()))
     }

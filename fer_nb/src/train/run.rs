@@ -9,6 +9,7 @@ use tch::Device;
 
 use super::config::TrainConfig;
 use super::history::History;
+use super::resume::MENDING;
 use super::schedule::Schedule;
 use crate::data::{Dataset, Fer2013};
 use crate::error::{Error, Result};
@@ -209,9 +210,7 @@ impl RunFolder {
         let text =
             std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
         toml::from_str(&text).map_err(|error| {
-            let hint = "`fer train --run NAME --resume` writes it anew, if last/checkpoint.safetensors is whole; if \
-                        not, delete the run's folder and train again.";
-            Error::data(&path, "", format!("not a run's config: {}", error.message()), hint)
+            Error::data(&path, "", format!("not a run's config: {}", error.message()), MENDING)
         })
     }
 

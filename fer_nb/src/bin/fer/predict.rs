@@ -62,7 +62,9 @@ pub fn run(args: &Args) -> Result<()> {
         }
         _ => Ok(()),
     };
-    args.json.as_deref().map_or(Ok(()), |path| spare("json", path))?;
+    if let Some(path) = &args.json {
+        spare("json", path)?;
+    }
     let run = match &args.run {
         Some(run) => RunFolder::named(run),
         None => RunFolder::or_pretrained(runs("baseline")),

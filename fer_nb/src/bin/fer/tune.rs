@@ -39,7 +39,8 @@ pub struct Args {
     epochs: Option<usize>,
 
     /// What trials are compared in: val_accuracy or val_loss.
-    #[arg(long, default_value = "val_accuracy", value_parser = ["val_accuracy", "val_loss"], requires = "space")]
+    #[arg(long, default_value = "val_accuracy", value_parser = ["val_accuracy", "val_loss"])]
+    #[arg(requires = "space")]
     objective: String,
 
     /// How values are drawn: tpe or random.

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::project::file_fingerprint;
 use crate::train::{Recipe, RunFolder};
 
-/// `study.toml`
+/// What `study.toml` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StudyConfig {
@@ -40,11 +40,15 @@ impl StudyConfig {
     pub(super) fn checked(mut self) -> Result<Self> {
         self.recipe.train.validate()?;
         self.space.validate(&self.recipe)?;
-        let name = &self.recipe.train.initial_weights;
-        self.starting_weights = match name.is_empty() {
-            true => String::new(),
-            false => file_fingerprint(RunFolder::weights_of(name))?,
-        };
+        self.starting_weights = self.weights_now()?;
         Ok(self)
+    }
+
+    /// The fingerprint of the weights that a trial would start from now.
+    pub(super) fn weights_now(&self) -> Result<String> {
+        match self.recipe.train.initial_weights.as_str() {
+            "" => Ok(String::new()),
+            name => file_fingerprint(RunFolder::weights_of(name)),
+        }
     }
 }

@@ -6,8 +6,8 @@ use super::claim::Claim;
 use super::trial::Trial;
 use crate::error::{Error, Result};
 
-/// Removes a study's trials, all or none, and then its `study.toml`: without that first, trials that
-/// were left by a crash would be taken for another study's.
+/// Removes a study: its trials, all or none, and then `study.toml`, without which trials belong to
+/// nothing.
 pub(super) fn remove(folder: &Path) -> Result<()> {
     let trials = trial_folders(folder)?;
     let mut claims = Vec::new();

@@ -57,7 +57,7 @@ impl Study {
             let found = folder.display();
             print_line(&format!("{found} held another study; this one takes its place"));
         }
-        Self::with_config(folder, config)
+        Self::open_checked(folder, config)
     }
 
     /// [`Study::open`] with everything said.
@@ -65,8 +65,10 @@ impl Study {
     /// # Errors
     /// As [`Study::open`].
     pub fn with_config(folder: impl Into<PathBuf>, config: StudyConfig) -> Result<Self> {
-        let folder = folder.into();
-        let config = config.checked()?;
+        Self::open_checked(folder.into(), config.checked()?)
+    }
+
+    fn open_checked(folder: PathBuf, config: StudyConfig) -> Result<Self> {
         let path = folder.join("study.toml");
         if path.is_file() {
             let study = Self::load(&folder)?;
@@ -166,7 +168,7 @@ impl Study {
 
     /// Nor can trials from other weights; those that have begun need them no more.
     fn check_start(&self) -> Result<()> {
-        if self.config.clone().checked()?.starting_weights == self.config.starting_weights {
+        if self.config.weights_now()? == self.config.starting_weights {
             return Ok(());
         }
         let expected = "another folder, since its trials started from other weights of that name";

@@ -89,21 +89,17 @@ fn inference(peer: &impl Peer, data: &Data, seconds: f64) -> Result<Value> {
     let large = data.batch(&(0..LARGE).map(|i| i % data.len()).collect::<Vec<_>>());
     let one = &large.images[..SIDE * SIDE];
     let single = times(|| peer.logits(one), seconds / 2.0)?;
-    let (mut fastest, mut pieces_of) = (0.0, LARGE);
+    let mut fastest = 0.0_f64;
     for size in [LARGE, 32] {
         let pieces = || large.images.chunks(size * SIDE * SIDE);
         let all = || pieces().map(|piece| peer.logits(piece)).collect::<Result<Vec<_>>>();
         let many = times(all, seconds / 4.0)?;
         let total: f64 = many.iter().map(Duration::as_secs_f64).sum();
-        let rate = (many.len() * LARGE) as f64 / total;
-        if rate > fastest {
-            (fastest, pieces_of) = (rate, size);
-        }
+        fastest = fastest.max((many.len() * LARGE) as f64 / total);
     }
     Ok(json!({
         "batch1_ms": median(single).as_secs_f64() * 1e3,
         "batch256_images_per_second": fastest,
-        "batch256_pieces_of": pieces_of,
     }))
 }
 
