@@ -168,9 +168,19 @@ fn what_is_not_the_same_run_is_not_resumed_and_says_why() {
     let other = TrainConfig { learning_rate: 0.5, ..config(2) };
     let message = trainer(other, &run).resume().fit(&data).unwrap_err().to_string();
     assert!(message.contains("train.learning_rate was 0.001 and is now 0.5"), "{message}");
-    let more = trainer(config(2), &run).callback(BackupAndRestore);
+    let more = trainer(config(2), &run).callback(Press { epoch: 0, batch: 0 });
     let message = more.resume().fit(&data).unwrap_err().to_string();
-    assert!(message.contains("EarlyStopping, BackupAndRestore]"), "{message}");
+    assert!(message.contains("EarlyStopping, Press]"), "{message}");
+    // The same callbacks, made in another way.
+    let network = SeedCnn::new(Device::Cpu, config(2).seed).unwrap();
+    let patient = Trainer::new(network, config(2))
+        .unwrap()
+        .run(&run)
+        .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(1).cooldown(1))
+        .callback(ModelCheckpoint::best(ValLoss, &run))
+        .callback(EarlyStopping::on(ValLoss).patience(12).restore_best_weights());
+    let message = { patient }.resume().fit(&data).unwrap_err().to_string();
+    assert!(message.contains("EarlyStopping.patience was 9 and is now 12"), "{message}");
     let network = SeedCnn::new(Device::Cpu, 1).unwrap();
     let homeless = Trainer::new(network, config(1)).unwrap().callback(BackupAndRestore);
     let message = { homeless }.fit(&data).unwrap_err().to_string();
@@ -184,11 +194,17 @@ fn a_callback_that_only_looks_on_is_no_part_of_a_run() {
     let data = data();
     let path = |name: &str| folder.path().join(name);
     trainer(config(3), &path("plain")).fit(&data).unwrap();
-    // Before the others, so that their places in the checkpoint would move if it counted.
+    // Before the others, so that their places in the checkpoint would move if they counted.
     let watched = |epochs, live: &LiveCurves| {
         let config = config(epochs);
         let network = SeedCnn::new(Device::Cpu, config.seed).unwrap();
-        let trainer = Trainer::new(network, config).unwrap().callback(live.clone());
+        let trainer = Trainer::new(network, config)
+            .unwrap()
+            .callback(live.clone())
+            .callback(CsvLogger::new(path("log.csv")))
+            .callback(TensorBoard::new(path("logs")))
+            .callback(BackupAndRestore)
+            .callback(TerminateOnNan);
         with_callbacks(trainer, &path("watched"))
     };
     let live = LiveCurves::new();
@@ -197,6 +213,7 @@ fn a_callback_that_only_looks_on_is_no_part_of_a_run() {
     watched(3, &live).resume().fit(&data).unwrap();
     assert_same(&path("plain"), &path("watched"));
     assert_eq!(live.history().epochs.len(), 3);
+    assert_eq!(History::load(path("log.csv"), "").unwrap().epochs, live.history().epochs);
     assert!(live.figure().unwrap().svg().contains("Training, made-up sample"));
 }
 
@@ -230,22 +247,93 @@ fn backup_and_restore_goes_on_where_it_can_and_begins_anew_elsewhere() {
     assert_eq!(second.epochs.len(), 2);
     assert_eq!(second.epochs[0], first.epochs[0], "the first epoch is not repeated");
     // Finished: begun anew; the seconds tell.
-    assert_ne!(fit(2, 1e-3, never()).epochs[0], first.epochs[0]);
+    let third = fit(2, 1e-3, never());
+    assert_ne!(third.epochs[0], first.epochs[0]);
     // Another recipe.
     assert_eq!(fit(1, 2e-3, never()).epochs[0].learning_rate, 2e-3);
+
+    // What each of them replaced is kept, whole, and can be resumed.
+    let before = RunFolder::at(RunFolder::at(folder.path()).before());
+    assert_eq!(before.history().unwrap().epochs, third.epochs);
+    assert!(before.network(Device::Cpu).is_ok());
+    let longer = trainer(config(3), before.path()).callback(never());
+    let longer = { longer }.resume().fit(&data).unwrap();
+    assert_eq!(longer.epochs[..2], third.epochs);
+
+    // A checkpoint that can't be read is no reason to go no further, or to be lost.
+    let checkpoint = RunFolder::at(folder.path()).checkpoint();
+    std::fs::write(&checkpoint, "cut").unwrap();
+    assert_eq!(fit(1, 2e-3, never()).epochs.len(), 1);
+    assert_eq!(std::fs::read(before.checkpoint()).unwrap(), b"cut");
+    assert!(Checkpoint::load(&checkpoint).is_ok());
 }
 
-/// Saves checkpoints until it is killed; not a test, but what the next one kills.
+#[test]
+fn another_processor_goes_on_in_its_own_precision() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = data();
+    trainer(config(1), folder.path()).fit(&data).unwrap();
+    let path = RunFolder::at(folder.path()).checkpoint();
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    checkpoint.state.run.precision = "float8 (auto)".into();
+    checkpoint.state.run.device = "CPU, 1024 threads".into();
+    checkpoint.save(&path).unwrap();
+    let history = trainer(config(2), folder.path()).resume().fit(&data).unwrap();
+    assert_eq!(history.epochs.len(), 2);
+}
+
+#[test]
+fn stop_in_the_last_epoch_that_comes_too_late_is_a_regular_end() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    struct PressAtEnd;
+    impl Callback for PressAtEnd {
+        fn name(&self) -> &'static str {
+            "PressAtEnd"
+        }
+
+        fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+            if epoch.record.epoch == 2 {
+                // SAFETY: the training that is under way handles the signal.
+                unsafe { libc::raise(libc::SIGINT) };
+            }
+            Ok(())
+        }
+    }
+    let history = trainer(config(2), folder.path()).callback(PressAtEnd).fit(&data()).unwrap();
+    assert_eq!((history.epochs.len(), history.stopped), (2, None));
+}
+
+#[test]
+fn other_images_do_not_go_on_in_the_middle_of_an_epoch() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let press = Press { epoch: 1, batch: 2 };
+    let mut stopped = trainer(config(2), folder.path()).callback(press);
+    stopped.fit(&data()).unwrap();
+    let other = Fer2013::sample(SampleConfig { seed: 8, train: 140, test: 35 }).unwrap();
+    let message = stopped.fit(&other).unwrap_err().to_string();
+    assert!(
+        message.contains("those with which epoch 1 was stopped, or a new trainer"),
+        "{message}"
+    );
+    assert_eq!(stopped.fit(&data()).unwrap().epochs.len(), 2);
+}
+
+/// Saves a run as a training does until it is killed; not a test, but what the next one kills.
 #[test]
 #[ignore = "runs until it is killed"]
 fn save_for_ever() {
     let Ok(folder) = std::env::var("FER_TEST_RUN") else { return };
-    let path = RunFolder::at(folder).checkpoint();
+    let folder = RunFolder::at(folder);
+    let _lock = folder.lock().unwrap();
     let data = data();
     let network = SeedCnn::new(Device::Cpu, 1).unwrap();
-    let run = RunConfig::new(&network, &TrainConfig::default(), &data);
+    let mut run = RunConfig::new(&network, &TrainConfig::default(), &data);
     let count = network.parameters().count();
     for step in 0u32.. {
+        run.train.epochs = step as usize + 1;
         let state = RunState {
             learning_rate: 1e-3,
             optimizer_steps: step,
@@ -259,16 +347,19 @@ fn save_for_ever() {
             (name.to_string(), Tensor::full([count], i64::from(step), (Kind::Float, Device::Cpu)))
         };
         let tensors = ["network", "optimizer.mean", "optimizer.square"].map(full).into();
-        Checkpoint { state, tensors }.save(&path).unwrap();
+        Checkpoint { state, tensors }.save(folder.checkpoint()).unwrap();
+        folder.save_config(&run).unwrap();
+        folder.save_history(&History::default()).unwrap();
         println!("saved {step}");
     }
 }
 
 #[test]
-fn a_hundred_kills_while_saving_leave_a_checkpoint_that_loads() {
+fn a_hundred_kills_while_saving_leave_a_run_that_loads() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
-    let path = RunFolder::at(folder.path()).checkpoint();
+    let run = RunFolder::at(folder.path());
+    let path = run.checkpoint();
     let mut landed_in = 0;
     for kill in 0..100 {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -295,10 +386,17 @@ fn a_hundred_kills_while_saving_leave_a_checkpoint_that_loads() {
             assert_eq!(tensor.min().double_value(&[]), steps, "{name} of another save");
             assert_eq!(tensor.max().double_value(&[]), steps, "{name} of another save");
         }
+        // The others follow the checkpoint, and never tell of an epoch that it does not have.
+        assert!(run.config().unwrap().train.epochs as f64 <= steps + 1.0);
+        run.history().unwrap();
         // A temporary file shows that the kill came while one was written.
-        let files = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
-        landed_in += usize::from(files > 1);
-        assert!(files <= 2, "{files} files: leftovers of earlier kills stay");
+        let count = |folder: &Path| {
+            let files = std::fs::read_dir(folder).unwrap().flatten();
+            files.filter(|file| file.file_name().to_string_lossy().contains("tmp")).count()
+        };
+        let files = count(folder.path()) + count(path.parent().unwrap());
+        landed_in += files;
+        assert!(files <= 1, "{files} files: leftovers of earlier kills stay");
     }
     assert!(landed_in >= 10, "only {landed_in} of 100 kills came while a file was written");
 }

@@ -97,7 +97,7 @@ def test_a_disk_that_is_full_keeps_the_checkpoint_before(run, tmp_path):
     # A limit on the size of files stands for the full disk: the write ends in the middle.
     small = ["bash", "-c", 'ulimit -f 2000; trap "" XFSZ; exec "$@"', "fer"]
     done = fer(
-        "train", "--epochs", 1, "--run", "short", "--seed", 3, wrapper=small,
+        "train", "--epochs", 1, "--run", "short", "--seed", 3, "--overwrite", wrapper=small,
         FER_RUNS_DIR=str(folder.parent), FER_ROOT=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 1

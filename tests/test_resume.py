@@ -103,12 +103,16 @@ def test_matrix_products_sum_in_the_same_order_in_every_run(faces, tmp_path, mon
     assert not others, others[:3]
 
 
-def test_a_failed_training_leaves_the_run_before_as_it_was(faces, tmp_path):
+def test_a_second_or_a_failed_training_leaves_the_run_before_as_it_was(faces, tmp_path):
     recipe = ["train", "--data", faces, "--batch-size", 16, "--run", "kept", "--patience", 3]
     settings = {"FER_RUNS_DIR": str(tmp_path)}
     assert fer(*recipe, "--epochs", 2, **settings).returncode == 0
     files = {path: path.read_bytes() for path in (tmp_path / "kept").rglob("*") if path.is_file()}
-    done = fer(*recipe, "--learning-rate", "1e20", **settings)
+    done = fer(*recipe, "--epochs", 2, **settings)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "finished run = kept with 2 epochs: expected --overwrite" in done.stderr
+    assert files == {path: path.read_bytes() for path in files}
+    done = fer(*recipe, "--learning-rate", "1e20", "--overwrite", **settings)
     assert done.returncode == 1 and "the loss became" in done.stderr
     assert "1e20" in done.stderr and "Try a learning rate of 1e-3" in done.stderr
     assert files == {path: path.read_bytes() for path in files}

@@ -77,6 +77,13 @@ def test_what_was_stopped_or_killed_is_taken_up_again(begin):
     with start_fer("tune", "--study", study, "--trials", 1, "--worker") as process:
         wait_for(lambda: "going on after epoch" in process.stdout.readline())
         process.kill()
+    # A checkpoint that can't be read costs the trial its epochs, and the study nothing.
+    checkpoint = study / "trial_0001" / "last" / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with start_fer("tune", "--study", study, "--trials", 1, "--worker") as process:
+        anew = "trial 1 begins anew: not a whole checkpoint"
+        wait_for(lambda: anew in process.stdout.readline())
+        process.kill()
 
 
 def test_two_processes_share_a_study(begin):

@@ -128,14 +128,84 @@ fn wrong_hyperparameters_are_named_before_any_work() {
 fn early_stopping_ends_training_and_puts_the_best_weights_back() {
     let _turn = alone();
     let data = data(140);
+    let mut one = trainer(short(1));
+    one.fit(&data).unwrap();
     let stopping = EarlyStopping::on(ValLoss).patience(2).min_delta(10.0).restore_best_weights();
     let mut trainer = trainer(short(9)).callback(stopping).callback(Spoil { after: 2 });
     let history = trainer.fit(&data).unwrap();
     assert_eq!(history.epochs.len(), 3, "one epoch that counts as best, and two of patience");
     let reason = history.stopped.unwrap();
     assert!(reason.contains("val_loss did not improve for 2 epochs"), "{reason}");
-    let total = trainer.network().parameters().flat().abs().sum(Kind::Float);
-    assert!(total.double_value(&[]) > 0.0, "the spoiled weights are still there");
+    let weights = |trainer: &Trainer| trainer.network().parameters().snapshot().unwrap();
+    assert_eq!(weights(&trainer), weights(&one), "not those of epoch 1");
+    // A further fit waits anew, as in Keras, and does not end with the first worse epoch.
+    let history = trainer.fit(&data).unwrap();
+    assert_eq!(history.epochs.len(), 6, "one that counts as best again, and two of patience");
+}
+
+#[test]
+fn early_stopping_looks_at_nothing_before_its_first_epoch() {
+    let _turn = alone();
+    let data = data(140);
+    let stopping = EarlyStopping::on(ValLoss).patience(1).min_delta(10.0).start_from_epoch(2);
+    let history = trainer(short(9)).callback(stopping).fit(&data).unwrap();
+    assert_eq!(history.epochs.len(), 4, "two that don't count, the best one, one of patience");
+}
+
+/// Makes the weights NaN once the epoch is over, so that the next one's first loss is.
+struct Poison {
+    after: usize,
+}
+
+impl Callback for Poison {
+    fn name(&self) -> &'static str {
+        "Poison"
+    }
+
+    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+        if epoch.record.epoch == self.after {
+            let parameters = epoch.network.parameters_mut();
+            let poison = parameters.flat().full_like(f64::NAN);
+            parameters.restore(&poison)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_that_breaks_keeps_its_best_epoch_on_disk_and_in_memory() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(140);
+    let stopping = EarlyStopping::on(ValLoss).patience(5).restore_best_weights();
+    let mut broken = trainer(short(5))
+        .run(folder.path())
+        .callback(ModelCheckpoint::best(ValLoss, folder.path()))
+        .callback(stopping)
+        .callback(Poison { after: 2 });
+    let message = broken.fit(&data).unwrap_err().to_string();
+    assert!(message.starts_with("training stopped in epoch 3: the loss became NaN"), "{message}");
+    assert!(message.contains("in batch 1 of 4"), "{message}");
+    let kept = RunFolder::at(folder.path()).network(Device::Cpu).unwrap();
+    let sum = kept.parameters().flat().sum(Kind::Double).double_value(&[]);
+    assert!(sum.is_finite(), "what is on disk is poisoned");
+    assert_eq!(broken.network().parameters().flat(), kept.parameters().flat());
+    assert_eq!(RunFolder::at(folder.path()).history().unwrap().epochs.len(), 2);
+    let message = broken.fit(&data).unwrap_err().to_string();
+    assert!(message.contains("Make the network and the trainer anew"), "{message}");
+}
+
+#[test]
+fn what_the_trainer_was_made_with_does_not_change_silently() {
+    let _turn = alone();
+    let data = data(140);
+    let mut trainer = trainer(short(1));
+    trainer.config_mut().learning_rate = 0.01;
+    let message = trainer.fit(&data).unwrap_err().to_string();
+    assert!(message.contains("learning_rate was 0.001 and is now 0.01"), "{message}");
+    trainer.config_mut().learning_rate = 1e-3;
+    trainer.config_mut().epochs = 2;
+    assert_eq!(trainer.fit(&data).unwrap().epochs.len(), 2);
 }
 
 #[test]
@@ -143,12 +213,12 @@ fn the_learning_rate_falls_on_a_plateau_with_keras_cooldown_and_floor() {
     let _turn = alone();
     let data = data(140);
     let reduce = ReduceLrOnPlateau::on(ValLoss).factor(0.1).patience(1).min_delta(10.0);
-    let mut trainer = trainer(short(6)).callback(reduce.cooldown(1).min_lr(5e-5));
+    let mut trainer = trainer(short(6)).callback(reduce.cooldown(2).min_lr(5e-5));
     let rates: Vec<f64> =
         trainer.fit(&data).unwrap().epochs.iter().map(|epoch| epoch.learning_rate).collect();
-    // By hand from the rule in Keras' ReduceLROnPlateau.on_epoch_end. The first
-    // epoch is the best; a cooldown of 1 is over before the next epoch is counted.
-    let expected = [1e-3, 1e-3, 1e-4, 5e-5, 5e-5, 5e-5];
+    // By hand from the rule in Keras' ReduceLROnPlateau.on_epoch_end. The first epoch is the best;
+    // of a cooldown of 2 the second epoch is counted again, so each rate but the first holds for two.
+    let expected = [1e-3, 1e-3, 1e-4, 1e-4, 5e-5, 5e-5];
     for (rate, expected) in rates.iter().zip(expected) {
         assert!((rate - expected).abs() < 1e-12, "{rates:?}");
     }
@@ -263,6 +333,21 @@ fn loggers_and_checkpoints_leave_their_files() {
         .fit(&data)
         .unwrap_err();
     assert_eq!(message.to_string(), "ModelCheckpoint.every = 0: expected 1 epoch or more");
+}
+
+#[test]
+fn a_log_is_replaced_or_appended_to() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.csv");
+    let data = data(140);
+    let rows = |logger: CsvLogger| {
+        trainer(short(2)).callback(logger).fit(&data).unwrap();
+        History::load(&log, "").unwrap().epochs.iter().map(|row| row.epoch).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(CsvLogger::new(&log)), [1, 2]);
+    assert_eq!(rows(CsvLogger::new(&log).append()), [1, 2, 1, 2]);
+    assert_eq!(rows(CsvLogger::new(&log)), [1, 2]);
 }
 
 #[test]

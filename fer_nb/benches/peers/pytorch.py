@@ -245,7 +245,7 @@ class Peer:
 
 def main():
     options = common.arguments(MODES, __doc__.split("\n")[0])
-    torch.manual_seed(1)
+    torch.manual_seed(options.seed)
     peer = Peer(options)
     figures = getattr(peer, options.work)(options)
     kind = "bfloat16" if peer.autocast else "float32"

@@ -139,7 +139,7 @@ def inference(model, options, data):
 
 def main():
     options = common.arguments(MODES, __doc__.split("\n")[0])
-    keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(options.seed)
     data = common.safetensors(options.data)
     model = network(common.safetensors(options.weights))
     # The network ends in a softmax, whose logarithm is as good as logits here.

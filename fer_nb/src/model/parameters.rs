@@ -369,11 +369,10 @@ impl Parameters {
 
     /// Everything by name, contiguous, on the CPU, in PyTorch's shapes: what a weights file holds.
     pub fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        // All at once: a GPU would be waited for with each of them.
+        let flat = self.flat.f_to_device(Device::Cpu)?;
         self.all()
-            .map(|entry| {
-                let view = entry.view(&self.flat)?.f_to_device(Device::Cpu)?;
-                Ok((entry.name.clone(), view.f_contiguous()?))
-            })
+            .map(|entry| Ok((entry.name.clone(), entry.view(&flat)?.f_contiguous()?)))
             .collect()
     }
 

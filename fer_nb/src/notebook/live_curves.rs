@@ -196,7 +196,8 @@ mod tests {
 
     fn begin(live: &mut LiveCurves, epochs: Vec<EpochRecord>) {
         let history = History { epochs, stopped: None, title: "made-up sample".into() };
-        let begin = TrainBegin { config: &TrainConfig::default(), history: &history };
+        let config = TrainConfig::default();
+        let begin = TrainBegin { config: &config, history: &history, ended_early: false };
         live.on_train_begin(&begin).unwrap();
     }
 

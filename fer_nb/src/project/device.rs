@@ -18,12 +18,17 @@ pub fn device() -> Result<Device> {
     if wanted.eq_ignore_ascii_case("cpu") {
         return Ok(Device::Cpu);
     }
-    load_cuda();
-    chosen(wanted, usize::try_from(Cuda::device_count()).unwrap_or(0))
+    let missing = load_cuda();
+    let count = usize::try_from(Cuda::device_count()).unwrap_or(0);
+    if count > 0 {
+        load_compiler();
+    }
+    chosen(wanted, count, &missing)
 }
 
-/// The device of this name where there are `count` CUDA devices; the best there is for no name.
-fn chosen(name: &str, count: usize) -> Result<Device> {
+/// The device of this name where there are `count` CUDA devices; the best there is for no name. `missing`
+/// is why libtorch's CUDA part could not be loaded, empty where it could.
+fn chosen(name: &str, count: usize, missing: &str) -> Result<Device> {
     let index = match name.to_ascii_lowercase().as_str() {
         "" if count == 0 => return Ok(Device::Cpu),
         "cpu" => return Ok(Device::Cpu),
@@ -31,6 +36,7 @@ fn chosen(name: &str, count: usize) -> Result<Device> {
         other => other.strip_prefix("cuda:").and_then(|index| index.parse().ok()),
     };
     let there = match count {
+        0 if !missing.is_empty() => format!("CUDA can't be loaded: {missing}"),
         0 => "no CUDA device was found".to_string(),
         1 => "cuda:0 is the only one found".to_string(),
         _ => format!("found are cuda:0 to cuda:{}", count - 1),
@@ -81,20 +87,92 @@ pub(super) fn compute_capability(index: usize) -> Option<(i32, i32)> {
 }
 
 /// The linker drops libtorch_cuda because no symbol of it is named, and libtorch then finds no GPU.
-/// Opening the library makes it register itself. Where it can't be opened, there is no CUDA.
+/// Opening the library makes it register itself. Where it can't be opened, there is no CUDA; says why.
 #[cfg(target_os = "linux")]
-fn load_cuda() {
+fn load_cuda() -> String {
+    open_for_good("libtorch_cuda.so".as_ref())
+}
+
+#[cfg(target_os = "linux")]
+fn open_for_good(library: &std::ffi::OsStr) -> String {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
-    // SAFETY: opening libtorch_cuda runs its initialisers, as linking it would have done; the
+    // SAFETY: opening a library of libtorch's runs its initialisers, as linking it would have done; the
     // handle is leaked on purpose, since registered kernels must stay for the process's life.
-    if let Ok(library) = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_LAZY | RTLD_GLOBAL) }
-    {
-        std::mem::forget(library);
+    match unsafe { Library::open(Some(library), RTLD_LAZY | RTLD_GLOBAL) } {
+        Ok(library) => {
+            std::mem::forget(library);
+            String::new()
+        }
+        Err(error) => error.to_string(),
     }
 }
 
+/// cuDNN compiles some convolutions when they are first needed. Its compiler looks for a part of itself by
+/// bare name, which is found if it is open already; Python's torch opens both, too. Where that fails,
+/// cuDNN takes other convolutions.
+#[cfg(target_os = "linux")]
+fn load_compiler() {
+    for library in compiler_libraries() {
+        open_for_good(library.as_os_str());
+    }
+}
+
+/// The runtime compiler's libraries, the part before the whole: they lie beside the CUDA runtime that
+/// libtorch has loaded.
+#[cfg(target_os = "linux")]
+fn compiler_libraries() -> Vec<std::path::PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let runtime = maps.lines().find_map(|line| {
+        let path = line.find('/').map(|start| std::path::Path::new(&line[start..]))?;
+        path.file_name()?.to_str()?.starts_with("libcudart.so").then(|| path.to_path_buf())
+    });
+    let Some(folder) = runtime.as_deref().and_then(std::path::Path::parent) else {
+        return Vec::new();
+    };
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let ours =
+                name.starts_with("libnvrtc-builtins.so.") || name.starts_with("libnvrtc.so.");
+            ours && !name.contains(".alt.")
+        })
+        .collect();
+    found.sort(); // "libnvrtc-builtins" before "libnvrtc."
+    found
+}
+
 #[cfg(not(target_os = "linux"))]
-fn load_cuda() {}
+fn load_cuda() -> String {
+    String::new()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn load_compiler() {}
+
+/// While it lives, cuDNN finds the fastest way of each new convolution by trying.
+#[derive(Debug)]
+pub struct ConvolutionTrials(());
+
+impl ConvolutionTrials {
+    /// Switched on for a CUDA device; nothing for another.
+    pub fn on(device: Device) -> Option<Self> {
+        let on = device.is_cuda();
+        on.then(|| {
+            Cuda::cudnn_set_benchmark(true);
+            Self(())
+        })
+    }
+}
+
+impl Drop for ConvolutionTrials {
+    fn drop(&mut self) {
+        Cuda::cudnn_set_benchmark(false);
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -102,15 +180,35 @@ mod tests {
 
     #[test]
     fn a_device_has_a_name_and_has_to_be_there() {
-        assert_eq!(chosen("", 0).unwrap(), Device::Cpu);
-        assert_eq!(chosen("", 2).unwrap(), Device::Cuda(0));
-        assert_eq!(chosen("CPU", 2).unwrap(), Device::Cpu);
-        assert_eq!(chosen("cuda", 1).unwrap(), Device::Cuda(0));
-        assert_eq!(chosen("CUDA:1", 2).unwrap(), Device::Cuda(1));
-        let message = |name, count| chosen(name, count).unwrap_err().to_string();
+        assert_eq!(chosen("", 0, "").unwrap(), Device::Cpu);
+        assert_eq!(chosen("", 2, "").unwrap(), Device::Cuda(0));
+        assert_eq!(chosen("CPU", 2, "").unwrap(), Device::Cpu);
+        assert_eq!(chosen("cuda", 1, "").unwrap(), Device::Cuda(0));
+        assert_eq!(chosen("CUDA:1", 2, "").unwrap(), Device::Cuda(1));
+        let message = |name, count| chosen(name, count, "").unwrap_err().to_string();
         assert_eq!(message("gpu", 1), "FER_DEVICE = gpu: expected cpu, cuda or cuda:N");
         assert_eq!(message("cuda:x", 1), "FER_DEVICE = cuda:x: expected cpu, cuda or cuda:N");
         assert!(message("cuda", 0).ends_with("cuda:N; no CUDA device was found"));
         assert!(message("cuda:4", 4).ends_with("found are cuda:0 to cuda:3"));
+        let message = chosen("cuda", 0, "libcublas.so.13: not found").unwrap_err().to_string();
+        assert!(message.ends_with("CUDA can't be loaded: libcublas.so.13: not found"), "{message}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_compilers_part_is_opened_before_it() {
+        tch::get_num_threads(); // libtorch is loaded, and the CUDA runtime with it where it has one
+        let names: Vec<_> = compiler_libraries()
+            .iter()
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        match &names[..] {
+            [] => {} // a libtorch for CPUs alone
+            [part, whole] => {
+                assert!(part.starts_with("libnvrtc-builtins.so."), "{names:?}");
+                assert!(whole.starts_with("libnvrtc.so."), "{names:?}");
+            }
+            _ => panic!("{names:?}"),
+        }
     }
 }

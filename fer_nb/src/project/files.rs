@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// What the names of temporary files begin with.
-pub const TEMPORARY_PREFIX: &str = ".tmp";
+pub const TEMPORARY_PREFIX: &str = ".fer_nb-tmp";
 
 /// Lets `write` fill a temporary file beside `path`, syncs it to disk, and puts it in `path`'s
 /// place in one step. If anything fails, the temporary file is removed and what was at `path`

@@ -15,7 +15,7 @@ mod task;
 pub(crate) mod text;
 mod threads;
 
-pub use device::{device, device_name};
+pub use device::{ConvolutionTrials, device, device_name};
 pub use environment::Environment;
 pub use files::{TEMPORARY_PREFIX, file_fingerprint, replace_file};
 pub use guard::guarded;

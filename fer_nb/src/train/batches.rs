@@ -12,11 +12,12 @@ use crate::error::{Error, Result};
 use crate::model::to_float;
 
 /// Images that are converted and augmented at once: enough that the launches don't count, few
-/// enough to leave a machine's memory (about 37 kB an image while it is done) or a GPU's alone.
-fn chunk_images(device: Device) -> usize {
+/// enough to leave a machine's memory or a GPU's alone (about 64 kB an image while it is done). What a
+/// seed draws depends on it, so a GPU's views are others than a CPU's.
+pub fn augmented_at_once(device: Device) -> usize {
     match device {
         Device::Cpu => 4096,
-        _ => 32_768,
+        _ => 8192,
     }
 }
 
@@ -93,7 +94,7 @@ impl TrainImages {
     /// The batches of one epoch, from the `first`-th on (from 0).
     pub fn epoch(&self, plan: Plan, first: usize) -> Epoch<'_> {
         let order = plan.sampling.order(&self.classes, plan.seed);
-        let batches = (chunk_images(self.images.device()) / plan.batch_size.max(1)).max(1);
+        let batches = (augmented_at_once(self.images.device()) / plan.batch_size.max(1)).max(1);
         Epoch {
             source: self,
             chunk_size: batches * plan.batch_size.max(1),

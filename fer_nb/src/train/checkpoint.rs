@@ -16,7 +16,7 @@ use super::history::EpochRecord;
 use super::run::RunConfig;
 use crate::error::{Error, Result};
 use crate::model::{TensorBytes, serialize};
-use crate::project::{TEMPORARY_PREFIX, replace_file};
+use crate::project::replace_file;
 
 /// The state of a run after its last finished epoch.
 #[derive(Debug)]
@@ -52,11 +52,13 @@ pub struct RunState {
 pub struct SavedCallback {
     /// As `Callback::name` gives it.
     pub name: String,
-    /// As `Callback::state` gave them.
+    /// What it was made with, as `Callback::state` gave it.
+    pub settings: toml::Table,
+    /// What it remembers, as `Callback::state` gave it.
     pub values: toml::Table,
 }
 
-const FORMAT: &str = "fer_nb checkpoint 1";
+const FORMAT: &str = "fer_nb checkpoint 2";
 /// What the checksum's place holds while the checksum is computed.
 const NO_CHECKSUM: &str = "0000000000000000";
 const CHECKSUM_KEY: &str = "\"checksum\":\"";
@@ -84,7 +86,6 @@ impl Checkpoint {
             checksum_place(&bytes).ok_or_else(|| failed("no place for a checksum".into()))?;
         let checksum = format!("{:016x}", xxh3_64(&bytes));
         bytes[place..place + checksum.len()].copy_from_slice(checksum.as_bytes());
-        remove_leftovers(path);
         replace_file(path, |temporary| {
             std::fs::write(temporary, &bytes).map_err(|error| Error::io("write", path, error))
         })
@@ -103,7 +104,8 @@ impl Checkpoint {
         }
         let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
         let broken = |problem: String| {
-            let hint = "Train anew, or start from the weights in best.safetensors.";
+            let hint = "best.safetensors beside last/ has the best weights; to train anew over it: \
+                        `fer train --overwrite`.";
             Error::weights(path, format!("not a whole checkpoint: {problem}"), hint)
         };
         check(&bytes).map_err(&broken)?;
@@ -111,11 +113,17 @@ impl Checkpoint {
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(unreadable)?;
         let metadata = metadata.metadata().clone().unwrap_or_default();
         let entry = |key: &str| metadata.get(key).map(String::as_str).unwrap_or_default();
+        let of_another_version = |problem: String| {
+            let hint = "Another version of fer_nb wrote it. This one can start from the run's best weights: \
+                        `fer train --initial-weights RUN --run NAME`.";
+            Error::weights(path, problem, hint)
+        };
         if entry("format") != FORMAT {
-            return Err(broken(format!("format '{}', expected '{FORMAT}'", entry("format"))));
+            let problem = format!("format '{}', expected '{FORMAT}'", entry("format"));
+            return Err(of_another_version(problem));
         }
         let state = toml::from_str(entry("state"))
-            .map_err(|error| broken(format!("its state: {}", error.message())))?;
+            .map_err(|error| of_another_version(format!("its state: {}", error.message())))?;
         let tensors = SafeTensors::deserialize(&bytes)
             .map_err(unreadable)?
             .tensors()
@@ -131,19 +139,6 @@ impl Checkpoint {
             Some((name.strip_prefix(prefix)?.to_string(), tensor.shallow_clone()))
         });
         below.collect()
-    }
-}
-
-/// Removes the temporary files that a killed process left beside `path`. The folder belongs to one
-/// run and so to one process; what can't be removed is only in the way.
-fn remove_leftovers(path: &Path) {
-    let Some(entries) = path.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
-            let _ = std::fs::remove_file(entry.path());
-        }
     }
 }
 
@@ -206,7 +201,11 @@ mod tests {
             stopped: None,
             run: RunConfig::new(&network, &TrainConfig::default(), &data),
             epochs: vec![epoch],
-            callbacks: vec![SavedCallback { name: "EarlyStopping".into(), values }],
+            callbacks: vec![SavedCallback {
+                name: "EarlyStopping".into(),
+                settings: toml::Table::new(),
+                values,
+            }],
         };
         let tensors = vec![
             ("network.a".to_string(), Tensor::from_slice(&[1.0f32, 2.0]).view([1, 2])),

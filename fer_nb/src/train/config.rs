@@ -9,6 +9,7 @@ use super::loss::LossConfig;
 use super::mixing::Mixing;
 use super::objective::Distillation;
 use super::optim::Optimizer;
+use super::run::first_difference;
 use super::sampling::Sampling;
 use super::schedule::Schedule;
 use crate::data::Augmentation;
@@ -112,7 +113,11 @@ impl TrainConfig {
             if ok { Ok(()) } else { Err(Error::config(field, value, expected)) }
         }
         let rate = self.learning_rate;
+        let few = u32::try_from(self.epochs).is_ok();
         check(self.epochs >= 1, "epochs", self.epochs, "1 or more")?;
+        check(few, "epochs", self.epochs, "fewer than 2^32")?;
+        // config.toml could not hold a larger one.
+        check(i64::try_from(self.seed).is_ok(), "seed", self.seed, "less than 2^63")?;
         check(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")?;
         check(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a number above 0")?;
         self.optimizer.validate()?;
@@ -128,6 +133,15 @@ impl TrainConfig {
         self.mixing.validate()?;
         let expected = format!("0 to {}, the number of epochs", self.epochs);
         check(self.clean_epochs <= self.epochs, "clean_epochs", self.clean_epochs, &expected)
+    }
+
+    /// The first hyperparameter but `epochs` that is another one in `now`, in words.
+    pub(super) fn difference(&self, now: &TrainConfig) -> Result<Option<String>> {
+        let table = |config: &TrainConfig| {
+            toml::Table::try_from(TrainConfig { epochs: 1, ..config.clone() })
+                .map_err(|error| Error::config("config", error, "values that TOML can hold"))
+        };
+        Ok(first_difference(&table(self)?, &table(now)?, ""))
     }
 
     /// [`TrainConfig::validate`], and whether `images` training images are enough for one batch.
@@ -153,6 +167,12 @@ mod tests {
             config.validate_for(100).unwrap_err().to_string()
         };
         assert_eq!(message(|c| c.epochs = 0), "epochs = 0: expected 1 or more");
+        assert_eq!(
+            message(|c| c.seed = 1 << 63),
+            format!("seed = {}: expected less than 2^63", 1u64 << 63)
+        );
+        let message_of_many = message(|c| c.epochs = usize::MAX);
+        assert!(message_of_many.ends_with("expected fewer than 2^32"), "{message_of_many}");
         assert_eq!(message(|c| c.batch_size = 0), "batch_size = 0: expected 1 or more");
         let expected = "batch_size = 101: expected 1 to 100, the number of training images";
         assert_eq!(message(|c| c.batch_size = 101), expected);

@@ -22,6 +22,7 @@ mod seeds;
 mod totals;
 mod trainer;
 
+pub use batches::augmented_at_once;
 pub use callbacks::{
     BackupAndRestore, BatchEnd, Callback, CallbackState, CsvLogger, EarlyStopping, EpochEnd,
     ModelCheckpoint, Monitor, ReduceLrOnPlateau, TensorBoard, TerminateOnNan, TrainBegin,

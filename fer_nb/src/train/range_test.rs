@@ -59,7 +59,8 @@ impl Trainer {
     /// and optimizer back. It ends early where the loss explodes, or on Stop.
     ///
     /// # Errors
-    /// A range that is none; whatever libtorch refuses.
+    /// A range that is none; memory that does not suffice, with the batch size to try; whatever
+    /// libtorch refuses.
     pub fn range_test(&mut self, data: &Fer2013, range: RangeTestConfig) -> Result<RangeTest> {
         let chosen = self.config.images.choose(data)?;
         let data = chosen.as_ref().map_or(data, |(chosen, _)| chosen);
@@ -78,9 +79,11 @@ impl Trainer {
         let kind = self.config.precision.kind(self.network.parameters().device());
         self.network.parameters_mut().set_kind(kind)?;
         let points = self.load_initial_weights().and_then(|_| self.try_rates(data, range, kind));
-        self.network.parameters_mut().set_kind(Kind::Float)?;
-        self.network.parameters_mut().restore(&weights)?;
-        Ok(RangeTest { points: points?, title: data.origin().title().into() })
+        let points = points.map_err(|error| self.explain(error));
+        let whole = self.network.parameters_mut().set_kind(Kind::Float);
+        let whole = whole.and_then(|()| self.network.parameters_mut().restore(&weights));
+        let points = points.and_then(|points| whole.map(|()| points))?;
+        Ok(RangeTest { points, title: data.origin().title().into() })
     }
 
     fn try_rates(

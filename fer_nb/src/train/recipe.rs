@@ -109,8 +109,9 @@ impl Recipe {
             (_, parsed) => parsed,
         };
         place.insert(key.to_string(), parsed);
-        let changed: Self =
-            table.try_into().map_err(|error: toml::de::Error| wrong(error.message().into()))?;
+        let changed: Self = table.try_into().map_err(|error: toml::de::Error| {
+            wrong(format!("a value that fits there: {}", error.message()))
+        })?;
         *self = changed;
         Ok(())
     }

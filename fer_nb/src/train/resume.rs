@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::callbacks::{Callback, CallbackState};
 use super::checkpoint::{Checkpoint, RunState, SavedCallback};
-use super::run::RunConfig;
+use super::run::{RunConfig, first_difference};
 use super::trainer::Trainer;
 use crate::error::{Error, Result};
 
 /// What to do about a run's file that can't be read but is also in its checkpoint.
 pub(super) const MENDING: &str = "`fer train --run NAME --resume` writes it anew, if \
-    last/checkpoint.safetensors is whole; if not, delete the run's folder and train again.";
+    last/checkpoint.safetensors is whole; if not, `fer train --run NAME --overwrite` trains anew.";
 
 impl Trainer {
     /// Writes the checkpoint, `config.toml` and `history.csv`, if there is a run folder. The network holds the
@@ -41,7 +41,8 @@ impl Trainer {
             for (name, tensor) in state.tensors {
                 tensors.push((format!("callback.{index}.{name}"), tensor));
             }
-            callbacks.push(SavedCallback { name: callback.name().into(), values: state.values });
+            let name = callback.name().into();
+            callbacks.push(SavedCallback { name, settings: state.settings, values: state.values });
         }
         let state = RunState {
             learning_rate: self.learning_rate,
@@ -74,16 +75,20 @@ impl Trainer {
         if !insists && !path.is_file() {
             return Ok("no run to go on from: training begins".into());
         }
-        let checkpoint = Checkpoint::load(&path)?;
+        let checkpoint = match Checkpoint::load(&path) {
+            Err(Error::Weights { problem, .. }) if !insists => {
+                return Ok(format!(
+                    "training begins anew, since the checkpoint of the run before can't be read: {problem}"
+                ));
+            }
+            checkpoint => checkpoint?,
+        };
         let state = &checkpoint.state;
         let done = state.epochs.len();
-        let names = |names: Vec<&str>| format!("[{}]", names.join(", "));
-        let then = names(state.callbacks.iter().map(|saved| saved.name.as_str()).collect());
-        let now = names(self.acting_callbacks().map(|callback| callback.name()).collect());
-        let difference = state
-            .run
-            .difference(run)
-            .or_else(|| (then != now).then(|| format!("callbacks were {then} and are now {now}")));
+        let difference = match state.run.difference(run) {
+            None => self.callbacks_difference(&state.callbacks)?,
+            difference => difference,
+        };
         if let Some(difference) = difference {
             if insists {
                 let hint = "Resume it as it was, or train anew without resuming.";
@@ -102,10 +107,34 @@ impl Trainer {
             return Ok("the run before is finished: training begins anew".into());
         }
         self.take_over(&checkpoint, &path)?;
+        self.in_folder = true;
+        let then = &state.run.precision;
+        let computed = match *then == run.precision {
+            true => String::new(),
+            false => format!(", computing in {} and not in {then} as before", run.precision),
+        };
         // They may have been damaged, or lost.
         folder.save_config(&checkpoint.state.run)?;
         folder.save_history(&self.history)?;
-        Ok(format!("going on after epoch {done} of {}", folder.path().display()))
+        Ok(format!("going on after epoch {done} of {}{computed}", folder.path().display()))
+    }
+
+    /// The first thing in which the callbacks are not those that were saved, in words.
+    fn callbacks_difference(&self, saved: &[SavedCallback]) -> Result<Option<String>> {
+        let names = |names: Vec<&str>| format!("[{}]", names.join(", "));
+        let then = names(saved.iter().map(|saved| saved.name.as_str()).collect());
+        let now = names(self.acting_callbacks().map(|callback| callback.name()).collect());
+        if then != now {
+            return Ok(Some(format!("callbacks were {then} and are now {now}")));
+        }
+        for (saved, callback) in saved.iter().zip(self.acting_callbacks()) {
+            let prefix = format!("{}.", saved.name);
+            let settings = callback.state()?.settings;
+            if let Some(difference) = first_difference(&saved.settings, &settings, &prefix) {
+                return Ok(Some(difference));
+            }
+        }
+        Ok(None)
     }
 
     fn take_over(&mut self, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
@@ -129,8 +158,8 @@ impl Trainer {
                 .into_iter()
                 .map(|(name, tensor)| Ok((name, tensor.f_to_device(device)?)))
                 .collect::<Result<_>>()?;
-            let values = saved.values.clone();
-            callback.restore(&CallbackState { values, tensors })?;
+            let SavedCallback { settings, values, .. } = saved.clone();
+            callback.restore(&CallbackState { settings, values, tensors })?;
         }
         self.learning_rate = state.learning_rate;
         self.history.epochs = state.epochs.clone();

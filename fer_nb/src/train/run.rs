@@ -14,7 +14,7 @@ use super::schedule::Schedule;
 use crate::data::{Dataset, Fer2013};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Network, weights};
-use crate::project::{device_name, pretrained, replace_file, runs};
+use crate::project::{TEMPORARY_PREFIX, device_name, pretrained, replace_file, runs};
 
 /// `config.toml`: everything that made a run what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,7 @@ impl RunConfig {
             config.fer_nb.clear();
             config.learnt = None; // follows from the rest
             config.device.clear();
+            config.precision.clear(); // follows from train.precision and the device
             config.data.clear(); // the same images may lie in another folder
             toml::Table::try_from(config).unwrap_or_default()
         };
@@ -93,7 +94,12 @@ impl RunConfig {
     }
 }
 
-fn first_difference(then: &toml::Table, now: &toml::Table, prefix: &str) -> Option<String> {
+/// The first key whose value is another one, in words; `prefix` is put before it.
+pub(super) fn first_difference(
+    then: &toml::Table,
+    now: &toml::Table,
+    prefix: &str,
+) -> Option<String> {
     let missing = toml::Value::String("not set".into());
     let keys = then.keys().chain(now.keys().filter(|key| !then.contains_key(*key)));
     keys.into_iter().find_map(|key| {
@@ -107,6 +113,24 @@ fn first_difference(then: &toml::Table, now: &toml::Table, prefix: &str) -> Opti
             _ => None,
         }
     })
+}
+
+/// What a run's own files end in.
+const RUN_FILES: [&str; 3] = ["toml", "csv", "safetensors"];
+
+/// Removes what a killed process left half written in a run's folder; what can't be removed is only in
+/// the way.
+fn remove_leftovers(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+            let path = entry.path();
+            let _ = if path.is_dir() {
+                std::fs::remove_dir_all(path)
+            } else {
+                std::fs::remove_file(path)
+            };
+        }
+    }
 }
 
 /// A folder `runs/<name>` with `config.toml`, `history.csv`, `best.safetensors` and
@@ -166,7 +190,7 @@ impl RunFolder {
     }
 
     /// Keeps other trainings out of the folder as long as the file that is returned stays open; a
-    /// process that is killed gives it up.
+    /// process that is killed gives it up. What it left half written is removed.
     ///
     /// # Errors
     /// [`Error::Config`] where another training holds it.
@@ -181,8 +205,45 @@ impl RunFolder {
                 Err(Error::config("run folder", self.path.display(), expected))
             }
             // Where the file system knows no locks, there is none.
-            _ => Ok(file),
+            _ => {
+                remove_leftovers(&self.path);
+                remove_leftovers(&folder);
+                Ok(file)
+            }
         }
+    }
+
+    /// Copies the run that is in the folder to `before/` in it, over the one there: what the next run
+    /// replaces is not lost. Says whether there was one.
+    pub(super) fn keep_before(&self) -> Result<bool> {
+        if !self.checkpoint().is_file() {
+            return Ok(false);
+        }
+        let failed = |source| Error::io("copy", &self.path, source);
+        // Whole, or not there: what fails here leaves only this, which the next training removes.
+        let copy = self.path.join(format!("{TEMPORARY_PREFIX}-before"));
+        let last = copy.join("last");
+        std::fs::create_dir_all(&last).map_err(failed)?;
+        std::fs::copy(self.checkpoint(), last.join("checkpoint.safetensors")).map_err(failed)?;
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let kept =
+                path.extension().is_some_and(|kind| RUN_FILES.iter().any(|run| kind == *run));
+            if let (true, Some(name)) = (kept && path.is_file(), path.file_name()) {
+                std::fs::copy(&path, copy.join(name)).map_err(failed)?;
+            }
+        }
+        let before = self.before();
+        if before.exists() {
+            std::fs::remove_dir_all(&before).map_err(failed)?;
+        }
+        std::fs::rename(copy, before).map_err(failed)?;
+        Ok(true)
+    }
+
+    /// Where the run is that this one replaced: a run folder as well.
+    pub fn before(&self) -> PathBuf {
+        self.path.join("before")
     }
 
     /// Writes `config.toml`.
@@ -190,6 +251,10 @@ impl RunFolder {
         let path = self.path.join("config.toml");
         let text = toml::to_string_pretty(config)
             .map_err(|error| Error::config("config.toml", error, "values that TOML can hold"))?;
+        // It is the same after most epochs, and a write waits for the disk.
+        if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
+            return Ok(());
+        }
         replace_file(&path, |temporary| {
             std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
         })

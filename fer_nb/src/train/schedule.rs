@@ -54,7 +54,7 @@ impl Schedule {
         let anneal = |high: f64, low: f64, part: f64| {
             low + (high - low) * 0.5 * (1.0 + (PI * part.clamp(0.0, 1.0)).cos())
         };
-        let steps = (epochs * steps_per_epoch).max(1) as f64;
+        let steps = (epochs as f64 * steps_per_epoch as f64).max(1.0);
         let last = (steps - 1.0).max(1.0);
         let step = step as f64;
         match *self {
@@ -62,7 +62,7 @@ impl Schedule {
             Schedule::Cosine { warmup_epochs, floor } => {
                 let warmup = warmup_epochs * steps_per_epoch as f64;
                 if step < warmup {
-                    (step + 1.0) / warmup.max(1.0)
+                    ((step + 1.0) / warmup).min(1.0)
                 } else {
                     anneal(1.0, floor, (step - warmup) / (last - warmup).max(1.0))
                 }
@@ -70,7 +70,8 @@ impl Schedule {
             Schedule::OneCycle { rise, start_divisor, end_divisor } => {
                 let start = 1.0 / start_divisor;
                 let peak = rise * steps - 1.0;
-                if step <= peak {
+                // A rise of a single step has no length to divide by: it starts at the peak.
+                if step < peak {
                     anneal(start, 1.0, step / peak)
                 } else {
                     anneal(1.0, start / end_divisor, (step - peak) / (last - peak).max(1e-9))
@@ -145,6 +146,26 @@ mod tests {
         assert_eq!(factors[..5], [0.25, 0.5, 0.75, 1.0, 1.0]);
         assert!((factors[23] - 0.1).abs() < 1e-12, "{factors:?}");
         assert!(factors[4..].windows(2).all(|pair| pair[1] < pair[0]), "{factors:?}");
+    }
+
+    #[test]
+    fn a_warm_up_of_parts_of_steps_never_overshoots() {
+        let factors = factors(Schedule::cosine(0.1), 1, 15);
+        assert_eq!(factors[..2], [1.0 / 1.5, 1.0]);
+        assert!(factors.iter().all(|factor| (0.0..=1.0).contains(factor)), "{factors:?}");
+    }
+
+    #[test]
+    fn every_length_of_a_rise_gives_numbers_with_the_peak_among_them() {
+        for (rise, steps) in [(0.1, 10), (0.5, 2), (0.25, 4), (0.3, 10), (0.3, 7), (0.999, 3)] {
+            let schedule = Schedule::OneCycle { rise, start_divisor: 25.0, end_divisor: 1e4 };
+            let factors = factors(schedule, 1, steps);
+            assert!(factors.iter().all(|factor| (0.0..=1.0).contains(factor)), "{factors:?}");
+            let highest = factors.iter().copied().fold(0.0, f64::max);
+            assert!(highest > 0.5, "{rise} of {steps}: {factors:?}");
+        }
+        // So many that their product is no whole number of the machine's.
+        assert!(Schedule::one_cycle().factor(7, usize::MAX, 359).is_finite());
     }
 
     #[test]

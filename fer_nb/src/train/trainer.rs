@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Kind, Tensor, no_grad};
 
 use super::batches::{Batch, Plan, TrainImages};
 use super::callbacks::{BatchEnd, Callback, EpochEnd, TerminateOnNan, TrainBegin};
@@ -20,7 +20,7 @@ use super::totals::Totals;
 use crate::data::{Augmentation, Fer2013};
 use crate::error::{Error, Result};
 use crate::model::{Network, logits_of};
-use crate::project::{Interrupt, fix_threads, keep_freed_memory};
+use crate::project::{ConvolutionTrials, Interrupt, fix_threads, keep_freed_memory};
 
 /// Trains a network. It holds the network behind a pointer rather than as a type of its own, because a
 /// notebook's cell would otherwise compile the whole loop anew for it, which takes seconds. It owns everything that the next batch needs, so after Stop a further
@@ -38,14 +38,22 @@ pub struct Trainer {
     pub(super) history: History,
     /// The epoch that Stop cut off.
     cut_off: Option<EpochSoFar>,
+    /// The epoch within which training failed: neither weights nor optimizer are of use after that.
+    failed: Option<usize>,
+    /// The hyperparameters that the parts were made with.
+    made_with: TrainConfig,
     pub(super) run: Option<RunFolder>,
     pub(super) resume: bool,
+    /// Whether it is this run that the folder holds, and not one before.
+    pub(super) in_folder: bool,
 }
 
 /// How far an epoch is.
 #[derive(Debug)]
 struct EpochSoFar {
     epoch: usize,
+    /// Fingerprint of the data.
+    data: String,
     /// Batches that are done.
     batches: usize,
     totals: Totals,
@@ -53,8 +61,8 @@ struct EpochSoFar {
 }
 
 impl EpochSoFar {
-    fn new(epoch: usize, device: Device) -> Result<Self> {
-        Ok(Self { epoch, batches: 0, totals: Totals::new(device)?, seconds: 0.0 })
+    fn new(epoch: usize, data: &str) -> Self {
+        Self { epoch, data: data.into(), batches: 0, totals: Totals::default(), seconds: 0.0 }
     }
 }
 
@@ -77,6 +85,7 @@ impl Trainer {
         let learning_rate = config.learning_rate;
         Ok(Self {
             network,
+            made_with: config.clone(),
             config,
             callbacks: vec![Box::new(TerminateOnNan)],
             optimizer,
@@ -85,8 +94,10 @@ impl Trainer {
             learning_rate,
             history: History::default(),
             cut_off: None,
+            failed: None,
             run: None,
             resume: false,
+            in_folder: false,
         })
     }
 
@@ -105,7 +116,7 @@ impl Trainer {
 
     /// Lets the first [`Trainer::fit`] go on from the run folder's last finished epoch. It fails
     /// where there is none, or where that run is another one: other data, network, callbacks or
-    /// hyperparameters. Only `epochs` may differ.
+    /// hyperparameters. Only `epochs` may differ, and what computes.
     pub fn resume(mut self) -> Self {
         self.resume = true;
         self
@@ -126,7 +137,8 @@ impl Trainer {
         &self.history
     }
 
-    /// The hyperparameters. To train longer after a finished [`Trainer::fit`], raise `epochs`.
+    /// The hyperparameters. To train longer after a finished [`Trainer::fit`], raise `epochs`. The
+    /// others are built into the optimizer and the network; for them a new trainer is made.
     pub fn config_mut(&mut self) -> &mut TrainConfig {
         &mut self.config
     }
@@ -135,13 +147,19 @@ impl Trainer {
     /// After each epoch the run folder is up to date. Training and validation compute in
     /// `config.precision`; afterwards the network computes in float32 again.
     ///
+    /// A run that the run folder has already is kept in `before/` of it, once the first epoch of this
+    /// one is done.
+    ///
     /// # Errors
-    /// A hyperparameter out of range; a loss that is not finite, with the epoch; memory that does not
-    /// suffice, with the batch size to try; whatever a callback or the disk refuses. The epochs
-    /// before are in [`Trainer::history`] all the same.
+    /// A hyperparameter out of range, or changed since the trainer was made; a loss that is not finite,
+    /// with the epoch; memory that does not suffice, with the batch size to try; whatever a callback or
+    /// the disk refuses. The epochs before are in [`Trainer::history`] all the same, and callbacks have
+    /// put the best weights back if that is their task; for more training a new trainer is needed.
     pub fn fit(&mut self, data: &Fer2013) -> Result<History> {
+        self.check_state()?;
         for callback in &self.callbacks {
             callback.validate()?;
+            callback.state()?; // or it would fail with the first checkpoint
         }
         let chosen = self.config.images.choose(data)?;
         let (learnt, lines) = match &chosen {
@@ -160,10 +178,11 @@ impl Trainer {
         // Another choice of images is another hyperparameter, not other data.
         let mut run = RunConfig::new(&*self.network, &self.config, data);
         run.learnt = Some([learnt.train.len(), learnt.validation.len()]);
-        let result = self.fit_in(learnt, &run, lines, kind);
-        self.network.parameters_mut().set_kind(Kind::Float)?;
-        self.hold_average(true)?;
-        result.map_err(|error| self.explain(error))?;
+        let result = self.fit_in(learnt, &run, lines, kind).map_err(|error| self.explain(error));
+        // What went wrong first counts, where memory does not suffice for this either.
+        let whole = self.network.parameters_mut().set_kind(Kind::Float);
+        let whole = whole.and_then(|()| self.hold_average(true));
+        result.and(whole)?;
         Ok(self.history.clone())
     }
 
@@ -175,7 +194,15 @@ impl Trainer {
         kind: Kind,
     ) -> Result<()> {
         self.history.title = data.origin().title().into();
-        self.history.stopped = None;
+        if let Some(so_far) = &self.cut_off
+            && so_far.data != run_config.data_fingerprint
+        {
+            let epoch = so_far.epoch;
+            let expected = format!("those with which epoch {epoch} was stopped, or a new trainer");
+            return Err(Error::config("images", &run_config.data, expected));
+        }
+        let by_user = self.history.stopped_by_user();
+        let ended_early = self.history.stopped.take().is_some() && !by_user;
         let device = self.network.parameters().device();
         let (images, objective) = self.images_and_objective(data)?;
         let validation =
@@ -185,19 +212,23 @@ impl Trainer {
         let interrupt = Interrupt::listen()?;
         let mut progress = Progress::new(self.config.epochs, images.len());
         lines.iter().for_each(|line| progress.line(line));
-        self.begin(run_config, &progress)?;
+        self.begin(run_config, ended_early, &progress)?;
         let mut stop = self.history.stopped.take();
         let mut paused = None;
         while self.history.epochs.len() < self.config.epochs && stop.is_none() && paused.is_none() {
             let epoch = self.history.epochs.len() + 1;
             let mut so_far = match self.cut_off.take() {
                 Some(so_far) => so_far,
-                None => EpochSoFar::new(epoch, device)?,
+                None => EpochSoFar::new(epoch, &run_config.data_fingerprint),
             };
             progress.epoch(epoch, so_far.totals.images());
             let started = Instant::now();
             let signals = (&interrupt, &mut progress, &mut stop);
-            self.train_epoch(&mut so_far, &images, &objective, kind, signals)?;
+            let trained = self.train_epoch(&mut so_far, &images, &objective, kind, signals);
+            if let Err(error) = trained {
+                self.give_up(epoch, &progress);
+                return Err(error);
+            }
             so_far.seconds += started.elapsed().as_secs_f64();
             let batches = images.batches(self.config.batch_size);
             if so_far.batches < batches {
@@ -223,11 +254,20 @@ impl Trainer {
                 seconds: so_far.seconds + validating.elapsed().as_secs_f64(),
             };
             self.history.epochs.push(record);
+            if let Some(folder) = self.run.as_ref().filter(|_| !self.in_folder)
+                && folder.keep_before()?
+            {
+                let before = folder.before();
+                progress.line(&format!("the run before is kept in {}", before.display()));
+            }
+            self.in_folder = true;
             let messages = self.end_epoch(record, &mut stop)?;
             self.hold_average(false)?;
             self.save(run_config, &stop)?;
             progress.epoch_end(&record, so_far.seconds, &messages);
-            if interrupt.requested() && stop.is_none() {
+            // Stop in the last epoch leaves nothing to go on with.
+            let more = self.history.epochs.len() < self.config.epochs;
+            if interrupt.requested() && stop.is_none() && more {
                 paused = Some(format!("{STOPPED_BY_USER} after epoch {epoch}"));
             }
         }
@@ -240,11 +280,41 @@ impl Trainer {
         if let Some(reason) = paused {
             return self.callbacks.iter_mut().try_for_each(|callback| callback.on_stop(&reason));
         }
+        self.end(&progress)
+    }
+
+    /// After the last epoch: the callbacks' turn.
+    fn end(&mut self, progress: &Progress) -> Result<()> {
         self.hold_average(true)?;
         for callback in &mut self.callbacks {
             if let Some(line) = callback.on_train_end(&mut *self.network)? {
                 progress.line(&line);
             }
+        }
+        Ok(())
+    }
+
+    /// After an error within an epoch: the weights are in the middle of something, so nothing goes on
+    /// from them, but the best ones can be put back.
+    fn give_up(&mut self, epoch: usize, progress: &Progress) {
+        self.failed = Some(epoch);
+        // The error that led here is the one to report.
+        let _ = self.end(progress);
+    }
+
+    /// Whether `fit` can begin or go on from what is there.
+    fn check_state(&self) -> Result<()> {
+        if let Some(epoch) = self.failed {
+            let problem = "it failed there, and can't go on from the middle of an epoch".into();
+            let hint = "Make the network and the trainer anew; BackupAndRestore goes on after the \
+                        last epoch that a run folder has"
+                .into();
+            return Err(Error::Training { epoch, problem, hint });
+        }
+        let difference = self.made_with.difference(&self.config)?;
+        if let Some(difference) = difference {
+            let expected = "only epochs to change after Trainer::new; make a new trainer";
+            return Err(Error::config("config", difference, expected));
         }
         Ok(())
     }
@@ -255,7 +325,12 @@ impl Trainer {
     }
 
     /// Before the first batch: a resume where one is asked for, and the callbacks' turn.
-    fn begin(&mut self, run_config: &RunConfig, progress: &Progress) -> Result<()> {
+    fn begin(
+        &mut self,
+        run_config: &RunConfig,
+        ended_early: bool,
+        progress: &Progress,
+    ) -> Result<()> {
         let wanted = self.resume || self.callbacks.iter().any(|callback| callback.resumes());
         if self.is_fresh() && wanted {
             progress.line(&self.resume_from_run(run_config)?);
@@ -264,7 +339,7 @@ impl Trainer {
         if let Some(line) = self.load_initial_weights()? {
             progress.line(&line);
         }
-        let begin = TrainBegin { config: &self.config, history: &self.history };
+        let begin = TrainBegin { config: &self.config, history: &self.history, ended_early };
         self.callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(&begin))
     }
 
@@ -305,6 +380,8 @@ impl Trainer {
         let epoch = so_far.epoch;
         let seed = derive(self.config.seed, epoch);
         let batches = images.batches(self.config.batch_size);
+        // Every batch but the last has the same shape, so looking for the fastest convolutions pays.
+        let _trials = ConvolutionTrials::on(self.network.parameters().device());
         for batch in images.epoch(self.plan(epoch, seed, kind), so_far.batches) {
             let batch = batch?;
             // Dropout draws from libtorch's generator. Seeded at each batch, it needs no state that
@@ -403,7 +480,7 @@ impl Trainer {
     fn validate(&self, (images, labels): &(Tensor, Tensor)) -> Result<(f64, f64)> {
         no_grad(|| {
             let logits = logits_of(&*self.network, images)?;
-            let mut totals = Totals::new(self.network.parameters().device())?;
+            let mut totals = Totals::default();
             totals.add(&cross_entropy(&logits, labels)?, &logits, labels)?;
             totals.read()
         })
@@ -424,34 +501,40 @@ impl Trainer {
     }
 
     /// Says what to do where libtorch's own message doesn't.
-    fn explain(&self, error: Error) -> Error {
+    pub(super) fn explain(&self, error: Error) -> Error {
+        let batch_size = self.config.batch_size;
         match error {
             Error::Tensor { source, .. } if is_out_of_memory(&source) => Error::Training {
                 epoch: self.history.epochs.len() + 1,
                 problem: format!(
-                    "the device's memory does not suffice for batches of {}",
-                    self.config.batch_size
+                    "the device's memory does not suffice for batches of {batch_size}"
                 ),
-                hint: format!(
-                    "Try batch_size = {}, or close what else uses the device",
-                    (self.config.batch_size / 2).max(1)
-                ),
+                hint: match batch_size {
+                    ..2 => "Close what else uses the device, or take a smaller network".into(),
+                    _ => format!(
+                        "Try batch_size = {}, or close what else uses the device",
+                        batch_size / 2
+                    ),
+                },
             },
             other => other,
         }
     }
 }
 
-/// Whether libtorch ran out of memory; its message is all that tch passes on.
+/// Whether libtorch ran out of memory; its message, or cuDNN's or cuBLAS', is all that tch passes on.
 fn is_out_of_memory(error: &tch::TchError) -> bool {
     let text = error.to_string();
-    text.contains("out of memory") || text.contains("can't allocate memory")
+    ["out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED"]
+        .iter()
+        .any(|sign| text.contains(sign))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::SeedCnn;
+    use tch::Device;
 
     #[test]
     fn too_little_memory_names_the_batch_size_to_try() {

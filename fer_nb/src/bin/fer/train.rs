@@ -11,6 +11,9 @@ use fer_nb::train::{
     Checkpoint, EpochChoice, Optimizer, Recipe, RunFolder, RunState, Schedule, TensorBoard,
 };
 
+/// Where a run folder has its events for TensorBoard.
+const LOGS: &str = "logs";
+
 /// Trains a network and leaves a run folder.
 #[derive(clap::Args)]
 pub struct Args {
@@ -18,7 +21,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
 
-    /// The run's name: the folder below runs/.
+    /// The run's name: the folder below runs/. An absolute path is taken as it is.
     #[arg(long, default_value = "baseline")]
     run: String,
 
@@ -91,7 +94,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard", "without_leaks", "recipe", "set", "network", "initial_weights"])]
     resume: bool,
 
-    /// Begin anew although the run's folder holds an unfinished run.
+    /// Begin anew although the run's folder holds a run.
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
 
@@ -123,7 +126,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     recipe.train.validate()?;
     if !args.resume && !args.overwrite {
-        check_unfinished(&RunFolder::at(&folder))?;
+        check_free(&args.run, &RunFolder::at(&folder))?;
     }
     let device = device()?;
     let data = Fer2013::open_or(args.data.as_deref())?;
@@ -131,7 +134,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     crate::say(&format!("computing in {}\n", recipe.train.precision.report(device)))?;
     let mut trainer = recipe.trainer(device, &folder)?;
     if tensorboard {
-        trainer = trainer.callback(TensorBoard::new(folder.join("logs")));
+        trainer = trainer.callback(TensorBoard::new(folder.join(LOGS)));
     }
     if args.resume {
         trainer = trainer.resume();
@@ -160,18 +163,20 @@ fn how_to_go_on(args: &Args, epochs: usize) -> String {
     format!("{command} goes on after epoch {epochs}\n")
 }
 
-/// Refuses to write over a run that has epochs to go.
-fn check_unfinished(run: &RunFolder) -> Result<()> {
+/// Refuses to write over a run: what took an evening is not lost to a command typed twice.
+fn check_free(name: &str, run: &RunFolder) -> Result<()> {
     if !run.checkpoint().is_file() {
         return Ok(());
     }
     let RunState { epochs, stopped, run: before, .. } = Checkpoint::load(run.checkpoint())?.state;
-    if stopped.is_none() && epochs.len() < before.train.epochs {
-        let found = format!("{} of {} epochs", epochs.len(), before.train.epochs);
-        let expected = "--resume to go on with it, --overwrite to begin anew, or another --run";
-        return Err(Error::config("unfinished run", found, expected));
+    let planned = before.train.epochs;
+    let others = "--overwrite to begin anew, or another name after --run";
+    if stopped.is_none() && epochs.len() < planned {
+        let found = format!("{name} with {} of {planned} epochs", epochs.len());
+        return Err(Error::config("unfinished run", found, format!("--resume to go on, {others}")));
     }
-    Ok(())
+    let found = format!("{name} with {} epochs", epochs.len());
+    Err(Error::config("finished run", found, others))
 }
 
 /// What the arguments, the environment and the recipe say.
@@ -229,14 +234,14 @@ fn resumed(args: &Args, run: &RunFolder) -> Result<(Recipe, bool)> {
     let saved = |name: &str| state.callbacks.iter().find(|callback| callback.name == name);
     let choice = EpochChoice {
         monitor: saved("ModelCheckpoint")
-            .and_then(|callback| callback.values.get("monitor")?.clone().try_into().ok())
+            .and_then(|callback| callback.settings.get("monitor")?.clone().try_into().ok())
             .unwrap_or(EpochChoice::default().monitor),
         plateau: saved("ReduceLROnPlateau").is_some(),
         patience: saved("EarlyStopping")
-            .and_then(|callback| callback.values.get("patience")?.as_integer())
+            .and_then(|callback| callback.settings.get("patience")?.as_integer())
             .map_or(0, |patience| patience as usize),
     };
-    let tensorboard = saved("TensorBoard").is_some();
+    let tensorboard = run.path().join(LOGS).is_dir();
     let mut recipe = Recipe {
         network: state.run.architecture.unwrap_or_default(),
         choice,

@@ -115,6 +115,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Some(reason) => {
             let (study, trials) = (&args.study, args.trials);
             let mut command = format!("fer tune --study {study} --trials {trials}");
+            if args.jobs > 1 {
+                command += &format!(" --jobs {}", args.jobs);
+            }
             if let Some(data) = &args.data {
                 command += &format!(" --data {}", data.display());
             }

@@ -15,7 +15,7 @@ use super::trial::{Trial, TrialState};
 use crate::data::Fer2013;
 use crate::error::{Error, Result};
 use crate::project::{print_line, replace_file};
-use crate::train::{Monitor, Recipe};
+use crate::train::{Checkpoint, Monitor, Recipe};
 
 /// A study of hyperparameters. Test images have no part in it.
 #[derive(Debug, Clone)]
@@ -237,7 +237,13 @@ impl Study {
             trainer = trainer.callback(MedianPruner::new(self.monitor(), &figures));
         }
         if run.checkpoint().is_file() {
-            trainer = trainer.resume();
+            match Checkpoint::load(run.checkpoint()) {
+                Ok(_) => trainer = trainer.resume(),
+                Err(Error::Weights { problem, .. }) => {
+                    print_line(&format!("trial {} begins anew: {problem}", trial.number));
+                }
+                Err(error) => return Err(error),
+            }
         }
         let result = trainer.fit(data);
         let history = trainer.history();

@@ -4,8 +4,9 @@ use super::{Callback, EpochEnd};
 use crate::error::Result;
 
 /// Keras' `BackupAndRestore`: when `fit` starts and the run folder holds an unfinished run of the
-/// same recipe on the same data, training goes on from its last finished epoch. A finished run, or
-/// one of another recipe, is begun anew, and a line says so.
+/// same recipe on the same data, training goes on from its last finished epoch. After a finished run, or
+/// one of another recipe, training begins anew, and a line says so; the run before is kept in the
+/// folder's `before/`.
 ///
 /// The backup itself needs no callback: a trainer with a run folder saves its state after every
 /// epoch. [`Trainer::resume`](crate::train::Trainer::resume) insists where this only tries.
@@ -15,6 +16,10 @@ pub struct BackupAndRestore;
 impl Callback for BackupAndRestore {
     fn name(&self) -> &'static str {
         "BackupAndRestore"
+    }
+
+    fn observes_only(&self) -> bool {
+        true
     }
 
     fn resumes(&self) -> bool {

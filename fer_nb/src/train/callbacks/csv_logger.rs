@@ -46,6 +46,10 @@ impl Callback for CsvLogger {
         Ok(())
     }
 
+    fn observes_only(&self) -> bool {
+        true
+    }
+
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
         // When training goes on, the epochs so far belong to it.
         self.rows = match self.append && self.path.is_file() {

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Callback, CallbackState, EpochEnd, Monitor};
+use super::{Callback, CallbackState, EpochEnd, Monitor, TrainBegin};
 use crate::error::{Error, Result};
 use crate::model::Network;
 
@@ -73,6 +73,14 @@ impl Callback for EarlyStopping {
         Err(Error::config("EarlyStopping.min_delta", self.min_delta, "a number, 0 or more"))
     }
 
+    fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
+        // Or the first worse epoch of a further fit would end it at once.
+        if begin.ended_early {
+            (self.best, self.best_weights, self.waited) = (None, None, 0);
+        }
+        Ok(())
+    }
+
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
         let record = epoch.record;
         if record.epoch <= self.start_from_epoch {
@@ -112,9 +120,13 @@ impl Callback for EarlyStopping {
             None => (None, None),
         };
         Ok(CallbackState::default()
+            .setting("monitor", self.monitor)?
+            .setting("min_delta", self.min_delta)?
+            .setting("patience", self.patience)?
+            .setting("start_from_epoch", self.start_from_epoch)?
+            .setting("restore_best_weights", self.restore_best_weights)?
             .value("best", self.best)?
             .value("waited", Some(self.waited))?
-            .value("patience", Some(self.patience))?
             .value("best_epoch", epoch)?
             .tensor("best_weights", weights))
     }

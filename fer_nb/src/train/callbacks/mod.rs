@@ -33,6 +33,9 @@ pub struct TrainBegin<'a> {
     pub config: &'a TrainConfig,
     /// The epochs so far; none unless training goes on.
     pub history: &'a History,
+    /// Whether a callback had ended the trainer's `fit` before this one. Whoever counts epochs begins
+    /// anew then; after Stop or a resume nothing is forgotten.
+    pub ended_early: bool,
 }
 
 /// What a callback may look at after a batch, before the step against its gradient.
@@ -80,9 +83,9 @@ pub trait Callback {
         false
     }
 
-    /// Whether it looks on and changes nothing: no weights, no learning rate, no end of the training.
-    /// Such a callback is no part of a run, so a run can be resumed with it or without it; its
-    /// [`Callback::state`] is not saved.
+    /// Whether it looks on and changes nothing: no weights, no learning rate, no regular end of the
+    /// training. Such a callback is no part of a run, so a run can be resumed with it or without it;
+    /// its [`Callback::state`] is not saved.
     fn observes_only(&self) -> bool {
         false
     }
@@ -111,7 +114,8 @@ pub trait Callback {
         Ok(())
     }
 
-    /// What has to be saved so that a resumed run goes on as if it had never ended.
+    /// What has to be saved so that a resumed run goes on as if it had never ended: what it was made
+    /// with, and what it remembers.
     fn state(&self) -> Result<CallbackState> {
         Ok(CallbackState::default())
     }

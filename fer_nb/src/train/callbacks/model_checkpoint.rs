@@ -72,9 +72,9 @@ impl Callback for ModelCheckpoint {
     fn state(&self) -> Result<CallbackState> {
         match self.keep {
             Keep::Best { best, monitor } => {
-                CallbackState::default().value("best", best)?.value("monitor", Some(monitor))
+                CallbackState::default().setting("monitor", monitor)?.value("best", best)
             }
-            Keep::Every { .. } => Ok(CallbackState::default()),
+            Keep::Every { epochs } => CallbackState::default().setting("every", epochs),
         }
     }
 

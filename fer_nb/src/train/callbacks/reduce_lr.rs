@@ -1,6 +1,6 @@
 //! [`ReduceLrOnPlateau`]: smaller steps when a figure stops getting better.
 
-use super::{Callback, CallbackState, EpochEnd, Monitor};
+use super::{Callback, CallbackState, EpochEnd, Monitor, TrainBegin};
 use crate::error::{Error, Result};
 
 /// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than
@@ -83,6 +83,13 @@ impl Callback for ReduceLrOnPlateau {
         within("min_lr", low, low.is_finite() && low >= 0.0, "a number, 0 or more")
     }
 
+    fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
+        if begin.ended_early {
+            (self.best, self.waited, self.cooling) = (None, 0, 0);
+        }
+        Ok(())
+    }
+
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
         let value = self.monitor.of(&epoch.record);
         if self.cooling > 0 {
@@ -110,6 +117,12 @@ impl Callback for ReduceLrOnPlateau {
 
     fn state(&self) -> Result<CallbackState> {
         CallbackState::default()
+            .setting("monitor", self.monitor)?
+            .setting("factor", self.factor)?
+            .setting("patience", self.patience)?
+            .setting("min_delta", self.min_delta)?
+            .setting("cooldown", self.cooldown)?
+            .setting("min_lr", self.min_lr)?
             .value("best", self.best)?
             .value("waited", Some(self.waited))?
             .value("cooling", Some(self.cooling))

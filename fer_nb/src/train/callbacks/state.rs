@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 /// floating-point numbers keep every bit.
 #[derive(Debug, Default)]
 pub struct CallbackState {
+    /// What it was made with, by name. A run that goes on has to be made with the same.
+    pub settings: toml::Table,
     /// By name.
     pub values: toml::Table,
     /// By name; on any device.
@@ -17,12 +19,16 @@ pub struct CallbackState {
 }
 
 impl CallbackState {
+    /// Adds something that the callback was made with.
+    pub fn setting(mut self, name: &str, value: impl Serialize) -> Result<Self> {
+        self.settings.insert(name.to_string(), to_toml(name, value)?);
+        Ok(self)
+    }
+
     /// Adds a value; `None` adds nothing.
     pub fn value(mut self, name: &str, value: Option<impl Serialize>) -> Result<Self> {
         if let Some(value) = value {
-            let value = toml::Value::try_from(value)
-                .map_err(|error| Error::config(name, error, "a value that TOML can hold"))?;
-            self.values.insert(name.to_string(), value);
+            self.values.insert(name.to_string(), to_toml(name, value)?);
         }
         Ok(self)
     }
@@ -45,4 +51,9 @@ impl CallbackState {
         let found = self.tensors.iter().find(|(other, _)| other == name);
         found.map(|(_, tensor)| tensor.shallow_clone())
     }
+}
+
+fn to_toml(name: &str, value: impl Serialize) -> Result<toml::Value> {
+    toml::Value::try_from(value)
+        .map_err(|error| Error::config(name, error, "a value that TOML can hold"))
 }

@@ -65,6 +65,10 @@ impl Callback for TensorBoard {
         "TensorBoard"
     }
 
+    fn observes_only(&self) -> bool {
+        true
+    }
+
     fn on_train_begin(&mut self, _begin: &TrainBegin<'_>) -> Result<()> {
         // Another fit of this trainer goes on in the files it has.
         if !self.files.is_empty() {

@@ -6,10 +6,10 @@ use super::{BatchEnd, Callback, EpochEnd};
 use crate::error::{Error, Result};
 
 /// Keras' `TerminateOnNaN`: no later step can mend a loss that is NaN or infinite. Every trainer has
-/// one from the start; the weights are those before the bad batch.
+/// one from the start.
 ///
 /// A CPU has each batch's loss at once. A GPU would have to wait for it, so there every 50th is
-/// looked at.
+/// looked at, and an epoch's last: no epoch is saved whose weights are no numbers.
 #[derive(Debug, Default)]
 pub struct TerminateOnNan;
 
@@ -21,6 +21,10 @@ const LARGEST_ADVICE: f64 = 1e-3;
 impl Callback for TerminateOnNan {
     fn name(&self) -> &'static str {
         "TerminateOnNaN"
+    }
+
+    fn observes_only(&self) -> bool {
+        true
     }
 
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {

@@ -20,6 +20,10 @@ pub struct Goal {
     /// Epochs to reach it in, at most.
     #[arg(long, default_value_t = 35)]
     epochs: usize,
+
+    /// Decides the order of the images, augmentation and dropout; the initial weights stay the same.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,7 +42,8 @@ pub fn measure(
 ) -> Result<Figures> {
     let before = super::process::seconds_since_start().unwrap_or(0.0);
     let started = Instant::now();
-    let config = TrainConfig { epochs: goal.epochs, precision, ..TrainConfig::default() };
+    let config =
+        TrainConfig { epochs: goal.epochs, seed: goal.seed, precision, ..TrainConfig::default() };
     let history = Trainer::new(network, config)?.callback(Reached(goal.target)).fit(data)?;
     let seconds = before + started.elapsed().as_secs_f64();
     let last = history.epochs.last();

@@ -11,14 +11,10 @@ use fer_nb::data::Fer2013;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::SeedCnn;
 use fer_nb::project::Precision;
-use fer_nb::train::{BatchEnd, Callback, EpochEnd, TrainConfig, Trainer};
+use fer_nb::train::{BatchEnd, Callback, EpochEnd, TrainConfig, Trainer, augmented_at_once};
 
 /// Batches before the clock runs.
 const WARM_UP: usize = 10;
-
-/// Images that the engine augments at once on a CPU. The clock stops at the same place of a chunk at
-/// which it started, so that what is counted has its share of augmentation, no more and no less.
-const CHUNK: usize = 4096;
 
 /// Validation images: few, since an epoch's end may fall into the time that is measured.
 const VALIDATION: usize = 64;
@@ -78,7 +74,9 @@ impl Callback for Clock {
 
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
         let first = WARM_UP.min(batch.batches);
-        let chunk = (CHUNK / self.batch_size).max(1);
+        // The clock stops at the same place of a chunk at which it started, so that what is counted has
+        // its share of augmentation, no more and no less.
+        let chunk = (augmented_at_once(batch.loss.device()) / self.batch_size).max(1);
         let in_phase = batch.batch >= first && (batch.batch - first).is_multiple_of(chunk);
         let Some(started) = self.started else {
             if in_phase {
