@@ -253,19 +253,19 @@ fn backup_and_restore_goes_on_where_it_can_and_begins_anew_elsewhere() {
     assert_eq!(fit(1, 2e-3, never()).epochs[0].learning_rate, 2e-3);
 
     // What each of them replaced is kept, whole, and can be resumed.
-    let before = RunFolder::at(RunFolder::at(folder.path()).before());
+    let before = RunFolder::at(folder.path()).before();
     assert_eq!(before.history().unwrap().epochs, third.epochs);
     assert!(before.network(Device::Cpu).is_ok());
     let longer = trainer(config(3), before.path()).callback(never());
     let longer = { longer }.resume().fit(&data).unwrap();
     assert_eq!(longer.epochs[..2], third.epochs);
 
-    // A checkpoint that can't be read is no reason to go no further, or to be lost.
+    // A checkpoint that can't be read is no reason to go no further.
     let checkpoint = RunFolder::at(folder.path()).checkpoint();
     std::fs::write(&checkpoint, "cut").unwrap();
     assert_eq!(fit(1, 2e-3, never()).epochs.len(), 1);
-    assert_eq!(std::fs::read(before.checkpoint()).unwrap(), b"cut");
     assert!(Checkpoint::load(&checkpoint).is_ok());
+    assert_eq!(before.history().unwrap().epochs[..2], third.epochs, "a longer run is pushed out");
 }
 
 #[test]

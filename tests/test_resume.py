@@ -110,7 +110,7 @@ def test_a_second_or_a_failed_training_leaves_the_run_before_as_it_was(faces, tm
     files = {path: path.read_bytes() for path in (tmp_path / "kept").rglob("*") if path.is_file()}
     done = fer(*recipe, "--epochs", 2, **settings)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "finished run = kept with 2 epochs: expected --overwrite" in done.stderr
+    assert "finished run = kept with 2 epochs: expected --resume with more --epochs" in done.stderr
     assert files == {path: path.read_bytes() for path in files}
     done = fer(*recipe, "--learning-rate", "1e20", "--overwrite", **settings)
     assert done.returncode == 1 and "the loss became" in done.stderr

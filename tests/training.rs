@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fer_nb::data::{Fer2013, SampleConfig};
-use fer_nb::error::Result;
+use fer_nb::error::{Error, Result};
 use fer_nb::prelude::*;
 use tch::{Device, Kind};
 
@@ -138,9 +138,10 @@ fn early_stopping_ends_training_and_puts_the_best_weights_back() {
     assert!(reason.contains("val_loss did not improve for 2 epochs"), "{reason}");
     let weights = |trainer: &Trainer| trainer.network().parameters().snapshot().unwrap();
     assert_eq!(weights(&trainer), weights(&one), "not those of epoch 1");
-    // A further fit waits anew, as in Keras, and does not end with the first worse epoch.
+    // A further fit waits anew, and does not end with the first worse epoch.
     let history = trainer.fit(&data).unwrap();
-    assert_eq!(history.epochs.len(), 6, "one that counts as best again, and two of patience");
+    assert_eq!(history.epochs.len(), 5, "two more of patience");
+    assert_eq!(weights(&trainer), weights(&one), "the best epoch is forgotten");
 }
 
 #[test]
@@ -193,6 +194,46 @@ fn a_run_that_breaks_keeps_its_best_epoch_on_disk_and_in_memory() {
     assert_eq!(RunFolder::at(folder.path()).history().unwrap().epochs.len(), 2);
     let message = broken.fit(&data).unwrap_err().to_string();
     assert!(message.contains("Make the network and the trainer anew"), "{message}");
+}
+
+/// Fails once an epoch is over, as a full disk would.
+struct Fail {
+    after: usize,
+}
+
+impl Callback for Fail {
+    fn name(&self) -> &'static str {
+        "Fail"
+    }
+
+    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+        match epoch.record.epoch == self.after {
+            true => Err(Error::config("disk", "full", "room")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn an_epoch_whose_end_fails_is_not_gone_on_from_and_the_run_before_is_whole() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(140);
+    let make = |seed| {
+        let callback = ModelCheckpoint::best(ValLoss, folder.path());
+        trainer(TrainConfig { seed, ..short(1) }).run(folder.path()).callback(callback)
+    };
+    make(1).fit(&data).unwrap();
+    let best = || std::fs::read(folder.path().join("before/best.safetensors")).unwrap();
+    let old = std::fs::read(folder.path().join("best.safetensors")).unwrap();
+    let mut failing = make(2).callback(Fail { after: 1 });
+    assert_eq!(failing.fit(&data).unwrap_err().to_string(), "disk = full: expected room");
+    let message = failing.fit(&data).unwrap_err().to_string();
+    assert!(message.contains("Make the network and the trainer anew"), "{message}");
+    // Its best weights are in the folder, its checkpoint is not; the run before stays what it was.
+    assert_eq!(best(), old);
+    make(3).fit(&data).unwrap();
+    assert_eq!(best(), old);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Stage 4: the training loop and what goes with it.
 
 mod batches;
+mod before;
 mod callbacks;
 mod checkpoint;
 mod config;

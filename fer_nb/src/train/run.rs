@@ -115,9 +115,6 @@ pub(super) fn first_difference(
     })
 }
 
-/// What a run's own files end in.
-const RUN_FILES: [&str; 3] = ["toml", "csv", "safetensors"];
-
 /// Removes what a killed process left half written in a run's folder; what can't be removed is only in
 /// the way.
 fn remove_leftovers(folder: &Path) {
@@ -170,7 +167,7 @@ impl RunFolder {
         if is_file { path.to_path_buf() } else { Self::named(name).weights() }
     }
 
-    fn exists(&self) -> bool {
+    pub(super) fn exists(&self) -> bool {
         self.path.join("config.toml").is_file()
     }
 
@@ -204,46 +201,14 @@ impl RunFolder {
                 let expected = "a folder that no other training is using";
                 Err(Error::config("run folder", self.path.display(), expected))
             }
-            // Where the file system knows no locks, there is none.
-            _ => {
+            Ok(()) => {
                 remove_leftovers(&self.path);
                 remove_leftovers(&folder);
                 Ok(file)
             }
+            // Where the file system knows no locks, there is none.
+            Err(TryLockError::Error(_)) => Ok(file),
         }
-    }
-
-    /// Copies the run that is in the folder to `before/` in it, over the one there: what the next run
-    /// replaces is not lost. Says whether there was one.
-    pub(super) fn keep_before(&self) -> Result<bool> {
-        if !self.checkpoint().is_file() {
-            return Ok(false);
-        }
-        let failed = |source| Error::io("copy", &self.path, source);
-        // Whole, or not there: what fails here leaves only this, which the next training removes.
-        let copy = self.path.join(format!("{TEMPORARY_PREFIX}-before"));
-        let last = copy.join("last");
-        std::fs::create_dir_all(&last).map_err(failed)?;
-        std::fs::copy(self.checkpoint(), last.join("checkpoint.safetensors")).map_err(failed)?;
-        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            let kept =
-                path.extension().is_some_and(|kind| RUN_FILES.iter().any(|run| kind == *run));
-            if let (true, Some(name)) = (kept && path.is_file(), path.file_name()) {
-                std::fs::copy(&path, copy.join(name)).map_err(failed)?;
-            }
-        }
-        let before = self.before();
-        if before.exists() {
-            std::fs::remove_dir_all(&before).map_err(failed)?;
-        }
-        std::fs::rename(copy, before).map_err(failed)?;
-        Ok(true)
-    }
-
-    /// Where the run is that this one replaced: a run folder as well.
-    pub fn before(&self) -> PathBuf {
-        self.path.join("before")
     }
 
     /// Writes `config.toml`.

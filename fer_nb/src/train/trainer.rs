@@ -201,8 +201,7 @@ impl Trainer {
             let expected = format!("those with which epoch {epoch} was stopped, or a new trainer");
             return Err(Error::config("images", &run_config.data, expected));
         }
-        let by_user = self.history.stopped_by_user();
-        let ended_early = self.history.stopped.take().is_some() && !by_user;
+        let ended_early = self.history.stopped.is_some() && !self.history.stopped_by_user();
         let device = self.network.parameters().device();
         let (images, objective) = self.images_and_objective(data)?;
         let validation =
@@ -212,6 +211,7 @@ impl Trainer {
         let interrupt = Interrupt::listen()?;
         let mut progress = Progress::new(self.config.epochs, images.len());
         lines.iter().for_each(|line| progress.line(line));
+        self.history.stopped = None;
         self.begin(run_config, ended_early, &progress)?;
         let mut stop = self.history.stopped.take();
         let mut paused = None;
@@ -222,15 +222,21 @@ impl Trainer {
                 None => EpochSoFar::new(epoch, &run_config.data_fingerprint),
             };
             progress.epoch(epoch, so_far.totals.images());
-            let started = Instant::now();
+            let batches = images.batches(self.config.batch_size);
             let signals = (&interrupt, &mut progress, &mut stop);
-            let trained = self.train_epoch(&mut so_far, &images, &objective, kind, signals);
-            if let Err(error) = trained {
+            let mut done = self.train_epoch(&mut so_far, &images, &objective, kind, signals);
+            if done.is_ok() && so_far.batches == batches {
+                done = self.finish_epoch(
+                    &mut so_far,
+                    &validation,
+                    run_config,
+                    (&mut progress, &mut stop),
+                );
+            }
+            if let Err(error) = done {
                 self.give_up(epoch, &progress);
                 return Err(error);
             }
-            so_far.seconds += started.elapsed().as_secs_f64();
-            let batches = images.batches(self.config.batch_size);
             if so_far.batches < batches {
                 let place = format!("in epoch {epoch} after batch {} of {batches}", so_far.batches);
                 match &mut stop {
@@ -240,31 +246,6 @@ impl Trainer {
                 self.cut_off = Some(so_far);
                 break;
             }
-            let validating = Instant::now();
-            let (loss, accuracy) = so_far.totals.read()?;
-            self.hold_average(true)?;
-            let (val_loss, val_accuracy) = self.validate(&validation)?;
-            let record = EpochRecord {
-                epoch,
-                loss,
-                accuracy,
-                val_loss,
-                val_accuracy,
-                learning_rate: self.step_size(batches - 1, batches),
-                seconds: so_far.seconds + validating.elapsed().as_secs_f64(),
-            };
-            self.history.epochs.push(record);
-            if let Some(folder) = self.run.as_ref().filter(|_| !self.in_folder)
-                && folder.keep_before()?
-            {
-                let before = folder.before();
-                progress.line(&format!("the run before is kept in {}", before.display()));
-            }
-            self.in_folder = true;
-            let messages = self.end_epoch(record, &mut stop)?;
-            self.hold_average(false)?;
-            self.save(run_config, &stop)?;
-            progress.epoch_end(&record, so_far.seconds, &messages);
             // Stop in the last epoch leaves nothing to go on with.
             let more = self.history.epochs.len() < self.config.epochs;
             if interrupt.requested() && stop.is_none() && more {
@@ -294,8 +275,44 @@ impl Trainer {
         Ok(())
     }
 
-    /// After an error within an epoch: the weights are in the middle of something, so nothing goes on
-    /// from them, but the best ones can be put back.
+    /// After an epoch's last batch: validation, the callbacks' turn, and the run folder.
+    fn finish_epoch(
+        &mut self,
+        so_far: &mut EpochSoFar,
+        validation: &(Tensor, Tensor),
+        run_config: &RunConfig,
+        (progress, stop): (&mut Progress, &mut Option<String>),
+    ) -> Result<()> {
+        let EpochSoFar { epoch, batches, .. } = *so_far;
+        let validating = Instant::now();
+        let (loss, accuracy) = so_far.totals.read()?;
+        self.hold_average(true)?;
+        let (val_loss, val_accuracy) = self.validate(validation)?;
+        let record = EpochRecord {
+            epoch,
+            loss,
+            accuracy,
+            val_loss,
+            val_accuracy,
+            learning_rate: self.step_size(batches - 1, batches),
+            seconds: so_far.seconds + validating.elapsed().as_secs_f64(),
+        };
+        self.history.epochs.push(record);
+        if let Some(folder) = self.run.as_ref().filter(|_| !self.in_folder)
+            && let Some(line) = folder.keep_before()?
+        {
+            progress.line(&line);
+        }
+        let messages = self.end_epoch(record, stop)?;
+        self.hold_average(false)?;
+        self.save(run_config, stop)?;
+        self.in_folder = true;
+        progress.epoch_end(&record, so_far.seconds, &messages);
+        Ok(())
+    }
+
+    /// After an error within an epoch or at its end: the weights are in the middle of something, so nothing
+    /// goes on from them, but the best ones can be put back.
     fn give_up(&mut self, epoch: usize, progress: &Progress) {
         self.failed = Some(epoch);
         // The error that led here is the one to report.
@@ -378,6 +395,8 @@ impl Trainer {
         (interrupt, progress, stop): (&Interrupt, &mut Progress, &mut Option<String>),
     ) -> Result<()> {
         let epoch = so_far.epoch;
+        let before = so_far.seconds;
+        let started = Instant::now();
         let seed = derive(self.config.seed, epoch);
         let batches = images.batches(self.config.batch_size);
         // Every batch but the last has the same shape, so looking for the fastest convolutions pays.
@@ -408,6 +427,7 @@ impl Trainer {
             }
             self.step(&mut gradient, learning_rate)?;
             so_far.batches += 1;
+            so_far.seconds = before + started.elapsed().as_secs_f64();
             if interrupt.requested() || stop.is_some() {
                 return Ok(());
             }

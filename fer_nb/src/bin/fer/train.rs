@@ -165,18 +165,25 @@ fn how_to_go_on(args: &Args, epochs: usize) -> String {
 
 /// Refuses to write over a run: what took an evening is not lost to a command typed twice.
 fn check_free(name: &str, run: &RunFolder) -> Result<()> {
+    let others = "--overwrite to begin anew (before/ keeps this one), or another name after --run";
     if !run.checkpoint().is_file() {
-        return Ok(());
+        if !run.path().join("config.toml").is_file() {
+            return Ok(());
+        }
+        return Err(Error::config("finished run", format!("{name} without a checkpoint"), others));
     }
     let RunState { epochs, stopped, run: before, .. } = Checkpoint::load(run.checkpoint())?.state;
     let planned = before.train.epochs;
-    let others = "--overwrite to begin anew, or another name after --run";
     if stopped.is_none() && epochs.len() < planned {
         let found = format!("{name} with {} of {planned} epochs", epochs.len());
         return Err(Error::config("unfinished run", found, format!("--resume to go on, {others}")));
     }
     let found = format!("{name} with {} epochs", epochs.len());
-    Err(Error::config("finished run", found, others))
+    let longer = match stopped {
+        None => "--resume with more --epochs to train longer, ",
+        Some(_) => "",
+    };
+    Err(Error::config("finished run", found, format!("{longer}{others}")))
 }
 
 /// What the arguments, the environment and the recipe say.

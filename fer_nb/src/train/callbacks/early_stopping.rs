@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::model::Network;
 
 /// Keras' `EarlyStopping`: after `patience` epochs without an improvement of more than `min_delta`,
-/// training ends. Epochs before `start_from_epoch` are not counted.
+/// training ends. Epochs before `start_from_epoch` are not counted. A further `fit` of a trainer that it
+/// ended waits as long again; other than in Keras, the best epoch so far is not forgotten.
 #[derive(Debug)]
 pub struct EarlyStopping {
     monitor: Monitor,
@@ -74,9 +75,9 @@ impl Callback for EarlyStopping {
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
-        // Or the first worse epoch of a further fit would end it at once.
+        // Or the first worse epoch of a further fit would end it at once. The best epoch stays the best.
         if begin.ended_early {
-            (self.best, self.best_weights, self.waited) = (None, None, 0);
+            self.waited = 0;
         }
         Ok(())
     }

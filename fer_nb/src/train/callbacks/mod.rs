@@ -33,8 +33,8 @@ pub struct TrainBegin<'a> {
     pub config: &'a TrainConfig,
     /// The epochs so far; none unless training goes on.
     pub history: &'a History,
-    /// Whether a callback had ended the trainer's `fit` before this one. Whoever counts epochs begins
-    /// anew then; after Stop or a resume nothing is forgotten.
+    /// Whether a callback had ended the trainer's `fit` before this one. Whoever waits for something
+    /// waits anew then; after Stop or a resume nothing is forgotten.
     pub ended_early: bool,
 }
 

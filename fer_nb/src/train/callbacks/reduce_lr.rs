@@ -85,7 +85,7 @@ impl Callback for ReduceLrOnPlateau {
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
         if begin.ended_early {
-            (self.best, self.waited, self.cooling) = (None, 0, 0);
+            (self.waited, self.cooling) = (0, 0);
         }
         Ok(())
     }

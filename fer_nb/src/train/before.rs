@@ -1,0 +1,184 @@
+//! The run that a run folder held before: what the next one replaces is not lost.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use super::history::History;
+use super::run::RunFolder;
+use crate::error::{Error, Result};
+use crate::project::{TEMPORARY_PREFIX, file_fingerprint};
+
+/// What a run's own files end in.
+const WEIGHTS: &str = "safetensors";
+const TEXTS: [&str; 2] = ["toml", "csv"];
+
+impl RunFolder {
+    /// The run that this one replaced.
+    pub fn before(&self) -> RunFolder {
+        RunFolder::at(self.path().join("before"))
+    }
+
+    /// Keeps the run that is in the folder in `before/` of it, since the next one is about to take its
+    /// place. A longer one that is kept there already stays: short trials don't push it out. Returns a
+    /// line for the user; `None` where there was no run.
+    pub(super) fn keep_before(&self) -> Result<Option<String>> {
+        if !self.exists() && !self.checkpoint().is_file() {
+            return Ok(None);
+        }
+        let before = self.before();
+        let place = before.path().display();
+        let (now, kept) = (epochs(self), epochs(&before));
+        if kept > now {
+            return Ok(Some(format!(
+                "the run before ({now} epochs) is replaced; {place} has a longer one ({kept} epochs)"
+            )));
+        }
+        let said = format!("the run before is kept in {place}");
+        // A training that failed within its first epoch has kept it, and may have replaced a part since.
+        let same = |one: &RunFolder, other: &RunFolder| {
+            let prints = [one, other].map(|run| file_fingerprint(run.checkpoint()).ok());
+            prints[0].is_some() && prints[0] == prints[1]
+        };
+        if same(self, &before) {
+            return Ok(Some(said));
+        }
+        // Someone may be training in it: it is a run folder like others.
+        let _lock = before.path().is_dir().then(|| before.lock()).transpose()?;
+        let copy = self.path().join(format!("{TEMPORARY_PREFIX}-before"));
+        let done = self.copy_run(&copy).and_then(|()| put_in_place(&copy, before.path()));
+        if let Err(error) = done {
+            let _ = fs::remove_dir_all(&copy); // a disk may be full
+            return Err(Error::io("keep the run before in", before.path(), error));
+        }
+        Ok(Some(said))
+    }
+
+    /// The run's files, on disk when this is done.
+    fn copy_run(&self, to: &Path) -> io::Result<()> {
+        let last = to.join("last");
+        fs::create_dir_all(&last)?;
+        if self.checkpoint().is_file() {
+            link(&self.checkpoint(), &last.join("checkpoint.safetensors"))?;
+        }
+        for entry in fs::read_dir(self.path())? {
+            let path = entry?.path();
+            let (Some(name), Some(kind)) = (path.file_name(), path.extension()) else { continue };
+            if kind == WEIGHTS && path.is_file() {
+                link(&path, &to.join(name))?;
+            } else if TEXTS.iter().any(|text| kind == *text) && path.is_file() {
+                copy(&path, &to.join(name))?;
+            }
+        }
+        File::open(last)?.sync_all()?;
+        File::open(to)?.sync_all()
+    }
+}
+
+/// Epochs of a run, as far as they can be read.
+fn epochs(run: &RunFolder) -> usize {
+    History::load(run.path().join("history.csv"), "").map_or(0, |history| history.epochs.len())
+}
+
+/// Another name for large files. Whoever writes such a file replaces it by a new one, so what is here
+/// stays as it is. Where the file system knows no such names, a copy.
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to).or_else(|_| copy(from, to))
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to)?;
+    File::open(to)?.sync_all()
+}
+
+fn put_in_place(copy: &Path, before: &Path) -> io::Result<()> {
+    if before.exists() {
+        fs::remove_dir_all(before)?;
+    }
+    fs::rename(copy, before)?;
+    match before.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with the files of a run of so many epochs; what is in them does not matter here.
+    fn run(path: &Path, name: &str, epochs: usize) -> RunFolder {
+        let run = RunFolder::at(path);
+        fs::create_dir_all(path.join("last")).unwrap();
+        let header = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n";
+        let rows: String = (1..=epochs).map(|epoch| format!("{epoch},1,0,1,0,0.1,1\n")).collect();
+        for (file, text) in [
+            ("history.csv", format!("{header}{rows}")),
+            ("config.toml", format!("name = '{name}'")),
+            ("best.safetensors", format!("best of {name}")),
+            ("last/checkpoint.safetensors", format!("checkpoint of {name}")),
+            ("notes.txt", "mine".into()),
+        ] {
+            // As everything in the crate writes: by a new file in its place.
+            crate::project::replace_file(path.join(file), |temporary| {
+                fs::write(temporary, &text).map_err(|error| Error::io("write", temporary, error))
+            })
+            .unwrap();
+        }
+        run
+    }
+
+    fn best(run: &RunFolder) -> String {
+        fs::read_to_string(run.weights()).unwrap()
+    }
+
+    #[test]
+    fn a_run_is_kept_whole_and_a_longer_one_is_not_pushed_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        assert_eq!(RunFolder::at(path).keep_before().unwrap(), None);
+        assert!(!path.join("before").exists());
+
+        let long = run(path, "long", 9);
+        let line = long.keep_before().unwrap().unwrap();
+        assert!(line.starts_with("the run before is kept in "), "{line}");
+        let short = run(path, "short", 2);
+        assert_eq!(best(&short.before()), "best of long", "what is kept changes with the run");
+        assert!(short.before().checkpoint().is_file());
+        assert!(!short.before().path().join("notes.txt").exists(), "that is no file of a run");
+
+        let line = short.keep_before().unwrap().unwrap();
+        assert!(line.contains("(2 epochs) is replaced") && line.contains("(9 epochs)"), "{line}");
+        assert_eq!(best(&short.before()), "best of long");
+        let longer = run(path, "longer", 9);
+        longer.keep_before().unwrap();
+        assert_eq!(best(&longer.before()), "best of longer");
+    }
+
+    #[test]
+    fn what_was_begun_over_a_run_is_no_part_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = run(folder.path(), "old", 3);
+        old.keep_before().unwrap();
+        // A training that ended after its best weights were written, and before its checkpoint.
+        fs::remove_file(old.weights()).unwrap();
+        fs::write(old.weights(), "best of another").unwrap();
+        old.keep_before().unwrap();
+        assert_eq!(best(&old.before()), "best of old");
+    }
+
+    #[test]
+    fn a_run_that_is_being_trained_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = run(folder.path(), "old", 3);
+        old.keep_before().unwrap();
+        let lock = old.before().lock().unwrap();
+        let other = run(folder.path(), "other", 3);
+        let message = other.keep_before().unwrap_err().to_string();
+        assert!(message.contains("no other training is using"), "{message}");
+        assert_eq!(best(&other.before()), "best of old");
+        drop(lock);
+        other.keep_before().unwrap();
+        assert_eq!(best(&other.before()), "best of other");
+    }
+}
