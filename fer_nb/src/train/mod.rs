@@ -12,6 +12,7 @@ mod loss;
 mod mixing;
 mod objective;
 mod optim;
+mod out_of_memory;
 mod progress;
 mod range_test;
 mod recipe;
