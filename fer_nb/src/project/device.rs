@@ -2,6 +2,7 @@
 
 use tch::{Cuda, Device};
 
+use super::cuda::{load_compiler, load_cuda};
 use crate::error::{Error, Result};
 
 /// The environment variable that asks for a device.
@@ -59,121 +60,6 @@ pub fn device_name(device: Device) -> String {
     }
 }
 
-/// Major and minor compute capability of a CUDA device, from the driver; `None` where it can't tell.
-/// libtorch knows it too, but tch does not pass it on.
-pub(super) fn compute_capability(index: usize) -> Option<(i32, i32)> {
-    use libloading::os::unix::{Library, Symbol};
-    type Init = unsafe extern "C" fn(u32) -> i32;
-    type Get = unsafe extern "C" fn(*mut i32, i32) -> i32;
-    type Attribute = unsafe extern "C" fn(*mut i32, i32, i32) -> i32;
-    // CUdevice_attribute in the driver's interface
-    const MAJOR: i32 = 75;
-    const MINOR: i32 = 76;
-    // SAFETY: the three functions have these signatures in every version of the CUDA driver's
-    // interface, and each writes one int to the address it is given.
-    unsafe {
-        let driver = Library::open(Some("libcuda.so.1"), libloading::os::unix::RTLD_LAZY).ok()?;
-        let init: Symbol<Init> = driver.get(b"cuInit\0").ok()?;
-        let get: Symbol<Get> = driver.get(b"cuDeviceGet\0").ok()?;
-        let attribute: Symbol<Attribute> = driver.get(b"cuDeviceGetAttribute\0").ok()?;
-        let (mut device, mut major, mut minor) = (0, 0, 0);
-        let done = init(0) == 0
-            && get(&mut device, i32::try_from(index).ok()?) == 0
-            && attribute(&mut major, MAJOR, device) == 0
-            && attribute(&mut minor, MINOR, device) == 0;
-        std::mem::forget(driver); // libtorch uses it too
-        done.then_some((major, minor))
-    }
-}
-
-/// The linker drops libtorch_cuda because no symbol of it is named, and libtorch then finds no GPU.
-/// Opening the library makes it register itself. Where it can't be opened, there is no CUDA; says why.
-#[cfg(target_os = "linux")]
-fn load_cuda() -> String {
-    open_for_good("libtorch_cuda.so".as_ref())
-}
-
-#[cfg(target_os = "linux")]
-fn open_for_good(library: &std::ffi::OsStr) -> String {
-    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
-    // SAFETY: opening a library of libtorch's runs its initialisers, as linking it would have done; the
-    // handle is leaked on purpose, since registered kernels must stay for the process's life.
-    match unsafe { Library::open(Some(library), RTLD_LAZY | RTLD_GLOBAL) } {
-        Ok(library) => {
-            std::mem::forget(library);
-            String::new()
-        }
-        Err(error) => error.to_string(),
-    }
-}
-
-/// cuDNN compiles some convolutions when they are first needed. Its compiler looks for a part of itself by
-/// bare name, which is found if it is open already; Python's torch opens both, too. Where that fails,
-/// cuDNN takes other convolutions.
-#[cfg(target_os = "linux")]
-fn load_compiler() {
-    for library in compiler_libraries() {
-        open_for_good(library.as_os_str());
-    }
-}
-
-/// The runtime compiler's libraries, the part before the whole: they lie beside the CUDA runtime that
-/// libtorch has loaded.
-#[cfg(target_os = "linux")]
-fn compiler_libraries() -> Vec<std::path::PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let runtime = maps.lines().find_map(|line| {
-        let path = line.find('/').map(|start| std::path::Path::new(&line[start..]))?;
-        path.file_name()?.to_str()?.starts_with("libcudart.so").then(|| path.to_path_buf())
-    });
-    let Some(folder) = runtime.as_deref().and_then(std::path::Path::parent) else {
-        return Vec::new();
-    };
-    let mut found: Vec<_> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let ours =
-                name.starts_with("libnvrtc-builtins.so.") || name.starts_with("libnvrtc.so.");
-            ours && !name.contains(".alt.")
-        })
-        .collect();
-    found.sort(); // "libnvrtc-builtins" before "libnvrtc."
-    found
-}
-
-#[cfg(not(target_os = "linux"))]
-fn load_cuda() -> String {
-    String::new()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn load_compiler() {}
-
-/// While it lives, cuDNN finds the fastest way of each new convolution by trying.
-#[derive(Debug)]
-pub struct ConvolutionTrials(());
-
-impl ConvolutionTrials {
-    /// Switched on for a CUDA device; nothing for another.
-    pub fn on(device: Device) -> Option<Self> {
-        let on = device.is_cuda();
-        on.then(|| {
-            Cuda::cudnn_set_benchmark(true);
-            Self(())
-        })
-    }
-}
-
-impl Drop for ConvolutionTrials {
-    fn drop(&mut self) {
-        Cuda::cudnn_set_benchmark(false);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,23 +78,5 @@ mod tests {
         assert!(message("cuda:4", 4).ends_with("found are cuda:0 to cuda:3"));
         let message = chosen("cuda", 0, "libcublas.so.13: not found").unwrap_err().to_string();
         assert!(message.ends_with("CUDA can't be loaded: libcublas.so.13: not found"), "{message}");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_compilers_part_is_opened_before_it() {
-        tch::get_num_threads(); // libtorch is loaded, and the CUDA runtime with it where it has one
-        let names: Vec<_> = compiler_libraries()
-            .iter()
-            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-            .collect();
-        match &names[..] {
-            [] => {} // a libtorch for CPUs alone
-            [part, whole] => {
-                assert!(part.starts_with("libnvrtc-builtins.so."), "{names:?}");
-                assert!(whole.starts_with("libnvrtc.so."), "{names:?}");
-            }
-            _ => panic!("{names:?}"),
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Stage 1: where things are, which device there is, what can be set from outside.
 
+mod cuda;
 mod device;
 mod environment;
 mod files;
@@ -15,7 +16,8 @@ mod task;
 pub(crate) mod text;
 mod threads;
 
-pub use device::{ConvolutionTrials, device, device_name};
+pub use cuda::ConvolutionTrials;
+pub use device::{device, device_name};
 pub use environment::Environment;
 pub use files::{TEMPORARY_PREFIX, file_fingerprint, replace_file};
 pub use guard::guarded;

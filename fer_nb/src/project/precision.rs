@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
-use super::device::compute_capability;
+use super::cuda::compute_capability;
 use crate::error::{Error, Result};
 
 /// What a training step computes in. Whatever it is, the weights that are kept are float32: bfloat16

@@ -12,8 +12,9 @@ use crate::error::{Error, Result};
 use crate::model::to_float;
 
 /// Images that are converted and augmented at once: enough that the launches don't count, few
-/// enough to leave a machine's memory or a GPU's alone (about 64 kB an image while it is done). What a
-/// seed draws depends on it, so a GPU's views are others than a CPU's.
+/// enough to leave a machine's memory or a GPU's alone: while it is done, an image in and out (2 × 9 kB),
+/// its grid (18 kB) and the grid that this is made from (28 kB). What a seed draws depends on it, so a GPU's
+/// views are others than a CPU's.
 pub fn augmented_at_once(device: Device) -> usize {
     match device {
         Device::Cpu => 4096,

@@ -9,7 +9,6 @@ use super::loss::LossConfig;
 use super::mixing::Mixing;
 use super::objective::Distillation;
 use super::optim::Optimizer;
-use super::run::first_difference;
 use super::sampling::Sampling;
 use super::schedule::Schedule;
 use crate::data::Augmentation;
@@ -133,15 +132,6 @@ impl TrainConfig {
         self.mixing.validate()?;
         let expected = format!("0 to {}, the number of epochs", self.epochs);
         check(self.clean_epochs <= self.epochs, "clean_epochs", self.clean_epochs, &expected)
-    }
-
-    /// The first hyperparameter but `epochs` that is another one in `now`, in words.
-    pub(super) fn difference(&self, now: &TrainConfig) -> Result<Option<String>> {
-        let table = |config: &TrainConfig| {
-            toml::Table::try_from(TrainConfig { epochs: 1, ..config.clone() })
-                .map_err(|error| Error::config("config", error, "values that TOML can hold"))
-        };
-        Ok(first_difference(&table(self)?, &table(now)?, ""))
     }
 
     /// [`TrainConfig::validate`], and whether `images` training images are enough for one batch.

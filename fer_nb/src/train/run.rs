@@ -167,7 +167,8 @@ impl RunFolder {
         if is_file { path.to_path_buf() } else { Self::named(name).weights() }
     }
 
-    pub(super) fn exists(&self) -> bool {
+    /// Whether a run was saved there.
+    pub fn exists(&self) -> bool {
         self.path.join("config.toml").is_file()
     }
 

@@ -40,8 +40,6 @@ pub struct Trainer {
     cut_off: Option<EpochSoFar>,
     /// The epoch within which training failed: neither weights nor optimizer are of use after that.
     failed: Option<usize>,
-    /// The hyperparameters that the parts were made with.
-    made_with: TrainConfig,
     pub(super) run: Option<RunFolder>,
     pub(super) resume: bool,
     /// Whether it is this run that the folder holds, and not one before.
@@ -85,7 +83,6 @@ impl Trainer {
         let learning_rate = config.learning_rate;
         Ok(Self {
             network,
-            made_with: config.clone(),
             config,
             callbacks: vec![Box::new(TerminateOnNan)],
             optimizer,
@@ -137,10 +134,10 @@ impl Trainer {
         &self.history
     }
 
-    /// The hyperparameters. To train longer after a finished [`Trainer::fit`], raise `epochs`. The
-    /// others are built into the optimizer and the network; for them a new trainer is made.
-    pub fn config_mut(&mut self) -> &mut TrainConfig {
-        &mut self.config
+    /// How many epochs the run shall have in all, to train longer after a finished [`Trainer::fit`]. The
+    /// other hyperparameters are built into optimizer and network: for them a new trainer is made.
+    pub fn set_epochs(&mut self, epochs: usize) {
+        self.config.epochs = epochs;
     }
 
     /// Trains until `config.epochs` epochs are done, a callback ends it, or the user stops it.
@@ -151,8 +148,7 @@ impl Trainer {
     /// one is done.
     ///
     /// # Errors
-    /// A hyperparameter out of range, or changed since the trainer was made; a loss that is not finite,
-    /// with the epoch; memory that does not suffice, with the batch size to try; whatever a callback or
+    /// A hyperparameter out of range; a loss that is not finite, with the epoch; memory that does not suffice, with the batch size to try; whatever a callback or
     /// the disk refuses. The epochs before are in [`Trainer::history`] all the same, and callbacks have
     /// put the best weights back if that is their task; for more training a new trainer is needed.
     pub fn fit(&mut self, data: &Fer2013) -> Result<History> {
@@ -327,11 +323,6 @@ impl Trainer {
                         last epoch that a run folder has"
                 .into();
             return Err(Error::Training { epoch, problem, hint });
-        }
-        let difference = self.made_with.difference(&self.config)?;
-        if let Some(difference) = difference {
-            let expected = "only epochs to change after Trainer::new; make a new trainer";
-            return Err(Error::config("config", difference, expected));
         }
         Ok(())
     }

@@ -167,7 +167,7 @@ fn how_to_go_on(args: &Args, epochs: usize) -> String {
 fn check_free(name: &str, run: &RunFolder) -> Result<()> {
     let others = "--overwrite to begin anew (before/ keeps this one), or another name after --run";
     if !run.checkpoint().is_file() {
-        if !run.path().join("config.toml").is_file() {
+        if !run.exists() {
             return Ok(());
         }
         return Err(Error::config("finished run", format!("{name} without a checkpoint"), others));
