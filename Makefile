@@ -8,7 +8,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 PYTHON := .venv/bin/python
 
 help:
-	@echo "make lab     JupyterLab with the six notebooks (set-up included: about 20 minutes, once)"
+	@echo "make lab     JupyterLab with the six notebooks (set-up included: 11 to 31 minutes, once)"
 	@echo "make run     execute the notebooks; reports, slides and figures in build/"
 	@echo "make slides  the slide decks of the last run again, code hidden"
 	@echo "make test    formatting, lints, unit and integration tests"
