@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from faces import noise
 from program import ROOT, SHARED, fer, start_fer
 
 
@@ -55,6 +56,18 @@ def test_evaluate_and_predict_use_the_run(run, tmp_path):
     assert done.returncode == 1
     assert "face.png: " in done.stdout and " %" in done.stdout
     assert "empty.png" in done.stderr and "panicked" not in done.stderr
+
+
+def test_other_photos_are_tested_on_under_their_own_name(run, tmp_path):
+    folder, _ = run
+    noise(tmp_path / "ours", 3, train=5, test=2)
+    assert fer("evaluate", "--run", folder, FER_ROOT=str(tmp_path)).returncode == 0
+    before = (folder / "temperature.toml").read_text()
+    done = fer("evaluate", "--run", folder, "--data", tmp_path / "ours", FER_ROOT=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "trained on made-up sample" in done.stdout and "FER2013" not in done.stdout
+    assert "measured on ours's test part (14 images)" in done.stdout
+    assert (folder / "temperature.toml").read_text() == before
 
 
 def test_a_run_is_a_name_a_path_or_what_comes_along(run, tmp_path):

@@ -11,24 +11,13 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
+from faces import noise
 from program import ROOT, fer
-
-CLASSES = ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
-    """A small tree shaped like FER2013, of noise: what is learnt does not matter here."""
-    folder = tmp_path_factory.mktemp("faces")
-    generator = np.random.default_rng(5)
-    for part, count in (("train", 25), ("test", 5)):
-        for name in CLASSES:
-            (folder / part / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = generator.integers(0, 255, (48, 48), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / part / name / f"{number:03}.png")
-    return folder
+    return noise(tmp_path_factory.mktemp("faces"), 5)
 
 
 def contents(run):

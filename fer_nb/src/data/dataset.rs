@@ -14,11 +14,18 @@ pub const SIDE: usize = 48;
 /// Bytes of an image: one u8 a pixel, row by row.
 pub const PIXELS: usize = SIDE * SIDE;
 
-/// Where a data set came from. Every report names it, so that made-up faces never pass for FER2013.
+/// How many training images, those of validation among them, each class of FER2013 has.
+pub(super) const TRAINING_COUNTS: [usize; Emotion::COUNT] =
+    [3995, 436, 4097, 7215, 4965, 4830, 3171];
+
+/// Where a data set came from. Every report names it, so that neither made-up faces nor other people's
+/// photos pass for FER2013.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Folders `train/<class>` and `test/<class>` below this path.
+    /// FER2013's images in folders `train/<class>` and `test/<class>` below this path.
     Folder(PathBuf),
+    /// Images of the user's own in such folders, called by the name of the folder at this path.
+    Own { path: PathBuf, name: String },
     /// Kaggle's `fer2013.csv` at this path.
     Csv(PathBuf),
     /// Faces that the crate drew itself, from this seed.
@@ -26,12 +33,18 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// What a figure's title calls the data: "FER2013" or "made-up sample".
-    pub fn title(&self) -> &'static str {
+    /// What a figure's title calls the data: "FER2013", "made-up sample" or the name of a folder.
+    pub fn title(&self) -> &str {
         match self {
             Origin::Folder(_) | Origin::Csv(_) => "FER2013",
+            Origin::Own { name, .. } => name,
             Origin::Sample { .. } => "made-up sample",
         }
+    }
+
+    /// Whether these are FER2013's photos.
+    pub fn is_fer2013(&self) -> bool {
+        matches!(self, Origin::Folder(_) | Origin::Csv(_))
     }
 }
 
@@ -40,6 +53,9 @@ impl std::fmt::Display for Origin {
         match self {
             Origin::Folder(path) => write!(f, "FER2013, folder {}", path.display()),
             Origin::Csv(path) => write!(f, "FER2013, table {}", path.display()),
+            Origin::Own { path, name } => {
+                write!(f, "{name}, folder {} (not FER2013)", path.display())
+            }
             Origin::Sample { seed } => write!(f, "made-up sample, seed {seed} (not FER2013)"),
         }
     }

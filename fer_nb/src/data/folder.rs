@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::dataset::{Dataset, Origin, PIXELS};
+use super::dataset::{Dataset, Origin, PIXELS, TRAINING_COUNTS};
 use super::decode::{Converted, decode};
 use super::{loaded::Loaded, table, text};
 use crate::emotion::Emotion;
@@ -62,11 +62,43 @@ pub(super) fn load(root: &Path) -> Result<Loaded> {
     let labels: Vec<u8> = files.iter().map(|file| file.emotion.index() as u8).collect();
     let usages: Vec<&'static str> = files.iter().map(|file| file.usage).collect();
     let is_test = usages.iter().map(|usage| *usage == "test").collect();
-    let sources = files.into_iter().map(|file| file.source).collect();
+    let sources: Vec<String> = files.into_iter().map(|file| file.source).collect();
+    let origin = origin(root, &sources, &labels);
     let table = table::build(sources, usages, &images, &labels)?;
-    let dataset = Dataset::new(images, labels, table, Origin::Folder(root.to_path_buf()))?;
+    let dataset = Dataset::new(images, labels, table, origin)?;
     Ok(Loaded { dataset, is_test, notes })
 }
+
+/// Whether the images are FER2013's: most of the files are named as its are, "Training_3908.jpg", or the
+/// training images are as many of each class, since the set also goes around with other names.
+fn origin(root: &Path, sources: &[String], labels: &[u8]) -> Origin {
+    let named = sources.iter().filter(|source| {
+        let file = source.rsplit('/').next().unwrap_or_default();
+        NAMES.iter().any(|name| file.starts_with(name))
+    });
+    let mut counts = [0; Emotion::COUNT];
+    for (_, label) in sources.iter().zip(labels).filter(|(source, _)| source.starts_with("train/"))
+    {
+        if let Some(count) = counts.get_mut(usize::from(*label)) {
+            *count += 1;
+        }
+    }
+    if 2 * named.count() > sources.len() || counts == TRAINING_COUNTS {
+        return Origin::Folder(root.to_path_buf());
+    }
+    // "." has no name of its own.
+    let whole = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
+    let name = whole.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().filter(|c| !c.is_control()).take(TITLE_LENGTH).collect();
+    let name = if name.is_empty() { "own images".into() } else { name };
+    Origin::Own { path: root.to_path_buf(), name }
+}
+
+/// How the names of FER2013's files begin, by Kaggle's column Usage.
+const NAMES: [&str; 3] = ["Training_", "PublicTest_", "PrivateTest_"];
+
+/// As much of a folder's name as a figure's title has room for.
+const TITLE_LENGTH: usize = 32;
 
 const LAYOUT: &str = "Expected are train/<class> and test/<class> with images in each of angry, \
                       disgust, fear, happy, neutral, sad and surprise; see data/README.md";
@@ -315,7 +347,35 @@ mod tests {
         assert_eq!(sources.last(), Some(&Some("test/surprise/0000.png")));
         assert_eq!(loaded.is_test.iter().filter(|test| **test).count(), 7);
         assert_eq!(loaded.notes, Vec::<String>::new());
-        assert_eq!(loaded.dataset.origin(), &Origin::Folder(tree.path().to_path_buf()));
+    }
+
+    #[test]
+    fn only_fer2013_is_called_fer2013() {
+        let tree = Tree::new(2, 1);
+        let named = |tree: &Tree| load(tree.path()).unwrap().dataset.origin().clone();
+        let own = named(&tree);
+        let folder = tree.path().file_name().unwrap().to_string_lossy().into_owned();
+        assert_eq!(own, Origin::Own { path: tree.path().to_path_buf(), name: folder.clone() });
+        assert_eq!(own.title(), folder);
+        assert!(own.to_string().ends_with("(not FER2013)"), "{own}");
+
+        // 21 files of other names are there.
+        for index in 0..21 {
+            tree.write(&format!("train/sad/Training_{index}.png"), &fixtures::png(500 + index));
+        }
+        assert_eq!(named(&tree), own);
+        tree.write("test/sad/PublicTest_7.png", &fixtures::png(600));
+        assert_eq!(named(&tree), Origin::Folder(tree.path().to_path_buf()));
+
+        // Renamed, but as many of each class.
+        let labels = TRAINING_COUNTS.iter().zip(0..).flat_map(|(count, label)| vec![label; *count]);
+        let labels: Vec<u8> = labels.collect();
+        let mut sources: Vec<_> =
+            labels.iter().map(|label| format!("train/{label}/im.png")).collect();
+        let root = Path::new("renamed");
+        assert!(origin(root, &sources, &labels).is_fer2013());
+        sources[0] = "test/0/im.png".into();
+        assert_eq!(origin(root, &sources, &labels).title(), "renamed");
     }
 
     #[test]

@@ -50,9 +50,7 @@ pub fn by_class(labels: &[Emotion], share: f64) -> Result<Split> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The training images of the full FER2013, by class index.
-    const FER2013_TRAIN: [usize; 7] = [3995, 436, 4097, 7215, 4965, 4830, 3171];
+    use crate::data::dataset::TRAINING_COUNTS;
 
     fn labels(counts: [usize; 7]) -> Vec<Emotion> {
         Emotion::ALL.into_iter().zip(counts).flat_map(|(e, n)| vec![e; n]).collect()
@@ -60,9 +58,9 @@ mod tests {
 
     #[test]
     fn the_full_set_splits_as_keras_splits_it() {
-        assert_eq!(FER2013_TRAIN.iter().sum::<usize>(), 28_709);
-        assert_eq!(FER2013_TRAIN.map(|n| held_back(n, 0.2)), [799, 87, 819, 1443, 993, 966, 634]);
-        let split = by_class(&labels(FER2013_TRAIN), VALIDATION_SHARE).unwrap();
+        assert_eq!(TRAINING_COUNTS.iter().sum::<usize>(), 28_709);
+        assert_eq!(TRAINING_COUNTS.map(|n| held_back(n, 0.2)), [799, 87, 819, 1443, 993, 966, 634]);
+        let split = by_class(&labels(TRAINING_COUNTS), VALIDATION_SHARE).unwrap();
         assert_eq!((split.train.len(), split.validation.len()), (22_968, 5_741));
     }
 

@@ -159,6 +159,10 @@ impl ModelCard {
                  faces by machine, 48×48 pixels, gray."
                     .to_string()
             }
+            Origin::Own { name, .. } => format!(
+                "{name}: images of the user's own, not FER2013. Say here who is in them, where they come \
+                 from, who labelled them, and under which terms they may be used."
+            ),
         }
     }
 
@@ -182,7 +186,7 @@ impl ModelCard {
                 "Protocol: trained on {trained_on}; chosen on {chosen_on}; measured on {measured_on}.\n"
             );
         }
-        if !self.is_made_up() {
+        if self.trained_on.is_fer2013() {
             let _ = writeln!(
                 text,
                 "For comparison: the original Keras project reached {} on {} images.\n",
@@ -206,8 +210,12 @@ impl ModelCard {
         if self.is_made_up() {
             text += "The figures above are of drawn faces and say nothing about photos.\n\n";
         }
-        text += LIMITS;
+        text += EXPRESSION;
         text += "\n\n";
+        if !matches!(self.trained_on, Origin::Own { .. }) {
+            text += OF_FER2013;
+            text += "\n\n";
+        }
         match self.temperature == Temperature::default() {
             true => text += NOT_CALIBRATED,
             false => {
@@ -235,10 +243,11 @@ Not for decisions about persons: not for hiring, schooling, policing, health, cr
 advertising, and not for watching people. In the European Union, inferring emotions at work and in \
 schools is prohibited but for medical and safety reasons (Regulation 2024/1689, article 5).";
 
-const LIMITS: &str = "\
+const EXPRESSION: &str = "\
 A face shows an expression, and an expression is not a feeling: the network tells which of seven \
-words people would put to a picture.
+words people would put to a picture.";
 
+const OF_FER2013: &str = "\
 People agree with FER2013's labels 65 ± 5 % of the time (Goodfellow et al., 2013), so a good part \
 of what counts as wrong is a matter of opinion, and a far higher accuracy would be a reason for \
 suspicion.
@@ -296,6 +305,18 @@ mod tests {
         assert!(text.contains("Tested on: 3 images, made-up sample."));
         assert!(text.contains("say nothing about photos"));
         assert!(!text.contains("0.5953"), "no comparison with the original's");
+    }
+
+    #[test]
+    fn other_peoples_photos_never_pass_for_fer2013() {
+        let own = Origin::Own { path: "/home/someone/ours".into(), name: "ours".into() };
+        let text = card(own).to_markdown();
+        assert!(text.contains("ours: images of the user's own, not FER2013."), "{text}");
+        assert!(text.contains("Tested on: 3 images, ours."), "{text}");
+        for part in ["0.5953", "someone", "65 ± 5 %", "drawn"] {
+            assert!(!text.contains(part), "{part:?} is in\n{text}");
+        }
+        assert!(!text.contains("\n\n\n"), "{text}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Predictor {
     temperature: Temperature,
     /// Which of its answers count.
     certainty: Certainty,
-    /// What the network was trained on, for titles: "FER2013" or "made-up sample".
+    /// What the network was trained on, for titles: "FER2013", "made-up sample" or a folder's name.
     trained_on: String,
 }
 
@@ -68,7 +68,7 @@ impl Predictor {
         self.certainty
     }
 
-    /// What the network was trained on: "FER2013" or "made-up sample".
+    /// What the network was trained on: "FER2013", "made-up sample" or a folder's name.
     pub fn trained_on(&self) -> &str {
         &self.trained_on
     }

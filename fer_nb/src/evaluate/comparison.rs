@@ -49,7 +49,7 @@ pub struct Comparison {
     pub runs: Vec<ComparedRun>,
     /// Mean and spread, where the runs differ in nothing but their seeds.
     pub seeds: Option<SeedSpread>,
-    /// "FER2013" or "made-up sample".
+    /// "FER2013", "made-up sample" or a folder's name.
     pub title: String,
 }
 

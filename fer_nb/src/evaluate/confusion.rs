@@ -12,7 +12,7 @@ use crate::evaluate::report::ClassificationReport;
 pub struct ConfusionMatrix {
     /// Images by true class (row) and predicted class (column), class indices 0 to 6.
     pub counts: [[u64; Emotion::COUNT]; Emotion::COUNT],
-    /// What was evaluated, for headings: "FER2013" or "made-up sample".
+    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
     pub title: String,
 }
 

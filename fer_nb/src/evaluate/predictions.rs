@@ -28,7 +28,7 @@ pub struct Evaluation {
     pub probs: Vec<[f32; Emotion::COUNT]>,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
-    /// What was evaluated, for headings: "FER2013" or "made-up sample".
+    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
     pub title: String,
 }
 

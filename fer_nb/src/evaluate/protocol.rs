@@ -67,7 +67,7 @@ impl fmt::Display for Protocol {
 fn measured_on(test: &Dataset) -> Result<String> {
     let images = crate::data::text::plural(test.len(), "image");
     let title = test.origin().title();
-    if title != "FER2013" {
+    if !test.origin().is_fer2013() {
         return Ok(format!("{title}'s test part ({images})"));
     }
     let table = test.table()?;
@@ -144,16 +144,21 @@ mod tests {
     #[test]
     fn files_say_it_in_their_names() {
         let folder = fixtures::Tree::new(10, 3);
-        let words = measured_on(&Fer2013::from_folder(folder.path()).unwrap().test).unwrap();
-        assert_eq!(words, "21 images that don't say which part of FER2013 they are");
-        for class in crate::emotion::Emotion::names() {
-            let class = folder.path().join("test").join(class);
-            for (index, file) in std::fs::read_dir(&class).unwrap().enumerate() {
-                let name = format!("PublicTest_{index}.png");
-                std::fs::rename(file.unwrap().path(), class.join(name)).unwrap();
+        let words = || measured_on(&Fer2013::from_folder(folder.path()).unwrap().test).unwrap();
+        let rename = |part: &str, name: &str| {
+            for class in crate::emotion::Emotion::names() {
+                let class = folder.path().join(part).join(class);
+                for (index, file) in std::fs::read_dir(&class).unwrap().enumerate() {
+                    let name = format!("{name}_{index}.png");
+                    std::fs::rename(file.unwrap().path(), class.join(name)).unwrap();
+                }
             }
-        }
-        let words = measured_on(&Fer2013::from_folder(folder.path()).unwrap().test).unwrap();
-        assert_eq!(words, "FER2013, PublicTest (21 images)");
+        };
+        let own = folder.path().file_name().unwrap().display().to_string();
+        assert_eq!(words(), format!("{own}'s test part (21 images)"));
+        rename("train", "Training");
+        assert_eq!(words(), "21 images that don't say which part of FER2013 they are");
+        rename("test", "PublicTest");
+        assert_eq!(words(), "FER2013, PublicTest (21 images)");
     }
 }

@@ -40,7 +40,7 @@ pub struct ClassificationReport {
     pub macro_avg: Scores,
     /// The mean weighted by support: each image weighs the same.
     pub weighted_avg: Scores,
-    /// What was evaluated, for headings: "FER2013" or "made-up sample".
+    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
     pub title: String,
 }
 

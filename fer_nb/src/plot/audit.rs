@@ -22,7 +22,7 @@ pub struct Finding {
 /// A horizontal bar for each finding.
 #[derive(Debug, Clone)]
 pub struct AuditPlot {
-    /// Where the data came from: "FER2013" or "made-up sample".
+    /// Where the data came from: "FER2013", "made-up sample" or a folder's name.
     pub origin: String,
     /// How many images were looked at.
     pub images: u64,

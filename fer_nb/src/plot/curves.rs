@@ -49,7 +49,7 @@ impl std::fmt::Display for CurrentEpoch {
 /// Two panels, loss and accuracy, each with training and validation, the best epoch marked.
 #[derive(Debug, Clone)]
 pub struct CurvesPlot {
-    /// Where the data came from: "FER2013" or "made-up sample".
+    /// Where the data came from: "FER2013", "made-up sample" or a folder's name.
     pub origin: String,
     pub epochs: Vec<CurvePoint>,
     /// Why training ended before its last epoch, if it did.

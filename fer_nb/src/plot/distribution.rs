@@ -13,7 +13,7 @@ use crate::plot::picture::PictureBackend;
 /// A group of bars for each class, one bar for each split, labelled with its count.
 #[derive(Debug, Clone)]
 pub struct DistributionPlot {
-    /// Where the data came from: "FER2013" or "made-up sample".
+    /// Where the data came from: "FER2013", "made-up sample" or a folder's name.
     pub origin: String,
     /// The splits' names and their images by class index, e.g. train, validation, test.
     pub splits: Vec<(String, [usize; Emotion::COUNT])>,

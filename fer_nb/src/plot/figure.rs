@@ -25,7 +25,7 @@ const DARK: &str = "[data-jp-theme-light=\"false\"] .fer-figure{filter:invert(.9
 
 /// Plain data that knows how to draw itself.
 pub trait Plot: Send + Sync + 'static {
-    /// The headline; it names the data ("FER2013" or "made-up sample").
+    /// The headline; it names the data ("FER2013", "made-up sample" or a folder's name).
     fn title(&self) -> String;
 
     /// Draws everything, in logical units of 1920 × 1080.

@@ -10,7 +10,7 @@ use crate::plot::picture::PictureBackend;
 /// One panel: the smoothed loss over the learning rate's logarithm, the steepest fall marked.
 #[derive(Debug, Clone)]
 pub struct RangeTestPlot {
-    /// Where the data came from: "FER2013" or "made-up sample".
+    /// Where the data came from: "FER2013", "made-up sample" or a folder's name.
     pub origin: String,
     /// Learning rate and loss.
     pub points: Vec<(f64, f64)>,

@@ -38,7 +38,7 @@ pub struct History {
     pub epochs: Vec<EpochRecord>,
     /// Why training ended before its last epoch, if it did.
     pub stopped: Option<String>,
-    /// What the data is called in titles: "FER2013" or "made-up sample".
+    /// What the data is called in titles: "FER2013", "made-up sample" or a folder's name.
     pub title: String,
 }
 

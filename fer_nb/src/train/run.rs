@@ -25,7 +25,7 @@ pub struct RunConfig {
     pub network: String,
     /// Where the data came from, in words.
     pub data: String,
-    /// What titles call the data: "FER2013" or "made-up sample".
+    /// What titles call the data: "FER2013", "made-up sample" or the name of a folder.
     pub data_title: String,
     /// Fingerprint of pixels, labels and order of all three parts, hexadecimal.
     pub data_fingerprint: String,
@@ -154,7 +154,11 @@ impl RunFolder {
     /// The run that a name stands for: below runs/, or else the folder at this path, or else the weights of
     /// this name that come with the project. Where there is none of them, the one below runs/.
     pub fn named(name: &str) -> Self {
-        let [run, path, ours] = [runs(name), PathBuf::from(name), pretrained(name)].map(Self::at);
+        Self::first_of(runs(name), PathBuf::from(name), pretrained(name))
+    }
+
+    fn first_of(run: PathBuf, path: PathBuf, ours: PathBuf) -> Self {
+        let [run, path, ours] = [run, path, ours].map(Self::at);
         let elsewhere = if path.exists() { path } else { ours };
         if !run.exists() && elsewhere.exists() { elsewhere } else { run }
     }
@@ -261,7 +265,8 @@ impl RunFolder {
     /// their test images can be evaluated all the same; the sentence then has both counts.
     ///
     /// # Errors
-    /// [`Error::Missing`] where the one is FER2013 and the other the made-up sample.
+    /// [`Error::Missing`] where the one is FER2013 and the other the made-up sample, or a folder of other
+    /// images.
     pub fn check_data(&self, data: &Fer2013) -> Result<String> {
         let config = self.config()?;
         let title = data.origin().title();
@@ -372,15 +377,18 @@ mod tests {
     #[test]
     fn a_name_is_a_run_a_path_or_what_comes_along() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display().to_string();
-        std::fs::write(folder.path().join("config.toml"), "").unwrap();
-        assert_eq!(RunFolder::named(&path).path(), folder.path());
-        assert_eq!(RunFolder::named("seed_cnn").path(), pretrained("seed_cnn"));
-        assert_eq!(RunFolder::named("no such run").path(), runs("no such run"));
-        let file = folder.path().join("any.safetensors").display().to_string();
+        let [run, path, ours] = ["run", "path", "ours"].map(|name| folder.path().join(name));
+        let found = || RunFolder::first_of(run.clone(), path.clone(), ours.clone()).path;
+        assert_eq!(found(), run);
+        for place in [&ours, &path, &run] {
+            std::fs::create_dir(place).unwrap();
+            std::fs::write(place.join("config.toml"), "").unwrap();
+            assert_eq!(&found(), place);
+        }
+        let file = path.join("any.safetensors").display().to_string();
         assert_eq!(RunFolder::weights_of(&file), Path::new(&file));
-        let weights = pretrained("seed_cnn").join("best.safetensors");
-        assert_eq!(RunFolder::weights_of("seed_cnn"), weights);
+        let run = RunFolder::named(&path.display().to_string());
+        assert_eq!((run.path(), run.weights()), (&*path, path.join("best.safetensors")));
     }
 
     #[test]

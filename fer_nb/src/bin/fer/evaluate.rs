@@ -85,7 +85,8 @@ fn titled(evaluation: Evaluation, args: &Args) -> Evaluation {
 }
 
 /// The network that the arguments name, on the test images. A run's temperature and certainty are
-/// fitted on the images that it held back, and kept in its folder.
+/// fitted on the images that it held back, and kept in its folder; on those of another data set they are
+/// fitted as well, and serve this evaluation alone.
 fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
     let device = device()?;
     let data = Fer2013::open_or(args.data.as_deref())?;
@@ -113,7 +114,9 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
             let certainty =
                 Certainty::fit(&validation.at_temperature(temperature)?, Certainty::RIGHT)?;
             trust = trust.calibrated(&test, temperature)?.certain(&test, temperature, certainty)?;
-            if args.tta == TestTimeAugmentation::None {
+            let learnt_from = config.as_ref().map(|config| config.data_title.as_str());
+            let of_its_kind = learnt_from == Some(data.origin().title());
+            if args.tta == TestTimeAugmentation::None && of_its_kind {
                 // Another's run can be evaluated, too, where nothing can be written.
                 let kept = temperature.save(run).and_then(|()| certainty.save(run));
                 kept.unwrap_or_else(|error| crate::complain(&format!("not kept: {error}")));

@@ -16,13 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use self::chance::Chance;
 use self::expression::Expression;
-use super::dataset::{Dataset, Origin, PIXELS, SIDE};
+use super::dataset::{Dataset, Origin, PIXELS, SIDE, TRAINING_COUNTS};
 use super::table;
 use crate::emotion::Emotion;
 use crate::error::{Error, Result};
-
-/// How many training images each class of FER2013 has: the sample is as unbalanced.
-const FER2013_TRAIN: [usize; Emotion::COUNT] = [3995, 436, 4097, 7215, 4965, 4830, 3171];
 
 /// Fewest images of a class, so that a fifth of its training images is at least one.
 const FEWEST: usize = 5;
@@ -101,10 +98,10 @@ fn part(seed: u64, part: Part, count: usize) -> Result<Dataset> {
 /// Images of each class for `count` in all: FER2013's shares, rounded by largest remainder, and at
 /// least [`FEWEST`], which the largest class (happy) pays for.
 fn class_counts(count: usize) -> [usize; Emotion::COUNT] {
-    let total: usize = FER2013_TRAIN.iter().sum();
-    let mut counts = FER2013_TRAIN.map(|share| count * share / total);
+    let total: usize = TRAINING_COUNTS.iter().sum();
+    let mut counts = TRAINING_COUNTS.map(|share| count * share / total);
     let mut order: Vec<(usize, usize)> =
-        FER2013_TRAIN.iter().map(|share| count * share % total).zip(0..).collect();
+        TRAINING_COUNTS.iter().map(|share| count * share % total).zip(0..).collect();
     order.sort_by_key(|(remainder, class)| (usize::MAX - remainder, *class));
     let missing = count.saturating_sub(counts.iter().sum());
     for (_, class) in order.into_iter().take(missing) {
@@ -205,7 +202,7 @@ mod tests {
 
     #[test]
     fn classes_are_as_unbalanced_as_fer2013() {
-        assert_eq!(class_counts(28_709), FER2013_TRAIN);
+        assert_eq!(class_counts(28_709), TRAINING_COUNTS);
         assert_eq!(class_counts(2400), [334, 36, 343, 603, 415, 404, 265]);
         for count in [35, 36, 70, 600, 2400] {
             let counts = class_counts(count);

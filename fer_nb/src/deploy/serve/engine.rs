@@ -63,7 +63,7 @@ struct Job {
 pub struct Model {
     /// Its name: "seed_cnn".
     pub network: String,
-    /// What it was trained on: "FER2013" or "made-up sample".
+    /// What it was trained on: "FER2013", "made-up sample" or a folder's name.
     pub trained_on: String,
     /// What it computes in: "bfloat16 (auto)".
     pub precision: String,

@@ -24,9 +24,9 @@ pub struct Args {
 
 /// What the peers' runs have to be told about the data.
 #[derive(Serialize)]
-struct Exported {
-    /// "FER2013" or "made-up sample".
-    title: &'static str,
+struct Exported<'a> {
+    /// "FER2013", "made-up sample" or the name of a folder.
+    title: &'a str,
     /// Images for training, validation and test.
     images: [usize; 3],
     /// Where they were read from, if it was a folder or a csv file.
@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> Result<()> {
     let network = SeedCnn::new(Device::Cpu, super::SEED)?;
     weights::save(&network, args.to.join("weights.safetensors"))?;
     let (folder, csv) = match data.origin() {
-        Origin::Folder(path) => (Some(path.clone()), None),
+        Origin::Folder(path) | Origin::Own { path, .. } => (Some(path.clone()), None),
         Origin::Csv(path) => (None, Some(path.clone())),
         Origin::Sample { .. } => (None, None),
     };
