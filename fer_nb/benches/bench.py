@@ -125,6 +125,9 @@ def one_measurement(options, number, work, subject, measurements, reasons):
         # Another seed each round, or the spread would show nothing of the luck in reaching it.
         seed = ["--seed", number + 1] if work == "accuracy" else []
         answer = measure(subject, [*subject.commands[work], *seed], timeout)
+        if work == "accuracy" and answer["val_accuracy"] < options.target:
+            reached = f"{answer['val_accuracy']:.3f} after {answer['epochs']} epochs"
+            raise Failed(f"val_accuracy {options.target} was not reached: {reached}")
         shown = [f"{report.number(answer[k])} {unit}" for _, k, unit in FIGURES[work]]
         measurements[key][1].append(answer)
         print(f"{title} {', '.join(shown)}", flush=True)

@@ -94,7 +94,8 @@ impl Augmentation {
         within("erasing", self.erasing, 1.0, true)
     }
 
-    /// A random view of each image: f32 [N, 1, 48, 48] on 0 to 1 in, the same out. Which changes an image gets depends on `seed` and on its place alone.
+    /// A random view of each image: f32 [N, 1, 48, 48] on 0 to 1 in, the same out. Which changes an
+    /// image gets depends on `seed` and on its place alone.
     pub fn apply(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
         let mut images = self.geometry(images, seed)?;
         // Generators of their own, so that one change does not move what the others draw.

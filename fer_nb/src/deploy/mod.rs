@@ -1,8 +1,8 @@
 //! Stage 6, deployment: a trained network put to use.
 //!
 //! [`mod@image`] turns any photo into the 48×48 gray pixels that the network was trained on,
-//! [`FaceDetector`] finds the faces of a larger one, [`Prediction`] is the answer for one of them, and [`ModelCard`] says in plain words what a
-//! trained network is for and what it isn't.
+//! [`FaceDetector`] finds the faces of a larger one, [`Prediction`] is the answer for one of them, and
+//! [`ModelCard`] says in plain words what a trained network is for and what it isn't.
 
 pub mod export;
 pub mod face;

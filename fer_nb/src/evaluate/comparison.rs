@@ -1,6 +1,8 @@
 //! [`Comparison`]: several runs on the same test images.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 
 use polars::prelude::{DataFrame, df};
 use serde::Serialize;
@@ -14,7 +16,7 @@ use crate::train::{RunConfig, RunFolder};
 /// One run's figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedRun {
-    /// The folder's name.
+    /// The folder's name, with folders above it where another run's has the same.
     pub run: String,
     /// The architecture's name.
     pub network: String,
@@ -63,7 +65,7 @@ pub fn compare(runs: &[RunFolder], data: &Fer2013, device: Device) -> Result<Com
         return Err(Error::config("runs", 0, "one or more"));
     }
     let (mut rows, mut tests, mut configs) = (Vec::new(), Vec::<Evaluation>::new(), Vec::new());
-    for run in runs {
+    for (run, name) in runs.iter().zip(names(runs)) {
         run.check_data(data)?;
         let (config, network) = (run.config()?, run.network(device)?);
         let test = evaluate(&*network, &data.test)?;
@@ -73,9 +75,8 @@ pub fn compare(runs: &[RunFolder], data: &Fer2013, device: Device) -> Result<Com
             false => Some(evaluate(&*network, &held_back)?),
         };
         let temperature = validation.as_ref().map(Temperature::fit).unwrap_or_default();
-        let name = run.path().file_name().unwrap_or(run.path().as_os_str());
         rows.push(ComparedRun {
-            run: name.to_string_lossy().into_owned(),
+            run: name,
             network: config.network.clone(),
             epochs: run.history()?.epochs.len(),
             seed: config.train.seed,
@@ -99,6 +100,21 @@ pub fn compare(runs: &[RunFolder], data: &Fer2013, device: Device) -> Result<Com
         false => None,
     };
     Ok(Comparison { runs: rows, seeds, title: data.origin().title().into() })
+}
+
+/// The folders' names, with as many of the folders above as tell them apart: every run may have a
+/// `before/`, every study a first trial.
+fn names(runs: &[RunFolder]) -> Vec<String> {
+    let ends = |parts: usize| -> Vec<String> {
+        let end = |run: &RunFolder| {
+            let above = run.path().components().count().saturating_sub(parts);
+            run.path().components().skip(above).collect::<PathBuf>().display().to_string()
+        };
+        runs.iter().map(end).collect()
+    };
+    let longest = runs.iter().map(|run| run.path().components().count()).max().unwrap_or(1);
+    let distinct = |names: &Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    (1..=longest).map(ends).find(distinct).unwrap_or_else(|| ends(1))
 }
 
 fn differ_in_seed_only(configs: &[RunConfig]) -> bool {
@@ -248,5 +264,15 @@ mod tests {
         assert!(compare(&[], &data, Device::Cpu).is_err());
         let missing = RunFolder::at(folder.path().join("none"));
         assert!(compare(&[missing], &data, Device::Cpu).is_err());
+    }
+
+    #[test]
+    fn folders_of_one_name_are_told_apart() {
+        let names = |paths: &[&str]| names(&paths.iter().map(RunFolder::at).collect::<Vec<_>>());
+        assert_eq!(names(&["runs/a", "runs/b"]), ["a", "b"]);
+        assert_eq!(names(&["runs/a/before", "runs/b/before"]), ["a/before", "b/before"]);
+        assert_eq!(names(&["before", "/runs/b/before"]), ["before", "b/before"]);
+        assert_eq!(names(&["/x/a", "/y/a"]), ["x/a", "y/a"]);
+        assert_eq!(names(&["runs/a", "runs/a"]), ["a", "a"], "the same run twice");
     }
 }

@@ -44,8 +44,8 @@ pub trait Network: Send {
         Err(Error::config("network", self.name(), "one that implements Network::head"))
     }
 
-    /// What [`RunFolder::network`](crate::train::RunFolder::network) builds the network from. A network of one's own has none,
-    /// and is loaded with [`weights::load`](super::weights::load).
+    /// What [`RunFolder::network`](crate::train::RunFolder::network) builds the network from.
+    /// A network of one's own has none, and is loaded with [`weights::load`](super::weights::load).
     fn architecture(&self) -> Option<Architecture> {
         None
     }

@@ -23,8 +23,9 @@ use crate::model::{Network, logits_of};
 use crate::project::{ConvolutionTrials, Interrupt, fix_threads, keep_freed_memory};
 
 /// Trains a network. It holds the network behind a pointer rather than as a type of its own, because a
-/// notebook's cell would otherwise compile the whole loop anew for it, which takes seconds. It owns everything that the next batch needs, so after Stop a further
-/// [`Trainer::fit`] goes on with the batch after the last one.
+/// notebook's cell would otherwise compile the whole loop anew for it, which takes seconds. It
+/// owns everything that the next batch needs, so after Stop a further [`Trainer::fit`] goes on with the batch
+/// after the last one.
 pub struct Trainer {
     pub(super) network: Box<dyn Network>,
     pub(super) config: TrainConfig,
@@ -148,8 +149,8 @@ impl Trainer {
     /// one is done.
     ///
     /// # Errors
-    /// A hyperparameter out of range; a loss that is not finite, with the epoch; memory that does not suffice, with the batch size to try; whatever a callback or
-    /// the disk refuses. The epochs before are in [`Trainer::history`] all the same, and callbacks have
+    /// A hyperparameter out of range; a loss that is not finite, with the epoch; memory that does not suffice,
+    /// with the batch size to try; whatever a callback or the disk refuses. The epochs before are in [`Trainer::history`] all the same, and callbacks have
     /// put the best weights back if that is their task; for more training a new trainer is needed.
     pub fn fit(&mut self, data: &Fer2013) -> Result<History> {
         self.check_state()?;

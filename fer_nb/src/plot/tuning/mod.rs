@@ -35,7 +35,8 @@ pub struct PlottedAxis {
 /// What all figures of a study show.
 #[derive(Debug, Clone)]
 pub struct StudyData {
-    /// What was learnt from: "FER2013", "made-up sample" or a folder's name; empty before the first trial is over.
+    /// What was learnt from: "FER2013", "made-up sample" or a folder's name; empty before the first trial
+    /// is over.
     pub subject: String,
     /// "val_accuracy"
     pub objective: String,
