@@ -301,7 +301,9 @@ mod tests {
         assert!(train.is_sorted() && validation.is_sorted());
         let shown = data.to_string();
         assert!(shown.contains("Found 56 images belonging to 7 classes.         validation\n"));
-        assert!(shown.ends_with(&format!("From {}", data.origin())), "{shown}");
+        let name = tree.path().file_name().unwrap().display();
+        let from = format!("From {name}, folder {} (not FER2013)", tree.path().display());
+        assert!(shown.ends_with(&from), "{shown}");
         let few = data.take(2).unwrap();
         assert_eq!(few.validation.class_counts(), [2, 1, 2, 2, 2, 2, 2]);
         assert!(data.take(0).is_err());

@@ -387,6 +387,13 @@ mod tests {
         }
         let file = path.join("any.safetensors").display().to_string();
         assert_eq!(RunFolder::weights_of(&file), Path::new(&file));
+        // "seed_cnn" may be a run of the user's, too.
+        let weights = RunFolder::named("seed_cnn").weights();
+        assert_eq!(RunFolder::weights_of("seed_cnn"), weights);
+        if !runs("seed_cnn").exists() && !Path::new("seed_cnn").exists() {
+            assert_eq!(weights, pretrained("seed_cnn").join("best.safetensors"));
+        }
+        assert_eq!(RunFolder::named("no such run").path(), runs("no such run"));
         let run = RunFolder::named(&path.display().to_string());
         assert_eq!((run.path(), run.weights()), (&*path, path.join("best.safetensors")));
     }

@@ -150,8 +150,9 @@ impl Trainer {
     ///
     /// # Errors
     /// A hyperparameter out of range; a loss that is not finite, with the epoch; memory that does not suffice,
-    /// with the batch size to try; whatever a callback or the disk refuses. The epochs before are in [`Trainer::history`] all the same, and callbacks have
-    /// put the best weights back if that is their task; for more training a new trainer is needed.
+    /// with the batch size to try; whatever a callback or the disk refuses. The epochs before are in
+    /// [`Trainer::history`] all the same, and callbacks have put the best weights back if that is their task;
+    /// for more training a new trainer is needed.
     pub fn fit(&mut self, data: &Fer2013) -> Result<History> {
         self.check_state()?;
         for callback in &self.callbacks {
