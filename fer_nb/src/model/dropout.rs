@@ -20,21 +20,52 @@ pub fn dropout(xs: &Tensor, share: f64, train: bool) -> Result<Tensor> {
     if xs.device() != Device::Cpu {
         return Ok(xs.f_dropout(share, train)?);
     }
-    let seed = Tensor::f_randint(i64::MAX, [1], (Kind::Int64, Device::Cpu))?;
-    let seed = seed.f_int64_value(&[0])? as u64;
-    // Never all of them: the scale would be infinite.
-    let threshold = (share * 256.0).round().min(255.0) as u8;
-    let size = xs.size();
-    let mask = Tensor::f_from_slice(&keep(seed, threshold, xs.numel()))?;
-    // In the order in which the activations lie, or else the product would have to hop about.
-    let mask = match size[..] {
-        [batch, channels, height, width] if !xs.is_contiguous() => {
-            mask.f_view([batch, height, width, channels])?.f_permute([0, 3, 1, 2])?
+    Dropped::draw(share)?.apply(xs)
+}
+
+/// Which activations a pass drops on a CPU.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dropped {
+    pub(super) seed: u64,
+    /// An activation is dropped where its random byte is below.
+    pub(super) threshold: u8,
+}
+
+impl Dropped {
+    pub(super) const fn none() -> Self {
+        Self { seed: 0, threshold: 0 }
+    }
+
+    /// For about `share` of them, with a seed that follows from libtorch's.
+    pub(super) fn draw(share: f64) -> Result<Self> {
+        if share <= 0.0 {
+            return Ok(Self::none());
         }
-        _ => mask.f_view(&size[..])?,
-    };
-    let scale = 256.0 / (256.0 - f64::from(threshold));
-    Ok(xs.f_mul(&mask.f_to_kind(xs.kind())?)?.f_mul_scalar_(scale)?)
+        let seed = Tensor::f_randint(i64::MAX, [1], (Kind::Int64, Device::Cpu))?;
+        let seed = seed.f_int64_value(&[0])? as u64;
+        // Never all of them: the scale would be infinite.
+        Ok(Self { seed, threshold: (share * 256.0).round().min(255.0) as u8 })
+    }
+
+    /// What is left of activations on a CPU.
+    pub(super) fn apply(self, xs: &Tensor) -> Result<Tensor> {
+        if self.threshold == 0 {
+            return Ok(xs.shallow_clone());
+        }
+        let size = xs.size();
+        let mask = Tensor::f_from_slice(&keep(self.seed, self.threshold, xs.numel()))?;
+        // In the order in which the activations lie, or else the product would have to hop about.
+        let mask = match size[..] {
+            [batch, channels, height, width] if !xs.is_contiguous() => {
+                mask.f_view([batch, height, width, channels])?.f_permute([0, 3, 1, 2])?
+            }
+            _ => mask.f_view(&size[..])?,
+        };
+        let scale = 256.0 / (256.0 - f64::from(self.threshold));
+        // Not in place: libtorch's in-place product rounds the scale to the tensor's kind, and 4/3 becomes
+        // 1.336 in bfloat16.
+        Ok(xs.f_mul(&mask.f_to_kind(xs.kind())?)?.f_mul_scalar(scale)?)
+    }
 }
 
 /// 1 for each activation that is kept, which is the case with probability 1 - threshold / 256; 0 for
@@ -70,6 +101,8 @@ mod tests {
             assert!((dropped - 0.25).abs() < 0.002, "{dropped}");
             assert!((ys.max().double_value(&[]) - 4.0 / 3.0).abs() < 0.01);
             assert!((ys.mean(Kind::Double).double_value(&[]) - 1.0).abs() < 0.01);
+            let ys = dropout(&(xs * 1.75), 0.25, true).unwrap();
+            assert!((ys.max().double_value(&[]) - 7.0 / 3.0).abs() < 0.006, "{ys}");
         }
     }
 

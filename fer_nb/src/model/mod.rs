@@ -5,6 +5,7 @@ mod dropout;
 mod layers;
 mod network;
 mod parameters;
+mod pool;
 mod resnet;
 mod seed_cnn;
 mod summary;

@@ -5,9 +5,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::architecture::Architecture;
 use super::dropout::dropout;
-use super::layers::{Conv, Dense, max_pool};
+use super::layers::{Conv, Dense};
 use super::network::Network;
 use super::parameters::{Parameters, ParametersBuilder};
+use super::pool::pool_relu_dropout;
 use super::summary::{Layer, Summary};
 use super::weights;
 use crate::data::SIDE;
@@ -122,11 +123,11 @@ impl SeedCnn {
         }
     }
 
-    /// Logits of what the last block's maxima are, without dropout in `train`.
-    fn classify(&self, pooled: &Tensor, train: bool) -> Result<Tensor> {
+    /// Logits of what the last block's convolutions put out, with dropout in `train`.
+    fn classify(&self, features: &Tensor, train: bool) -> Result<Tensor> {
         let SeedCnnConfig { block_dropout, hidden_dropout } = self.config;
         let parameters = &self.parameters;
-        let xs = dropout(pooled, block_dropout, train)?;
+        let xs = pool_relu_dropout(features, block_dropout, train)?;
         // [B, 128, 6, 6] flattens channel by channel, as PyTorch does; Keras would flatten pixel by
         // pixel, which is the same network with the hidden layer's inputs in another order.
         let hidden = self.hidden.forward(parameters, &xs.f_flatten(1, -1)?)?.f_relu_()?;
@@ -139,7 +140,7 @@ impl SeedCnn {
         let mut xs = images.f_to_kind(self.parameters.kind())?;
         for (index, [first, second]) in self.convolutions.iter().enumerate() {
             if index > 0 {
-                xs = dropout(&pool(&xs)?, self.config.block_dropout, train)?;
+                xs = pool_relu_dropout(&xs, self.config.block_dropout, train)?;
             }
             xs = first.forward(&self.parameters, &xs)?.f_relu_()?;
             xs = second.forward(&self.parameters, &xs)?;
@@ -148,19 +149,13 @@ impl SeedCnn {
     }
 }
 
-/// ReLU after the pooling is ReLU before it, since both are monotonic, and has a quarter of the
-/// numbers to go through. In place, because no backward pass needs its input.
-fn pool(xs: &Tensor) -> Result<Tensor> {
-    Ok(max_pool(xs)?.f_relu_()?)
-}
-
 impl Network for SeedCnn {
     fn name(&self) -> &'static str {
         "seed_cnn"
     }
 
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.classify(&pool(&self.convolve(images, train)?)?, train)
+        self.classify(&self.convolve(images, train)?, train)
     }
 
     fn features(&self, images: &Tensor) -> Result<Tensor> {
@@ -168,7 +163,7 @@ impl Network for SeedCnn {
     }
 
     fn head(&self, features: &Tensor) -> Result<Tensor> {
-        self.classify(&pool(features)?, false)
+        self.classify(features, false)
     }
 
     fn architecture(&self) -> Option<Architecture> {

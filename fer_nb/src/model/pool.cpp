@@ -1,0 +1,259 @@
+// Max pooling over 2x2, ReLU and dropout in one pass over the memory, and one pass back.
+//
+// libtorch does it in six passes each way, keeps an eight-byte index for every maximum, and clears the
+// whole gradient before it scatters into it: an eighth of a training step in bfloat16. What this puts
+// out is the same to the last bit. pool.rs calls it, and does it with libtorch's functions where
+// `fits` says no.
+
+#include <ATen/Parallel.h>
+#include <ATen/TracerMode.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <vector>
+
+// Compiled once for each of these instruction sets; the processor decides when the program starts.
+#if !defined(__x86_64__) || !defined(__gnu_linux__)
+#define FOR_EACH_PROCESSOR
+#elif !defined(__clang__) && __GNUC__ >= 12
+#define FOR_EACH_PROCESSOR \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
+#endif
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+namespace {
+
+using Bfloat16 = uint16_t; // the upper half of a float
+
+ALWAYS_INLINE float to_float(float x) { return x; }
+
+ALWAYS_INLINE float to_float(Bfloat16 x) {
+  const uint32_t bits = uint32_t(x) << 16;
+  float result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+template <class T> T rounded(float x);
+
+template <> ALWAYS_INLINE float rounded<float>(float x) { return x; }
+
+// To the nearest, ties to even.
+template <> ALWAYS_INLINE Bfloat16 rounded<Bfloat16>(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const uint32_t nearest = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  return x != x ? 0x7fc0 : nearest;
+}
+
+// Of which of a window's four numbers the maximum is, in reading order; NOWHERE if it was not above 0 or was
+// dropped, so that no gradient goes back.
+using Place = uint8_t;
+constexpr Place NOWHERE = 4;
+
+struct Dropout {
+  uint64_t seed;
+  uint8_t threshold; // a number is dropped where its random byte is below
+
+  // The others are multiplied by this.
+  float scale() const { return 256.0f / (256.0f - threshold); }
+};
+
+// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014) from its
+// `first`-th output on: eight random bytes at a time, those of dropout.rs.
+FOR_EACH_PROCESSOR void draw(uint64_t seed, uint64_t first, int64_t count, uint64_t* random) {
+  for (int64_t i = 0; i < count; i++) {
+    uint64_t z = seed + (first + i + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    random[i] = z ^ (z >> 31);
+  }
+}
+
+// One row of `width` windows, from two rows [2 * width, channels] of numbers to one [width, channels].
+template <class T>
+ALWAYS_INLINE void pool_row_of(const T* top, const T* bottom, int64_t width, int64_t channels,
+                               const uint8_t* random, Dropout dropout, T* out, Place* places) {
+  const float scale = dropout.scale();
+  for (int64_t x = 0; x < width; x++) {
+    const T *a = top, *b = a + channels, *c = bottom, *d = c + channels;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < channels; i++) {
+      // The first of equals, and the last NaN, as libtorch has it.
+      float most = to_float(a[i]);
+      Place place = 0;
+      const float others[] = {to_float(b[i]), to_float(c[i]), to_float(d[i])};
+      for (Place k = 0; k < 3; k++) {
+        const bool more = others[k] > most || others[k] != others[k];
+        most = more ? others[k] : most;
+        place = more ? Place(k + 1) : place;
+      }
+      const bool none = most <= 0.0f || random[i] < dropout.threshold;
+      out[i] = none ? T(0) : rounded<T>(most * scale);
+      places[i] = none ? NOWHERE : place;
+    }
+    top += 2 * channels, bottom += 2 * channels;
+    random += channels, out += channels, places += channels;
+  }
+}
+
+FOR_EACH_PROCESSOR void pool_row(const float* top, const float* bottom, int64_t width,
+                                 int64_t channels, const uint8_t* random, Dropout dropout,
+                                 float* out, Place* places) {
+  pool_row_of(top, bottom, width, channels, random, dropout, out, places);
+}
+
+FOR_EACH_PROCESSOR void pool_row(const Bfloat16* top, const Bfloat16* bottom, int64_t width,
+                                 int64_t channels, const uint8_t* random, Dropout dropout,
+                                 Bfloat16* out, Place* places) {
+  pool_row_of(top, bottom, width, channels, random, dropout, out, places);
+}
+
+// The way back of pool_row.
+template <class T>
+ALWAYS_INLINE void spread_row_of(const T* gradient, const Place* places, int64_t width,
+                                 int64_t channels, float scale, T* top, T* bottom) {
+  for (int64_t x = 0; x < width; x++) {
+    T *a = top, *b = a + channels, *c = bottom, *d = c + channels;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < channels; i++) {
+      const T value = rounded<T>(to_float(gradient[i]) * scale);
+      const Place place = places[i];
+      a[i] = place == 0 ? value : T(0);
+      b[i] = place == 1 ? value : T(0);
+      c[i] = place == 2 ? value : T(0);
+      d[i] = place == 3 ? value : T(0);
+    }
+    top += 2 * channels, bottom += 2 * channels;
+    gradient += channels, places += channels;
+  }
+}
+
+FOR_EACH_PROCESSOR void spread_row(const float* gradient, const Place* places, int64_t width,
+                                   int64_t channels, float scale, float* top, float* bottom) {
+  spread_row_of(gradient, places, width, channels, scale, top, bottom);
+}
+
+FOR_EACH_PROCESSOR void spread_row(const Bfloat16* gradient, const Place* places, int64_t width,
+                                   int64_t channels, float scale, Bfloat16* top,
+                                   Bfloat16* bottom) {
+  spread_row_of(gradient, places, width, channels, scale, top, bottom);
+}
+
+// What a pooled tensor [B, channels, H, width], whose memory is B * H rows, is made of.
+struct Rows {
+  int64_t count, width, channels;
+
+  explicit Rows(const at::Tensor& pooled)
+      : count(pooled.size(0) * pooled.size(2)), width(pooled.size(3)), channels(pooled.size(1)) {}
+
+  int64_t numbers() const { return width * channels; }
+};
+
+// Rows that a thread takes at least: what waking it costs is some microseconds.
+constexpr int64_t GRAIN = 16;
+
+template <class T>
+void pool(const at::Tensor& xs, Dropout dropout, at::Tensor& out, at::Tensor& places) {
+  const Rows rows(out);
+  const int64_t n = rows.numbers();
+  const T* from = static_cast<const T*>(xs.const_data_ptr());
+  T* to = static_cast<T*>(out.mutable_data_ptr());
+  Place* place = places.mutable_data_ptr<Place>();
+  at::parallel_for(0, rows.count, GRAIN, [&](int64_t begin, int64_t end) {
+    std::vector<uint64_t> random(n / 8);
+    for (int64_t y = begin; y < end; y++) {
+      if (dropout.threshold > 0) {
+        draw(dropout.seed, y * (n / 8), n / 8, random.data());
+      }
+      const T* top = from + 4 * y * n;
+      pool_row(top, top + 2 * n, rows.width, rows.channels,
+               reinterpret_cast<const uint8_t*>(random.data()), dropout, to + y * n, place + y * n);
+    }
+  });
+}
+
+template <class T>
+void spread(const at::Tensor& gradient, const at::Tensor& places, float scale, at::Tensor& out) {
+  const Rows rows(gradient);
+  const int64_t n = rows.numbers();
+  const T* from = static_cast<const T*>(gradient.const_data_ptr());
+  const Place* place = places.const_data_ptr<Place>();
+  T* to = static_cast<T*>(out.mutable_data_ptr());
+  at::parallel_for(0, rows.count, GRAIN, [&](int64_t begin, int64_t end) {
+    for (int64_t y = begin; y < end; y++) {
+      T* top = to + 4 * y * n;
+      spread_row(from + y * n, place + y * n, rows.width, rows.channels, scale, top, top + 2 * n);
+    }
+  });
+}
+
+// Whether the numbers lie as the loops expect them: images on a CPU, channels last, rows of random bytes that
+// begin where eight do. A trace has to see libtorch's own functions.
+bool fits(const at::Tensor& xs) {
+  return xs.device().is_cpu() && xs.layout() == at::kStrided && xs.dim() == 4 && xs.numel() > 0 &&
+         (xs.scalar_type() == at::kFloat || xs.scalar_type() == at::kBFloat16) &&
+         xs.is_contiguous(at::MemoryFormat::ChannelsLast) && xs.size(2) % 2 == 0 &&
+         xs.size(3) % 2 == 0 && xs.size(1) * (xs.size(3) / 2) % 8 == 0 &&
+         !at::tracer::impl::is_dispatch_enabled();
+}
+
+struct Pool : torch::autograd::Function<Pool> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& xs,
+                            Dropout dropout) {
+    const auto size = {xs.size(0), xs.size(1), xs.size(2) / 2, xs.size(3) / 2};
+    const auto format = at::MemoryFormat::ChannelsLast;
+    at::Tensor out = at::empty(size, xs.options(), format);
+    at::Tensor places = at::empty(size, xs.options().dtype(at::kByte), format);
+    if (xs.scalar_type() == at::kFloat) {
+      pool<float>(xs, dropout, out, places);
+    } else {
+      pool<Bfloat16>(xs, dropout, out, places);
+    }
+    context->save_for_backward({places});
+    context->saved_data["scale"] = double(dropout.scale());
+    return out;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto format = at::MemoryFormat::ChannelsLast;
+    const at::Tensor places = context->get_saved_variables()[0];
+    const float scale = float(context->saved_data["scale"].toDouble());
+    const at::Tensor gradient = gradients[0].contiguous(format);
+    const auto size = {gradient.size(0), gradient.size(1), gradient.size(2) * 2,
+                       gradient.size(3) * 2};
+    at::Tensor out = at::empty(size, gradient.options(), format);
+    if (gradient.scalar_type() == at::kFloat) {
+      spread<float>(gradient, places, scale, out);
+    } else {
+      spread<Bfloat16>(gradient, places, scale, out);
+    }
+    return {out, at::Tensor()};
+  }
+};
+
+} // namespace
+
+// Writes the address of a new tensor to `out`; null where libtorch's functions have to do it. Returns null,
+// or what went wrong, which the caller frees.
+extern "C" char* fer_pool(const at::Tensor* xs, uint64_t seed, uint8_t threshold,
+                          at::Tensor** out) noexcept {
+  *out = nullptr;
+  try {
+    if (fits(*xs)) {
+      *out = new at::Tensor(Pool::apply(*xs, Dropout{seed, threshold}));
+    }
+    return nullptr;
+  } catch (const std::exception& error) {
+    return strdup(error.what());
+  } catch (...) {
+    return strdup("an error that has no message");
+  }
+}
