@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -146,24 +147,25 @@ def test_ctrl_c_ends_with_the_shells_status_and_can_be_resumed(faces, tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FER")}
     command = ["train", "--data", faces, "--epochs", 100, "--batch-size", 16, "--patience", 0]
     process = subprocess.Popen(
-        [program, *map(str, command), "--run", "stopped"],
+        [program, *map(str, command), "--run", "was stopped"],
         env={**environment, "FER_RUNS_DIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not epochs(tmp_path / "stopped"):
+    while not epochs(tmp_path / "was stopped"):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopped by the user" in output and "--run stopped --resume --data" in output
-    done = epochs(tmp_path / "stopped")
-    resume = ["train", "--data", faces, "--run", "stopped", "--resume"]
+    assert "stopped by the user" in output
+    assert f"fer train --run 'was stopped' --resume --data {shlex.quote(str(faces))} goes" in output
+    done = epochs(tmp_path / "was stopped")
+    resume = ["train", "--data", faces, "--run", "was stopped", "--resume"]
     resumed = fer(*resume, "--epochs", len(done) + 1, FER_RUNS_DIR=str(tmp_path))
     assert resumed.returncode == 0, resumed.stderr
-    assert epochs(tmp_path / "stopped")[: len(done)] == done
+    assert epochs(tmp_path / "was stopped")[: len(done)] == done
 
 
 def test_a_run_that_is_not_there_is_not_resumed(faces, tmp_path):

@@ -196,6 +196,25 @@ fn a_run_that_breaks_keeps_its_best_epoch_on_disk_and_in_memory() {
     assert!(message.contains("Make the network and the trainer anew"), "{message}");
 }
 
+/// One step an epoch: the loss before it is finite, and no batch comes after it.
+#[test]
+fn a_last_step_that_ruins_the_weights_ends_training_too() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(140);
+    let config = TrainConfig { batch_size: data.train.len(), learning_rate: 1e30, ..short(3) };
+    let mut broken = trainer(config)
+        .run(folder.path())
+        .callback(ModelCheckpoint::best(ValLoss, folder.path()))
+        .callback(EarlyStopping::on(ValLoss).restore_best_weights());
+    let message = broken.fit(&data).unwrap_err().to_string();
+    let expected =
+        "training stopped in epoch 1: the loss on the validation images is NaN after its last step";
+    assert!(message.starts_with(expected), "{message}");
+    assert!(message.contains("Try a learning rate of 1e-3"), "{message}");
+    assert!(!RunFolder::at(folder.path()).exists(), "an epoch without numbers was saved");
+}
+
 /// Fails once an epoch is over, as a full disk would.
 struct Fail {
     after: usize,

@@ -38,8 +38,14 @@ def absolute_folders():
 
 # Waits until its stdin closes, which is when the kernel that started it has ended in whatever way, and
 # then ends evcxr and all that it started (a running cell would compute on), and removes its folder.
-# Beside, for removing takes seconds and Jupyter kills a kernel after five.
-JANITOR = 'cat >/dev/null; [ "$1" = 0 ] || kill -s KILL -- "-$1"; shift; rm -rf -- "$@"'
+# Beside, for removing takes seconds and Jupyter kills a kernel after five. More than once, for a compiler
+# that is being killed may still put a file where all were removed.
+JANITOR = """
+cat >/dev/null
+[ "$1" = 0 ] || kill -s KILL -- "-$1"
+shift
+for _ in 1 2 3 4 5; do rm -rf -- "$@" && exit; sleep 1; done
+"""
 
 
 def discard(*paths, group=0):
@@ -124,6 +130,9 @@ class Evcxr:
                 "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),
                 # oneMKL, below libtorch, then sums in the same order in every run; as `fer` does.
                 "MKL_CBWR": os.environ.get("MKL_CBWR", "AUTO"),
+                # How often a thread of libtorch's looks for work before it sleeps. The default, 300,000 times,
+                # keeps a core that another kernel's threads wait for.
+                "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "2000"),
                 # Tells the crate that outputs can be shown, and changed, while a cell runs.
                 "FER_LIVE_OUTPUT": "1",
                 # Where evcxr looks for an installation of its own to update. It must not

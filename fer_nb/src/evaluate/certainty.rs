@@ -103,9 +103,15 @@ impl std::fmt::Display for Certainty {
         }
         write!(
             f,
-            "answers below {:.1} % confidence are uncertain: {:.0} % of the validation images get \
-             another, right in {:.0} %",
-            100.0 * self.uncertain_below,
+            "answers below {:.1} % confidence are uncertain: ",
+            100.0 * self.uncertain_below
+        )?;
+        if self.answered == 0.0 {
+            return write!(f, "no validation image gets another");
+        }
+        write!(
+            f,
+            "{:.0} % of the validation images get another, right in {:.0} %",
             100.0 * self.answered,
             100.0 * self.right
         )
@@ -140,6 +146,7 @@ mod tests {
         assert_eq!((none.uncertain_below, none.answered), (0.0, 1.0));
         let all = Certainty::fit(&evaluation(&[(0.9, false), (0.5, false)]), 0.75).unwrap();
         assert_eq!((all.uncertain_below, all.answered), (1.0, 0.0));
+        assert!(all.to_string().ends_with("uncertain: no validation image gets another"), "{all}");
         // Half of those with 0.7 are wrong: they go together.
         let equal = [(0.9, true), (0.7, true), (0.7, false)];
         assert_eq!(Certainty::fit(&evaluation(&equal), 0.75).unwrap().uncertain_below, 0.9);

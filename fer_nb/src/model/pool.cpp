@@ -1,7 +1,7 @@
 // Max pooling over 2x2, ReLU and dropout in one pass over the memory, and one pass back.
 //
 // libtorch does it in six passes each way, keeps an eight-byte index for every maximum, and clears the
-// whole gradient before it scatters into it: an eighth of a training step in bfloat16. What this puts
+// whole gradient before it scatters into it: a tenth of a training step in bfloat16. What this puts
 // out is the same to the last bit. pool.rs calls it, and does it with libtorch's functions where
 // `fits` says no.
 

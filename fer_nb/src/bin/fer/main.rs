@@ -128,6 +128,15 @@ pub(crate) fn say(text: &str) -> Result<()> {
     }
 }
 
+/// What `--json` names, before the work whose figures are written there.
+pub(crate) fn check_json(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match !path.is_dir() && folder.is_none_or(Path::is_dir) {
+        true => Ok(()),
+        false => Err(Error::config("json", path.display(), "a file in a folder that exists")),
+    }
+}
+
 /// Writes figures to the file of `--json`.
 pub(crate) fn write_json(path: &Path, figures: &impl serde::Serialize) -> Result<()> {
     let json = serde_json::to_string_pretty(figures)

@@ -125,6 +125,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     recipe.train.validate()?;
+    if let Some(path) = &args.json {
+        crate::check_json(path)?;
+    }
     if !args.resume && !args.overwrite {
         check_free(&args.run, &RunFolder::at(&folder))?;
     }
@@ -156,11 +159,20 @@ fn how_to_go_on(args: &Args, epochs: usize) -> String {
     if epochs == 0 {
         return "no epoch was finished, so there is nothing to go on from\n".into();
     }
-    let mut command = format!("fer train --run {} --resume", args.run);
+    let mut command = format!("fer train --run {} --resume", quoted(&args.run));
     if let Some(data) = &args.data {
-        command += &format!(" --data {}", data.display());
+        command += &format!(" --data {}", quoted(&data.to_string_lossy()));
     }
     format!("{command} goes on after epoch {epochs}\n")
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// Refuses to write over a run: what took an evening is not lost to a command typed twice.

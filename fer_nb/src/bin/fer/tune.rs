@@ -88,6 +88,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if args.jobs == 0 {
         return Err(Error::config("jobs", 0, "1 or more"));
     }
+    if let Some(path) = &args.json {
+        crate::check_json(path)?;
+    }
     let begun = folder.join("study.toml").is_file();
     let mut study = match (args.worker, &args.space, begun) {
         (true, ..) | (false, None, true) => Study::load(&folder)?,

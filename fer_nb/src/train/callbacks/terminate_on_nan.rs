@@ -4,12 +4,14 @@ use tch::Device;
 
 use super::{BatchEnd, Callback, EpochEnd};
 use crate::error::{Error, Result};
+use crate::train::EpochRecord;
 
 /// Keras' `TerminateOnNaN`: no later step can mend a loss that is NaN or infinite. Every trainer has
 /// one from the start.
 ///
 /// A CPU has each batch's loss at once. A GPU would have to wait for it, so there every 50th is
-/// looked at, and an epoch's last: no epoch is saved whose weights are no numbers.
+/// looked at, and an epoch's last. What the last step did shows in the loss on the validation images, so that
+/// no epoch is saved whose weights are no numbers.
 #[derive(Debug, Default)]
 pub struct TerminateOnNan;
 
@@ -17,6 +19,15 @@ const EVERY_ON_GPU: usize = 50;
 
 /// No larger learning rate is ever suggested: it is Adam's usual one.
 const LARGEST_ADVICE: f64 = 1e-3;
+
+fn diverged(epoch: usize, problem: String, learning_rate: f64) -> Error {
+    let advice = (learning_rate / 10.0).min(LARGEST_ADVICE);
+    let hint = format!(
+        "Try a learning rate of {advice:e}, or clip_norm = 1 if nothing clips the gradient yet. What is in \
+         the run folder is intact"
+    );
+    Error::Training { epoch, problem, hint }
+}
 
 impl Callback for TerminateOnNan {
     fn name(&self) -> &'static str {
@@ -38,20 +49,22 @@ impl Callback for TerminateOnNan {
         if loss.is_finite() {
             return Ok(());
         }
-        Err(Error::Training {
-            epoch: batch.epoch,
-            problem: format!(
-                "the loss became {loss} at learning rate {:e} in batch {} of {}",
-                batch.learning_rate, batch.batch, batch.batches
-            ),
-            hint: format!(
-                "Try a learning rate of {:e}, or clip_norm = 1. What is in the run folder is intact",
-                (batch.learning_rate / 10.0).min(LARGEST_ADVICE)
-            ),
-        })
+        let problem = format!(
+            "the loss became {loss} at learning rate {:e} in batch {} of {}",
+            batch.learning_rate, batch.batch, batch.batches
+        );
+        Err(diverged(batch.epoch, problem, batch.learning_rate))
     }
 
-    fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
-        Ok(())
+    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
+        let EpochRecord { epoch, val_loss, learning_rate, .. } = epoch.record;
+        if val_loss.is_finite() {
+            return Ok(());
+        }
+        let problem = format!(
+            "the loss on the validation images is {val_loss} after its last step, at learning rate \
+             {learning_rate:e}"
+        );
+        Err(diverged(epoch, problem, learning_rate))
     }
 }
