@@ -25,6 +25,10 @@ fn main() {
 fn compile_pool(headers: &Path) {
     const SOURCE: &str = "src/model/pool.cpp";
     println!("cargo:rerun-if-changed={SOURCE}");
+    println!(
+        "cargo:rerun-if-changed={}",
+        headers.join("torch/csrc/api/include/torch/version.h").display()
+    );
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
     let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".into());
     let mut build = cc::Build::new();

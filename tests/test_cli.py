@@ -96,6 +96,7 @@ def test_a_run_is_a_name_a_path_or_what_comes_along(run, tmp_path):
         (["--learning-rate", "nan"], "learning_rate = NaN: expected a number above 0"),
         (["--data", "/no/such/folder"], "/no/such/folder"),
         (["--json", "/no/such/a.json"], "json = /no/such/a.json: expected a file in a folder"),
+        (["--json", "new/"], "json = new/: expected a file in a folder"),
     ],
 )
 def test_what_cannot_work_is_one_line_on_stderr(arguments, message, tmp_path):

@@ -202,17 +202,27 @@ fn a_last_step_that_ruins_the_weights_ends_training_too() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let data = data(140);
+    let with_choice = |config: TrainConfig| {
+        trainer(config)
+            .run(folder.path())
+            .callback(ModelCheckpoint::best(ValLoss, folder.path()))
+            .callback(EarlyStopping::on(ValLoss).restore_best_weights())
+    };
+    with_choice(short(1)).fit(&data).unwrap();
+    let run = RunFolder::at(folder.path());
+    let before = run.network(Device::Cpu).unwrap().parameters().flat();
     let config = TrainConfig { batch_size: data.train.len(), learning_rate: 1e30, ..short(3) };
-    let mut broken = trainer(config)
-        .run(folder.path())
-        .callback(ModelCheckpoint::best(ValLoss, folder.path()))
-        .callback(EarlyStopping::on(ValLoss).restore_best_weights());
+    let mut broken = with_choice(config);
     let message = broken.fit(&data).unwrap_err().to_string();
     let expected =
         "training stopped in epoch 1: the loss on the validation images is NaN after its last step";
     assert!(message.starts_with(expected), "{message}");
     assert!(message.contains("Try a learning rate of 1e-3"), "{message}");
-    assert!(!RunFolder::at(folder.path()).exists(), "an epoch without numbers was saved");
+    assert_eq!(broken.history().epochs, []);
+    // The run that was there is as it was.
+    assert_eq!(run.network(Device::Cpu).unwrap().parameters().flat(), before);
+    assert_eq!(run.history().unwrap().epochs.len(), 1);
+    assert!(!folder.path().join("before").exists());
 }
 
 /// Fails once an epoch is over, as a full disk would.

@@ -1,13 +1,14 @@
 // Max pooling over 2x2, ReLU and dropout in one pass over the memory, and one pass back.
 //
 // libtorch does it in six passes each way, keeps an eight-byte index for every maximum, and clears the
-// whole gradient before it scatters into it: a tenth of a training step in bfloat16. What this puts
-// out is the same to the last bit. pool.rs calls it, and does it with libtorch's functions where
-// `fits` says no.
+// whole gradient before it scatters into it: a tenth of a training step in bfloat16. These are the same
+// numbers, rounding included; only what is dropped is 0 here even where it was infinite or NaN. pool.rs
+// calls it, and does it with libtorch's functions where `fits` says no.
 
 #include <ATen/Parallel.h>
 #include <ATen/TracerMode.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -17,9 +18,9 @@
 #include <vector>
 
 // Compiled once for each of these instruction sets; the processor decides when the program starts.
-#if !defined(__x86_64__) || !defined(__gnu_linux__)
+#if !defined(__x86_64__) || !defined(__gnu_linux__) || defined(__clang__)
 #define FOR_EACH_PROCESSOR
-#elif !defined(__clang__) && __GNUC__ >= 12
+#elif __GNUC__ >= 12
 #define FOR_EACH_PROCESSOR \
   __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -198,7 +199,7 @@ void spread(const at::Tensor& gradient, const at::Tensor& places, float scale, a
 // begin where eight do. A trace has to see libtorch's own functions.
 bool fits(const at::Tensor& xs) {
   return xs.device().is_cpu() && xs.layout() == at::kStrided && xs.dim() == 4 && xs.numel() > 0 &&
-         (xs.scalar_type() == at::kFloat || xs.scalar_type() == at::kBFloat16) &&
+         !xs.is_neg() && (xs.scalar_type() == at::kFloat || xs.scalar_type() == at::kBFloat16) &&
          xs.is_contiguous(at::MemoryFormat::ChannelsLast) && xs.size(2) % 2 == 0 &&
          xs.size(3) % 2 == 0 && xs.size(1) * (xs.size(3) / 2) % 8 == 0 &&
          !at::tracer::impl::is_dispatch_enabled();
@@ -223,6 +224,7 @@ struct Pool : torch::autograd::Function<Pool> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "the pooling of pool.cpp has no second derivative");
     const auto format = at::MemoryFormat::ChannelsLast;
     const at::Tensor places = context->get_saved_variables()[0];
     const float scale = float(context->saved_data["scale"].toDouble());

@@ -62,21 +62,31 @@ mod tests {
         coarse.to_kind(kind).permute([0, 3, 1, 2]).set_requires_grad(true)
     }
 
-    /// Both ways of it: what comes out, and the gradient of a weighted sum.
-    fn both_ways(xs: &Tensor, dropped: Dropped) -> [[Tensor; 2]; 2] {
+    /// Both ways of it: what comes out, and the gradients of its sum and of weighted sums, which reach the
+    /// pooling as one number that is spread, channels first, and channels last.
+    fn both_ways(xs: &Tensor, dropped: Dropped) -> [[Tensor; 4]; 2] {
         let composed = |xs: &Tensor| dropped.apply(&max_pool(xs).unwrap().relu_()).unwrap();
         let fused = |xs: &Tensor| one_pass(xs, dropped).unwrap().expect("it should fit");
-        let weights = Tensor::randn(composed(xs).size(), (Kind::Float, Device::Cpu));
+        let ys = composed(xs).detach();
+        let options = (ys.kind(), Device::Cpu);
+        let first = Tensor::randn(ys.size(), options);
+        let last = ys.randn_like();
         [&fused as &dyn Fn(&Tensor) -> Tensor, &composed].map(|way| {
-            let xs = xs.detach().set_requires_grad(true);
-            let ys = way(&xs);
-            (&ys * weights.to_kind(xs.kind())).sum(Kind::Float).backward();
-            [ys.detach(), xs.grad()]
+            let gradient = |weights: Option<&Tensor>| {
+                let xs = xs.detach().set_requires_grad(true);
+                let ys = way(&xs);
+                weights
+                    .map_or(ys.shallow_clone(), |weights| &ys * weights)
+                    .sum(Kind::Float)
+                    .backward();
+                xs.grad()
+            };
+            [way(xs).detach(), gradient(None), gradient(Some(&first)), gradient(Some(&last))]
         })
     }
 
     #[test]
-    fn one_pass_gives_what_libtorchs_functions_give_to_the_last_bit() {
+    fn one_pass_gives_the_numbers_that_libtorchs_functions_give() {
         tch::manual_seed(5);
         for kind in [Kind::Float, Kind::BFloat16] {
             for size in [[3, 32, 48], [5, 128, 12], [2, 8, 4], [1, 4, 4], [7, 24, 6]] {
@@ -85,6 +95,7 @@ mod tests {
                     let [fused, composed] = both_ways(&xs, Dropped::draw(share).unwrap());
                     assert_eq!(fused, composed, "{kind:?} {size:?} {share}");
                     assert_eq!(fused[0].stride(), composed[0].stride());
+                    assert!(fused.iter().all(|tensor| tensor.kind() == kind));
                 }
             }
         }
@@ -120,7 +131,10 @@ mod tests {
             assert!(one_pass(&xs, Dropped::none()).unwrap().is_none(), "{xs:?}");
             let ys = pool_relu_dropout(&xs, 0.5, false).unwrap();
             assert_eq!(ys, max_pool(&xs).unwrap().relu());
-            assert_eq!(pool_relu_dropout(&xs, 0.5, true).unwrap().size(), ys.size());
+            tch::manual_seed(8);
+            let dropped = pool_relu_dropout(&xs, 0.5, true).unwrap();
+            tch::manual_seed(8);
+            assert_eq!(dropped, dropout(&ys, 0.5, true).unwrap());
         }
     }
 

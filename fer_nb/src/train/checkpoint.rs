@@ -115,7 +115,8 @@ impl Checkpoint {
         let entry = |key: &str| metadata.get(key).map(String::as_str).unwrap_or_default();
         let of_another_version = |problem: String| {
             let hint = "Another version of fer_nb wrote it. This one can start from the run's best weights: \
-                        `fer train --initial-weights RUN --run NAME`; or train anew over it: `fer train --run RUN --overwrite`.";
+                        `fer train --initial-weights RUN --run NAME`; or train anew over it: \
+                        `fer train --run RUN --overwrite`.";
             Error::weights(path, problem, hint)
         };
         if entry("format") != FORMAT {

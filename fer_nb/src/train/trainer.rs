@@ -6,7 +6,9 @@ use std::time::Instant;
 use tch::{Kind, Tensor, no_grad};
 
 use super::batches::{Batch, Plan, TrainImages};
-use super::callbacks::{BatchEnd, Callback, EpochEnd, TerminateOnNan, TrainBegin};
+use super::callbacks::{
+    BatchEnd, Callback, EpochEnd, TerminateOnNan, TrainBegin, check_validation,
+};
 use super::config::TrainConfig;
 use super::history::{EpochRecord, History, STOPPED_BY_USER};
 use super::loss::{LossFunction, cross_entropy};
@@ -295,6 +297,7 @@ impl Trainer {
             learning_rate: self.step_size(batches - 1, batches),
             seconds: so_far.seconds + validating.elapsed().as_secs_f64(),
         };
+        check_validation(&record)?;
         self.history.epochs.push(record);
         if let Some(folder) = self.run.as_ref().filter(|_| !self.in_folder)
             && let Some(line) = folder.keep_before()?

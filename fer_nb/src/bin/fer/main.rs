@@ -128,10 +128,20 @@ pub(crate) fn say(text: &str) -> Result<()> {
     }
 }
 
+/// As a shell takes it for one word.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// What `--json` names, before the work whose figures are written there.
 pub(crate) fn check_json(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match !path.is_dir() && folder.is_none_or(Path::is_dir) {
+    let is_folder = path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    match !is_folder && folder.is_none_or(Path::is_dir) {
         true => Ok(()),
         false => Err(Error::config("json", path.display(), "a file in a folder that exists")),
     }

@@ -159,20 +159,11 @@ fn how_to_go_on(args: &Args, epochs: usize) -> String {
     if epochs == 0 {
         return "no epoch was finished, so there is nothing to go on from\n".into();
     }
-    let mut command = format!("fer train --run {} --resume", quoted(&args.run));
+    let mut command = format!("fer train --run {} --resume", crate::quoted(&args.run));
     if let Some(data) = &args.data {
-        command += &format!(" --data {}", quoted(&data.to_string_lossy()));
+        command += &format!(" --data {}", crate::quoted(&data.to_string_lossy()));
     }
     format!("{command} goes on after epoch {epochs}\n")
-}
-
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }
 
 /// Refuses to write over a run: what took an evening is not lost to a command typed twice.

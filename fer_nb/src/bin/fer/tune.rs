@@ -116,13 +116,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     match stopped {
         Some(reason) => {
-            let (study, trials) = (&args.study, args.trials);
+            let (study, trials) = (crate::quoted(&args.study), args.trials);
             let mut command = format!("fer tune --study {study} --trials {trials}");
             if args.jobs > 1 {
                 command += &format!(" --jobs {}", args.jobs);
             }
             if let Some(data) = &args.data {
-                command += &format!(" --data {}", data.display());
+                command += &format!(" --data {}", crate::quoted(&data.to_string_lossy()));
             }
             crate::say(&format!("{reason}; {command} goes on\n"))?;
             let by_time = limit.is_some() && reason == "the time is over";

@@ -19,6 +19,7 @@ pub use reduce_lr::ReduceLrOnPlateau;
 pub use state::CallbackState;
 pub use tensor_board::TensorBoard;
 pub use terminate_on_nan::TerminateOnNan;
+pub(super) use terminate_on_nan::check_validation;
 
 use tch::Tensor;
 

@@ -10,8 +10,8 @@ use crate::train::EpochRecord;
 /// one from the start.
 ///
 /// A CPU has each batch's loss at once. A GPU would have to wait for it, so there every 50th is
-/// looked at, and an epoch's last. What the last step did shows in the loss on the validation images, so that
-/// no epoch is saved whose weights are no numbers.
+/// looked at, and an epoch's last. What the last step did shows in the loss on the validation images, and an
+/// epoch where that is no number is not kept.
 #[derive(Debug, Default)]
 pub struct TerminateOnNan;
 
@@ -56,15 +56,20 @@ impl Callback for TerminateOnNan {
         Err(diverged(batch.epoch, problem, batch.learning_rate))
     }
 
-    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
-        let EpochRecord { epoch, val_loss, learning_rate, .. } = epoch.record;
-        if val_loss.is_finite() {
-            return Ok(());
-        }
-        let problem = format!(
-            "the loss on the validation images is {val_loss} after its last step, at learning rate \
-             {learning_rate:e}"
-        );
-        Err(diverged(epoch, problem, learning_rate))
+    fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
+        Ok(())
     }
+}
+
+/// What the epoch's last step did: no batch of it shows that. For the trainer, before the epoch counts.
+pub(in crate::train) fn check_validation(record: &EpochRecord) -> Result<()> {
+    let EpochRecord { epoch, val_loss, learning_rate, .. } = *record;
+    if val_loss.is_finite() {
+        return Ok(());
+    }
+    let problem = format!(
+        "the loss on the validation images is {val_loss} after its last step, at learning rate \
+         {learning_rate:e}"
+    );
+    Err(diverged(epoch, problem, learning_rate))
 }
