@@ -139,6 +139,15 @@ mod tests {
     }
 
     #[test]
+    fn a_second_derivative_is_an_error_and_not_a_wrong_one() {
+        tch::manual_seed(9);
+        let xs = activations(Kind::Float, [2, 8, 4]);
+        let ys = pool_relu_dropout(&xs, 0.0, true).unwrap();
+        let error = Tensor::f_run_backward(&[ys.square().sum(Kind::Float)], &[&xs], true, true);
+        assert!(error.unwrap_err().to_string().contains("has no second derivative"));
+    }
+
+    #[test]
     fn nothing_is_dropped_outside_training() {
         tch::manual_seed(7);
         let xs = activations(Kind::Float, [2, 8, 4]);
