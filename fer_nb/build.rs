@@ -1,4 +1,4 @@
-//! Tells the crate which compiler built it, compiles its one C++ file, and tells binaries where libtorch is.
+//! Tells the crate which compiler built it, compiles its C++ files, and tells binaries where libtorch is.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -18,13 +18,55 @@ fn main() {
     };
     let torch = std::path::absolute(&torch).unwrap_or(torch);
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", torch.join("lib").display());
-    compile_pool(&torch.join("include"));
+    let kernels = compile_kernels();
+    compile_layers(&torch.join("include"), kernels);
 }
 
-/// As torch-sys compiles its own against the same headers, whose warnings are not ours.
-fn compile_pool(headers: &Path) {
-    const SOURCE: &str = "src/model/pool.cpp";
+/// winograd.cpp once for each kind of number and instruction set, which it names there; false where the
+/// processor or the compiler has none of them.
+fn compile_kernels() -> bool {
+    const SOURCE: &str = "src/model/winograd.cpp";
+    const AVX512: &[&str] = &[
+        "-mavx512f",
+        "-mavx512bw",
+        "-mavx512dq",
+        "-mavx512vl",
+        "-mfma",
+        "-mprefer-vector-width=512",
+    ];
     println!("cargo:rerun-if-changed={SOURCE}");
+    println!("cargo:rerun-if-changed=src/model/winograd.h");
+    let compiler = cc::Build::new().cpp(true).get_compiler();
+    if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("x86_64") || !compiler.is_like_gnu() {
+        return false;
+    }
+    for (kernels, number, flags, more) in [
+        ("float_avx2", "Float", &["-mavx2", "-mfma"][..], None),
+        ("float_avx512", "Float", AVX512, None),
+        ("bfloat16_avx512", "Bfloat16", AVX512, Some("-mavx512bf16")),
+    ] {
+        cc::Build::new()
+            .cpp(true)
+            .std("c++17")
+            .opt_level(3)
+            .debug(false)
+            .warnings(false)
+            .flags(flags.iter().copied().chain(more))
+            .define("KERNELS", kernels)
+            .define("NUMBER", number)
+            .file(SOURCE)
+            .compile(&format!("fer_{kernels}"));
+    }
+    true
+}
+
+/// The layers that libtorch can differentiate; as torch-sys compiles its own against the same headers,
+/// whose warnings are not ours.
+fn compile_layers(headers: &Path, kernels: bool) {
+    const SOURCES: [&str; 2] = ["src/model/convolution.cpp", "src/model/pool.cpp"];
+    for source in SOURCES {
+        println!("cargo:rerun-if-changed={source}");
+    }
     println!(
         "cargo:rerun-if-changed={}",
         headers.join("torch/csrc/api/include/torch/version.h").display()
@@ -43,10 +85,13 @@ fn compile_pool(headers: &Path) {
         .define("_GLIBCXX_USE_CXX11_ABI", &*abi)
         // Comparisons that may not raise a floating-point exception become vector instructions.
         .flag_if_supported("-fno-trapping-math")
-        .file(SOURCE);
+        .files(SOURCES);
+    if kernels {
+        build.define("FER_WINOGRAD", None);
+    }
     // libtorch's threads are GNU OpenMP's, which clang does not speak: there it is one thread's work.
     if build.get_compiler().is_like_gnu() {
         build.flag("-fopenmp");
     }
-    build.compile("fer_pool");
+    build.compile("fer_layers");
 }

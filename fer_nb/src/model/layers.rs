@@ -3,6 +3,7 @@
 
 use tch::{Kind, Tensor};
 
+use super::convolution::convolution;
 use super::parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder};
 use crate::error::Result;
 
@@ -11,8 +12,8 @@ use crate::error::Result;
 pub struct Conv {
     weight: ParameterId,
     bias: Option<ParameterId>,
+    kernel: i64,
     stride: i64,
-    padding: i64,
 }
 
 impl Conv {
@@ -27,7 +28,7 @@ impl Conv {
     ) -> Self {
         let init = Init::HeNormal { fan: input * kernel * kernel };
         let weight = builder.add(format!("{name}.weight"), &[output, input, kernel, kernel], init);
-        Self { weight, bias: None, stride, padding: kernel / 2 }
+        Self { weight, bias: None, kernel, stride }
     }
 
     /// Keras' convolution of 3×3 and stride 1: Glorot uniform weights, and `name.bias` [output].
@@ -35,28 +36,25 @@ impl Conv {
         let init = Init::GlorotUniform { fan_in: input * 9, fan_out: output * 9 };
         let weight = builder.add(format!("{name}.weight"), &[output, input, 3, 3], init);
         let bias = Some(builder.add(format!("{name}.bias"), &[output], Init::Zeros));
-        Self { weight, bias, stride: 1, padding: 1 }
+        Self { weight, bias, kernel: 3, stride: 1 }
     }
 
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
+        let weight = parameters.get(self.weight)?;
         let bias = self.bias.map(|bias| parameters.get(bias)).transpose()?;
-        if self.padding == 0 && self.stride > 1 {
-            // What a 1×1 convolution doesn't look at is left out before it, because the backward pass of a
-            // strided one on fewer than 16 channels writes past its memory in oneDNN
-            // (<https://github.com/uxlfoundation/oneDNN/issues/6035>).
-            let seen =
-                xs.f_slice(2, None, None, self.stride)?.f_slice(3, None, None, self.stride)?;
-            return Ok(seen.f_conv2d(
-                parameters.get(self.weight)?,
-                bias,
-                [1, 1],
-                [0, 0],
-                [1, 1],
-                1,
-            )?);
+        match (self.kernel, self.stride) {
+            (3, 1) => convolution(xs, weight, bias),
+            (1, stride) if stride > 1 => {
+                // What a 1×1 convolution doesn't look at is left out before it, because the backward pass
+                // of a strided one on fewer than 16 channels writes past its memory in oneDNN
+                // (<https://github.com/uxlfoundation/oneDNN/issues/6035>).
+                let seen = xs.f_slice(2, None, None, stride)?.f_slice(3, None, None, stride)?;
+                Ok(seen.f_conv2d(weight, bias, [1, 1], [0, 0], [1, 1], 1)?)
+            }
+            (kernel, stride) => {
+                Ok(xs.f_conv2d(weight, bias, [stride; 2], [kernel / 2; 2], [1, 1], 1)?)
+            }
         }
-        let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
-        Ok(xs.f_conv2d(parameters.get(self.weight)?, bias, stride, padding, [1, 1], 1)?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stage 3: networks, their weights and their summary.
 
 mod architecture;
+mod convolution;
 mod dropout;
 mod layers;
 mod network;

@@ -1,0 +1,217 @@
+// Convolutions of 3x3 as a function that libtorch can differentiate, by winograd.cpp's kernels. convolution.rs
+// calls it, and libtorch's own convolution where `fits` says no.
+
+#include "winograd.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TracerMode.h>
+#include <ATen/Version.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+
+#ifdef FER_WINOGRAD
+#include <cpuid.h>
+#endif
+
+namespace {
+
+using winograd::Kernels;
+using winograd::Shape;
+
+using Bias = std::optional<at::Tensor>;
+
+constexpr auto CHANNELS_LAST = at::MemoryFormat::ChannelsLast;
+
+#ifdef FER_WINOGRAD
+// Whether the processor multiplies tiles of bfloat16: then libtorch's convolution, which does, is faster.
+bool has_amx_bfloat16() {
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
+}
+
+// As libtorch chooses its own kernels, so that its ATEN_CPU_CAPABILITY counts here as well.
+const Kernels* choose(bool bfloat16) {
+  const std::string capability = at::get_cpu_capability();
+  if (bfloat16) {
+    __builtin_cpu_init();
+    const bool fits = capability == "AVX512" && __builtin_cpu_supports("avx512bf16") && !has_amx_bfloat16();
+    return fits ? &winograd::bfloat16_avx512 : nullptr;
+  }
+  return capability == "AVX512" ? &winograd::float_avx512
+         : capability == "AVX2" ? &winograd::float_avx2
+                                : nullptr;
+}
+#else
+const Kernels* choose(bool) { return nullptr; }
+#endif
+
+// This processor's kernels for a kind of number; null where there are none that are faster than libtorch's.
+const Kernels* kernels_for(at::ScalarType kind) {
+  static const Kernels* const of_float = choose(false);
+  static const Kernels* const of_bfloat16 = choose(true);
+  return kind == at::kFloat ? of_float : kind == at::kBFloat16 ? of_bfloat16 : nullptr;
+}
+
+Shape shape_of(const at::Tensor& xs, const at::Tensor& weight) {
+  return {xs.size(0), xs.size(2), xs.size(3), weight.size(1), weight.size(0)};
+}
+
+int64_t tile_rows(Shape shape) { return shape.batch * shape.height / 2; }
+
+// Transforming the weights takes as long as some hundred tiles do.
+constexpr int64_t FEWEST_TILES = 512;
+
+bool on_cpu(const at::Tensor& tensor, at::ScalarType kind) {
+  return tensor.device().is_cpu() && tensor.layout() == at::kStrided && !tensor.is_neg() &&
+         tensor.scalar_type() == kind;
+}
+
+// Whether the numbers lie as the kernels expect them. A trace has to see libtorch's own function.
+bool fits(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias) {
+  const auto kind = xs.scalar_type();
+  if (!kernels_for(kind) || !on_cpu(xs, kind) || !on_cpu(weight, kind) || xs.dim() != 4 ||
+      weight.dim() != 4 || xs.size(1) != weight.size(1) || weight.size(2) != 3 ||
+      weight.size(3) != 3 || at::tracer::impl::is_dispatch_enabled()) {
+    return false;
+  }
+  const Shape shape = shape_of(xs, weight);
+  const bool biased = !bias || (on_cpu(*bias, kind) && bias->dim() == 1 &&
+                                bias->size(0) == shape.outputs && bias->is_contiguous());
+  return biased && shape.inputs > 0 && shape.inputs % winograd::CHANNELS == 0 && shape.outputs > 0 &&
+         shape.outputs % winograd::CHANNELS == 0 && shape.height % 2 == 0 && shape.width % 2 == 0 &&
+         tile_rows(shape) * (shape.width / 2) >= FEWEST_TILES && xs.is_contiguous(CHANNELS_LAST) &&
+         weight.is_contiguous(CHANNELS_LAST);
+}
+
+// Calls work(part, first, last) with the parts of 0 to `count`, a thread each.
+template <class Work>
+void in_parts(int64_t parts, int64_t count, Work work) {
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; part++) {
+      work(part, count * part / parts, count * (part + 1) / parts);
+    }
+  });
+}
+
+// So many parts as there are threads: work that is cut otherwise gives other sums, by rounding.
+int64_t parts_of(int64_t count) { return std::min<int64_t>(at::get_num_threads(), count); }
+
+// A part's bytes of scratch memory, and all parts'.
+struct Scratch {
+  int64_t bytes;
+  at::Tensor memory;
+
+  Scratch(const Kernels& kernels, Shape shape, int64_t parts)
+      : bytes(kernels.scratch(shape)), memory(at::empty({parts * bytes}, at::kByte)) {}
+
+  void* of(int64_t part) const { return memory.mutable_data_ptr<uint8_t>() + part * bytes; }
+};
+
+// [batch, outputs, height, width]; or, where `back`, what a gradient of that shape is of the input.
+at::Tensor convolve(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias, bool back) {
+  const Kernels& kernels = *kernels_for(xs.scalar_type());
+  const Shape shape = shape_of(xs, weight);
+  at::Tensor packed = at::empty({16 * shape.inputs * shape.outputs}, weight.options());
+  const int64_t pairs = shape.outputs / 2;
+  in_parts(parts_of(pairs), pairs, [&](int64_t, int64_t first, int64_t last) {
+    kernels.pack(weight.const_data_ptr(), shape, back, 2 * first, 2 * last, packed.mutable_data_ptr());
+  });
+  Shape way = shape;
+  if (back) {
+    std::swap(way.inputs, way.outputs);
+  }
+  const at::Tensor shift = bias ? bias->to(at::kFloat) : at::Tensor();
+  at::Tensor ys = at::empty({way.batch, way.outputs, way.height, way.width}, xs.options(), CHANNELS_LAST);
+  const int64_t parts = parts_of(tile_rows(way));
+  const Scratch scratch(kernels, way, parts);
+  in_parts(parts, tile_rows(way), [&](int64_t part, int64_t first, int64_t last) {
+    kernels.convolve(xs.const_data_ptr(), packed.const_data_ptr(),
+                     shift.defined() ? shift.const_data_ptr<float>() : nullptr, ys.mutable_data_ptr(), way,
+                     first, last, scratch.of(part));
+  });
+  return ys;
+}
+
+// The gradients of the weights and of the bias.
+std::pair<at::Tensor, at::Tensor> weight_gradient(const at::Tensor& xs, const at::Tensor& weight,
+                                                  const at::Tensor& gradient) {
+  const Kernels& kernels = *kernels_for(xs.scalar_type());
+  const Shape shape = shape_of(xs, weight);
+  const int64_t parts = parts_of(tile_rows(shape));
+  const Scratch scratch(kernels, shape, parts);
+  const auto floats = xs.options().dtype(at::kFloat);
+  at::Tensor sums = at::empty({parts, 16 * shape.outputs * shape.inputs}, floats);
+  at::Tensor bias_sums = at::empty({parts, shape.outputs}, floats);
+  in_parts(parts, tile_rows(shape), [&](int64_t part, int64_t first, int64_t last) {
+    float* of_part = sums.mutable_data_ptr<float>() + part * sums.size(1);
+    float* of_bias = bias_sums.mutable_data_ptr<float>() + part * shape.outputs;
+    std::fill_n(of_part, sums.size(1), 0.0f);
+    std::fill_n(of_bias, shape.outputs, 0.0f);
+    kernels.accumulate(xs.const_data_ptr(), gradient.const_data_ptr(), of_part, of_bias, shape, first, last,
+                       scratch.of(part));
+  });
+  at::Tensor out = at::empty(weight.sizes(), weight.options(), CHANNELS_LAST);
+  in_parts(parts_of(shape.outputs), shape.outputs, [&](int64_t, int64_t first, int64_t last) {
+    kernels.finish(sums.const_data_ptr<float>(), parts, shape, first, last, out.mutable_data_ptr());
+  });
+  return {out, bias_sums.sum(0).to(xs.scalar_type())};
+}
+
+struct Convolution : torch::autograd::Function<Convolution> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& xs,
+                            const at::Tensor& weight, const Bias& bias) {
+    context->save_for_backward({xs, weight});
+    context->saved_data["biased"] = bias.has_value();
+    return convolve(xs, weight, bias, false);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    TORCH_CHECK(!at::GradMode::is_enabled(),
+                "the convolution of convolution.cpp has no second derivative");
+    const auto saved = context->get_saved_variables();
+    const at::Tensor xs = saved[0], weight = saved[1];
+    const at::Tensor gradient = gradients[0].contiguous(CHANNELS_LAST);
+    torch::autograd::variable_list out(3);
+    if (context->needs_input_grad(0)) {
+      out[0] = convolve(gradient, weight, std::nullopt, true);
+    }
+    const bool bias_too = context->saved_data["biased"].toBool() && context->needs_input_grad(2);
+    if (context->needs_input_grad(1) || bias_too) {
+      auto [of_weight, of_bias] = weight_gradient(xs, weight, gradient);
+      out[1] = of_weight;
+      out[2] = bias_too ? of_bias : at::Tensor();
+    }
+    return out;
+  }
+};
+
+} // namespace
+
+// Writes the address of a new tensor to `out`; null where libtorch's function has to do it. `bias` may be
+// null. Returns null, or what went wrong, which the caller frees.
+extern "C" char* fer_convolution(const at::Tensor* xs, const at::Tensor* weight, const at::Tensor* bias,
+                                 at::Tensor** out) noexcept {
+  *out = nullptr;
+  try {
+    const Bias shift = bias ? Bias(*bias) : std::nullopt;
+    if (fits(*xs, *weight, shift)) {
+      *out = new at::Tensor(Convolution::apply(*xs, *weight, shift));
+    }
+    return nullptr;
+  } catch (const std::exception& error) {
+    return strdup(error.what());
+  } catch (...) {
+    return strdup("an error that has no message");
+  }
+}

@@ -1,0 +1,45 @@
+// What winograd.cpp offers, for one kind of number and one instruction set. This header and that file
+// include nothing of libtorch's or the C++ library's: an inline function compiled here for AVX-512 could be
+// the one that the linker keeps for every other file, and end the program on an older processor.
+
+#pragma once
+
+#include <cstdint>
+
+namespace winograd {
+
+// Of a convolution of 3x3, stride 1 and padding 1. Channels are multiples of CHANNELS, sides are even.
+// A "tile row" is two rows of one image's output; the batch has batch * height / 2 of them.
+struct Shape {
+  int64_t batch, height, width, inputs, outputs;
+};
+
+constexpr int64_t CHANNELS = 32;
+
+// Images lie channels last, [batch, height, width, channels]; weights [outputs, 3, 3, inputs].
+struct Kernels {
+  // Transforms the weights of the outputs from `first` to before `last`, both even, for `convolve`. `packed`
+  // has room for 16 * inputs * outputs numbers. Where `back`, for the way from the output's gradient to the
+  // input's, which is a convolution of the outputs with the weights turned round.
+  void (*pack)(const void* weight, Shape shape, bool back, int64_t first, int64_t last, void* packed);
+
+  // Bytes of scratch memory for one thread's `convolve` or `accumulate`.
+  int64_t (*scratch)(Shape shape);
+
+  // Computes the tile rows from `first` to before `last`. `bias` is null or [outputs].
+  void (*convolve)(const void* xs, const void* packed, const float* bias, void* ys, Shape shape,
+                   int64_t first, int64_t last, void* scratch);
+
+  // Adds those tile rows' share of the gradients: of the transformed weights to `sums`, [16, outputs,
+  // inputs], and of the bias to `bias_sums`, [outputs].
+  void (*accumulate)(const void* xs, const void* gradient, float* sums, float* bias_sums, Shape shape,
+                     int64_t first, int64_t last, void* scratch);
+
+  // The weights' gradient, of the outputs from `first` to before `last`, of `parts` such sums.
+  void (*finish)(const float* sums, int64_t parts, Shape shape, int64_t first, int64_t last,
+                 void* weight_gradient);
+};
+
+extern const Kernels float_avx2, float_avx512, bfloat16_avx512;
+
+} // namespace winograd
