@@ -34,8 +34,9 @@ fn compile_kernels() -> bool {
         "-mfma",
         "-mprefer-vector-width=512",
     ];
-    println!("cargo:rerun-if-changed={SOURCE}");
-    println!("cargo:rerun-if-changed=src/model/winograd.h");
+    for file in [SOURCE, "src/model/winograd.h"] {
+        println!("cargo:rerun-if-changed={file}");
+    }
     let compiler = cc::Build::new().cpp(true).get_compiler();
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("x86_64") || !compiler.is_like_gnu() {
         return false;
@@ -64,8 +65,8 @@ fn compile_kernels() -> bool {
 /// whose warnings are not ours.
 fn compile_layers(headers: &Path, kernels: bool) {
     const SOURCES: [&str; 2] = ["src/model/convolution.cpp", "src/model/pool.cpp"];
-    for source in SOURCES {
-        println!("cargo:rerun-if-changed={source}");
+    for file in SOURCES.iter().chain(&["src/model/shim.h"]) {
+        println!("cargo:rerun-if-changed={file}");
     }
     println!(
         "cargo:rerun-if-changed={}",

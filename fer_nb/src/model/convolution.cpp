@@ -1,10 +1,10 @@
 // Convolutions of 3x3 as a function that libtorch can differentiate, by winograd.cpp's kernels. convolution.rs
 // calls it, and libtorch's own convolution where `fits` says no.
 
+#include "shim.h"
 #include "winograd.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/TracerMode.h>
 #include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -13,8 +13,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <cstring>
-#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
@@ -68,29 +66,25 @@ Shape shape_of(const at::Tensor& xs, const at::Tensor& weight) {
 
 int64_t tile_rows(Shape shape) { return shape.batch * shape.height / 2; }
 
-// Transforming the weights takes as long as some hundred tiles do.
-constexpr int64_t FEWEST_TILES = 512;
+// Transforming the weights takes as long as some dozens of tiles do.
+constexpr int64_t FEWEST_TILES = 128;
 
-bool on_cpu(const at::Tensor& tensor, at::ScalarType kind) {
-  return tensor.device().is_cpu() && tensor.layout() == at::kStrided && !tensor.is_neg() &&
-         tensor.scalar_type() == kind;
-}
-
-// Whether the numbers lie as the kernels expect them. A trace has to see libtorch's own function.
+// Whether the numbers lie as the kernels expect them.
 bool fits(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias) {
   const auto kind = xs.scalar_type();
-  if (!kernels_for(kind) || !on_cpu(xs, kind) || !on_cpu(weight, kind) || xs.dim() != 4 ||
-      weight.dim() != 4 || xs.size(1) != weight.size(1) || weight.size(2) != 3 ||
-      weight.size(3) != 3 || at::tracer::impl::is_dispatch_enabled()) {
+  if (!kernels_for(kind) || !shim::lies_channels_last(xs) || !shim::lies_channels_last(weight) ||
+      shim::is_traced() || weight.scalar_type() != kind || weight.size(1) != xs.size(1) ||
+      weight.size(2) != 3 || weight.size(3) != 3) {
+    return false;
+  }
+  if (bias && !(bias->device().is_cpu() && bias->layout() == at::kStrided && bias->dim() == 1 &&
+                bias->scalar_type() == kind && bias->size(0) == weight.size(0))) {
     return false;
   }
   const Shape shape = shape_of(xs, weight);
-  const bool biased = !bias || (on_cpu(*bias, kind) && bias->dim() == 1 &&
-                                bias->size(0) == shape.outputs && bias->is_contiguous());
-  return biased && shape.inputs > 0 && shape.inputs % winograd::CHANNELS == 0 && shape.outputs > 0 &&
+  return shape.inputs > 0 && shape.inputs % winograd::CHANNELS == 0 && shape.outputs > 0 &&
          shape.outputs % winograd::CHANNELS == 0 && shape.height % 2 == 0 && shape.width % 2 == 0 &&
-         tile_rows(shape) * (shape.width / 2) >= FEWEST_TILES && xs.is_contiguous(CHANNELS_LAST) &&
-         weight.is_contiguous(CHANNELS_LAST);
+         tile_rows(shape) * (shape.width / 2) >= FEWEST_TILES;
 }
 
 // Calls work(part, first, last) with the parts of 0 to `count`, a thread each.
@@ -130,7 +124,7 @@ at::Tensor convolve(const at::Tensor& xs, const at::Tensor& weight, const Bias& 
   if (back) {
     std::swap(way.inputs, way.outputs);
   }
-  const at::Tensor shift = bias ? bias->to(at::kFloat) : at::Tensor();
+  const at::Tensor shift = bias ? bias->to(at::kFloat).contiguous() : at::Tensor();
   at::Tensor ys = at::empty({way.batch, way.outputs, way.height, way.width}, xs.options(), CHANNELS_LAST);
   const int64_t parts = parts_of(tile_rows(way));
   const Scratch scratch(kernels, way, parts);
@@ -198,20 +192,14 @@ struct Convolution : torch::autograd::Function<Convolution> {
 
 } // namespace
 
-// Writes the address of a new tensor to `out`; null where libtorch's function has to do it. `bias` may be
-// null. Returns null, or what went wrong, which the caller frees.
+// None where libtorch's function has to do it. `bias` may be null.
 extern "C" char* fer_convolution(const at::Tensor* xs, const at::Tensor* weight, const at::Tensor* bias,
                                  at::Tensor** out) noexcept {
-  *out = nullptr;
-  try {
+  return shim::answer(out, [&]() -> std::optional<at::Tensor> {
     const Bias shift = bias ? Bias(*bias) : std::nullopt;
-    if (fits(*xs, *weight, shift)) {
-      *out = new at::Tensor(Convolution::apply(*xs, *weight, shift));
+    if (!fits(*xs, *weight, shift)) {
+      return std::nullopt;
     }
-    return nullptr;
-  } catch (const std::exception& error) {
-    return strdup(error.what());
-  } catch (...) {
-    return strdup("an error that has no message");
-  }
+    return Convolution::apply(*xs, *weight, shift);
+  });
 }

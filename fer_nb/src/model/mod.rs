@@ -9,6 +9,7 @@ mod parameters;
 mod pool;
 mod resnet;
 mod seed_cnn;
+mod shim;
 mod summary;
 mod tensor_bytes;
 mod transfer;
@@ -17,6 +18,7 @@ mod vit;
 pub mod weights;
 
 pub use architecture::Architecture;
+pub use convolution::convolution;
 pub use dropout::dropout;
 pub(crate) use network::inference_batch_size;
 pub use network::{Network, logits, logits_of, mirrored_logits, to_float};

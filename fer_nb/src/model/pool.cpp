@@ -5,8 +5,9 @@
 // numbers, rounding included; only what is dropped is 0 here even where it was infinite or NaN. pool.rs
 // calls it, and does it with libtorch's functions where `fits` says no.
 
+#include "shim.h"
+
 #include <ATen/Parallel.h>
-#include <ATen/TracerMode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -14,7 +15,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <exception>
 #include <vector>
 
 // Compiled once for each of these instruction sets; the processor decides when the program starts.
@@ -195,14 +195,11 @@ void spread(const at::Tensor& gradient, const at::Tensor& places, float scale, a
   });
 }
 
-// Whether the numbers lie as the loops expect them: images on a CPU, channels last, rows of random bytes that
-// begin where eight do. A trace has to see libtorch's own functions.
+// Whether the numbers lie as the loops expect them: rows of random bytes begin where eight do.
 bool fits(const at::Tensor& xs) {
-  return xs.device().is_cpu() && xs.layout() == at::kStrided && xs.dim() == 4 && xs.numel() > 0 &&
-         !xs.is_neg() && (xs.scalar_type() == at::kFloat || xs.scalar_type() == at::kBFloat16) &&
-         xs.is_contiguous(at::MemoryFormat::ChannelsLast) && xs.size(2) % 2 == 0 &&
-         xs.size(3) % 2 == 0 && xs.size(1) * (xs.size(3) / 2) % 8 == 0 &&
-         !at::tracer::impl::is_dispatch_enabled();
+  return shim::lies_channels_last(xs) && !shim::is_traced() && xs.numel() > 0 &&
+         (xs.scalar_type() == at::kFloat || xs.scalar_type() == at::kBFloat16) &&
+         xs.size(2) % 2 == 0 && xs.size(3) % 2 == 0 && xs.size(1) * (xs.size(3) / 2) % 8 == 0;
 }
 
 struct Pool : torch::autograd::Function<Pool> {
@@ -243,19 +240,13 @@ struct Pool : torch::autograd::Function<Pool> {
 
 } // namespace
 
-// Writes the address of a new tensor to `out`; null where libtorch's functions have to do it. Returns null,
-// or what went wrong, which the caller frees.
+// None where libtorch's functions have to do it.
 extern "C" char* fer_pool(const at::Tensor* xs, uint64_t seed, uint8_t threshold,
                           at::Tensor** out) noexcept {
-  *out = nullptr;
-  try {
-    if (fits(*xs)) {
-      *out = new at::Tensor(Pool::apply(*xs, Dropout{seed, threshold}));
+  return shim::answer(out, [&]() -> std::optional<at::Tensor> {
+    if (!fits(*xs)) {
+      return std::nullopt;
     }
-    return nullptr;
-  } catch (const std::exception& error) {
-    return strdup(error.what());
-  } catch (...) {
-    return strdup("an error that has no message");
-  }
+    return Pool::apply(*xs, Dropout{seed, threshold});
+  });
 }

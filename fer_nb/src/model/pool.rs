@@ -1,11 +1,12 @@
 //! Max pooling, ReLU and dropout as one layer.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 
-use tch::{Device, TchError, Tensor};
+use tch::{Device, Tensor};
 
 use super::dropout::{Dropped, dropout};
 use super::layers::max_pool;
+use super::shim::{address, call};
 use crate::error::Result;
 
 /// The largest of each 2×2, ReLU, and in training [`dropout`] of this share: [B, C, H, W] in, and
@@ -36,18 +37,9 @@ fn one_pass(xs: &Tensor, dropped: Dropped) -> Result<Option<Tensor>> {
             out: *mut *mut c_void,
         ) -> *mut c_char;
     }
-    let mut out = std::ptr::null_mut();
-    // SAFETY: as_ptr gives the at::Tensor that `xs` owns, which the call only reads; `out` receives null or a
-    // new at::Tensor, which becomes ours. A message is a string of malloc's, copied before it is freed.
-    unsafe {
-        let message = fer_pool(xs.as_ptr().cast(), dropped.seed, dropped.threshold, &mut out);
-        if !message.is_null() {
-            let text = CStr::from_ptr(message).to_string_lossy().into_owned();
-            libc::free(message.cast());
-            return Err(TchError::Torch(text).into());
-        }
-        Ok((!out.is_null()).then(|| Tensor::from_ptr(out.cast())))
-    }
+    let Dropped { seed, threshold } = dropped;
+    // SAFETY: shim.h's `answer` is what `call` asks for; `xs` outlives the call.
+    unsafe { call(|out| fer_pool(address(xs), seed, threshold, out)) }
 }
 
 #[cfg(test)]

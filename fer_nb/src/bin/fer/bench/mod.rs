@@ -4,6 +4,7 @@
 //! fer_nb/benches/bench.py calls it in turn with the same work in other frameworks.
 
 mod accuracy;
+mod convolutions;
 mod export;
 mod inference;
 mod process;
@@ -14,7 +15,7 @@ use std::time::Instant;
 
 use clap::Subcommand;
 use serde::Serialize;
-use tch::{Kind, Reduction, Tensor, no_grad};
+use tch::{Device, Kind, Reduction, Tensor, no_grad};
 
 use fer_nb::data::{Dataset, Fer2013};
 use fer_nb::error::{Error, Result};
@@ -49,6 +50,20 @@ enum Work {
     },
     /// Seconds that loading the data takes.
     Loading(Options),
+    /// What a training step's 3×3 convolutions take on the CPU, beside libtorch's own.
+    Convolutions {
+        /// What computes: auto, float32 or bfloat16.
+        #[arg(long, default_value = "auto")]
+        precision: Precision,
+
+        /// Images a training step.
+        #[arg(long, default_value_t = 64)]
+        batch_size: usize,
+
+        /// Write the figures to this file as JSON.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Writes images, labels and initial weights as safetensors for other frameworks.
     Export(export::Args),
 }
@@ -103,6 +118,18 @@ pub fn run(args: &Args) -> Result<()> {
             accuracy::measure(network, data, options.precision, goal)
         }),
         Work::Loading(options) => loading(options),
+        Work::Convolutions { precision, batch_size, json } => {
+            if *batch_size == 0 {
+                return Err(Error::config("batch_size", batch_size, "1 or more"));
+            }
+            let kind = precision.kind(Device::Cpu);
+            let figures = convolutions::measure(kind, *batch_size as i64)?;
+            if let Some(path) = json {
+                crate::write_json(path, &figures)?;
+            }
+            let (threads, precision) = (tch::get_num_threads(), precision.report(Device::Cpu));
+            crate::say(&format!("{precision}, {threads} threads\n{}", figures.table()))
+        }
         Work::Export(args) => export::run(args),
     }
 }

@@ -1,0 +1,37 @@
+//! Calls of the C++ files beside this one, which libtorch can differentiate.
+
+use std::ffi::{CStr, c_char, c_void};
+
+use tch::{TchError, Tensor};
+
+use crate::error::Result;
+
+/// What a function of C++ leaves at the address that it is given: a new tensor, or none where the tensors
+/// are not of the form that it takes.
+///
+/// # Errors
+/// Its message, as libtorch's own are.
+///
+/// # Safety
+/// `function` writes to the address null or an `at::Tensor*` that nothing else owns, and returns null or a
+/// string of malloc's that nothing else frees.
+pub unsafe fn call(
+    function: impl FnOnce(*mut *mut c_void) -> *mut c_char,
+) -> Result<Option<Tensor>> {
+    let mut out = std::ptr::null_mut();
+    let message = function(&mut out);
+    // SAFETY: as the caller promises. The message is copied before it is freed.
+    unsafe {
+        if !message.is_null() {
+            let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+            libc::free(message.cast());
+            return Err(TchError::Torch(text).into());
+        }
+        Ok((!out.is_null()).then(|| Tensor::from_ptr(out.cast())))
+    }
+}
+
+/// The `at::Tensor*` of a tensor, for a function that only reads it.
+pub fn address(tensor: &Tensor) -> *const c_void {
+    tensor.as_ptr().cast()
+}
