@@ -18,14 +18,30 @@ fn main() {
     };
     let torch = std::path::absolute(&torch).unwrap_or(torch);
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", torch.join("lib").display());
-    let kernels = compile_kernels();
+    let kernels = kernels_fit();
+    // What calls before what is called: some linkers look once.
     compile_layers(&torch.join("include"), kernels);
+    println!("cargo:rustc-check-cfg=cfg(fer_winograd)");
+    if kernels {
+        println!("cargo:rustc-cfg=fer_winograd");
+        compile_kernels();
+    }
 }
 
-/// winograd.cpp once for each kind of number and instruction set, which it names there; false where the
-/// processor or the compiler has none of them.
-fn compile_kernels() -> bool {
+/// Whether the processor is one that winograd.cpp is for, and the compiler GCC 10 or later.
+fn kernels_fit() -> bool {
+    let mut build = cc::Build::new();
+    build.cpp(true);
+    env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
+        && build.get_compiler().is_like_gnu()
+        && build.is_flag_supported("-mavx512bf16").unwrap_or(false)
+}
+
+/// winograd.cpp once for each kind of number and instruction set, which it names there.
+fn compile_kernels() {
     const SOURCE: &str = "src/model/winograd.cpp";
+    // Not more than its name says, whatever CXXFLAGS says.
+    const AVX2: &[&str] = &["-mavx2", "-mfma", "-mno-avx512f"];
     const AVX512: &[&str] = &[
         "-mavx512f",
         "-mavx512bw",
@@ -37,12 +53,8 @@ fn compile_kernels() -> bool {
     for file in [SOURCE, "src/model/winograd.h"] {
         println!("cargo:rerun-if-changed={file}");
     }
-    let compiler = cc::Build::new().cpp(true).get_compiler();
-    if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("x86_64") || !compiler.is_like_gnu() {
-        return false;
-    }
     for (kernels, number, flags, more) in [
-        ("float_avx2", "Float", &["-mavx2", "-mfma"][..], None),
+        ("float_avx2", "Float", AVX2, None),
         ("float_avx512", "Float", AVX512, None),
         ("bfloat16_avx512", "Bfloat16", AVX512, Some("-mavx512bf16")),
     ] {
@@ -58,7 +70,6 @@ fn compile_kernels() -> bool {
             .file(SOURCE)
             .compile(&format!("fer_{kernels}"));
     }
-    true
 }
 
 /// The layers that libtorch can differentiate; as torch-sys compiles its own against the same headers,

@@ -345,9 +345,10 @@ fn bfloat16_learns_as_float32_does() {
     };
     let (full, half) = (run(Precision::Float32), run(Precision::Bfloat16));
     assert_ne!(full, half, "bfloat16 computed in float32");
-    // From the same start, before rounding has led them apart; then each falls when luck has it.
+    // From the same start, before rounding leads them apart; then each falls an epoch earlier or later.
     // fer_nb/benches/precision.py compares many seeds.
     assert!((full[0] - half[0]).abs() < 0.02, "{full:?} and {half:?}");
+    assert!(full.iter().zip(&half).all(|(a, b)| (a - b).abs() < 0.4), "{full:?} and {half:?}");
     assert!(full[3].max(half[3]) < 1.3, "{full:?} and {half:?}");
 }
 

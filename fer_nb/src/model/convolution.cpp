@@ -9,7 +9,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -31,7 +30,8 @@ using Bias = std::optional<at::Tensor>;
 constexpr auto CHANNELS_LAST = at::MemoryFormat::ChannelsLast;
 
 #ifdef FER_WINOGRAD
-// Whether the processor multiplies tiles of bfloat16: then libtorch's convolution, which does, is faster.
+// Whether the processor has Intel's matrix extension for bfloat16: libtorch's convolution uses it, and is
+// faster there.
 bool has_amx_bfloat16() {
   unsigned a, b, c, d;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
@@ -77,8 +77,8 @@ bool fits(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias) {
       weight.size(2) != 3 || weight.size(3) != 3) {
     return false;
   }
-  if (bias && !(bias->device().is_cpu() && bias->layout() == at::kStrided && bias->dim() == 1 &&
-                bias->scalar_type() == kind && bias->size(0) == weight.size(0))) {
+  if (bias && !(bias->device().is_cpu() && bias->layout() == at::kStrided && !bias->is_neg() &&
+                bias->dim() == 1 && bias->scalar_type() == kind && bias->size(0) == weight.size(0))) {
     return false;
   }
   const Shape shape = shape_of(xs, weight);
@@ -97,8 +97,14 @@ void in_parts(int64_t parts, int64_t count, Work work) {
   });
 }
 
-// So many parts as there are threads: work that is cut otherwise gives other sums, by rounding.
-int64_t parts_of(int64_t count) { return std::min<int64_t>(at::get_num_threads(), count); }
+// As many parts as there are threads, none smaller than `least`. How sums are rounded depends on it, and on
+// nothing else: as many threads, the same bits.
+int64_t parts_of(int64_t count, int64_t least) {
+  return std::clamp<int64_t>(count / least, 1, at::get_num_threads());
+}
+
+// Tile rows that are worth a thread of their own.
+int64_t least_rows(Shape shape) { return std::max<int64_t>(1, 128 / shape.width); }
 
 // A part's bytes of scratch memory, and all parts'.
 struct Scratch {
@@ -115,18 +121,19 @@ struct Scratch {
 at::Tensor convolve(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias, bool back) {
   const Kernels& kernels = *kernels_for(xs.scalar_type());
   const Shape shape = shape_of(xs, weight);
-  at::Tensor packed = at::empty({16 * shape.inputs * shape.outputs}, weight.options());
-  const int64_t pairs = shape.outputs / 2;
-  in_parts(parts_of(pairs), pairs, [&](int64_t, int64_t first, int64_t last) {
-    kernels.pack(weight.const_data_ptr(), shape, back, 2 * first, 2 * last, packed.mutable_data_ptr());
-  });
   Shape way = shape;
   if (back) {
     std::swap(way.inputs, way.outputs);
   }
-  const at::Tensor shift = bias ? bias->to(at::kFloat).contiguous() : at::Tensor();
+  // What stays is allocated before what goes, so that no hole is left below it.
   at::Tensor ys = at::empty({way.batch, way.outputs, way.height, way.width}, xs.options(), CHANNELS_LAST);
-  const int64_t parts = parts_of(tile_rows(way));
+  at::Tensor packed = at::empty({16 * shape.inputs * shape.outputs}, weight.options());
+  const int64_t pairs = shape.outputs / 2;
+  in_parts(parts_of(pairs, 8), pairs, [&](int64_t, int64_t first, int64_t last) {
+    kernels.pack(weight.const_data_ptr(), shape, back, 2 * first, 2 * last, packed.mutable_data_ptr());
+  });
+  const at::Tensor shift = bias ? bias->to(at::kFloat).contiguous() : at::Tensor();
+  const int64_t parts = parts_of(tile_rows(way), least_rows(way));
   const Scratch scratch(kernels, way, parts);
   in_parts(parts, tile_rows(way), [&](int64_t part, int64_t first, int64_t last) {
     kernels.convolve(xs.const_data_ptr(), packed.const_data_ptr(),
@@ -141,7 +148,8 @@ std::pair<at::Tensor, at::Tensor> weight_gradient(const at::Tensor& xs, const at
                                                   const at::Tensor& gradient) {
   const Kernels& kernels = *kernels_for(xs.scalar_type());
   const Shape shape = shape_of(xs, weight);
-  const int64_t parts = parts_of(tile_rows(shape));
+  const int64_t parts = parts_of(tile_rows(shape), 2 * least_rows(shape));
+  at::Tensor out = at::empty(weight.sizes(), weight.options(), CHANNELS_LAST);
   const Scratch scratch(kernels, shape, parts);
   const auto floats = xs.options().dtype(at::kFloat);
   at::Tensor sums = at::empty({parts, 16 * shape.outputs * shape.inputs}, floats);
@@ -154,8 +162,7 @@ std::pair<at::Tensor, at::Tensor> weight_gradient(const at::Tensor& xs, const at
     kernels.accumulate(xs.const_data_ptr(), gradient.const_data_ptr(), of_part, of_bias, shape, first, last,
                        scratch.of(part));
   });
-  at::Tensor out = at::empty(weight.sizes(), weight.options(), CHANNELS_LAST);
-  in_parts(parts_of(shape.outputs), shape.outputs, [&](int64_t, int64_t first, int64_t last) {
+  in_parts(parts_of(shape.outputs, 16), shape.outputs, [&](int64_t, int64_t first, int64_t last) {
     kernels.finish(sums.const_data_ptr<float>(), parts, shape, first, last, out.mutable_data_ptr());
   });
   return {out, bias_sums.sum(0).to(xs.scalar_type())};
@@ -196,7 +203,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
 extern "C" char* fer_convolution(const at::Tensor* xs, const at::Tensor* weight, const at::Tensor* bias,
                                  at::Tensor** out) noexcept {
   return shim::answer(out, [&]() -> std::optional<at::Tensor> {
-    const Bias shift = bias ? Bias(*bias) : std::nullopt;
+    const Bias shift = bias && bias->defined() ? Bias(*bias) : std::nullopt;
     if (!fits(*xs, *weight, shift)) {
       return std::nullopt;
     }

@@ -8,11 +8,13 @@
 // so that all channels of many tiles make 16 products of matrices. The gradients are of the same form: the
 // input's is a convolution with the weights turned round, the weights' is G' ((B' d B) * (A Y A')) G.
 //
-// Sums are float. In bfloat16 what was transformed is rounded before it is multiplied: an output is off by
-// some 0.3 % where its own rounding is off by 0.2 %. In float it is as exact as libtorch's.
+// Sums are float. In bfloat16 what was transformed is rounded before it is multiplied: a layer's output is off
+// by 0.3 % in the root mean square, where its own rounding is off by 0.2 %. In float it is off by no more than
+// libtorch's. One number beside a far larger one of the same tile loses digits to it, and beside one that is
+// infinite becomes NaN.
 //
-// build.rs compiles this file once for each line of winograd.h's last declaration, with KERNELS as its name and
-// NUMBER as Float or Bfloat16.
+// build.rs compiles this file once for each name in winograd.h's last declaration, with KERNELS as that name
+// and NUMBER as Float or Bfloat16.
 
 #include "winograd.h"
 
@@ -94,8 +96,8 @@ using Number = NUMBER;
 using T = Number::T;
 constexpr int DEPTH = Number::DEPTH;
 
-// A matrix of columns is cut into panels of so many, a row of which `product` holds in registers: four vectors
-// where there are 32 registers and enough columns, else two.
+// A matrix's columns are cut into panels, of which `product` holds a row in registers: four vectors where
+// there are 32 registers and the columns make whole panels, else two.
 constexpr int WIDE = LANES == 16 ? 4 : 2;
 constexpr int NARROW = 2;
 
@@ -145,7 +147,8 @@ ALWAYS_INLINE void transform_inputs(const Vector (&d)[4], Vector (&out)[4]) {
 }
 
 // B' d B of one tile row of images, LANES channels from `channel` on: calls emit(t, place, a, b) with the number
-// of tiles t and t + 1 at each of the 16 places, t even. Where the row ends with t, b is no tile's.
+// of tiles t and t + 1 at each of the 16 places, t even. Where the row ends with t, b is no tile's, and not
+// zero either.
 template <class Emit>
 ALWAYS_INLINE void transform_tile_row(const T* xs, Shape shape, int64_t channels, int64_t tile_row,
                                       int64_t channel, Emit emit) {
@@ -179,8 +182,8 @@ ALWAYS_INLINE void transform_tile_row(const T* xs, Shape shape, int64_t channels
   }
 }
 
-// A Y A' of one tile row of an output's gradient, as transform_tile_row has it. Returns the sum of the gradient,
-// which is what the bias gets.
+// A Y A' of one tile row of an output's gradient, as transform_tile_row has it; where the row ends with t, b is
+// zero. Returns the sum of the gradient, which is what the bias gets.
 template <class Emit>
 ALWAYS_INLINE Vector transform_gradient_row(const T* gradient, Shape shape, int64_t tile_row,
                                             int64_t channel, Emit emit) {
@@ -291,7 +294,7 @@ void pack(const void* weight, Shape shape, bool back, int64_t first, int64_t las
 }
 
 // Tile rows that are worked on at once: some 48 tiles, so that what lies between two steps of the work stays in
-// the second cache, and a transformed weight is used for as many tiles as may be.
+// the second cache with up to 128 channels, and a transformed weight is read for many tiles.
 ALWAYS_INLINE int64_t block_of(Shape shape) {
   const int64_t tiles = shape.width / 2;
   return tiles >= 48 ? 1 : 48 / tiles;
@@ -394,9 +397,9 @@ void accumulate_with(const T* xs, const T* gradient, float* sums, float* bias_su
     const int64_t end = begin + block < last ? begin + block : last;
     const int64_t steps = (end - begin) * steps_of_a_row;
     const int64_t plane = steps * DEPTH * inputs, gradient_plane = steps * DEPTH * outputs;
-    const auto emit_to = [&](T* to, int64_t plane, int64_t channels) __attribute__((always_inline)) {
+    const auto emit_to = [&](T* to, int64_t step, int64_t channels) __attribute__((always_inline)) {
       return [=](int64_t t, int place, Vector a, Vector b) __attribute__((always_inline)) {
-        T* at = to + place * plane + t * channels;
+        T* at = to + place * step + t * channels;
         if (DEPTH == 2 || t + 1 < tiles) {
           Number::interleave(at, channels, a, b);
         } else {

@@ -1,6 +1,6 @@
 // What winograd.cpp offers, for one kind of number and one instruction set. This header and that file
-// include nothing of libtorch's or the C++ library's: an inline function compiled here for AVX-512 could be
-// the one that the linker keeps for every other file, and end the program on an older processor.
+// include nothing that brings an inline function: compiled there for AVX-512, it could be the one that the
+// linker keeps for every other file, and end the program on an older processor.
 
 #pragma once
 
