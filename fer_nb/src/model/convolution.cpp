@@ -8,12 +8,14 @@
 #include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #ifdef FER_WINOGRAD
@@ -143,12 +145,24 @@ at::Tensor convolve(const at::Tensor& xs, const at::Tensor& weight, const Bias& 
   return ys;
 }
 
+// Bytes of sums of a weights' gradient beyond which going through them for a few tiles takes longer than what
+// is saved: 512 by 256 channels; and of all parts' together.
+constexpr int64_t LARGEST_SUMS = 8 << 20;
+constexpr int64_t LARGEST_SUMS_OF_ALL = 128 << 20;
+
 // The gradients of the weights and of the bias.
 std::pair<at::Tensor, at::Tensor> weight_gradient(const at::Tensor& xs, const at::Tensor& weight,
                                                   const at::Tensor& gradient) {
   const Kernels& kernels = *kernels_for(xs.scalar_type());
   const Shape shape = shape_of(xs, weight);
-  const int64_t parts = parts_of(tile_rows(shape), 2 * least_rows(shape));
+  const int64_t bytes = 16 * shape.outputs * shape.inputs * int64_t(sizeof(float));
+  if (bytes > LARGEST_SUMS) {
+    auto all = at::convolution_backward(gradient, xs, weight, at::IntArrayRef{shape.outputs}, {1, 1}, {1, 1},
+                                        {1, 1}, false, {0, 0}, 1, {false, true, true});
+    return {std::get<1>(all), std::get<2>(all)};
+  }
+  const int64_t parts =
+      std::min(parts_of(tile_rows(shape), 2 * least_rows(shape)), LARGEST_SUMS_OF_ALL / bytes);
   at::Tensor out = at::empty(weight.sizes(), weight.options(), CHANNELS_LAST);
   const Scratch scratch(kernels, shape, parts);
   const auto floats = xs.options().dtype(at::kFloat);

@@ -122,7 +122,7 @@ mod tests {
             .collect()
     }
 
-    const SHAPES: [([i64; 3], [i64; 2]); 6] = [
+    const SHAPES: [([i64; 3], [i64; 2]); 7] = [
         ([4, 32, 32], [48, 48]),
         ([5, 32, 64], [24, 24]),
         ([15, 64, 128], [12, 12]),
@@ -130,6 +130,8 @@ mod tests {
         ([520, 64, 32], [2, 2]),
         // More tiles in a row than are worked on at once; sides that differ; an odd number of tiles.
         ([3, 32, 160], [10, 102]),
+        // So many channels that the weights' gradient is libtorch's.
+        ([15, 384, 384], [6, 6]),
     ];
 
     #[test]
