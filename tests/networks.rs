@@ -26,9 +26,9 @@ const NETWORKS: [(&str, f64, usize); 4] = [
         "{ name = 'resnet', channels = [16, 32, 48], blocks = [1, 1, 1], reduction = 8, \
          dropout = 0.1 }",
         3e-3,
-        6,
+        8,
     ),
-    ("{ name = 'vit', width = 32, depth = 2, heads = 2, mlp_ratio = 2, dropout = 0.0 }", 5e-3, 12),
+    ("{ name = 'vit', width = 32, depth = 2, heads = 2, mlp_ratio = 2, dropout = 0.0 }", 5e-3, 16),
 ];
 
 fn recipe((network, learning_rate, epochs): (&str, f64, usize)) -> Recipe {
@@ -58,8 +58,7 @@ fn every_network_learns_the_sample() {
         let run = RunFolder::at(folder.path().join(recipe.network.name()));
         let history = recipe.trainer(Device::Cpu, run.path()).unwrap().fit(&data).unwrap();
         let best = history.epochs.iter().map(|epoch| epoch.val_accuracy).fold(0.0, f64::max);
-        // 0.90 to 0.94 were seen; which, is decided by how sums are rounded.
-        assert!(best > 0.85, "{}: {best}\n{history}", recipe.network);
+        assert!(best > 0.9, "{}: {best}\n{history}", recipe.network);
         // What was kept is that epoch, also on disk.
         let kept = evaluate(&*run.network(Device::Cpu).unwrap(), &data.validation).unwrap();
         assert!((kept.accuracy().value - best).abs() < 1e-9, "{}", recipe.network);

@@ -334,7 +334,9 @@ fn bfloat16_learns_as_float32_does() {
     let data = data(900);
     let run = |precision| {
         let augmentation = Augmentation::none();
-        let config = TrainConfig { precision, augmentation, ..short(4) };
+        // Slow, so that rounding doesn't decide in which epoch the loss falls.
+        let learning_rate = 3e-4;
+        let config = TrainConfig { precision, augmentation, learning_rate, ..short(4) };
         let network = SeedCnn::with_dropout(Device::Cpu, config.seed, 0.0, 0.0).unwrap();
         let mut trainer = Trainer::new(network, config).unwrap();
         let history = trainer.fit(&data).unwrap();
@@ -345,11 +347,9 @@ fn bfloat16_learns_as_float32_does() {
     };
     let (full, half) = (run(Precision::Float32), run(Precision::Bfloat16));
     assert_ne!(full, half, "bfloat16 computed in float32");
-    // From the same start, before rounding leads them apart; then each falls an epoch earlier or later.
-    // fer_nb/benches/precision.py compares many seeds.
-    assert!((full[0] - half[0]).abs() < 0.02, "{full:?} and {half:?}");
-    assert!(full.iter().zip(&half).all(|(a, b)| (a - b).abs() < 0.4), "{full:?} and {half:?}");
-    assert!(full[3].max(half[3]) < 1.3, "{full:?} and {half:?}");
+    for (full, half) in full.iter().zip(&half) {
+        assert!((full - half).abs() < 0.15, "{full} and {half}");
+    }
 }
 
 #[test]
