@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use fer_nb::data::SampleConfig;
 use fer_nb::deploy::{FaceDetector, Photo, Predictor};
 use fer_nb::model::{Network, SeedCnn, weights};
-use fer_nb::prelude::Fer2013;
+use fer_nb::prelude::FaceData;
 use fer_nb::train::{RunConfig, RunFolder, TrainConfig};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage};
@@ -78,7 +78,7 @@ fn damaged(seeds: &[Vec<u8>], random: &mut StdRng) -> Vec<u8> {
 #[test]
 fn damaged_photos_get_an_answer_or_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let data = Fer2013::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap();
+    let data = FaceData::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap();
     let network = SeedCnn::new(Device::Cpu, 1).unwrap();
     let run = RunFolder::at(folder.path());
     run.save_config(&RunConfig::new(&network, &TrainConfig::default(), &data)).unwrap();

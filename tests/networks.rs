@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fer_nb::data::{Fer2013, SampleConfig};
+use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::model::weights;
 use fer_nb::prelude::*;
 use tch::Device;
@@ -51,7 +51,7 @@ fn recipe((network, learning_rate, epochs): (&str, f64, usize)) -> Recipe {
 #[test]
 fn every_network_learns_the_sample() {
     let _turn = alone();
-    let data = Fer2013::sample(SampleConfig::default()).unwrap();
+    let data = FaceData::sample(SampleConfig::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     for network in NETWORKS {
         let recipe = recipe(network);
@@ -68,7 +68,7 @@ fn every_network_learns_the_sample() {
 #[test]
 fn every_network_survives_being_saved_loaded_and_resumed() {
     let _turn = alone();
-    let data = Fer2013::sample(SampleConfig { seed: 7, train: 210, test: 70 }).unwrap();
+    let data = FaceData::sample(SampleConfig { seed: 7, train: 210, test: 70 }).unwrap();
     let folder = tempfile::tempdir().unwrap();
     for network in NETWORKS {
         let mut recipe = recipe(network);

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fer_nb::data::{Fer2013, SampleConfig};
+use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::prelude::*;
 use fer_nb::train::ImageChoice;
 use tch::{Device, Kind, Reduction};
@@ -13,8 +13,8 @@ fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn data(train: usize) -> Fer2013 {
-    Fer2013::sample(SampleConfig { seed: 7, train, test: 70 }).unwrap()
+fn data(train: usize) -> FaceData {
+    FaceData::sample(SampleConfig { seed: 7, train, test: 70 }).unwrap()
 }
 
 /// No dropout and no augmentation, so that the same batch gives the same gradient.
@@ -26,7 +26,7 @@ fn still() -> (SeedCnn, TrainConfig) {
 }
 
 /// All training images as one batch: f32 [N, 1, 48, 48] and i64 [N].
-fn batch(data: &Fer2013) -> (Tensor, Tensor) {
+fn batch(data: &FaceData) -> (Tensor, Tensor) {
     let images = data.train.images_tensor(Device::Cpu).unwrap();
     (to_float(&images).unwrap(), data.train.labels_tensor(Device::Cpu).unwrap())
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use fer_nb::data::{Fer2013, SampleConfig};
+use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::error::Result;
 use fer_nb::model::Network;
 use fer_nb::prelude::*;
@@ -19,8 +19,8 @@ fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn data() -> Fer2013 {
-    Fer2013::sample(SampleConfig { seed: 7, train: 140, test: 35 }).unwrap()
+fn data() -> FaceData {
+    FaceData::sample(SampleConfig { seed: 7, train: 140, test: 35 }).unwrap()
 }
 
 /// All that a checkpoint has to bring back: an average, a schedule, callbacks with memory.
@@ -312,7 +312,7 @@ fn other_images_do_not_go_on_in_the_middle_of_an_epoch() {
     let press = Press { epoch: 1, batch: 2 };
     let mut stopped = trainer(config(2), folder.path()).callback(press);
     stopped.fit(&data()).unwrap();
-    let other = Fer2013::sample(SampleConfig { seed: 8, train: 140, test: 35 }).unwrap();
+    let other = FaceData::sample(SampleConfig { seed: 8, train: 140, test: 35 }).unwrap();
     let message = stopped.fit(&other).unwrap_err().to_string();
     assert!(
         message.contains("those with which epoch 1 was stopped, or a new trainer"),

@@ -108,7 +108,7 @@ impl Network for Pressed {
 #[test]
 fn an_evaluation_ends_after_the_batch_in_flight() {
     let _turn = alone();
-    let data = Fer2013::sample(SampleConfig { seed: 1, train: 1_400, test: 35 }).unwrap();
+    let data = FaceData::sample(SampleConfig { seed: 1, train: 1_400, test: 35 }).unwrap();
     let network = SeedCnn::new(Device::Cpu, 1).unwrap();
     let network = Pressed { network, batches: 0.into() };
     let message = evaluate(&network, &data.train).unwrap_err().to_string();
@@ -125,7 +125,7 @@ fn an_evaluation_ends_after_the_batch_in_flight() {
 fn loading_a_folder_ends_after_the_files_in_flight() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
-    let faces = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+    let faces = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
     let (face, _) = faces.train.iter().next().unwrap();
     let face = image::GrayImage::from_raw(48, 48, face.to_vec()).unwrap();
     for part in ["train", "test"] {
@@ -139,10 +139,10 @@ fn loading_a_folder_ends_after_the_files_in_flight() {
             }
         }
     }
-    let message = stopped(|| Fer2013::from_folder(folder.path()));
+    let message = stopped(|| FaceData::from_folder(folder.path()));
     assert!(message.starts_with("stopped by the user while loading images, after "), "{message}");
     assert!(message.ends_with(" of 4,200"), "{message}");
-    assert_eq!(Fer2013::from_folder(folder.path()).unwrap().test.len(), 2_100);
+    assert_eq!(FaceData::from_folder(folder.path()).unwrap().test.len(), 2_100);
 }
 
 #[test]
@@ -151,14 +151,14 @@ fn loading_a_table_ends_after_the_rows_in_flight() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fer2013.csv");
     write_table(&path, 5_000);
-    let message = stopped(|| Fer2013::from_csv(&path));
+    let message = stopped(|| FaceData::from_csv(&path));
     let expected = "stopped by the user while reading the rows of fer2013.csv, after ";
     assert!(message.starts_with(expected), "{message}");
-    assert_eq!(Fer2013::from_csv(&path).unwrap().test.len(), 500);
+    assert_eq!(FaceData::from_csv(&path).unwrap().test.len(), 500);
 }
 
 /// The message of `load`, with Stop pressed as soon as it listens.
-fn stopped(load: impl Fn() -> Result<Fer2013>) -> String {
+fn stopped(load: impl Fn() -> Result<FaceData>) -> String {
     let presser = press_when_listened_to();
     let message = load().unwrap_err().to_string();
     presser.join().unwrap();

@@ -242,7 +242,7 @@ def test_a_chart_in_an_earlier_cell_changes_while_a_later_one_trains(kernel):
     (shown,) = [m["content"] for m in messages if m["msg_type"] == "display_data"]
     name = shown["transient"]["display_id"]
     status, printed = kernel.run(
-        "let data = Fer2013::sample(SampleConfig { seed: 1, train: 140, test: 35 })?;\n"
+        "let data = FaceData::sample(SampleConfig { seed: 1, train: 140, test: 35 })?;\n"
         "let small = TrainConfig { epochs: 3, batch_size: 32, ..TrainConfig::default() };\n"
         "let mut short = Trainer::new(SeedCnn::new(device()?, 1)?, small)?.callback(chart.clone());"
     )
@@ -284,7 +284,7 @@ def train_and_stop(kernel, presses):
 
 def test_stop_ends_training_and_keeps_everything(kernel):
     kernel.run(
-        "let data = Fer2013::sample(SampleConfig { seed: 2, train: 1400, test: 35 })?;\n"
+        "let data = FaceData::sample(SampleConfig { seed: 2, train: 1400, test: 35 })?;\n"
         "let long = TrainConfig { epochs: 1000, ..TrainConfig::default() };\n"
         "let mut trainer = Trainer::new(SeedCnn::new(device()?, 1)?, long)?;"
     )

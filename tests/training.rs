@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fer_nb::data::{Fer2013, SampleConfig};
+use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::error::{Error, Result};
 use fer_nb::prelude::*;
 use tch::{Device, Kind};
@@ -15,8 +15,8 @@ fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn data(train: usize) -> Fer2013 {
-    Fer2013::sample(SampleConfig { seed: 7, train, test: 70 }).unwrap()
+fn data(train: usize) -> FaceData {
+    FaceData::sample(SampleConfig { seed: 7, train, test: 70 }).unwrap()
 }
 
 fn trainer(config: TrainConfig) -> Trainer {

@@ -23,7 +23,7 @@ impl Callback for Told {
         Ok(())
     }
 }
-let data = Fer2013::sample(SampleConfig { train: 700, test: 70, ..SampleConfig::default() })?;
+let data = FaceData::sample(SampleConfig { train: 700, test: 70, ..SampleConfig::default() })?;
 let config = TrainConfig { epochs: 1000, ..TrainConfig::default() };
 let mut trainer = Trainer::new(SeedCnn::new(device()?, 1)?, config)?.callback(Told);""",
     "train": "let history = trainer.fit(&data)?;",

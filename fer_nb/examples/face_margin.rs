@@ -8,7 +8,7 @@
 
 use std::process::ExitCode;
 
-use fer_nb::data::{Fer2013, SIDE};
+use fer_nb::data::{FaceData, SIDE};
 use fer_nb::deploy::FaceDetector;
 use fer_nb::error::{Error, Result};
 use image::imageops::{self, FilterType};
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 
 fn measure() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let data = Fer2013::open_or(arguments.first().map(std::path::Path::new))?;
+    let data = FaceData::open_or(arguments.first().map(std::path::Path::new))?;
     let per_class = match arguments.get(1).map(|count| count.parse()) {
         None => 100,
         Some(Ok(count)) => count,

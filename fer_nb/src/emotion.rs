@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// One of the seven expressions, numbered 0 to 6 in alphabetical order, which is the order in which
 /// Keras' `flow_from_directory` numbers folders.
@@ -101,7 +101,7 @@ impl std::str::FromStr for Emotion {
 
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|emotion| emotion.name() == name).ok_or_else(|| {
-            Error::config("emotion", name, format!("one of {}", Self::names().join(", ")))
+            Error::setting("emotion", name, format!("one of {}", Self::names().join(", ")))
         })
     }
 }

@@ -7,7 +7,7 @@
 //! ```no_run
 //! use fer_nb::prelude::*;
 //!
-//! let data = Fer2013::open()?; // FER2013 where it is found, else made-up faces
+//! let data = FaceData::open()?; // FER2013 where it is found, else made-up faces
 //! let config = TrainConfig { epochs: 2, ..TrainConfig::default() };
 //! let mut trainer = Trainer::new(SeedCnn::new(device()?, config.seed)?, config)?
 //!     .run(runs("baseline"))
@@ -18,10 +18,10 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+pub(crate) mod common;
 pub mod data;
 pub mod deploy;
 pub mod emotion;
-pub mod error;
 pub mod evaluate;
 pub mod model;
 pub mod notebook;
@@ -29,21 +29,25 @@ pub mod plot;
 pub mod project;
 pub mod train;
 
+pub use common::error;
+
 // So that a notebook needs no dependency but this one.
 pub use {polars, tch};
 
 /// Everything that a notebook uses by name.
 pub mod prelude {
-    pub use crate::data::{Audit, Augmentation, ClassDistribution, Dataset, Fer2013, SampleConfig};
+    pub use crate::common::{Error, Result};
+    pub use crate::data::{
+        Audit, Augmentation, ClassDistribution, Dataset, FaceData, Fer2013, SampleConfig,
+    };
     pub use crate::deploy::{
-        Face, FaceDetector, Format, HandedOut, ModelCard, Photo, Prediction, Predictor, hand_out,
+        Face, FaceDetector, Format, ModelCard, Photo, Prediction, Predictor, Published, publish,
     };
     pub use crate::emotion::Emotion;
-    pub use crate::error::{Error, Result};
     pub use crate::evaluate::tune::{Sampler, Space, Study};
     pub use crate::evaluate::{
-        Certainty, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol,
-        SeedSpread, Temperature, TestTimeAugmentation, Trust, compare, evaluate, evaluate_with,
+        ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, SeedSpread,
+        Temperature, TestTimeAugmentation, Threshold, Trust, compare, evaluate, evaluate_with,
         grad_cam, original,
     };
     pub use crate::model::{

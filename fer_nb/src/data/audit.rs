@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::{Dataset, Fer2013, Origin, text};
+use super::{Dataset, FaceData, Origin, text};
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 
 /// The parts of the data, in the order in which the audit goes through them.
 const SPLITS: [&str; 3] = ["train", "validation", "test"];
 const TEST: usize = 2;
 
-/// What [`Fer2013::audit`] found. Copies are exact: all 2304 pixels are equal.
+/// What [`FaceData::audit`] found. Copies are exact: all 2304 pixels are equal.
 #[derive(Debug, Clone)]
 pub struct Audit {
     pub origin: Origin,
@@ -27,7 +27,7 @@ pub struct Audit {
     pub groups: usize,
     /// Test images that are also in train or validation: the network may have learnt their answer.
     pub test_in_train: usize,
-    /// Train and validation images that are also in test: what [`Fer2013::without_leaks`] leaves out.
+    /// Train and validation images that are also in test: what [`FaceData::without_leaks`] leaves out.
     pub train_in_test: usize,
     /// Validation images that are also in train, which makes val_loss look better than it is.
     pub validation_in_train: usize,
@@ -67,7 +67,7 @@ impl From<&Member<'_>> for Affected {
     }
 }
 
-impl Fer2013 {
+impl FaceData {
     /// Looks for copies, leaks, contradictions and flat images; a fraction of a second.
     pub fn audit(&self) -> Result<Audit> {
         let members = members(self.parts());
@@ -158,7 +158,7 @@ impl Fer2013 {
 
     /// The same data without the train and validation images that are also in test. The test set
     /// stays whole, so that its figures can be compared with others'.
-    pub fn without_leaks(&self) -> Result<Fer2013> {
+    pub fn without_leaks(&self) -> Result<FaceData> {
         let members = members(self.parts());
         let leaked: Vec<Member> = groups_of_copies(&members)
             .into_iter()
@@ -170,14 +170,14 @@ impl Fer2013 {
 
     /// The same data without the train and validation images of one flat colour. The test set stays
     /// whole, so that its figures can be compared with others'.
-    pub fn without_flat(&self) -> Result<Fer2013> {
+    pub fn without_flat(&self) -> Result<FaceData> {
         let members = members(self.parts());
         let flat: Vec<Member> =
             members.into_iter().filter(|member| is_flat(member.pixels)).collect();
         self.without(&flat, "of one flat colour")
     }
 
-    fn without(&self, members: &[Member], reason: &str) -> Result<Fer2013> {
+    fn without(&self, members: &[Member], reason: &str) -> Result<FaceData> {
         let [train, validation, test] = self.parts();
         let rest = |split: usize, data: &Dataset| {
             let mut keep = vec![true; data.len()];
@@ -201,7 +201,7 @@ impl Fer2013 {
             text::plural(train.len() - kept_train.len(), "image"),
             text::count(validation.len() - kept_validation.len()),
         ));
-        Ok(Fer2013 { train: kept_train, validation: kept_validation, test: test.clone(), notes })
+        Ok(FaceData { train: kept_train, validation: kept_validation, test: test.clone(), notes })
     }
 }
 
@@ -319,12 +319,12 @@ mod tests {
     use crate::data::fixtures::{self, Tree};
 
     /// 10 train and 3 test images a class (2 of the 10 for validation), and these extra files.
-    fn data_with(files: &[(&str, Vec<u8>)]) -> Fer2013 {
+    fn data_with(files: &[(&str, Vec<u8>)]) -> FaceData {
         let tree = Tree::new(10, 3);
         for (name, bytes) in files {
             tree.write(name, bytes);
         }
-        Fer2013::from_folder(tree.path()).unwrap()
+        FaceData::from_folder(tree.path()).unwrap()
     }
 
     #[test]
@@ -415,7 +415,7 @@ mod tests {
     #[ignore = "needs FER2013 in FER2013_DIR"]
     fn the_known_counts_of_fer2013() {
         let Some(folder) = std::env::var_os("FER2013_DIR") else { return };
-        let data = Fer2013::from_path(std::path::Path::new(&folder)).unwrap();
+        let data = FaceData::from_path(std::path::Path::new(&folder)).unwrap();
         let audit = data.audit().unwrap();
         println!("{data}\n{audit}\n{}", data.class_distribution());
         if audit.images == 32_298 {

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 use super::SIDE;
 use super::rectangle::{Rectangle, mask};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// Ranges of random changes, with the meanings of Keras' `ImageDataGenerator`; pixels that come
 /// from outside of the image take the nearest edge's value. Light changes after the geometry, and
@@ -82,7 +82,7 @@ impl Augmentation {
             if fits {
                 Ok(())
             } else {
-                Err(Error::config(format!("augmentation.{field}"), value, range))
+                Err(Error::setting(format!("augmentation.{field}"), value, range))
             }
         };
         within("rotation", self.rotation, 180.0, true)?;

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::dataset::{Dataset, Origin, PIXELS};
 use super::loaded::{Loaded, compact};
 use super::{table, text};
+use crate::common::{Error, Place, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::project::Task;
 
 /// The columns that are needed, in any order and among any others.
@@ -37,7 +37,7 @@ struct Row {
 /// What is wrong with a row: the field, what it holds and what was expected.
 struct BadRow {
     /// "row 17 (line 18)": the 17th below the header.
-    place: String,
+    place: Place,
     problem: String,
 }
 
@@ -86,7 +86,7 @@ fn open(path: &Path) -> Result<(Reader<File>, [usize; 3])> {
         .map(|name| trim(name.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(name)))
         .collect();
     if names.iter().all(|name| name.is_empty()) {
-        return Err(Error::data(path, "", "is empty", EXPECTED_COLUMNS));
+        return Err(Error::file(path, "is empty", EXPECTED_COLUMNS));
     }
     let mut columns = [0; 3];
     for (column, wanted) in columns.iter_mut().zip(COLUMNS) {
@@ -95,9 +95,9 @@ fn open(path: &Path) -> Result<(Reader<File>, [usize; 3])> {
             .position(|name| name.eq_ignore_ascii_case(wanted.as_bytes()))
             .ok_or_else(|| {
                 let found: Vec<String> = names.iter().map(|name| text::excerpt(name)).collect();
-                Error::data(
+                Error::file_at(
                     path,
-                    "header",
+                    Place::Header,
                     format!("has no column {wanted}; it has {}", text::list(&found)),
                     EXPECTED_COLUMNS,
                 )
@@ -153,7 +153,7 @@ impl Parsed {
                 }
                 Err(problem) => {
                     let line = record.position().map_or(0, csv::Position::line);
-                    let place = format!("row {} (line {line})", self.seen);
+                    let place = Place::Row { row: self.seen as u64, line: Some(line) };
                     self.bad.push(BadRow { place, problem });
                 }
             }
@@ -166,9 +166,9 @@ impl Parsed {
         let mut notes = Vec::new();
         if let Some(first) = self.bad.first() {
             if self.bad.len() as f64 > TOLERATED * self.seen as f64 {
-                return Err(Error::data(
+                return Err(Error::file_at(
                     path,
-                    &first.place,
+                    first.place.clone(),
                     &first.problem,
                     format!(
                         "{} of {} rows are bad, more than the 1 % that is set aside: mend the file \
@@ -192,9 +192,8 @@ impl Parsed {
         {
             let of_part = |usage: &usize| is_part.get(*usage).copied().unwrap_or(false);
             if !self.usages.iter().any(of_part) {
-                return Err(Error::data(
+                return Err(Error::file(
                     path,
-                    "",
                     format!("has no row whose Usage is {part}"),
                     "Both are needed: images to train with and images to test with.",
                 ));
@@ -302,9 +301,8 @@ fn trim(field: &[u8]) -> &[u8] {
 fn unreadable(path: &Path, error: csv::Error) -> Error {
     match error.into_kind() {
         csv::ErrorKind::Io(source) => Error::io("read", path, source),
-        other => Error::data(
+        other => Error::file(
             path,
-            "",
             format!("is not a table: {other:?}"),
             "Expected is Kaggle's fer2013.csv.",
         ),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use polars::prelude::{DataFrame, IdxCa};
 use tch::{Device, Tensor};
 
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 
 /// Height and width of an image, in pixels.
 pub const SIDE: usize = 48;
@@ -86,7 +86,7 @@ impl Dataset {
     /// table of N rows. [`crate::data::table::build`] makes the table.
     pub fn new(images: Vec<u8>, labels: Vec<u8>, table: DataFrame, origin: Origin) -> Result<Self> {
         if images.len() != labels.len() * PIXELS || table.height() != labels.len() {
-            return Err(Error::config(
+            return Err(Error::setting(
                 "dataset",
                 format!(
                     "{} bytes of pixels, {} labels, {} table rows",
@@ -98,10 +98,10 @@ impl Dataset {
             ));
         }
         if let Some(label) = labels.iter().find(|label| **label as usize >= Emotion::COUNT) {
-            return Err(Error::config("label", label, "0 to 6"));
+            return Err(Error::setting("label", label, "0 to 6"));
         }
         let count = u32::try_from(labels.len())
-            .map_err(|_| Error::config("images", labels.len(), "fewer than 2^32"))?;
+            .map_err(|_| Error::setting("images", labels.len(), "fewer than 2^32"))?;
         let store = Store { images, labels, table, origin };
         Ok(Self { store: Arc::new(store), rows: (0..count).collect() })
     }
@@ -153,7 +153,7 @@ impl Dataset {
             .iter()
             .map(|index| {
                 self.rows.get(*index).copied().ok_or_else(|| {
-                    Error::config("index", index, format!("0 to {}", self.len().saturating_sub(1)))
+                    Error::setting("index", index, format!("0 to {}", self.len().saturating_sub(1)))
                 })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -164,7 +164,7 @@ impl Dataset {
     /// one loaded data set.
     pub(super) fn joined(&self, other: &Self) -> Result<Self> {
         if !Arc::ptr_eq(&self.store, &other.store) {
-            return Err(Error::config("datasets", "two that were loaded apart", "parts of one"));
+            return Err(Error::setting("datasets", "two that were loaded apart", "parts of one"));
         }
         let mut rows: Vec<u32> = self.rows.iter().chain(other.rows.iter()).copied().collect();
         rows.sort_unstable();

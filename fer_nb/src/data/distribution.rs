@@ -3,8 +3,8 @@
 use polars::prelude::*;
 
 use super::{Origin, text};
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 
 /// Images by class, in train, validation and test.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use super::dataset::{Dataset, Origin, PIXELS, TRAINING_COUNTS};
 use super::decode::{Converted, decode};
 use super::{loaded::Loaded, table, text};
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::project::Task;
 
 /// The two folders that the root has to have, which are also the `usage` of their images.
@@ -112,7 +112,7 @@ fn check_root(root: &Path) -> Result<()> {
         _ => Error::io("read", root, error),
     })?;
     if !metadata.is_dir() {
-        return Err(Error::data(root, "", "is not a folder", format!("{LAYOUT}.")));
+        return Err(Error::file(root, "is not a folder", format!("{LAYOUT}.")));
     }
     let missing: Vec<&str> =
         USAGES.into_iter().filter(|usage| !root.join(usage).is_dir()).collect();
@@ -125,7 +125,7 @@ fn check_root(root: &Path) -> Result<()> {
     } else {
         format!("{LAYOUT}.")
     };
-    Err(Error::data(root, "", format!("has no folder {}", missing.join(" and no folder ")), hint))
+    Err(Error::file(root, format!("has no folder {}", missing.join(" and no folder ")), hint))
 }
 
 /// Adds the image files of `<root>/<usage>` to `files`, and whatever else lies there to `passed_over`.
@@ -142,9 +142,8 @@ fn list_usage(
             (Kind::File | Kind::Other, _) => passed_over.push(format!("{usage}/{name}")),
             (Kind::Folder, Ok(emotion)) => present[emotion.index()] = true,
             (Kind::Folder, Err(_)) => {
-                return Err(Error::data(
+                return Err(Error::file(
                     folder.join(&name),
-                    "",
                     "is not a class of FER2013",
                     format!(
                         "Class folders are {}: rename it, or move it elsewhere.",
@@ -169,9 +168,8 @@ fn list_usage(
             }
         }
         if files.len() == before {
-            return Err(Error::data(
+            return Err(Error::file(
                 class,
-                "",
                 "holds no .jpg, .jpeg or .png file",
                 "Every class needs images in train and in test.",
             ));
@@ -293,9 +291,8 @@ fn check_classes(
 ) -> Result<()> {
     let first = || outcomes.iter().find_map(|outcome| outcome.as_ref().err().cloned());
     if usable.is_empty() {
-        return Err(Error::data(
+        return Err(Error::file(
             root,
-            "",
             format!(
                 "none of the {} can be decoded; the first: {}",
                 text::plural(total, "file"),
@@ -307,9 +304,8 @@ fn check_classes(
     for usage in USAGES {
         for emotion in Emotion::ALL {
             if !usable.iter().any(|file| file.usage == usage && file.emotion == emotion) {
-                return Err(Error::data(
+                return Err(Error::file(
                     root.join(usage).join(emotion.name()),
-                    "",
                     "holds no image that can be decoded",
                     "Every class needs images in train and in test.",
                 ));

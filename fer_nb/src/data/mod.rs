@@ -6,7 +6,7 @@ mod csv;
 mod dataset;
 mod decode;
 mod distribution;
-mod fer2013;
+mod face_data;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod folder;
@@ -15,11 +15,13 @@ pub(crate) mod rectangle;
 pub mod sample;
 pub mod split;
 pub mod table;
-pub(crate) mod text;
 
 pub use audit::Audit;
 pub use augment::Augmentation;
 pub use dataset::{Dataset, Origin, PIXELS, SIDE};
 pub use distribution::ClassDistribution;
-pub use fer2013::Fer2013;
+pub use face_data::FaceData;
+
+/// The name that cells of earlier notebooks use.
+pub type Fer2013 = FaceData;
 pub use sample::SampleConfig;

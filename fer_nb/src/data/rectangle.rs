@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::SIDE;
-use crate::error::Result;
+use crate::common::Result;
 
 /// Columns `left` to below `right` and rows `top` to below `bottom`; empty where they are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,8 +4,8 @@
 //! floor(0.2·n) images in file-name order are validation and the rest are train. On the full FER2013
 //! that gives 22,968 + 5,741 images, always the same ones.
 
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 
 /// The share of each class's training images that is held back for validation.
 pub const VALIDATION_SHARE: f64 = 0.2;
@@ -27,7 +27,7 @@ pub fn held_back(count: usize, share: f64) -> usize {
 /// validation. `share` is 0 or more and below 1.
 pub fn by_class(labels: &[Emotion], share: f64) -> Result<Split> {
     if !(0.0..1.0).contains(&share) {
-        return Err(Error::config("validation share", share, "0 or more and below 1"));
+        return Err(Error::setting("validation share", share, "0 or more and below 1"));
     }
     let mut counts = [0usize; Emotion::COUNT];
     for label in labels {

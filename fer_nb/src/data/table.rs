@@ -4,8 +4,8 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::dataset::PIXELS;
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 
 /// Builds the table of [`crate::data::Dataset::table`] from `sources` (path below the root, or
 /// "row 17"), `usages` (train, test, …), pixels (u8 [N × 2304]) and class indices.

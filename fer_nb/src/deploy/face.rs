@@ -7,9 +7,9 @@ use ::image::imageops::{self, FilterType};
 use rustface::{Detector, ImageData, Model};
 use serde::Serialize;
 
+use crate::common::machine::guarded;
+use crate::common::{Error, Result};
 use crate::data::{PIXELS, SIDE};
-use crate::error::{Error, Result};
-use crate::project::guarded;
 
 /// Funnel-structured cascade of Wu, Kan, He, Shan and Chen (2017), "SeetaFace"; BSD-2, licence beside it.
 const MODEL: &[u8] = include_bytes!("../../assets/face_detector/seeta_fd_frontal_v1.0.bin");
@@ -68,11 +68,11 @@ impl FaceDetector {
     /// The faces in a photo, the largest first.
     ///
     /// # Errors
-    /// [`Error::Config`] where the detector is set to something impossible.
+    /// [`Error::Setting`] where the detector is set to something impossible.
     pub fn detect(&self, photo: &GrayImage) -> Result<Vec<FaceBox>> {
         if self.longest < WINDOW || self.threshold.is_nan() || self.threshold <= 0.0 {
             let value = format!("{} pixels, threshold {}", self.longest, self.threshold);
-            return Err(Error::config("face detector", value, "40 pixels or more, and above 0"));
+            return Err(Error::setting("face detector", value, "40 pixels or more, and above 0"));
         }
         let (width, height) = photo.dimensions();
         // By a whole number: the mean of squares is much quicker than a resampling filter.
@@ -93,7 +93,7 @@ impl FaceDetector {
                 detector.detect(&ImageData::new(small.as_raw(), small_width, small_height))
             })
             .map_err(|panic| {
-                Error::config("photo", panic, "one that the face detector can take")
+                Error::setting("photo", panic, "one that the face detector can take")
             })?;
             *kept = Some(detector); // after a panic it is made anew
             Ok::<_, Error>(found)
@@ -144,18 +144,18 @@ thread_local! {
 
 fn model() -> Result<Model> {
     rustface::read_model(MODEL)
-        .map_err(|error| Error::config("face detector's model", error, "SeetaFace's, as it comes"))
+        .map_err(|error| Error::setting("face detector's model", error, "SeetaFace's, as it comes"))
 }
 
 /// A face as FER2013 would have cut it: the square around the detector's, larger by [`MARGIN`], resized
 /// to 48×48. What lies beyond the photo's edge continues its last pixels. u8 [48 × 48], row by row.
 ///
 /// # Errors
-/// [`Error::Config`] for a photo without a pixel.
+/// [`Error::Setting`] for a photo without a pixel.
 pub fn cut(photo: &GrayImage, face: &FaceBox) -> Result<Vec<u8>> {
     let (width, height) = photo.dimensions();
     if width == 0 || height == 0 {
-        return Err(Error::config("photo", format!("{width}×{height}"), "one pixel or more"));
+        return Err(Error::setting("photo", format!("{width}×{height}"), "one pixel or more"));
     }
     // A square of twice the photo's size, far outside, is nothing but continued edges, and so is any
     // larger one; numbers that are none become 0.
@@ -178,7 +178,7 @@ pub fn cut(photo: &GrayImage, face: &FaceBox) -> Result<Vec<u8>> {
     };
     match pixels.len() {
         PIXELS => Ok(pixels),
-        other => Err(Error::config("face", format!("{other} pixels"), format!("{PIXELS}"))),
+        other => Err(Error::setting("face", format!("{other} pixels"), format!("{PIXELS}"))),
     }
 }
 

@@ -11,9 +11,9 @@ use ::image::{
     Limits, RgbImage,
 };
 
+use crate::common::machine::guarded;
+use crate::common::{Error, Result};
 use crate::data::{PIXELS, SIDE};
-use crate::error::{Error, Result};
-use crate::project::guarded;
 
 const HINT: &str = "A complete JPEG or PNG file is expected.";
 
@@ -49,7 +49,7 @@ impl Photo {
     /// Reads a JPEG or PNG file's bytes; `name` stands for the file in errors.
     ///
     /// # Errors
-    /// [`Error::Data`] where they are none, or cut short, or an animation, or less than
+    /// [`Error::File`] where they are none, or cut short, or an animation, or less than
     /// [`MIN_SIDE`] or more than [`MAX_SIDE`] or [`MAX_PIXELS`] pixels.
     pub fn decode(bytes: &[u8], name: impl AsRef<Path>) -> Result<Self> {
         let image = decode(bytes, name.as_ref())?;
@@ -110,7 +110,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn decode(bytes: &[u8], name: &Path) -> Result<DynamicImage> {
-    let problem = |problem: String| Err(Error::data(name, "", problem, HINT));
+    let problem = |problem: String| Err(Error::file(name, problem, HINT));
     if bytes.is_empty() {
         return problem("the file has 0 bytes".into());
     }
@@ -118,7 +118,7 @@ fn decode(bytes: &[u8], name: &Path) -> Result<DynamicImage> {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
         Ok(other) => {
             let problem = format!("this is a {other:?} file");
-            return Err(Error::data(name, "", problem, "Convert it to JPEG or PNG."));
+            return Err(Error::file(name, problem, "Convert it to JPEG or PNG."));
         }
         Err(_) => return problem("this is not an image".into()),
     };
@@ -133,7 +133,7 @@ fn decode(bytes: &[u8], name: &Path) -> Result<DynamicImage> {
     };
     match decoded {
         Ok(Ok(image)) => Ok(image),
-        Ok(Err(refusal)) => Err(Error::data(name, "", refusal.problem, refusal.hint)),
+        Ok(Err(refusal)) => Err(Error::file(name, refusal.problem, refusal.hint)),
         Err(ImageError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             problem("the image is cut short".into())
         }
@@ -192,7 +192,7 @@ pub fn to_pixels(image: &GrayImage) -> Result<Vec<u8>> {
     let (width, height) = image.dimensions();
     let side = width.min(height);
     if side == 0 {
-        return Err(Error::config("image", format!("{width}×{height}"), "one pixel or more"));
+        return Err(Error::setting("image", format!("{width}×{height}"), "one pixel or more"));
     }
     let (left, top) = ((width - side) / 2, (height - side) / 2);
     let square = imageops::crop_imm(image, left, top, side, side).to_image();
@@ -203,7 +203,7 @@ pub fn to_pixels(image: &GrayImage) -> Result<Vec<u8>> {
     };
     match pixels.len() {
         PIXELS => Ok(pixels),
-        other => Err(Error::config("image", format!("{other} pixels"), format!("{PIXELS}"))),
+        other => Err(Error::setting("image", format!("{other} pixels"), format!("{PIXELS}"))),
     }
 }
 

@@ -6,18 +6,18 @@
 
 pub mod export;
 pub mod face;
-mod hand_out;
 pub mod image;
 pub mod model_card;
 pub mod prediction;
 mod predictor;
+mod publish;
 #[cfg(feature = "serve")]
 pub mod serve;
 
 pub use export::Format;
 pub use face::{FaceBox, FaceDetector};
-pub use hand_out::{HandedFile, HandedOut, hand_out};
 pub use image::Photo;
 pub use model_card::ModelCard;
 pub use prediction::Prediction;
 pub use predictor::{Face, Predictor};
+pub use publish::{HandedFile, Published, publish};

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use tch::Device;
 
-use crate::data::text::count;
-use crate::data::{Fer2013, Origin};
-use crate::error::{Error, Result};
+use crate::common::text::count;
+use crate::common::{Error, Result};
+use crate::data::{FaceData, Origin};
 use crate::evaluate::{
     Accuracy, ClassificationReport, Evaluation, Protocol, Temperature, original,
 };
@@ -76,13 +76,13 @@ impl ModelCard {
     ///
     /// # Errors
     /// Where the run is missing or unreadable, or learnt from another kind of data.
-    pub fn of_run(run: &RunFolder, data: &Fer2013, test: &Evaluation) -> Result<Self> {
+    pub fn of_run(run: &RunFolder, data: &FaceData, test: &Evaluation) -> Result<Self> {
         run.check_data(data)?;
         let config = run.config()?;
         let epochs = run.history()?.epochs;
         let network = run.network(Device::Cpu)?;
         let hyperparameters = toml::to_string_pretty(&config.train)
-            .map_err(|error| Error::config("hyperparameters", error, "values TOML can hold"))?;
+            .map_err(|error| Error::setting("hyperparameters", error, "values TOML can hold"))?;
         let name = run.path().file_name().unwrap_or_default().to_string_lossy();
         let minutes = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0;
         let title = data.origin().title();

@@ -3,9 +3,9 @@
 use polars::prelude::{DataFrame, df};
 use serde::{Deserialize, Serialize};
 
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
-use crate::evaluate::predictions::{argmax, check_probs, softmax};
+use crate::evaluate::evaluation::{argmax, check_probs, softmax};
 
 /// The likeliest class of one image, and how likely the network takes each class to be.
 ///
@@ -20,7 +20,7 @@ pub struct Prediction {
     /// Probabilities of the seven classes, by class index.
     pub probs: [f32; Emotion::COUNT],
     /// Whether the confidence is too low for the answer to count; see
-    /// [`Certainty`](crate::evaluate::Certainty).
+    /// [`Threshold`](crate::evaluate::Threshold).
     pub uncertain: bool,
 }
 
@@ -28,7 +28,7 @@ impl Prediction {
     /// From probabilities on 0 to 1 that add up to 1; others are an error.
     pub fn from_probs(probs: [f32; Emotion::COUNT]) -> Result<Self> {
         check_probs(&probs).map_err(|problem| {
-            Error::config("prediction", problem, "seven probabilities on 0 to 1 that add up to 1")
+            Error::setting("prediction", problem, "seven probabilities on 0 to 1 that add up to 1")
         })?;
         let best = argmax(&probs);
         let emotion = Emotion::from_index(best).unwrap_or(Emotion::Angry);
@@ -39,7 +39,7 @@ impl Prediction {
     /// From the network's last layer before softmax; numbers that are not finite are an error.
     pub fn from_logits(logits: [f32; Emotion::COUNT]) -> Result<Self> {
         match logits.iter().find(|logit| !logit.is_finite()) {
-            Some(logit) => Err(Error::config("logit", logit, "finite numbers")),
+            Some(logit) => Err(Error::setting("logit", logit, "finite numbers")),
             None => Self::from_probs(softmax(&logits)),
         }
     }

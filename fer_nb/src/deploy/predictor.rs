@@ -8,10 +8,10 @@ use tch::{Device, Tensor};
 use super::face::{self, FaceBox, FaceDetector};
 use super::image::{self, Photo};
 use super::prediction::Prediction;
+use crate::common::{Error, Result};
 use crate::data::{Dataset, PIXELS, SIDE};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
-use crate::evaluate::{Certainty, Temperature, rows};
+use crate::evaluate::{Temperature, Threshold, rows};
 use crate::model::{Network, logits, logits_of};
 use crate::project::Precision;
 use crate::train::RunFolder;
@@ -31,20 +31,20 @@ pub struct Predictor {
     /// What makes its probabilities as sure as they are right.
     temperature: Temperature,
     /// Which of its answers count.
-    certainty: Certainty,
+    threshold: Threshold,
     /// What the network was trained on, for titles: "FER2013", "made-up sample" or a folder's name.
     trained_on: String,
 }
 
 impl Predictor {
-    /// Loads `best.safetensors` of a run folder, with the temperature and the certainty that were kept
+    /// Loads `best.safetensors` of a run folder, with the temperature and the threshold that were kept
     /// for it; notebook 05_validation and `fer evaluate` fit them.
     pub fn load(run: impl Into<PathBuf>, device: Device) -> Result<Self> {
         let run = RunFolder::at(run);
         let network = run.network(device)?;
         let temperature = Temperature::of_run(&run)?;
-        let certainty = Certainty::of_run(&run)?;
-        Ok(Self { network, temperature, certainty, trained_on: run.config()?.data_title })
+        let threshold = Threshold::of_run(&run)?;
+        Ok(Self { network, temperature, threshold, trained_on: run.config()?.data_title })
     }
 
     /// Computes in another kind of number from now on; f32 at first. bfloat16 is quicker where the
@@ -64,8 +64,8 @@ impl Predictor {
     }
 
     /// Which of its answers count; all where nothing was fitted.
-    pub fn certainty(&self) -> Certainty {
-        self.certainty
+    pub fn threshold(&self) -> Threshold {
+        self.threshold
     }
 
     /// What the network was trained on: "FER2013", "made-up sample" or a folder's name.
@@ -86,13 +86,13 @@ impl Predictor {
     /// Classifies one face of u8 [48 × 48], row by row.
     pub fn predict_pixels(&self, pixels: &[u8]) -> Result<Prediction> {
         let answers = self.predict_batch(&[pixels])?;
-        answers.first().copied().ok_or_else(|| Error::config("logits", 0, "one row"))
+        answers.first().copied().ok_or_else(|| Error::setting("logits", 0, "one row"))
     }
 
     /// Classifies faces of u8 [48 × 48] each, all at once.
     ///
     /// # Errors
-    /// [`Error::Config`] for a face of another size.
+    /// [`Error::Setting`] for a face of another size.
     pub fn predict_batch<P: AsRef<[u8]>>(&self, faces: &[P]) -> Result<Vec<Prediction>> {
         if faces.is_empty() {
             return Ok(Vec::new());
@@ -102,7 +102,7 @@ impl Predictor {
             let pixels = face.as_ref();
             if pixels.len() != PIXELS {
                 let expected = format!("{PIXELS}, an image of {SIDE}×{SIDE}");
-                return Err(Error::config("pixels", pixels.len(), expected));
+                return Err(Error::setting("pixels", pixels.len(), expected));
             }
             bytes.extend_from_slice(pixels);
         }
@@ -136,7 +136,7 @@ impl Predictor {
         if calibrated.emotion != plain.emotion {
             calibrated.emotion = plain.emotion;
         }
-        calibrated.uncertain = self.certainty.is_uncertain(calibrated.confidence);
+        calibrated.uncertain = self.threshold.is_uncertain(calibrated.confidence);
         Ok(calibrated)
     }
 

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfusionMatrix, Evaluation};
-use crate::error::{Error, Result};
-use crate::train::derive;
+use crate::common::random::derive;
+use crate::common::{Error, Result};
 
 /// A score with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -53,10 +53,10 @@ impl Evaluation {
     /// 95 % intervals from `resamples` drawings, 100 or more; 1,000 are common. `seed` alone decides.
     ///
     /// # Errors
-    /// [`Error::Config`] for fewer.
+    /// [`Error::Setting`] for fewer.
     pub fn bootstrap(&self, resamples: usize, seed: u64) -> Result<Intervals> {
         if resamples < 100 {
-            return Err(Error::config("resamples", resamples, "100 or more"));
+            return Err(Error::setting("resamples", resamples, "100 or more"));
         }
         let pairs: Vec<(u8, u8)> =
             self.labels.iter().copied().zip(self.predictions.iter().copied()).collect();

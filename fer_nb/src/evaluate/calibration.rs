@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::predictions::softmax;
+use super::evaluation::softmax;
 use super::{Accuracy, Evaluation, fitted};
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::train::RunFolder;
 
 /// How many equally wide ranges of confidence are looked at.
@@ -148,7 +148,7 @@ impl Temperature {
         let kept = fitted::of_run::<Self>(run, FILE)?.unwrap_or_default();
         match kept.temperature.is_finite() && kept.temperature > 0.0 {
             true => Ok(kept),
-            false => Err(Error::config("temperature", kept.temperature, "a number above 0")),
+            false => Err(Error::setting("temperature", kept.temperature, "a number above 0")),
         }
     }
 }

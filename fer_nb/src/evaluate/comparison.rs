@@ -9,8 +9,8 @@ use serde::Serialize;
 use tch::Device;
 
 use super::{Accuracy, Evaluation, McNemar, Protocol, SeedSpread, Temperature, evaluate};
-use crate::data::Fer2013;
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
+use crate::data::FaceData;
 use crate::train::{RunConfig, RunFolder};
 
 /// One run's figures.
@@ -58,11 +58,11 @@ pub struct Comparison {
 /// Evaluates the best weights of each run on `data`'s test images and puts the figures side by side.
 ///
 /// # Errors
-/// [`Error::Config`] where no run is named; where a run is missing, has no weights, or learnt from
+/// [`Error::Setting`] where no run is named; where a run is missing, has no weights, or learnt from
 /// another kind of data.
-pub fn compare(runs: &[RunFolder], data: &Fer2013, device: Device) -> Result<Comparison> {
+pub fn compare(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Comparison> {
     if runs.is_empty() {
-        return Err(Error::config("runs", 0, "one or more"));
+        return Err(Error::setting("runs", 0, "one or more"));
     }
     let (mut rows, mut tests, mut configs) = (Vec::new(), Vec::<Evaluation>::new(), Vec::new());
     for (run, name) in runs.iter().zip(names(runs)) {
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn runs_that_differ_in_their_seed_are_spread() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let runs: Vec<RunFolder> = [1u64, 2, 3]
             .into_iter()

@@ -3,8 +3,8 @@
 use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Series};
 use serde::{Deserialize, Serialize};
 
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::evaluate::report::ClassificationReport;
 
 /// How often each class was predicted for each class.

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
-use crate::project::{file_fingerprint, replace_file};
+use crate::common::files::{file_fingerprint, replace_file};
+use crate::common::{Error, Result};
 use crate::train::RunFolder;
 
 /// Which weights it was fitted for: a run that is trained again has others.
@@ -16,7 +16,7 @@ const WEIGHTS: &str = "weights";
 /// Where there are no weights, or the file can't be written.
 pub fn save(run: &RunFolder, file: &str, values: &impl Serialize) -> Result<()> {
     let path = run.path().join(file);
-    let what = |error: toml::ser::Error| Error::config(file, error, "what TOML can hold");
+    let what = |error: toml::ser::Error| Error::setting(file, error, "what TOML can hold");
     let mut table = toml::Table::try_from(values).map_err(what)?;
     table.insert(WEIGHTS.into(), file_fingerprint(run.weights())?.into());
     let text = toml::to_string(&table).map_err(what)?;
@@ -37,7 +37,7 @@ pub fn of_run<T: DeserializeOwned>(run: &RunFolder, file: &str) -> Result<Option
     }
     let text = std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
     let wrong = |error: toml::de::Error| {
-        Error::data(&path, "", error.message(), "Delete it; `fer evaluate` fits it anew.")
+        Error::file(&path, error.message(), "Delete it; `fer evaluate` fits it anew.")
     };
     let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
     let weights = table.remove(WEIGHTS);

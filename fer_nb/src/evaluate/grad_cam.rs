@@ -2,9 +2,9 @@
 
 use tch::{Device, Kind, Tensor, no_grad};
 
+use crate::common::{Error, Result};
 use crate::data::{Dataset, PIXELS, SIDE};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::model::{Network, to_float};
 
 /// What a network says of one image, and where it looked.
@@ -42,7 +42,7 @@ pub fn grad_cam(network: &dyn Network, data: &Dataset) -> Result<Vec<Attention>>
     let chosen = logits.f_gather(1, &predicted.f_unsqueeze(1)?, false)?.f_sum(Kind::Float)?;
     let gradients = Tensor::f_run_backward(&[&chosen], &[&features], false, false)?;
     let Some(gradient) = gradients.first() else {
-        return Err(Error::config("network", network.name(), "a head that uses the features"));
+        return Err(Error::setting("network", network.name(), "a head that uses the features"));
     };
     let maps = no_grad(|| class_maps(&features, gradient))?;
     let maps = Vec::<f32>::try_from(&maps.f_to_device(Device::Cpu)?.f_reshape([-1])?)?;
@@ -53,7 +53,7 @@ pub fn grad_cam(network: &dyn Network, data: &Dataset) -> Result<Vec<Attention>>
         .zip(answers)
         .map(|((pixels, truth), ((class, confidence), map))| {
             let predicted = Emotion::from_index(class as usize)
-                .ok_or_else(|| Error::config("logits", class, "7 a row"))?;
+                .ok_or_else(|| Error::setting("logits", class, "7 a row"))?;
             let (pixels, map) = (pixels.to_vec(), map.to_vec());
             Ok(Attention { pixels, map, predicted, confidence, truth: Some(truth) })
         })
@@ -73,7 +73,7 @@ fn class_maps(features: &Tensor, gradient: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Fer2013, SampleConfig};
+    use crate::data::{FaceData, SampleConfig};
     use crate::model::{Architecture, SeedCnn};
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_network_says_where_it_looked() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap();
         let faces = data.test.take_per_class(1).unwrap();
         for text in [
             "name = \"seed_cnn\"",

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Evaluation;
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// McNemar's test of two networks on the same images (McNemar, "Note on the Sampling Error of the
 /// Difference Between Correlated Proportions or Percentages", 1947), exact: of the images that only
@@ -45,11 +45,11 @@ impl Evaluation {
     /// McNemar's test of this evaluation, the first, and `other`, on the same images in the same order.
     ///
     /// # Errors
-    /// [`Error::Config`] where their labels differ.
+    /// [`Error::Setting`] where their labels differ.
     pub fn mcnemar(&self, other: &Evaluation) -> Result<McNemar> {
         if self.labels != other.labels {
             let found = format!("{} images and {} others", self.len(), other.len());
-            return Err(Error::config("evaluations", found, "the same images in the same order"));
+            return Err(Error::setting("evaluations", found, "the same images in the same order"));
         }
         let rows = self.labels.iter().zip(self.predictions.iter().zip(&other.predictions));
         let (mut only_first, mut only_second) = (0, 0);

@@ -3,9 +3,9 @@
 
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
 
-use super::predictions::name;
+use super::evaluation::name;
 use super::{Accuracy, Evaluation};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 impl Evaluation {
     /// Places of the wrong predictions, the most confident first; `n` at most.
@@ -46,13 +46,13 @@ impl Evaluation {
     /// `confidence` and `true_probability` (f32: of the predicted class and of the label's).
     ///
     /// # Errors
-    /// [`Error::Config`] where an index is past the end.
+    /// [`Error::Setting`] where an index is past the end.
     pub fn table_of(&self, indices: &[usize]) -> Result<DataFrame> {
         let rows = indices
             .iter()
             .map(|index| {
                 self.rows().nth(*index).ok_or_else(|| {
-                    Error::config("index", index, format!("below {}", self.labels.len()))
+                    Error::setting("index", index, format!("below {}", self.labels.len()))
                 })
             })
             .collect::<Result<Vec<_>>>()?;

@@ -3,9 +3,9 @@
 use tch::{Device, Tensor};
 
 use super::Evaluation;
+use crate::common::{Error, Result};
 use crate::data::Dataset;
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::model::{Network, logits};
 use crate::train::Trainer;
 
@@ -32,7 +32,7 @@ pub(crate) fn rows(logits: &Tensor) -> Result<Vec<[f32; Emotion::COUNT]>> {
     let logits = logits.f_to_device(Device::Cpu)?.f_contiguous()?;
     let (count, classes) = logits.size2()?;
     if classes != Emotion::COUNT as i64 {
-        return Err(Error::config("logits", format!("{classes} a row"), "7, one a class"));
+        return Err(Error::setting("logits", format!("{classes} a row"), "7, one a class"));
     }
     let values = Vec::<f32>::try_from(logits.f_reshape([count * classes])?)?;
     Ok(values.as_chunks().0.to_vec())

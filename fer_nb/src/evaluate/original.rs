@@ -2,8 +2,8 @@
 
 use polars::prelude::{DataFrame, df};
 
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::evaluate::report::ClassificationReport;
 
 /// Precision, recall and F1 of one row, as published: with two digits.

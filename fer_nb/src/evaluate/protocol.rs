@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::data::{Dataset, Fer2013};
-use crate::error::Result;
+use crate::common::Result;
+use crate::data::{Dataset, FaceData};
 use crate::train::RunConfig;
 
 /// What has to be said with every figure. FER2013's published numbers differ as much in this as in
@@ -27,7 +27,7 @@ impl Protocol {
     ///
     /// # Errors
     /// Where the data's table can't be read.
-    pub fn of(run: Option<&RunConfig>, data: &Fer2013) -> Result<Self> {
+    pub fn of(run: Option<&RunConfig>, data: &FaceData) -> Result<Self> {
         let measured_on = measured_on(&data.test)?;
         let Some(run) = run else {
             let unknown = "unknown images";
@@ -45,9 +45,9 @@ impl Protocol {
         }
         let fewer = left_out.without_leaks || left_out.without_flat;
         let left = if fewer && run.learnt.is_none() { "at most " } else { "" };
-        trained_on += &format!(" ({left}{})", crate::data::text::plural(train, "image"));
+        trained_on += &format!(" ({left}{})", crate::common::text::plural(train, "image"));
         let chosen_on =
-            format!("validation ({left}{})", crate::data::text::plural(validation, "image"));
+            format!("validation ({left}{})", crate::common::text::plural(validation, "image"));
         Ok(Self { trained_on, chosen_on, measured_on })
     }
 }
@@ -65,7 +65,7 @@ impl fmt::Display for Protocol {
 /// The test images in words: by Kaggle's column Usage, or by the names that FER2013's folders give their
 /// files, "PublicTest_123.jpg".
 fn measured_on(test: &Dataset) -> Result<String> {
-    let images = crate::data::text::plural(test.len(), "image");
+    let images = crate::common::text::plural(test.len(), "image");
     let title = test.origin().title();
     if !test.origin().is_fer2013() {
         return Ok(format!("{title}'s test part ({images})"));
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_sample_is_never_called_fer2013() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
         let network = SeedCnn::new(tch::Device::Cpu, 1).unwrap();
         let mut config = TrainConfig::default();
         config.images.without_leaks = true;
@@ -134,7 +134,7 @@ mod tests {
                 })
                 .collect();
             std::fs::write(&path, format!("emotion,pixels,Usage\n{rows}")).unwrap();
-            measured_on(&Fer2013::from_csv(&path).unwrap().test).unwrap()
+            measured_on(&FaceData::from_csv(&path).unwrap().test).unwrap()
         };
         assert_eq!(measured(&["PublicTest"; 7]), "FER2013, PublicTest (7 images)");
         let both = [["PublicTest"; 7], ["PrivateTest"; 7]].concat();
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn files_say_it_in_their_names() {
         let folder = fixtures::Tree::new(10, 3);
-        let words = || measured_on(&Fer2013::from_folder(folder.path()).unwrap().test).unwrap();
+        let words = || measured_on(&FaceData::from_folder(folder.path()).unwrap().test).unwrap();
         let rename = |part: &str, name: &str| {
             for class in crate::emotion::Emotion::names() {
                 let class = folder.path().join(part).join(class);

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Accuracy, Evaluation};
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 
 /// The ROC curve of one class against the rest, and the area below it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,10 +24,10 @@ impl Evaluation {
     /// Of equals, the lower class index is the likelier.
     ///
     /// # Errors
-    /// [`Error::Config`] for another `k`.
+    /// [`Error::Setting`] for another `k`.
     pub fn top_k(&self, k: usize) -> Result<Accuracy> {
         if !(1..=Emotion::COUNT).contains(&k) {
-            return Err(Error::config("k", k, "1 to 7"));
+            return Err(Error::setting("k", k, "1 to 7"));
         }
         let within = |(label, row): (&u8, &[f32; Emotion::COUNT])| {
             let label = usize::from(*label);

@@ -4,8 +4,8 @@
 use polars::prelude::{DataFrame, df};
 use serde::{Deserialize, Serialize};
 
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::evaluate::confusion::ConfusionMatrix;
 
 /// One row of a report, all on 0 to 1.

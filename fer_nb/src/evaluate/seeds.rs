@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Evaluation;
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// Mean and spread of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,11 +26,11 @@ impl Spread {
     /// Of one value or more.
     ///
     /// # Errors
-    /// [`Error::Config`] for none, or for values that are not finite.
+    /// [`Error::Setting`] for none, or for values that are not finite.
     pub fn of(values: &[f64]) -> Result<Self> {
         if values.is_empty() || values.iter().any(|value| !value.is_finite()) {
             let found = format!("{values:?}");
-            return Err(Error::config("values", found, "one or more finite numbers"));
+            return Err(Error::setting("values", found, "one or more finite numbers"));
         }
         let n = values.len();
         let mean = values.iter().sum::<f64>() / n as f64;
@@ -67,7 +67,7 @@ impl SeedSpread {
     /// Of one evaluation a seed.
     ///
     /// # Errors
-    /// [`Error::Config`] where there is none.
+    /// [`Error::Setting`] where there is none.
     pub fn of(evaluations: &[Evaluation]) -> Result<Self> {
         let spread = |score: fn(&Evaluation) -> f64| {
             Spread::of(&evaluations.iter().map(score).collect::<Vec<_>>())

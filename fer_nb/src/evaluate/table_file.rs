@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::common::{Error, Place, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
-use crate::evaluate::predictions::{Evaluation, check_probs, name};
+use crate::evaluate::evaluation::{Evaluation, check_probs, name};
 
 const COLUMNS: &str = "Expected are a column 'label' and either prob_angry … prob_surprise or \
                        logit_angry … logit_surprise.";
@@ -38,12 +38,12 @@ pub(super) fn read(path: &Path) -> Result<Evaluation> {
         let record = record.map_err(|error| broken(path, row, error))?;
         let (label, scores) = layout
             .parse(&record)
-            .map_err(|(problem, hint)| Error::data(path, format!("row {row}"), problem, hint))?;
+            .map_err(|(problem, hint)| Error::file_at(path, row_place(row), problem, hint))?;
         labels.push(label);
         rows.push(scores);
     }
     if labels.is_empty() {
-        return Err(Error::data(path, "", "there is no row below the header", COLUMNS));
+        return Err(Error::file(path, "there is no row below the header", COLUMNS));
     }
     let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match layout.numbers {
@@ -56,7 +56,7 @@ pub(super) fn read(path: &Path) -> Result<Evaluation> {
 pub(super) fn write(evaluation: &Evaluation, path: &Path) -> Result<()> {
     let failed = |error: csv::Error| match error.into_kind() {
         csv::ErrorKind::Io(source) => Error::io("write", path, source),
-        other => Error::data(path, "", format!("{other:?}"), "The table was not written."),
+        other => Error::file(path, format!("{other:?}"), "The table was not written."),
     };
     let file = std::fs::File::create(path).map_err(|source| Error::io("create", path, source))?;
     let mut writer = csv::Writer::from_writer(file);
@@ -83,7 +83,7 @@ impl Layout {
     fn find(path: &Path, header: &csv::StringRecord) -> Result<Self> {
         let column = |name: &str| header.iter().position(|field| field == name);
         let Some(label) = column("label").or_else(|| column("true")) else {
-            return Err(Error::data(path, "header", "there is no column 'label'", COLUMNS));
+            return Err(Error::file_at(path, Place::Header, "there is no column 'label'", COLUMNS));
         };
         let numbers = match header.iter().any(|field| field.starts_with("logit_")) {
             true => Numbers::Logits,
@@ -94,7 +94,7 @@ impl Layout {
         for (place, emotion) in scores.iter_mut().zip(Emotion::ALL) {
             let name = format!("{prefix}_{emotion}");
             *place = column(&name).ok_or_else(|| {
-                Error::data(path, "header", format!("there is no column '{name}'"), COLUMNS)
+                Error::file_at(path, Place::Header, format!("there is no column '{name}'"), COLUMNS)
             })?;
         }
         Ok(Self { label, scores, numbers })
@@ -131,19 +131,23 @@ impl Layout {
     }
 }
 
+fn row_place(row: usize) -> Place {
+    Place::Row { row: row as u64, line: None }
+}
+
 /// The csv crate's errors in this crate's words.
 fn broken(path: &Path, row: usize, error: csv::Error) -> Error {
-    let place = if row == 0 { "header".to_string() } else { format!("row {row}") };
+    let place = if row == 0 { Place::Header } else { row_place(row) };
     match error.into_kind() {
         csv::ErrorKind::Io(source) => Error::io("read", path, source),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             let problem = format!("{len} fields where the header has {expected_len}");
-            Error::data(path, place, problem, "The file may be cut short.")
+            Error::file_at(path, place, problem, "The file may be cut short.")
         }
         csv::ErrorKind::Utf8 { .. } => {
-            Error::data(path, place, "this is no UTF-8 text", "Save the file as UTF-8.")
+            Error::file_at(path, place, "this is no UTF-8 text", "Save the file as UTF-8.")
         }
-        other => Error::data(path, place, format!("{other:?}"), COLUMNS),
+        other => Error::file_at(path, place, format!("{other:?}"), COLUMNS),
     }
 }
 

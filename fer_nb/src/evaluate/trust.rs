@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Accuracy, Certainty, Evaluation, Intervals, Protocol, Temperature};
-use crate::data::Fer2013;
-use crate::error::Result;
+use super::{Accuracy, Evaluation, Intervals, Protocol, Temperature, Threshold};
+use crate::common::Result;
+use crate::data::FaceData;
 
 /// How often images are drawn anew for the intervals, and from which seed.
 const RESAMPLES: usize = 1000;
@@ -26,7 +26,7 @@ pub struct Trust {
     /// The temperature that was fitted on validation images, and the error with it.
     pub calibrated: Option<(f64, f64)>,
     /// Which answers count, and how many of those to the test images are right.
-    pub certain: Option<(Certainty, Accuracy)>,
+    pub certain: Option<(Threshold, Accuracy)>,
     /// Test images that have a copy in train or validation, and the accuracy without them.
     pub without_leaks: Option<(usize, Accuracy)>,
     /// What was trained, chosen and measured on.
@@ -61,7 +61,7 @@ impl Trust {
     }
 
     /// With how many of the answers are right that count as certain, at the temperature that the
-    /// certainty was fitted at.
+    /// threshold was fitted at.
     ///
     /// # Errors
     /// As [`Evaluation::at_temperature`].
@@ -69,18 +69,18 @@ impl Trust {
         self,
         test: &Evaluation,
         temperature: Temperature,
-        certainty: Certainty,
+        threshold: Threshold,
     ) -> Result<Self> {
         let counted =
-            test.at_temperature(temperature)?.accuracy_between(certainty.uncertain_below, f32::MAX);
-        Ok(Self { certain: Some((certainty, counted)), ..self })
+            test.at_temperature(temperature)?.accuracy_between(threshold.uncertain_below, f32::MAX);
+        Ok(Self { certain: Some((threshold, counted)), ..self })
     }
 
     /// With the accuracy on the test images that have no copy in train or validation.
     ///
     /// # Errors
     /// Where none would be left.
-    pub fn without_leaks(self, test: &Evaluation, data: &Fer2013) -> Result<Self> {
+    pub fn without_leaks(self, test: &Evaluation, data: &FaceData) -> Result<Self> {
         let leaked = data.leaked_test_images();
         let without_leaks = match leaked.is_empty() {
             true => None,
@@ -108,11 +108,11 @@ impl fmt::Display for Trust {
         if let Some((temperature, ece)) = self.calibrated {
             write!(f, ", {ece:.4} at temperature {temperature:.3}, fitted on validation")?;
         }
-        if let Some((certainty, counted)) = &self.certain {
-            write!(f, "\n{certainty}; of the test images: {counted}")?;
+        if let Some((threshold, counted)) = &self.certain {
+            write!(f, "\n{threshold}; of the test images: {counted}")?;
         }
         if let Some((leaked, accuracy)) = &self.without_leaks {
-            let images = crate::data::text::plural(*leaked, "test image");
+            let images = crate::common::text::plural(*leaked, "test image");
             write!(
                 f,
                 "\nwithout {images} whose copy is in train or validation: accuracy {accuracy}"
@@ -141,9 +141,9 @@ mod tests {
         assert!(!text.contains("temperature"));
         let trust = trust.calibrated(&test, Temperature { temperature: 2.0 }).unwrap();
         assert!(trust.to_string().contains("at temperature 2.000, fitted on validation"));
-        let certainty = Certainty { uncertain_below: 0.1, right: 0.75, answered: 0.5 };
+        let threshold = Threshold { uncertain_below: 0.1, right: 0.75, answered: 0.5 };
         let one = Temperature::default();
-        let text = trust.certain(&test, one, certainty).unwrap().to_string();
+        let text = trust.certain(&test, one, threshold).unwrap().to_string();
         assert!(text.contains("answers below 10.0 % confidence are uncertain: 50 % "), "{text}");
     }
 }

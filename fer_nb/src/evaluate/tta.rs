@@ -7,8 +7,8 @@ use tch::{Kind, Tensor, no_grad};
 
 use super::Evaluation;
 use super::network::rows;
+use crate::common::{Error, Result};
 use crate::data::{Dataset, SIDE};
-use crate::error::{Error, Result};
 use crate::model::{Network, inference_batch_size, to_float};
 use crate::project::Task;
 
@@ -76,7 +76,7 @@ impl FromStr for TestTimeAugmentation {
     fn from_str(text: &str) -> Result<Self> {
         let wanted = text.to_lowercase().replace('_', "-");
         let found = Self::ALL.into_iter().find(|one| one.to_string() == wanted);
-        found.ok_or_else(|| Error::config("tta", text, "none, flip, shifts or ten-crop"))
+        found.ok_or_else(|| Error::setting("tta", text, "none, flip, shifts or ten-crop"))
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::data::{Fer2013, SampleConfig};
+    use crate::data::{FaceData, SampleConfig};
     use crate::model::SeedCnn;
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn mirrored_images_have_the_same_mean_answer() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap();
         let network = SeedCnn::new(Device::Cpu, 1).unwrap();
         let flip = evaluate_with(&network, &data.test, TestTimeAugmentation::Flip).unwrap();
         let plain = evaluate_with(&network, &data.test, TestTimeAugmentation::None).unwrap();

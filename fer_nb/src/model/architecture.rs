@@ -11,7 +11,7 @@ use super::resnet::{ResNet, ResNetConfig};
 use super::seed_cnn::{SeedCnn, SeedCnnConfig};
 use super::vgg::{Vgg, VggConfig};
 use super::vit::{Vit, VitConfig};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// A network that can be built: its name and its settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ impl Architecture {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Config`] where a setting is out of range; whatever libtorch refuses.
+    /// [`Error::Setting`] where a setting is out of range; whatever libtorch refuses.
     pub fn build(&self, device: Device, seed: u64) -> Result<Box<dyn Network>> {
         Ok(match self {
             Architecture::SeedCnn(config) => {
@@ -99,7 +99,7 @@ impl FromStr for Architecture {
             "vgg" => Ok(Architecture::Vgg(VggConfig::default())),
             "resnet" => Ok(Architecture::Resnet(ResNetConfig::default())),
             "vit" => Ok(Architecture::Vit(VitConfig::default())),
-            _ => Err(Error::config("network", text, Self::NAMES.join(", "))),
+            _ => Err(Error::setting("network", text, Self::NAMES.join(", "))),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use tch::Tensor;
 
 use super::shim::{address, call};
-use crate::error::Result;
+use crate::common::Result;
 
 /// A convolution of 3×3 with stride 1 and padding 1: [B, I, H, W] by `weight` [O, I, 3, 3], and `bias`
 /// [O], to [B, O, H, W].

@@ -5,7 +5,8 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::error::Result;
+use crate::common::Result;
+use crate::common::random::derive;
 
 /// Drops about `share` of the activations and scales the others, so that their sum stays the same in
 /// expectation (Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
@@ -69,16 +70,11 @@ impl Dropped {
 }
 
 /// 1 for each activation that is kept, which is the case with probability 1 - threshold / 256; 0 for
-/// the others. The bytes of SplitMix64's output (Steele, Lea and Flood, 2014) decide.
+/// the others. The bytes of SplitMix64's output decide ([`derive`]).
 fn keep(seed: u64, threshold: u8, count: usize) -> Vec<u8> {
     let mut mask = vec![0; count];
-    let mut state = seed;
-    for bytes in mask.chunks_mut(8) {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
+    for (index, bytes) in mask.chunks_mut(8).enumerate() {
+        let z = derive(seed, index);
         for (byte, random) in bytes.iter_mut().zip(z.to_le_bytes()) {
             *byte = u8::from(random >= threshold);
         }

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::convolution::convolution;
 use super::parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder};
-use crate::error::Result;
+use crate::common::Result;
 
 /// A convolution over square windows, padded so that a stride of 1 keeps height and width.
 #[derive(Debug, Clone, Copy)]

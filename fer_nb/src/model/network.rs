@@ -5,8 +5,8 @@ use tch::{Device, Kind, Tensor, no_grad};
 use super::architecture::Architecture;
 use super::parameters::Parameters;
 use super::summary::Summary;
+use crate::common::{Error, Result};
 use crate::data::Dataset;
-use crate::error::{Error, Result};
 use crate::project::Task;
 
 /// A classifier of 48×48 grayscale images into seven emotions.
@@ -30,9 +30,9 @@ pub trait Network: Send {
     /// h, w] of images f32 [B, 1, 48, 48], without dropout.
     ///
     /// # Errors
-    /// [`Error::Config`] for a network of one's own that does not say.
+    /// [`Error::Setting`] for a network of one's own that does not say.
     fn features(&self, _images: &Tensor) -> Result<Tensor> {
-        Err(Error::config("network", self.name(), "one that implements Network::features"))
+        Err(Error::setting("network", self.name(), "one that implements Network::features"))
     }
 
     /// Logits, f32 [B, 7], of [`Network::features`]: together they are [`Network::forward_t`] without
@@ -41,7 +41,7 @@ pub trait Network: Send {
     /// # Errors
     /// As [`Network::features`].
     fn head(&self, _features: &Tensor) -> Result<Tensor> {
-        Err(Error::config("network", self.name(), "one that implements Network::head"))
+        Err(Error::setting("network", self.name(), "one that implements Network::head"))
     }
 
     /// What [`RunFolder::network`](crate::train::RunFolder::network) builds the network from.
@@ -100,7 +100,7 @@ pub(crate) fn inference_batch_size(device: Device) -> i64 {
 /// more than some seconds, lines say how far it is.
 ///
 /// # Errors
-/// [`Error::Stopped`](crate::error::Error::Stopped) after the batch in flight where the user stops
+/// [`Error::Stopped`](crate::common::error::Error::Stopped) after the batch in flight where the user stops
 /// it; whatever libtorch refuses.
 pub fn logits(network: &dyn Network, data: &Dataset) -> Result<Tensor> {
     let task = Task::begin("evaluating images", Some(data.len()))?;

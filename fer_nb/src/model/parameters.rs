@@ -16,8 +16,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use crate::error::{Error, Result};
-use crate::project::random::normal;
+use crate::common::random::normal;
+use crate::common::{Error, Result};
 
 /// How a parameter starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -198,7 +198,7 @@ impl Parameters {
     pub fn get(&self, id: ParameterId) -> Result<&Tensor> {
         self.leaves
             .get(id.0)
-            .ok_or_else(|| Error::config("parameter", id.0, format!("0 to {}", self.leaves.len())))
+            .ok_or_else(|| Error::setting("parameter", id.0, format!("0 to {}", self.leaves.len())))
     }
 
     /// What `id` names: f32, without a gradient. A layer changes it in place, as libtorch's batch
@@ -206,7 +206,7 @@ impl Parameters {
     pub fn buffer(&self, id: BufferId) -> Result<&Tensor> {
         self.views
             .get(id.0)
-            .ok_or_else(|| Error::config("buffer", id.0, format!("0 to {}", self.views.len())))
+            .ok_or_else(|| Error::setting("buffer", id.0, format!("0 to {}", self.views.len())))
     }
 
     /// Everything as one tensor that shares its memory, to read: f32 [P + Q], what is learnt first.
@@ -239,19 +239,19 @@ impl Parameters {
     /// what fits none keeps its rate. Returns how many numbers the prefixes fit.
     ///
     /// # Errors
-    /// [`Error::Config`] where a rate is negative or not finite, or a prefix fits nothing; then
+    /// [`Error::Setting`] where a rate is negative or not finite, or a prefix fits nothing; then
     /// nothing is changed.
     pub fn set_rates(&mut self, rates: &BTreeMap<String, f64>) -> Result<i64> {
         for (prefix, rate) in rates {
             if !rate.is_finite() || *rate < 0.0 {
-                return Err(Error::config(format!("rates.{prefix}"), rate, "0 or more"));
+                return Err(Error::setting(format!("rates.{prefix}"), rate, "0 or more"));
             }
             if !self.entries.iter().any(|entry| entry.name.starts_with(prefix.as_str())) {
                 let mut parts: Vec<_> =
                     self.entries.iter().filter_map(|entry| entry.name.split('.').next()).collect();
                 parts.dedup();
                 let expected = format!("the beginning of a name below {}", parts.join(", "));
-                return Err(Error::config("rates", prefix, expected));
+                return Err(Error::setting("rates", prefix, expected));
             }
         }
         let mut fitting = 0;
@@ -328,12 +328,12 @@ impl Parameters {
     /// parameter is frozen.
     ///
     /// # Errors
-    /// [`Error::Config`] where all of them are frozen; whatever libtorch refuses.
+    /// [`Error::Setting`] where all of them are frozen; whatever libtorch refuses.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
         let moving = self.entries.iter().zip(&self.leaves).filter(|(entry, _)| entry.rate != 0.0);
         let leaves: Vec<_> = moving.map(|(_, leaf)| leaf).collect();
         if leaves.is_empty() {
-            return Err(Error::config("rates", "0 for all parameters", "one that is learnt"));
+            return Err(Error::setting("rates", "0 for all parameters", "one that is learnt"));
         }
         let mut gradients = Tensor::f_run_backward(&[loss], &leaves, false, false)?.into_iter();
         // One kind for all, so that they can be put one behind the other: f32 if it is among them.
@@ -391,12 +391,12 @@ impl Parameters {
             let Some((_, tensor)) = tensors.iter().find(|(name, _)| *name == entry.name) else {
                 let names = tensors.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
                 let problem = format!("no '{}' among [{}]", entry.name, names.join(", "));
-                return Err(Error::weights(path, problem, other));
+                return Err(Error::file(path, problem, other));
             };
             if tensor.size() != entry.shape {
                 let (found, expected) = (tensor.size(), &entry.shape);
                 let problem = format!("'{}' is {found:?}, expected {expected:?}", entry.name);
-                return Err(Error::weights(path, problem, other));
+                return Err(Error::file(path, problem, other));
             }
             let tensor = tensor.f_to_kind(Kind::Float)?.f_to_device(self.device())?;
             parts.push(entry.flatten(&tensor)?);
@@ -404,7 +404,7 @@ impl Parameters {
         if let Some((name, _)) =
             tensors.iter().find(|(name, _)| self.all().all(|entry| entry.name != *name))
         {
-            return Err(Error::weights(path, format!("'{name}' has no place here"), other));
+            return Err(Error::file(path, format!("'{name}' has no place here"), other));
         }
         self.restore(&Tensor::f_cat(&parts, 0)?)
     }

@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 use super::dropout::{Dropped, dropout};
 use super::layers::max_pool;
 use super::shim::{address, call};
-use crate::error::Result;
+use crate::common::Result;
 
 /// The largest of each 2×2, ReLU, and in training [`dropout`] of this share: [B, C, H, W] in, and
 /// [B, C, H/2, W/2] out.

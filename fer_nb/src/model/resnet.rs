@@ -9,9 +9,9 @@ use super::layers::{BatchNorm, Conv, Dense, SqueezeExcitation, global_mean, sque
 use super::network::Network;
 use super::parameters::{Parameters, ParametersBuilder};
 use super::summary::{Layer, Summary};
+use crate::common::{Error, Result};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 
 /// Settings of a [`ResNet`]. The default has ResNet-18's blocks and widths.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,17 +41,17 @@ impl ResNetConfig {
         let Self { channels, blocks, reduction, dropout } = self;
         if !(1..=5).contains(&channels.len()) || channels.iter().any(|count| *count < 1) {
             let expected = "1 to 5 numbers, each 1 or more";
-            return Err(Error::config("network.channels", format!("{channels:?}"), expected));
+            return Err(Error::setting("network.channels", format!("{channels:?}"), expected));
         }
         if blocks.len() != channels.len() || blocks.iter().any(|count| *count < 1) {
             let expected = format!("{} numbers, each 1 or more", channels.len());
-            return Err(Error::config("network.blocks", format!("{blocks:?}"), expected));
+            return Err(Error::setting("network.blocks", format!("{blocks:?}"), expected));
         }
         if *reduction < 0 {
-            return Err(Error::config("network.reduction", reduction, "0 or more"));
+            return Err(Error::setting("network.reduction", reduction, "0 or more"));
         }
         if !(0.0..1.0).contains(dropout) {
-            return Err(Error::config("network.dropout", dropout, "at least 0 and below 1"));
+            return Err(Error::setting("network.dropout", dropout, "at least 0 and below 1"));
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl ResNet {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Config`] where a setting is out of range; whatever libtorch refuses.
+    /// [`Error::Setting`] where a setting is out of range; whatever libtorch refuses.
     pub fn new(device: Device, seed: u64, config: ResNetConfig) -> Result<Self> {
         config.validate()?;
         let mut builder = ParametersBuilder::default();

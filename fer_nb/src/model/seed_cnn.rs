@@ -11,9 +11,9 @@ use super::parameters::{Parameters, ParametersBuilder};
 use super::pool::pool_relu_dropout;
 use super::summary::{Layer, Summary};
 use super::weights;
+use crate::common::{Error, Result};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::project::pretrained;
 
 /// Channels of the three blocks.
@@ -73,7 +73,7 @@ impl SeedCnn {
         for (field, share) in [("block_dropout", block_dropout), ("hidden_dropout", hidden_dropout)]
         {
             if !(0.0..1.0).contains(&share) {
-                return Err(Error::config(field, share, "at least 0 and below 1"));
+                return Err(Error::setting(field, share, "at least 0 and below 1"));
             }
         }
         let mut builder = ParametersBuilder::default();

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char, c_void};
 
 use tch::{TchError, Tensor};
 
-use crate::error::Result;
+use crate::common::Result;
 
 /// What a function of C++ leaves at the address that it is given: a new tensor, or none where the tensors
 /// are not of the form that it takes.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::common::text::count;
 use crate::data::SIDE;
-use crate::data::text::count;
 
 /// One layer: its name, what it puts out for one image, how many numbers it learns, and how much it
 /// computes.

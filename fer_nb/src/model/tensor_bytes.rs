@@ -7,7 +7,7 @@ use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, View};
 use tch::{Device, Kind, Tensor};
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// The bytes of a safetensors file: the length of the header (u64, little-endian), the header (JSON), the
 /// tensors. The library writes the metadata in a hash map's order, another at each call, so that two
@@ -63,7 +63,7 @@ impl TensorBytes {
             Kind::Uint8 => Dtype::U8,
             other => {
                 let expected = "f16, bf16, f32, f64, i64 or u8";
-                return Err(Error::config("tensor of a file", format!("{other:?}"), expected));
+                return Err(Error::setting("tensor of a file", format!("{other:?}"), expected));
             }
         };
         Ok(Self { dtype, shape: tensor.size().iter().map(|&size| size as usize).collect(), data })

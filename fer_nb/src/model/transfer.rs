@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::network::Network;
 use super::weights;
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// How names in a file become names of a network. Without a rule a name stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,7 +110,7 @@ pub fn transfer(
             "The network's names are {} and so on; NameMap::rename turns others into them.",
             known.join(", ")
         );
-        return Err(Error::weights(path, "nothing in it fits", hint));
+        return Err(Error::file(path, "nothing in it fits", hint));
     }
     network.parameters_mut().load_named(&own, path)?;
     Ok(result)

@@ -9,9 +9,9 @@ use super::layers::{BatchNorm, Conv, Dense, max_pool};
 use super::network::Network;
 use super::parameters::{Parameters, ParametersBuilder};
 use super::summary::{Layer, Summary};
+use crate::common::{Error, Result};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 
 /// Settings of a [`Vgg`]. The default has four stages of two convolutions, as the network with which
 /// Khaireddin and Chen ("Facial Emotion Recognition: State of the Art Performance on FER2013", 2021)
@@ -43,18 +43,18 @@ impl VggConfig {
         let Self { channels, convolutions, hidden, dropout } = self;
         if !(1..=5).contains(&channels.len()) || channels.iter().any(|count| *count < 1) {
             let expected = "1 to 5 numbers, each 1 or more";
-            return Err(Error::config("network.channels", format!("{channels:?}"), expected));
+            return Err(Error::setting("network.channels", format!("{channels:?}"), expected));
         }
         if convolutions.len() != channels.len() || convolutions.iter().any(|count| *count < 1) {
             let expected = format!("{} numbers, each 1 or more", channels.len());
             let found = format!("{convolutions:?}");
-            return Err(Error::config("network.convolutions", found, expected));
+            return Err(Error::setting("network.convolutions", found, expected));
         }
         if *hidden < 1 {
-            return Err(Error::config("network.hidden", hidden, "1 or more"));
+            return Err(Error::setting("network.hidden", hidden, "1 or more"));
         }
         if !(0.0..1.0).contains(dropout) {
-            return Err(Error::config("network.dropout", dropout, "at least 0 and below 1"));
+            return Err(Error::setting("network.dropout", dropout, "at least 0 and below 1"));
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Vgg {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Config`] where a setting is out of range; whatever libtorch refuses.
+    /// [`Error::Setting`] where a setting is out of range; whatever libtorch refuses.
     pub fn new(device: Device, seed: u64, config: VggConfig) -> Result<Self> {
         config.validate()?;
         let mut builder = ParametersBuilder::default();

@@ -9,9 +9,9 @@ use super::layers::{BatchNorm, Conv, Dense, LayerNorm, max_pool};
 use super::network::Network;
 use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
 use super::summary::{Layer, Summary};
+use crate::common::{Error, Result};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 
 /// Standard deviation of initial weights, as in BERT and ViT.
 const STD: f32 = 0.02;
@@ -45,15 +45,15 @@ impl VitConfig {
         let Self { width, depth, heads, mlp_ratio, dropout } = self;
         for (field, value) in [("depth", depth), ("heads", heads), ("mlp_ratio", mlp_ratio)] {
             if *value < 1 {
-                return Err(Error::config(format!("network.{field}"), value, "1 or more"));
+                return Err(Error::setting(format!("network.{field}"), value, "1 or more"));
             }
         }
         if *width < 2 || width % heads != 0 || width % 2 != 0 {
             let expected = format!("an even multiple of heads, {heads}");
-            return Err(Error::config("network.width", width, expected));
+            return Err(Error::setting("network.width", width, expected));
         }
         if !(0.0..1.0).contains(dropout) {
-            return Err(Error::config("network.dropout", dropout, "at least 0 and below 1"));
+            return Err(Error::setting("network.dropout", dropout, "at least 0 and below 1"));
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Block {
         let qkv = self.qkv.forward(parameters, &normed)?.f_view(shape)?;
         let qkv = qkv.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?;
         let [queries, keys, values] = &qkv[..] else {
-            return Err(Error::config("attention", qkv.len(), "queries, keys and values"));
+            return Err(Error::setting("attention", qkv.len(), "queries, keys and values"));
         };
         let mask = None::<Tensor>;
         let attended = Tensor::f_scaled_dot_product_attention(
@@ -140,7 +140,7 @@ impl Vit {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Config`] where a setting is out of range; whatever libtorch refuses.
+    /// [`Error::Setting`] where a setting is out of range; whatever libtorch refuses.
     pub fn new(device: Device, seed: u64, config: VitConfig) -> Result<Self> {
         config.validate()?;
         let mut builder = ParametersBuilder::default();

@@ -8,8 +8,8 @@ use tch::{Kind, Tensor};
 use super::network::Network;
 use super::seed_cnn::SeedCnn;
 use super::tensor_bytes::{TensorBytes, serialize};
-use crate::error::{Error, Result};
-use crate::project::replace_file;
+use crate::common::files::replace_file;
+use crate::common::{Error, Result};
 
 /// Writes a network's weights to a safetensors file: f32, PyTorch's shapes, names such as
 /// `conv1_1.weight`. The file appears whole or not at all; one that was there is kept until then.
@@ -40,8 +40,7 @@ pub fn save_with(
     let metadata: BTreeMap<String, String> =
         own.iter().chain(metadata).map(|(key, text)| (key.to_string(), text.clone())).collect();
     let hint = "Is the disk full? The file before, if there was one, is kept.";
-    let failed =
-        |error: String| Error::weights(path, format!("could not be written: {error}"), hint);
+    let failed = |error: String| Error::file(path, format!("could not be written: {error}"), hint);
     let bytes = serialize(tensors, &metadata).map_err(|error| failed(error.to_string()))?;
     replace_file(path, |temporary| {
         std::fs::write(temporary, &bytes).map_err(|error| failed(error.to_string()))
@@ -68,7 +67,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>> {
     }
     Tensor::read_safetensors(path).map_err(|error| {
         let problem = format!("not a whole safetensors file: {error}");
-        Error::weights(path, problem, "Copy it again, or train again.")
+        Error::file(path, problem, "Copy it again, or train again.")
     })
 }
 

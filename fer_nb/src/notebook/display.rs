@@ -1,9 +1,9 @@
 //! How data, its audit, configurations and model cards show themselves as a cell's last value.
 
-use crate::data::{Audit, ClassDistribution, Fer2013};
-use crate::deploy::{HandedOut, ModelCard};
+use crate::common::Result;
+use crate::data::{Audit, ClassDistribution, FaceData};
+use crate::deploy::{ModelCard, Published};
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::evaluate::{ClassificationReport, Evaluation, original};
 use crate::notebook::Table;
 use crate::plot::Annotated;
@@ -11,7 +11,7 @@ use crate::plot::axis::{percent, thousands};
 use crate::plot::picture::base64;
 use crate::train::{RunConfig, TrainConfig};
 
-impl Fer2013 {
+impl FaceData {
     /// Keras' lines, the place, and what is to be noted.
     pub fn overview(&self) -> Table {
         let parts = ["train", "validation", "test"];
@@ -185,7 +185,7 @@ impl Annotated {
     }
 }
 
-impl HandedOut {
+impl Published {
     /// The files in a table.
     pub fn overview(&self) -> Table {
         let table = Table::new(["file", "weights", "MB", "accuracy"])
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn data_says_what_it_is() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
         let text = data.overview().to_string();
         assert!(
             text.contains("Found 35 images belonging to 7 classes.") && text.contains("made-up")

@@ -5,7 +5,7 @@
 //! 8.3.2), holds JSON, and is never shown as text. An output has an id, and can be changed by it from
 //! any later cell.
 
-use crate::project::{notebook_is_live, print_line};
+use crate::common::machine::{notebook_is_live, print_line};
 
 /// The type under which a cell's last value tells the kernel its id.
 const ID_MIME: &str = "application/vnd.fer-nb.display-id";

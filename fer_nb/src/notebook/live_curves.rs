@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::live;
-use crate::error::Result;
+use crate::common::Result;
 use crate::model::Network;
 use crate::plot::curves::CurrentEpoch;
 use crate::plot::{Figure, curves_while_training};
@@ -20,7 +20,7 @@ const WITHIN_EPOCH: Duration = Duration::from_secs(5);
 ///
 /// ```no_run
 /// # use fer_nb::prelude::*;
-/// # let data = Fer2013::open()?;
+/// # let data = FaceData::open()?;
 /// # let trainer = Trainer::new(SeedCnn::new(device()?, 42)?, TrainConfig::default())?;
 /// let live = LiveCurves::new();
 /// let mut trainer = trainer.callback(live.clone());

@@ -1,9 +1,9 @@
 //! How results show themselves as a cell's last value.
 
+use crate::common::Result;
 use crate::data::Dataset;
 use crate::deploy::Prediction;
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::evaluate::tune::Study;
 use crate::evaluate::{
     Accuracy, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, Trust,
@@ -103,8 +103,8 @@ impl Trust {
             let name = format!("at temperature {temperature:.2}, fitted on validation");
             table = row(table, &name, format!("{ece:.4}"));
         }
-        if let Some((certainty, counted)) = &self.certain {
-            let percent = 100.0 * certainty.uncertain_below;
+        if let Some((threshold, counted)) = &self.certain {
+            let percent = 100.0 * threshold.uncertain_below;
             let name = format!("of the answers of {percent:.1} % confidence or more");
             table = row(table, &name, counted.to_string());
         }
@@ -207,12 +207,12 @@ impl Prediction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Fer2013, SampleConfig};
+    use crate::data::{FaceData, SampleConfig};
     use crate::train::EpochRecord;
 
     #[test]
     fn overviews_name_their_data() {
-        let data = Fer2013::sample(SampleConfig::default()).unwrap().test;
+        let data = FaceData::sample(SampleConfig::default()).unwrap().test;
         let text = data.overview().to_string();
         assert!(text.contains("made-up sample") && text.contains("surprise"));
 

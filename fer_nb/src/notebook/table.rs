@@ -2,7 +2,7 @@
 
 use polars::prelude::{AnyValue, Column, DataFrame};
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::axis::thousands;
 use crate::plot::svg::escape;
 

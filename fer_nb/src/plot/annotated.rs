@@ -8,9 +8,9 @@ use image::imageops::{self, FilterType};
 use plotters::prelude::{IntoDrawingArea, RGBColor};
 use plotters_bitmap::BitMapBackend;
 
+use crate::common::{Error, Result};
 use crate::deploy::{Face, FaceBox, Photo};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::plot::canvas::{Align, CAP_HEIGHT, Canvas, Type, WIDTH};
 use crate::plot::palette::{INK, MUTED, PAPER, class_color, text_on};
 use crate::plot::picture::PictureBackend;
@@ -71,7 +71,7 @@ impl Annotated {
     /// needed.
     ///
     /// # Errors
-    /// [`Error::Config`] for another ending; [`Error::Io`] where the file can't be written.
+    /// [`Error::Setting`] for another ending; [`Error::Io`] where the file can't be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let extension = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Annotated {
             "jpg" | "jpeg" => self.jpeg()?,
             _ => {
                 let expected = "a name in .png or .jpg";
-                return Err(Error::config("annotated photo", path.display(), expected));
+                return Err(Error::setting("annotated photo", path.display(), expected));
             }
         };
         if let Some(folder) = path.parent() {

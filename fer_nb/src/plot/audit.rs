@@ -1,6 +1,6 @@
 //! What is wrong with a data set, as bars.
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::axis::{percent, thousands};
 use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
 use crate::plot::figure::Plot;

@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::canvas::{Align, Canvas, Type};
 use crate::plot::palette::{GRID, MUTED};
 use crate::plot::picture::PictureBackend;
@@ -72,7 +72,7 @@ pub fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
 
 /// 22968 as "22,968".
 pub fn thousands(number: u64) -> String {
-    crate::data::text::count(number as usize)
+    crate::common::text::count(number as usize)
 }
 
 /// A share of 0 to 1 as percent with `digits` decimals: "59.5 %". NaN is "–".

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::plot::palette::{INK, MUTED, PAPER};
 use crate::plot::picture::{Face, PictureBackend};
 

@@ -1,7 +1,7 @@
 //! Which class was taken for which.
 
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::plot::axis::{percent, thousands};
 use crate::plot::canvas::{Align, Canvas, Type};
 use crate::plot::figure::Plot;

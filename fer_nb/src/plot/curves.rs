@@ -1,6 +1,6 @@
 //! Loss and accuracy over the epochs.
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Align, Canvas, Type};
 use crate::plot::figure::Plot;

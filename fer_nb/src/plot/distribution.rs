@@ -2,8 +2,8 @@
 
 use plotters::style::RGBColor;
 
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::plot::axis::{self, Scale, thousands};
 use crate::plot::canvas::{Canvas, Type};
 use crate::plot::figure::Plot;

@@ -1,7 +1,7 @@
 //! F1 of each class, ours against the original's.
 
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Canvas, Type};
 use crate::plot::figure::Plot;

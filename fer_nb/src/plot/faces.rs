@@ -1,6 +1,6 @@
 //! Faces in a grid, each with two lines below it.
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
 use crate::plot::figure::Plot;
 use crate::plot::palette::MUTED;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plotters::prelude::IntoDrawingArea;
 use plotters_bitmap::BitMapBackend;
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::plot::canvas::{Canvas, HEIGHT, WIDTH, failure};
 use crate::plot::picture::PictureBackend;
 use crate::plot::raster::Raster;
@@ -95,10 +95,10 @@ impl Figure {
     /// The picture as a PNG file of 1920·`scale` × 1080·`scale` pixels.
     ///
     /// # Errors
-    /// [`Error::Config`] unless `scale` is 1 to 4; [`Error::Figure`] where drawing fails.
+    /// [`Error::Setting`] unless `scale` is 1 to 4; [`Error::Figure`] where drawing fails.
     pub fn png(&self, scale: u32) -> Result<Vec<u8>> {
         if !(1..=4).contains(&scale) {
-            return Err(Error::config("scale", scale, "1 (1920×1080) to 4 (7680×4320)"));
+            return Err(Error::setting("scale", scale, "1 (1920×1080) to 4 (7680×4320)"));
         }
         // A small picture's letters need the finer grid; both cost 100 MB for a moment.
         let finer = if scale == 1 { 4 } else { 2 };
@@ -111,14 +111,14 @@ impl Figure {
     /// The name says the format: `.svg`, or `.png` of 1920×1080 pixels. Folders are made as needed.
     ///
     /// # Errors
-    /// [`Error::Config`] for another ending; [`Error::Io`] where the file can't be written.
+    /// [`Error::Setting`] for another ending; [`Error::Io`] where the file can't be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Figure> {
         let path = path.as_ref();
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
         match extension.to_ascii_lowercase().as_str() {
             "svg" => self.write(path, self.svg.as_bytes()),
             "png" => self.save_png(path, 1),
-            _ => Err(Error::config("file of a figure", path.display(), "a name in .svg or .png")),
+            _ => Err(Error::setting("file of a figure", path.display(), "a name in .svg or .png")),
         }
     }
 
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(pixels.get_pixel(499, 550).0, [255; 3]);
         assert_eq!(pixels.get_pixel(600, 550).0, [255; 3]);
         assert_eq!(size_of(&figure.png(2).unwrap()), (3840, 2160));
-        assert!(matches!(figure.png(0), Err(Error::Config { .. })));
+        assert!(matches!(figure.png(0), Err(Error::Setting { .. })));
     }
 
     #[test]
@@ -206,7 +206,7 @@ mod tests {
         figure.save(path.with_extension("svg")).unwrap().save(path.with_extension("PNG")).unwrap();
         assert_eq!(std::fs::read_to_string(path.with_extension("svg")).unwrap(), figure.svg());
         assert_eq!(size_of(&std::fs::read(path.with_extension("PNG")).unwrap()), (1920, 1080));
-        assert!(matches!(figure.save("figure.pdf"), Err(Error::Config { .. })));
+        assert!(matches!(figure.save("figure.pdf"), Err(Error::Setting { .. })));
         assert!(figure.save(folder.path().join("a.svg/b.svg")).is_ok());
         assert!(matches!(figure.save(folder.path().join("a.svg")), Err(Error::Io { .. })));
     }

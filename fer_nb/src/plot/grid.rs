@@ -1,7 +1,7 @@
 //! Faces in rows and columns: samples of each class, or what augmentation makes of them.
 
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
 use crate::plot::figure::Plot;
 use crate::plot::palette::{MUTED, class_color};

@@ -2,10 +2,10 @@
 
 use tch::{Device, Kind};
 
+use crate::common::{Error, Result};
 use crate::data::{Audit, Augmentation, ClassDistribution, Dataset, PIXELS};
 use crate::deploy::Prediction;
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::evaluate::{
     Accuracy, Attention, ClassificationReport, ConfusionMatrix, Evaluation, Temperature,
     original as published,
@@ -43,10 +43,10 @@ impl Dataset {
     /// A row of faces for each class: `per_class` of them, spread evenly over the class's images.
     ///
     /// # Errors
-    /// [`Error::Config`] where `per_class` is not 1 to 40.
+    /// [`Error::Setting`] where `per_class` is not 1 to 40.
     pub fn sample_grid(&self, per_class: usize) -> Result<Figure> {
         if !(1..=40).contains(&per_class) {
-            return Err(Error::config("per_class", per_class, "1 to 40 images a class"));
+            return Err(Error::setting("per_class", per_class, "1 to 40 images a class"));
         }
         let rows = Emotion::ALL.into_iter().map(|class| {
             let faces: Vec<&[u8]> =
@@ -68,7 +68,7 @@ impl Dataset {
 /// from `seed`. The same values that training sees, rounded to 256 grays.
 ///
 /// # Errors
-/// [`Error::Config`] where the augmentation is out of its ranges.
+/// [`Error::Setting`] where the augmentation is out of its ranges.
 pub fn augmentation_preview(
     data: &Dataset,
     augmentation: &Augmentation,
@@ -275,11 +275,11 @@ impl Evaluation {
     /// that was evaluated, `indices` are places in it.
     ///
     /// # Errors
-    /// [`Error::Config`] where `data` has another number of images, or an index is past the end.
+    /// [`Error::Setting`] where `data` has another number of images, or an index is past the end.
     pub fn images_figure(&self, data: &Dataset, indices: &[usize]) -> Result<Figure> {
         if data.len() != self.probs.len() {
             let expected = format!("the {} images that were evaluated", self.probs.len());
-            return Err(Error::config("data", format!("{} images", data.len()), expected));
+            return Err(Error::setting("data", format!("{} images", data.len()), expected));
         }
         let faces =
             indices.iter().map(|index| match (data.image(*index), self.probs.get(*index)) {
@@ -288,7 +288,7 @@ impl Evaluation {
                     probs: *probs,
                     truth: data.label(*index),
                 }),
-                _ => Err(Error::config("index", index, format!("below {}", data.len()))),
+                _ => Err(Error::setting("index", index, format!("below {}", data.len()))),
             });
         Figure::new(PredictionsPlot {
             subject: self.title.clone(),
@@ -321,11 +321,11 @@ impl Evaluation {
     /// that was evaluated.
     ///
     /// # Errors
-    /// [`Error::Config`] where `data` has another number of images.
+    /// [`Error::Setting`] where `data` has another number of images.
     pub fn top_losses_figure(&self, data: &Dataset) -> Result<Figure> {
         if data.len() != self.probs.len() {
             let expected = format!("the {} images that were evaluated", self.probs.len());
-            return Err(Error::config("data", format!("{} images", data.len()), expected));
+            return Err(Error::setting("data", format!("{} images", data.len()), expected));
         }
         let faces = self.top_losses(MOST).into_iter().filter_map(|index| {
             let (pixels, probs) = (data.image(index)?, self.probs.get(index)?);
@@ -386,11 +386,11 @@ fn overlay(pixels: &[u8], map: &[f32]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Fer2013, SampleConfig};
+    use crate::data::{FaceData, SampleConfig};
     use crate::train::EpochRecord;
 
-    fn sample() -> Fer2013 {
-        Fer2013::sample(SampleConfig::default()).unwrap().take(6).unwrap()
+    fn sample() -> FaceData {
+        FaceData::sample(SampleConfig::default()).unwrap().take(6).unwrap()
     }
 
     fn has(figure: &Figure, parts: &[&str]) {
@@ -406,7 +406,7 @@ mod tests {
         let grid = data.train.sample_grid(3).unwrap();
         has(&grid, &["made-up sample", "surprise"]);
         assert_eq!(grid.svg().matches("<image").count(), 21);
-        assert!(matches!(data.train.sample_grid(0), Err(Error::Config { .. })));
+        assert!(matches!(data.train.sample_grid(0), Err(Error::Setting { .. })));
         assert!(data.train.select(&[]).unwrap().sample_grid(3).is_ok());
         has(&data.audit().unwrap().figure().unwrap(), &["made-up sample", "exact copies"]);
     }

@@ -1,7 +1,7 @@
 //! Single images with what the network makes of them.
 
+use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::error::Result;
 use crate::plot::axis::percent;
 use crate::plot::canvas::{Align, Canvas, MARGIN, Type, WIDTH};
 use crate::plot::figure::Plot;

@@ -1,6 +1,6 @@
 //! Loss against learning rate.
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Canvas, Type};
 use crate::plot::figure::Plot;

@@ -1,6 +1,6 @@
 //! The reliability diagram: confidence against accuracy.
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::evaluate::{Bin, Calibration};
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Canvas, Type};

@@ -1,6 +1,6 @@
 //! ROC curves of the classes.
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::evaluate::Roc;
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Align, Canvas, Type};

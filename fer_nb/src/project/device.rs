@@ -2,8 +2,8 @@
 
 use tch::{Cuda, Device};
 
-use super::cuda::{load_compiler, load_cuda};
-use crate::error::{Error, Result};
+use crate::common::machine::{load_compiler, load_cuda};
+use crate::common::{Error, Result};
 
 /// The environment variable that asks for a device.
 const VARIABLE: &str = "FER_DEVICE";
@@ -12,7 +12,7 @@ const VARIABLE: &str = "FER_DEVICE";
 /// CUDA device, or the CPU where there is none.
 ///
 /// # Errors
-/// [`Error::Config`] for another value, and for a CUDA device that is not there.
+/// [`Error::Setting`] for another value, and for a CUDA device that is not there.
 pub fn device() -> Result<Device> {
     let wanted = std::env::var(VARIABLE).unwrap_or_default();
     let wanted = wanted.trim();
@@ -43,9 +43,9 @@ fn chosen(name: &str, count: usize, missing: &str) -> Result<Device> {
         _ => format!("found are cuda:0 to cuda:{}", count - 1),
     };
     match index {
-        None => Err(Error::config(VARIABLE, name, "cpu, cuda or cuda:N")),
+        None => Err(Error::setting(VARIABLE, name, "cpu, cuda or cuda:N")),
         Some(index) if index >= count => {
-            Err(Error::config(VARIABLE, name, format!("cpu, cuda or cuda:N; {there}")))
+            Err(Error::setting(VARIABLE, name, format!("cpu, cuda or cuda:N; {there}")))
         }
         Some(index) => Ok(Device::Cuda(index)),
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// The project's root: `$FER_ROOT`, or the nearest folder at or above the current one that holds
 /// both `fer_nb/` and `notebooks/`, or the one that this program was built in.

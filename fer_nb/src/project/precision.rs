@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
-use super::cuda::compute_capability;
-use crate::error::{Error, Result};
+use crate::common::machine::compute_capability;
+use crate::common::{Error, Result};
 
 /// What a training step computes in. Whatever it is, the weights that are kept are float32: bfloat16
 /// works on a copy of them, which each step refreshes.
@@ -70,7 +70,7 @@ impl FromStr for Precision {
             "auto" => Ok(Precision::Auto),
             "float32" | "f32" => Ok(Precision::Float32),
             "bfloat16" | "bf16" => Ok(Precision::Bfloat16),
-            _ => Err(Error::config("precision", name, "auto, float32 or bfloat16")),
+            _ => Err(Error::setting("precision", name, "auto, float32 or bfloat16")),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// The hyperparameter `name`: `$FER_<NAME>` where that is set, else `default`. What can't be read
 /// as the default's type is an error that names the variable and what it may hold.
@@ -32,10 +32,10 @@ where
     text.parse().map_err(|error: T::Err| {
         // A type of this crate says itself what it takes.
         let expected = match (&error as &dyn Any).downcast_ref::<Error>() {
-            Some(Error::Config { expected, .. }) => expected.clone(),
+            Some(Error::Setting { expected, .. }) => expected.clone(),
             _ => format!("{}, such as the default, {default}", kind::<T>()),
         };
-        Error::config(variable, text, expected)
+        Error::setting(variable, text, expected)
     })
 }
 

@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::interrupt::Interrupt;
-use super::lines::{notebook_is_live, print_line};
-use super::text::count;
-use crate::error::{Error, Result};
+use crate::common::machine::{Interrupt, notebook_is_live, print_line};
+use crate::common::text::count;
+use crate::common::{Error, Result};
 
 /// Between two lines about how far the work is; what takes less says nothing.
 const LINE_EVERY: Duration = Duration::from_secs(5);

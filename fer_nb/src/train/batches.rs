@@ -6,9 +6,9 @@ use super::loss::one_hot;
 use super::mixing::Mixing;
 use super::objective::Targets;
 use super::sampling::Sampling;
-use super::seeds::derive;
+use crate::common::random::derive;
+use crate::common::{Error, Result};
 use crate::data::{Augmentation, Dataset};
-use crate::error::{Error, Result};
 use crate::model::to_float;
 
 /// Images that are converted and augmented at once: enough that the launches don't count, few
@@ -76,7 +76,7 @@ impl TrainImages {
             && teachers.size() != [self.len() as i64, 7]
         {
             let expected = format!("[{}, 7]", self.len());
-            return Err(Error::config("teachers", format!("{:?}", teachers.size()), expected));
+            return Err(Error::setting("teachers", format!("{:?}", teachers.size()), expected));
         }
         self.teachers = teachers;
         Ok(self)
@@ -197,12 +197,12 @@ impl Iterator for Epoch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Fer2013, SampleConfig};
+    use crate::data::{FaceData, SampleConfig};
 
     fn images() -> TrainImages {
         // 700 images less 20 % for validation, all in one chunk.
         let sample = SampleConfig { seed: 3, train: 700, test: 35 };
-        TrainImages::new(&Fer2013::sample(sample).unwrap().train, Device::Cpu).unwrap()
+        TrainImages::new(&FaceData::sample(sample).unwrap().train, Device::Cpu).unwrap()
     }
 
     fn plan(batch_size: usize) -> Plan {

@@ -14,9 +14,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::history::EpochRecord;
 use super::run::RunConfig;
-use crate::error::{Error, Result};
+use crate::common::files::replace_file;
+use crate::common::{Error, Result};
 use crate::model::{TensorBytes, serialize};
-use crate::project::replace_file;
 
 /// The state of a run after its last finished epoch.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Checkpoint {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let failed = |problem: String| {
-            Error::weights(path, format!("could not be written: {problem}"), "Nothing was changed.")
+            Error::file(path, format!("could not be written: {problem}"), "Nothing was changed.")
         };
         let state = toml::to_string(&self.state).map_err(|error| failed(error.to_string()))?;
         let metadata = BTreeMap::from([
@@ -94,7 +94,7 @@ impl Checkpoint {
     /// Reads the file onto the CPU.
     ///
     /// # Errors
-    /// [`Error::Missing`] where there is none; [`Error::Weights`] where it is not whole, not as it
+    /// [`Error::Missing`] where there is none; [`Error::File`] where it is not whole, not as it
     /// was written, or of another format.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -106,7 +106,7 @@ impl Checkpoint {
         let broken = |problem: String| {
             let hint = "best.safetensors beside last/ has the best weights; to train anew over it: \
                         `fer train --run NAME --overwrite`.";
-            Error::weights(path, format!("not a whole checkpoint: {problem}"), hint)
+            Error::file(path, format!("not a whole checkpoint: {problem}"), hint)
         };
         check(&bytes).map_err(&broken)?;
         let unreadable = |error: safetensors::SafeTensorError| broken(error.to_string());
@@ -117,7 +117,7 @@ impl Checkpoint {
             let hint = "Another version of fer_nb wrote it. This one can start from the run's best weights: \
                         `fer train --initial-weights RUN --run NAME`; or train anew over it: \
                         `fer train --run RUN --overwrite`.";
-            Error::weights(path, problem, hint)
+            Error::file(path, problem, hint)
         };
         if entry("format") != FORMAT {
             let problem = format!("format '{}', expected '{FORMAT}'", entry("format"));
@@ -178,12 +178,12 @@ mod tests {
     use super::*;
     use tch::Device;
 
-    use crate::data::{Fer2013, SampleConfig};
+    use crate::data::{FaceData, SampleConfig};
     use crate::model::SeedCnn;
     use crate::train::TrainConfig;
 
     fn checkpoint() -> Checkpoint {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
         let network = SeedCnn::new(Device::Cpu, 1).unwrap();
         let epoch = EpochRecord {
             epoch: 1,

@@ -11,8 +11,8 @@ use super::objective::Distillation;
 use super::optim::Optimizer;
 use super::sampling::Sampling;
 use super::schedule::Schedule;
+use crate::common::{Error, Result};
 use crate::data::Augmentation;
-use crate::error::{Error, Result};
 use crate::project::Precision;
 
 /// Hyperparameters. The default is the original project's recipe.
@@ -109,7 +109,7 @@ impl TrainConfig {
     /// Names the first hyperparameter outside its range.
     pub fn validate(&self) -> Result<()> {
         fn check(ok: bool, field: &str, value: impl ToString, expected: &str) -> Result<()> {
-            if ok { Ok(()) } else { Err(Error::config(field, value, expected)) }
+            if ok { Ok(()) } else { Err(Error::setting(field, value, expected)) }
         }
         let rate = self.learning_rate;
         let few = u32::try_from(self.epochs).is_ok();
@@ -139,7 +139,7 @@ impl TrainConfig {
         self.validate()?;
         if self.batch_size > images {
             let expected = format!("1 to {images}, the number of training images");
-            return Err(Error::config("batch_size", self.batch_size, expected));
+            return Err(Error::setting("batch_size", self.batch_size, expected));
         }
         Ok(())
     }

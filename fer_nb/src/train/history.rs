@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::resume::MENDING;
-use crate::error::{Error, Result};
-use crate::project::replace_file;
+use crate::common::files::replace_file;
+use crate::common::{Error, Place, Result};
 
 /// One epoch: a row of `history.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -77,8 +77,8 @@ impl History {
             return Err(Error::missing("A training history", path, hint));
         }
         let unreadable = |error: csv::Error| {
-            let row = error.position().map(|at| format!("line {}", at.line())).unwrap_or_default();
-            Error::data(path, row, format!("not a history: {error}"), MENDING)
+            let place = error.position().map_or(Place::Whole, |at| Place::Line(at.line()));
+            Error::file_at(path, place, format!("not a history: {error}"), MENDING)
         };
         let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
         let epochs = reader.deserialize().collect::<Result<Vec<_>, _>>().map_err(unreadable)?;

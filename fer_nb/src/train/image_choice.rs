@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Fer2013;
+use crate::common::Result;
+use crate::data::FaceData;
 use crate::data::split::VALIDATION_SHARE;
-use crate::error::Result;
 
 /// How many training images choose the epoch, and which are left out. Test images never are, so that
 /// figures can be compared with others'. The default is the data as it was loaded.
@@ -31,8 +31,8 @@ impl ImageChoice {
     /// it is.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::error::Error::Config) where the share is out of range.
-    pub fn choose(&self, data: &Fer2013) -> Result<Option<(Fer2013, Vec<String>)>> {
+    /// [`Error::Setting`](crate::common::error::Error::Setting) where the share is out of range.
+    pub fn choose(&self, data: &FaceData) -> Result<Option<(FaceData, Vec<String>)>> {
         let mut chosen = None;
         if self.validation_share != VALIDATION_SHARE {
             chosen = Some(data.with_validation_share(self.validation_share)?);
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn only_what_is_asked_for_is_left_out() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 350, test: 70 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 350, test: 70 }).unwrap();
         assert!(ImageChoice::default().choose(&data).unwrap().is_none());
         let both =
             ImageChoice { without_leaks: true, without_flat: true, ..ImageChoice::default() };

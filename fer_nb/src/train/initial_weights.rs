@@ -3,7 +3,7 @@
 use super::optim::WeightAverage;
 use super::run::RunFolder;
 use super::trainer::Trainer;
-use crate::error::Result;
+use crate::common::Result;
 use crate::model::{NameMap, transfer};
 
 impl Trainer {
@@ -28,7 +28,7 @@ impl Trainer {
 mod tests {
     use tch::Device;
 
-    use crate::data::{Fer2013, SampleConfig};
+    use crate::data::{FaceData, SampleConfig};
     use crate::model::Network;
     use crate::train::{Recipe, RunFolder};
 
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_run_starts_where_another_ended_and_resumes_without_it() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let [first, second] =
             ["first", "second"].map(|name| RunFolder::at(folder.path().join(name)));
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_file_counts_as_well_as_a_run_and_another_network_takes_what_fits() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let first = RunFolder::at(folder.path().join("first"));
         recipe(1).trainer(Device::Cpu, first.path()).unwrap().fit(&data).unwrap();

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 
 const CLASSES: i64 = Emotion::COUNT as i64;
 
@@ -65,11 +65,11 @@ impl LossConfig {
     pub fn validate(&self) -> Result<()> {
         let not_negative = |field: &str, value: f64| match value.is_finite() && value >= 0.0 {
             true => Ok(()),
-            false => Err(Error::config(format!("loss.{field}"), value, "a number, 0 or more")),
+            false => Err(Error::setting(format!("loss.{field}"), value, "a number, 0 or more")),
         };
         if !(0.0..1.0).contains(&self.label_smoothing) {
             let expected = "at least 0 and below 1";
-            return Err(Error::config("loss.label_smoothing", self.label_smoothing, expected));
+            return Err(Error::setting("loss.label_smoothing", self.label_smoothing, expected));
         }
         not_negative("focal_gamma", self.focal_gamma)?;
         not_negative("logit_adjustment", self.logit_adjustment)

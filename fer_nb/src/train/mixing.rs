@@ -5,10 +5,10 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use crate::common::random::beta;
+use crate::common::{Error, Result};
 use crate::data::SIDE;
 use crate::data::rectangle::{Rectangle, mask};
-use crate::error::{Error, Result};
-use crate::project::random::beta;
 
 /// Mixes each image of a batch with another one of it. With both, every second image, at random, is
 /// mixed by the one and the rest by the other. The default mixes nothing.
@@ -53,7 +53,11 @@ impl Mixing {
     pub fn validate(&self) -> Result<()> {
         for (field, value) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
             if !value.is_finite() || value < 0.0 {
-                return Err(Error::config(format!("mixing.{field}"), value, "a number, 0 or more"));
+                return Err(Error::setting(
+                    format!("mixing.{field}"),
+                    value,
+                    "a number, 0 or more",
+                ));
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Stage 4: the training loop and what goes with it.
 
+mod archive;
 mod batches;
-mod before;
 mod callbacks;
 mod checkpoint;
 mod config;
@@ -20,7 +20,6 @@ mod resume;
 mod run;
 mod sampling;
 mod schedule;
-mod seeds;
 mod totals;
 mod trainer;
 
@@ -42,7 +41,6 @@ pub use recipe::{EpochChoice, Recipe};
 pub use run::{RunConfig, RunFolder};
 pub use sampling::Sampling;
 pub use schedule::Schedule;
-pub(crate) use seeds::derive;
 pub use trainer::Trainer;
 // Where it was before data and model listened too.
-pub use crate::project::Interrupt;
+pub use crate::common::machine::Interrupt;

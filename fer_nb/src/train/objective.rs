@@ -5,8 +5,8 @@ use tch::{Kind, Reduction, Tensor, no_grad};
 
 use super::loss::LossFunction;
 use super::run::RunFolder;
+use crate::common::{Error, Result};
 use crate::data::Dataset;
-use crate::error::{Error, Result};
 use crate::model::{Network, logits, mirrored_logits};
 
 /// Learning from the answers of networks that are trained already, beside the labels (Hinton, Vinyals
@@ -37,10 +37,10 @@ impl Distillation {
         let temperature = self.temperature;
         if !(temperature.is_finite() && temperature > 0.0) {
             let expected = "a number above 0";
-            return Err(Error::config("distillation.temperature", temperature, expected));
+            return Err(Error::setting("distillation.temperature", temperature, expected));
         }
         if !(0.0..=1.0).contains(&self.weight) {
-            return Err(Error::config("distillation.weight", self.weight, "0 to 1"));
+            return Err(Error::setting("distillation.weight", self.weight, "0 to 1"));
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::data::{Fer2013, SampleConfig};
+    use crate::data::{FaceData, SampleConfig};
     use crate::train::loss::LossConfig;
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn teachers_of_mirrored_images_answer_for_both() {
-        let train = Fer2013::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap().train;
+        let train = FaceData::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap().train;
         let ours = crate::project::pretrained("seed_cnn").display().to_string();
         let teacher = RunFolder::named(&ours).network(Device::Cpu).unwrap();
         let distillation = Distillation { teachers: vec![ours], ..Default::default() };
@@ -167,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let teacher = folder.path().join("teacher").display().to_string();
         let distillation = Distillation { teachers: vec![teacher], ..Default::default() };
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 35, test: 35 });
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 35, test: 35 });
         let message = distillation.teach(&data.unwrap().train, false, Device::Cpu).unwrap_err();
         assert!(message.to_string().contains("teacher"), "{message}");
         assert!(Distillation { weight: 1.5, ..Default::default() }.validate().is_err());

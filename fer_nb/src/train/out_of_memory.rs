@@ -1,7 +1,7 @@
 //! What a trainer says where memory does not suffice.
 
 use super::trainer::Trainer;
-use crate::error::Error;
+use crate::common::{Error, Failure};
 
 impl Trainer {
     /// Says what to do where libtorch's own message doesn't.
@@ -10,9 +10,7 @@ impl Trainer {
         match error {
             Error::Tensor { source, .. } if is_out_of_memory(&source) => Error::Training {
                 epoch: self.history.epochs.len() + 1,
-                problem: format!(
-                    "the device's memory does not suffice for batches of {batch_size}"
-                ),
+                cause: Failure::OutOfMemory { batch_size },
                 hint: match batch_size {
                     ..2 => "Close what else uses the device, or take a smaller network".into(),
                     _ => format!(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::history::EpochRecord;
-use crate::project::print_line;
+use crate::common::machine::print_line;
 
 /// Between two lines within one epoch, where there is no terminal. JupyterLab shows stdout line by
 /// line while a cell runs.

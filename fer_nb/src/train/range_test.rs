@@ -5,11 +5,11 @@ use tch::Kind;
 use super::batches::Batch;
 use super::history::STOPPED_BY_USER;
 use super::optim::{OptimizerState, clip_norm};
-use super::seeds::derive;
 use super::trainer::Trainer;
-use crate::data::Fer2013;
-use crate::error::{Error, Result};
-use crate::project::{Interrupt, print_line};
+use crate::common::machine::{Interrupt, print_line};
+use crate::common::random::derive;
+use crate::common::{Error, Result};
+use crate::data::FaceData;
 
 /// What a range test tries.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,19 +61,19 @@ impl Trainer {
     /// # Errors
     /// A range that is none; memory that does not suffice, with the batch size to try; whatever
     /// libtorch refuses.
-    pub fn range_test(&mut self, data: &Fer2013, range: RangeTestConfig) -> Result<RangeTest> {
+    pub fn range_test(&mut self, data: &FaceData, range: RangeTestConfig) -> Result<RangeTest> {
         let chosen = self.config.images.choose(data)?;
         let data = chosen.as_ref().map_or(data, |(chosen, _)| chosen);
         self.config.validate_for(data.train.len())?;
         let RangeTestConfig { from, to, steps } = range;
         if !(from.is_finite() && from > 0.0) {
-            return Err(Error::config("from", from, "a number above 0"));
+            return Err(Error::setting("from", from, "a number above 0"));
         }
         if !(to.is_finite() && to > from) {
-            return Err(Error::config("to", to, format!("a number above from, {from}")));
+            return Err(Error::setting("to", to, format!("a number above from, {from}")));
         }
         if steps < 10 {
-            return Err(Error::config("steps", steps, "10 or more"));
+            return Err(Error::setting("steps", steps, "10 or more"));
         }
         let weights = self.network.parameters().snapshot()?;
         let kind = self.config.precision.kind(self.network.parameters().device());
@@ -88,7 +88,7 @@ impl Trainer {
 
     fn try_rates(
         &mut self,
-        data: &Fer2013,
+        data: &FaceData,
         range: RangeTestConfig,
         kind: Kind,
     ) -> Result<Vec<(f64, f64)>> {

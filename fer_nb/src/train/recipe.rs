@@ -8,7 +8,7 @@ use tch::Device;
 use super::callbacks::{EarlyStopping, ModelCheckpoint, Monitor, ReduceLrOnPlateau};
 use super::config::TrainConfig;
 use super::trainer::Trainer;
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::model::Architecture;
 
 /// The crate's own, name and text.
@@ -64,7 +64,7 @@ impl Recipe {
     /// One of the crate's own by name, or a TOML file by its path.
     ///
     /// # Errors
-    /// [`Error::Config`] where it is neither, with the names; [`Error::Data`] where the file has an
+    /// [`Error::Setting`] where it is neither, with the names; [`Error::File`] where the file has an
     /// unknown key or a wrong kind of value.
     pub fn open(name_or_path: &str) -> Result<Self> {
         if let Some((name, text)) = RECIPES.iter().find(|(name, _)| *name == name_or_path) {
@@ -73,7 +73,7 @@ impl Recipe {
         let path = Path::new(name_or_path);
         if !path.is_file() {
             let expected = format!("{}, or a TOML file", Self::names().join(", "));
-            return Err(Error::config("recipe", name_or_path, expected));
+            return Err(Error::setting("recipe", name_or_path, expected));
         }
         let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
         read(&text, path)
@@ -83,9 +83,9 @@ impl Recipe {
     /// that is no TOML value is taken as a string.
     ///
     /// # Errors
-    /// [`Error::Config`] where the path leads nowhere or the value is of a wrong kind.
+    /// [`Error::Setting`] where the path leads nowhere or the value is of a wrong kind.
     pub fn set(&mut self, path: &str, value: &str) -> Result<()> {
-        let wrong = |expected: String| Error::config(path, value, expected);
+        let wrong = |expected: String| Error::setting(path, value, expected);
         let mut table = toml::Table::try_from(&*self)
             .map_err(|error| wrong(format!("a recipe that TOML can hold: {error}")))?;
         let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"))
@@ -119,14 +119,14 @@ impl Recipe {
     /// The recipe as the text of a file, every value written out.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string_pretty(self)
-            .map_err(|error| Error::config("recipe", error, "values that TOML can hold"))
+            .map_err(|error| Error::setting("recipe", error, "values that TOML can hold"))
     }
 
     /// A trainer with the recipe's network, hyperparameters and callbacks, which leaves its run in
     /// this folder.
     ///
     /// # Errors
-    /// [`Error::Config`] where a value is out of range.
+    /// [`Error::Setting`] where a value is out of range.
     pub fn trainer(&self, device: Device, folder: impl AsRef<Path>) -> Result<Trainer> {
         self.train.validate()?;
         let folder = folder.as_ref();
@@ -148,7 +148,7 @@ impl Recipe {
 fn read(text: &str, path: &Path) -> Result<Recipe> {
     toml::from_str(text).map_err(|error| {
         let hint = "`fer train --print-recipe` writes a whole recipe to start from.";
-        Error::data(path, "", format!("not a recipe: {}", error.message()), hint)
+        Error::file(path, format!("not a recipe: {}", error.message()), hint)
     })
 }
 

@@ -6,7 +6,7 @@ use super::callbacks::{Callback, CallbackState};
 use super::checkpoint::{Checkpoint, RunState, SavedCallback};
 use super::run::{RunConfig, first_difference};
 use super::trainer::Trainer;
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// What to do about a run's file that can't be read but is also in its checkpoint.
 pub(super) const MENDING: &str = "`fer train --run NAME --resume` writes it anew, if \
@@ -69,14 +69,14 @@ impl Trainer {
         let insists = self.resume;
         let Some(folder) = self.run.clone() else {
             let expected = "a trainer with a run folder: .run(runs(\"baseline\"))";
-            return Err(Error::config("resume", "no run folder", expected));
+            return Err(Error::setting("resume", "no run folder", expected));
         };
         let path = folder.checkpoint();
         if !insists && !path.is_file() {
             return Ok("no run to go on from: training begins".into());
         }
         let checkpoint = match Checkpoint::load(&path) {
-            Err(Error::Weights { problem, .. }) if !insists => {
+            Err(Error::File { problem, .. }) if !insists => {
                 return Ok(format!(
                     "training begins anew, since the checkpoint of the run before can't be read: {problem}"
                 ));
@@ -92,7 +92,7 @@ impl Trainer {
         if let Some(difference) = difference {
             if insists {
                 let hint = "Resume it as it was, or train anew without resuming.";
-                return Err(Error::weights(&path, format!("another run: {difference}"), hint));
+                return Err(Error::file(&path, format!("another run: {difference}"), hint));
             }
             return Ok(format!(
                 "training begins anew, since the run before is another: {difference}"
@@ -100,7 +100,7 @@ impl Trainer {
         }
         if insists && self.config.epochs < done {
             let expected = format!("{done}, which are done, or more");
-            return Err(Error::config("epochs", self.config.epochs, expected));
+            return Err(Error::setting("epochs", self.config.epochs, expected));
         }
         let finished = state.stopped.is_some() || done >= self.config.epochs;
         if finished && !insists {
@@ -146,7 +146,7 @@ impl Trainer {
         if let Some(average) = &mut self.average {
             let saved = checkpoint.tensors_below("ema");
             let Some((_, tensor)) = saved.first() else {
-                return Err(Error::weights(path, "no 'ema' in it", "Train anew."));
+                return Err(Error::file(path, "no 'ema' in it", "Train anew."));
             };
             average.restore(state.ema_steps, tensor)?;
         }

@@ -11,10 +11,11 @@ use super::config::TrainConfig;
 use super::history::History;
 use super::resume::MENDING;
 use super::schedule::Schedule;
-use crate::data::{Dataset, Fer2013};
-use crate::error::{Error, Result};
+use crate::common::files::{TEMPORARY_PREFIX, replace_file};
+use crate::common::{Error, Result};
+use crate::data::{Dataset, FaceData};
 use crate::model::{Architecture, Network, weights};
-use crate::project::{TEMPORARY_PREFIX, device_name, pretrained, replace_file, runs};
+use crate::project::{device_name, pretrained, runs};
 
 /// `config.toml`: everything that made a run what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ pub struct RunConfig {
 
 impl RunConfig {
     /// What a run of this network on this data is.
-    pub fn new(network: &dyn Network, train: &TrainConfig, data: &Fer2013) -> Self {
+    pub fn new(network: &dyn Network, train: &TrainConfig, data: &FaceData) -> Self {
         let device = network.parameters().device();
         Self {
             fer_nb: env!("CARGO_PKG_VERSION").into(),
@@ -195,7 +196,7 @@ impl RunFolder {
     /// process that is killed gives it up. What it left half written is removed.
     ///
     /// # Errors
-    /// [`Error::Config`] where another training holds it.
+    /// [`Error::Setting`] where another training holds it.
     pub fn lock(&self) -> Result<File> {
         let path = self.path.join("last").join("lock");
         let folder = self.path.join("last");
@@ -204,7 +205,7 @@ impl RunFolder {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 let expected = "a folder that no other training is using";
-                Err(Error::config("run folder", self.path.display(), expected))
+                Err(Error::setting("run folder", self.path.display(), expected))
             }
             Ok(()) => {
                 remove_leftovers(&self.path);
@@ -220,7 +221,7 @@ impl RunFolder {
     pub fn save_config(&self, config: &RunConfig) -> Result<()> {
         let path = self.path.join("config.toml");
         let text = toml::to_string_pretty(config)
-            .map_err(|error| Error::config("config.toml", error, "values that TOML can hold"))?;
+            .map_err(|error| Error::setting("config.toml", error, "values that TOML can hold"))?;
         // It is the same after most epochs, and a write waits for the disk.
         if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
             return Ok(());
@@ -245,7 +246,7 @@ impl RunFolder {
         let text =
             std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
         toml::from_str(&text).map_err(|error| {
-            Error::data(&path, "", format!("not a run's config: {}", error.message()), MENDING)
+            Error::file(&path, format!("not a run's config: {}", error.message()), MENDING)
         })
     }
 
@@ -254,7 +255,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// Where the config can't be read.
-    pub fn held_back(&self, data: &Fer2013) -> Result<Dataset> {
+    pub fn held_back(&self, data: &FaceData) -> Result<Dataset> {
         let chosen = self.config()?.train.images.choose(data)?;
         Ok(chosen.map_or_else(|| data.validation.clone(), |(chosen, _)| chosen.validation))
     }
@@ -267,7 +268,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Missing`] where the one is FER2013 and the other the made-up sample, or a folder of other
     /// images.
-    pub fn check_data(&self, data: &Fer2013) -> Result<String> {
+    pub fn check_data(&self, data: &FaceData) -> Result<String> {
         let config = self.config()?;
         let title = data.origin().title();
         if config.data_title != title {
@@ -311,7 +312,7 @@ impl RunFolder {
             let path = self.path.join("config.toml");
             let problem = format!("network '{}' is not one of the crate's", config.network);
             let hint = "Build it, and load best.safetensors with weights::load.";
-            return Err(Error::weights(path, problem, hint));
+            return Err(Error::file(path, problem, hint));
         };
         let mut network = architecture.build(device, config.train.seed)?;
         if !self.weights().is_file() {
@@ -337,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_run_tells_what_makes_it_another_one() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
         let network = SeedCnn::new(Device::Cpu, 1).unwrap();
         let config = |change: fn(&mut TrainConfig)| {
             let mut train = TrainConfig::default();
@@ -352,7 +353,7 @@ mod tests {
             c.epochs = 99;
         });
         assert_eq!(one_cycle.difference(&longer).unwrap(), "train.epochs was 35 and is now 99");
-        let other = Fer2013::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
+        let other = FaceData::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
         let other = RunConfig::new(&network, &TrainConfig::default(), &other);
         assert!(run.difference(&other).unwrap().starts_with("other images: ["));
         assert_eq!(
@@ -402,7 +403,7 @@ mod tests {
     fn a_run_knows_its_data() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        let sample = |seed| Fer2013::sample(SampleConfig { seed, train: 70, test: 35 }).unwrap();
+        let sample = |seed| FaceData::sample(SampleConfig { seed, train: 70, test: 35 }).unwrap();
         let message = run.check_data(&sample(1)).unwrap_err().to_string();
         assert!(message.contains("04_training"), "{message}");
 

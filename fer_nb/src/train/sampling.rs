@@ -8,8 +8,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 
 /// How often an epoch sees images of each class. An epoch always has as many images as there are for
 /// training. Within a class each image comes equally often, or once more.
@@ -89,7 +89,7 @@ impl FromStr for Sampling {
             "natural" => Ok(Sampling::Natural),
             "balanced" => Ok(Sampling::Balanced),
             "square-root" => Ok(Sampling::SquareRoot),
-            _ => Err(Error::config("sampling", text, "natural, balanced or square-root")),
+            _ => Err(Error::setting("sampling", text, "natural, balanced or square-root")),
         }
     }
 }

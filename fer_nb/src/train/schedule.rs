@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// What `TrainConfig::learning_rate` is multiplied by at each step. Callbacks such as
 /// `ReduceLrOnPlateau` change the learning rate itself; both effects multiply.
@@ -84,7 +84,7 @@ impl Schedule {
     pub fn validate(&self) -> Result<()> {
         let check = |ok: bool, field: &str, value: f64, expected: &str| {
             let field = format!("schedule.{field}");
-            if ok { Ok(()) } else { Err(Error::config(field, value, expected)) }
+            if ok { Ok(()) } else { Err(Error::setting(field, value, expected)) }
         };
         match *self {
             Schedule::Constant => Ok(()),
@@ -127,7 +127,7 @@ impl FromStr for Schedule {
             "constant" => Ok(Schedule::Constant),
             "cosine" => Ok(Schedule::cosine(1.0)),
             "one-cycle" => Ok(Schedule::one_cycle()),
-            _ => Err(Error::config("schedule", name, "constant, cosine or one-cycle")),
+            _ => Err(Error::setting("schedule", name, "constant, cosine or one-cycle")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use crate::error::Result;
+use crate::common::Result;
 
 /// Loss and right answers so far. Counting a batch only keeps hold of its results, and launches nothing on
 /// a GPU; reading works them out and waits.

@@ -17,12 +17,12 @@ use super::objective::Objective;
 use super::optim::{OptimizerState, WeightAverage, clip_norm, sharpness_shift};
 use super::progress::Progress;
 use super::run::{RunConfig, RunFolder};
-use super::seeds::derive;
 use super::totals::Totals;
-use crate::data::{Augmentation, Fer2013};
-use crate::error::{Error, Result};
+use crate::common::machine::{ConvolutionTrials, Interrupt, fix_threads, keep_freed_memory};
+use crate::common::random::derive;
+use crate::common::{Error, Failure, Result};
+use crate::data::{Augmentation, FaceData};
 use crate::model::{Network, logits_of};
-use crate::project::{ConvolutionTrials, Interrupt, fix_threads, keep_freed_memory};
 
 /// Trains a network. It holds the network behind a pointer rather than as a type of its own, because a
 /// notebook's cell would otherwise compile the whole loop anew for it, which takes seconds. It
@@ -155,7 +155,7 @@ impl Trainer {
     /// with the batch size to try; whatever a callback or the disk refuses. The epochs before are in
     /// [`Trainer::history`] all the same, and callbacks have put the best weights back if that is their task;
     /// for more training a new trainer is needed.
-    pub fn fit(&mut self, data: &Fer2013) -> Result<History> {
+    pub fn fit(&mut self, data: &FaceData) -> Result<History> {
         self.check_state()?;
         for callback in &self.callbacks {
             callback.validate()?;
@@ -168,7 +168,7 @@ impl Trainer {
         };
         self.config.validate_for(learnt.train.len())?;
         if learnt.validation.is_empty() {
-            return Err(Error::config("validation images", 0, "1 or more"));
+            return Err(Error::setting("validation images", 0, "1 or more"));
         }
         keep_freed_memory();
         fix_threads();
@@ -188,7 +188,7 @@ impl Trainer {
 
     fn fit_in(
         &mut self,
-        data: &Fer2013,
+        data: &FaceData,
         run_config: &RunConfig,
         lines: &[String],
         kind: Kind,
@@ -199,7 +199,7 @@ impl Trainer {
         {
             let epoch = so_far.epoch;
             let expected = format!("those with which epoch {epoch} was stopped, or a new trainer");
-            return Err(Error::config("images", &run_config.data, expected));
+            return Err(Error::setting("images", &run_config.data, expected));
         }
         let ended_early = self.history.stopped.is_some() && !self.history.stopped_by_user();
         let device = self.network.parameters().device();
@@ -323,11 +323,11 @@ impl Trainer {
     /// Whether `fit` can begin or go on from what is there.
     fn check_state(&self) -> Result<()> {
         if let Some(epoch) = self.failed {
-            let problem = "it failed there, and can't go on from the middle of an epoch".into();
-            let hint = "Make the network and the trainer anew; BackupAndRestore goes on after the \
-                        last epoch that a run folder has"
-                .into();
-            return Err(Error::Training { epoch, problem, hint });
+            let hint =
+                "Make a new network and trainer; with BackupAndRestore, it resumes after the \
+                        last completed epoch of its run folder"
+                    .into();
+            return Err(Error::Training { epoch, cause: Failure::Earlier, hint });
         }
         Ok(())
     }
@@ -357,7 +357,7 @@ impl Trainer {
     }
 
     /// The training images on the device, with what teachers say of them, and the loss.
-    pub(super) fn images_and_objective(&self, data: &Fer2013) -> Result<(TrainImages, Objective)> {
+    pub(super) fn images_and_objective(&self, data: &FaceData) -> Result<(TrainImages, Objective)> {
         let device = self.network.parameters().device();
         let distillation = self.config.distillation.clone();
         let mirrored = self.config.augmentation.horizontal_flip;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use fer_nb::data::Fer2013;
+use fer_nb::data::FaceData;
 use fer_nb::error::Result;
 use fer_nb::evaluate::compare;
 use fer_nb::project::device;
@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Result<()> {
     for folder in &folders {
         folder.config()?; // before anything is computed
     }
-    let data = Fer2013::open_or(args.data.as_deref())?;
+    let data = FaceData::open_or(args.data.as_deref())?;
     let comparison = compare(&folders, &data, device()?)?;
     if let Some(path) = &args.json {
         crate::write_json(path, &comparison)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use fer_nb::data::Fer2013;
+use fer_nb::data::FaceData;
 use fer_nb::emotion::Emotion;
 use fer_nb::error::Result;
 
@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let data = Fer2013::open_or(args.data.as_deref())?;
+    let data = FaceData::open_or(args.data.as_deref())?;
     let audit = data.audit()?;
     crate::say(&format!("{data}\n\n{}\n\n{audit}\n", data.class_distribution()))?;
     let Some(path) = &args.json else { return Ok(()) };

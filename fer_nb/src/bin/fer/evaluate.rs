@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use fer_nb::data::Fer2013;
+use fer_nb::data::FaceData;
 use fer_nb::error::Result;
 use fer_nb::evaluate::{
-    Certainty, Evaluation, EvaluationSummary, Protocol, Temperature, TestTimeAugmentation, Trust,
+    Evaluation, EvaluationSummary, Protocol, Temperature, TestTimeAugmentation, Threshold, Trust,
     evaluate_with,
 };
 use fer_nb::model::{Architecture, Network, weights};
@@ -84,12 +84,12 @@ fn titled(evaluation: Evaluation, args: &Args) -> Evaluation {
     Evaluation { title, ..evaluation }
 }
 
-/// The network that the arguments name, on the test images. A run's temperature and certainty are
+/// The network that the arguments name, on the test images. A run's temperature and threshold are
 /// fitted on the images that it held back, and kept in its folder; on those of another data set they are
 /// fitted as well, and serve this evaluation alone.
 fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
     let device = device()?;
-    let data = Fer2013::open_or(args.data.as_deref())?;
+    let data = FaceData::open_or(args.data.as_deref())?;
     let (network, run): (Box<dyn Network>, _) = match &args.weights {
         Some(path) => {
             let mut network = args.network.build(device, 0)?;
@@ -111,14 +111,14 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
         if !held_back.is_empty() {
             let validation = evaluate_with(&*network, &held_back, args.tta)?;
             let temperature = Temperature::fit(&validation);
-            let certainty =
-                Certainty::fit(&validation.at_temperature(temperature)?, Certainty::RIGHT)?;
-            trust = trust.calibrated(&test, temperature)?.certain(&test, temperature, certainty)?;
+            let threshold =
+                Threshold::fit(&validation.at_temperature(temperature)?, Threshold::RIGHT)?;
+            trust = trust.calibrated(&test, temperature)?.certain(&test, temperature, threshold)?;
             let learnt_from = config.as_ref().map(|config| config.data_title.as_str());
             let of_its_kind = learnt_from == Some(data.origin().title());
             if args.tta == TestTimeAugmentation::None && of_its_kind {
                 // Another's run can be evaluated, too, where nothing can be written.
-                let kept = temperature.save(run).and_then(|()| certainty.save(run));
+                let kept = temperature.save(run).and_then(|()| threshold.save(run));
                 kept.unwrap_or_else(|error| crate::complain(&format!("not kept: {error}")));
             }
         }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use fer_nb::data::Fer2013;
-use fer_nb::deploy::{Format, hand_out};
+use fer_nb::data::FaceData;
+use fer_nb::deploy::{Format, publish};
 use fer_nb::error::Result;
 use fer_nb::project::device;
 use fer_nb::train::RunFolder;
@@ -37,7 +37,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let run = RunFolder::named(&args.run);
     run.config()?; // before the data is read
-    let data = Fer2013::open_or(args.data.as_deref())?;
-    let handed = hand_out(&run, &data, &args.to, &args.command, &args.format, device()?)?;
+    let data = FaceData::open_or(args.data.as_deref())?;
+    let handed = publish(&run, &data, &args.to, &args.command, &args.format, device()?)?;
     crate::say(&format!("{handed}\nwritten to {}\n", args.to.display()))
 }

@@ -143,7 +143,7 @@ pub(crate) fn check_json(path: &Path) -> Result<()> {
     let is_folder = path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
     match !is_folder && folder.is_none_or(Path::is_dir) {
         true => Ok(()),
-        false => Err(Error::config("json", path.display(), "a file in a folder that exists")),
+        false => Err(Error::setting("json", path.display(), "a file in a folder that exists")),
     }
 }
 

@@ -121,7 +121,7 @@ fn check_settings(set: &[(String, String)], paths: &[PathBuf]) -> Result<()> {
     match set.iter().find(|(name, _)| !known.contains(&name.to_lowercase())) {
         Some((name, value)) => {
             let expected = format!("one that these notebooks ask for: {}", known.join(", "));
-            Err(Error::config(format!("--set {name}"), value, expected))
+            Err(Error::setting(format!("--set {name}"), value, expected))
         }
         None => Ok(()),
     }
@@ -164,7 +164,7 @@ fn notebook(name: &str, found: &[(String, PathBuf)]) -> Result<PathBuf> {
         return absolute(path);
     }
     let known: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-    Err(Error::config("notebook", name, format!("a path or one of {}", known.join(", "))))
+    Err(Error::setting("notebook", name, format!("a path or one of {}", known.join(", "))))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<()> {
         photos.iter().filter_map(|photo| photo.canonicalize().ok()).collect();
     let spare = |field: &str, to: &Path| match to.canonicalize() {
         Ok(path) if originals.contains(&path) => {
-            Err(Error::config(field, to.display(), "another file than a photo that is predicted"))
+            Err(Error::setting(field, to.display(), "another file than a photo that is predicted"))
         }
         _ => Ok(()),
     };
@@ -105,7 +105,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     match failed {
         0 => Ok(()),
-        _ => Err(Error::config(
+        _ => Err(Error::setting(
             "photos",
             format!("{} of {} predicted", figures.len(), photos.len()),
             "pictures that can be read",
@@ -162,7 +162,7 @@ fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         });
         if inside.is_empty() {
             let hint = "Files in .jpg, .jpeg or .png are expected.";
-            return Err(Error::data(path, "", "no photo is in this folder", hint));
+            return Err(Error::file(path, "no photo is in this folder", hint));
         }
         inside.sort();
         photos.append(&mut inside);

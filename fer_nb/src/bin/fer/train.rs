@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use fer_nb::data::Fer2013;
+use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::Architecture;
 use fer_nb::project::{Precision, device, param, runs};
@@ -113,7 +113,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.run.trim().is_empty() {
-        return Err(Error::config("run", "''", "a name for the folder below runs/"));
+        return Err(Error::setting("run", "''", "a name for the folder below runs/"));
     }
     let folder = runs(&args.run);
     let (recipe, tensorboard) = match args.resume {
@@ -132,7 +132,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         check_free(&args.run, &RunFolder::at(&folder))?;
     }
     let device = device()?;
-    let data = Fer2013::open_or(args.data.as_deref())?;
+    let data = FaceData::open_or(args.data.as_deref())?;
     crate::say(&format!("{data}\n"))?;
     crate::say(&format!("computing in {}\n", recipe.train.precision.report(device)))?;
     let mut trainer = recipe.trainer(device, &folder)?;
@@ -173,20 +173,24 @@ fn check_free(name: &str, run: &RunFolder) -> Result<()> {
         if !run.exists() {
             return Ok(());
         }
-        return Err(Error::config("finished run", format!("{name} without a checkpoint"), others));
+        return Err(Error::setting("finished run", format!("{name} without a checkpoint"), others));
     }
     let RunState { epochs, stopped, run: before, .. } = Checkpoint::load(run.checkpoint())?.state;
     let planned = before.train.epochs;
     if stopped.is_none() && epochs.len() < planned {
         let found = format!("{name} with {} of {planned} epochs", epochs.len());
-        return Err(Error::config("unfinished run", found, format!("--resume to go on, {others}")));
+        return Err(Error::setting(
+            "unfinished run",
+            found,
+            format!("--resume to go on, {others}"),
+        ));
     }
     let found = format!("{name} with {} epochs", epochs.len());
     let longer = match stopped {
         None => "--resume with more --epochs to train longer, ",
         Some(_) => "",
     };
-    Err(Error::config("finished run", found, format!("{longer}{others}")))
+    Err(Error::setting("finished run", found, format!("{longer}{others}")))
 }
 
 /// What the arguments, the environment and the recipe say.
@@ -194,7 +198,7 @@ fn chosen(args: &Args) -> Result<Recipe> {
     let mut recipe = Recipe::open(&args.recipe)?;
     for change in &args.set {
         let Some((path, value)) = change.split_once('=') else {
-            return Err(Error::config("set", change, "PATH=VALUE"));
+            return Err(Error::setting("set", change, "PATH=VALUE"));
         };
         recipe.set(path.trim(), value.trim())?;
     }
@@ -215,7 +219,7 @@ fn chosen(args: &Args) -> Result<Recipe> {
         "adam" => train.optimizer = Optimizer::adam(),
         "adamw" => train.optimizer = Optimizer::adamw(0.01),
         "sgd" => train.optimizer = Optimizer::sgd(0.9),
-        other => return Err(Error::config("optimizer", other, "adam, adamw or sgd")),
+        other => return Err(Error::setting("optimizer", other, "adam, adamw or sgd")),
     }
     match text(&args.schedule, "schedule")?.as_str() {
         "" => {}
@@ -226,7 +230,7 @@ fn chosen(args: &Args) -> Result<Recipe> {
         schedule => {
             recipe.choice.plateau = false;
             train.schedule = schedule.parse().map_err(|_| {
-                Error::config("schedule", schedule, "plateau, constant, cosine or one-cycle")
+                Error::setting("schedule", schedule, "plateau, constant, cosine or one-cycle")
             })?;
         }
     }

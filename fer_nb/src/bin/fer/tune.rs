@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use fer_nb::data::Fer2013;
+use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
 use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig};
 use fer_nb::project::{device, runs};
@@ -83,10 +83,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Some(minutes) if minutes.is_finite() && minutes > 0.0 => {
             Some(Duration::from_secs_f64(minutes * 60.0))
         }
-        Some(minutes) => return Err(Error::config("minutes", minutes, "a number above 0")),
+        Some(minutes) => return Err(Error::setting("minutes", minutes, "a number above 0")),
     };
     if args.jobs == 0 {
-        return Err(Error::config("jobs", 0, "1 or more"));
+        return Err(Error::setting("jobs", 0, "1 or more"));
     }
     if let Some(path) = &args.json {
         crate::check_json(path)?;
@@ -96,11 +96,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         (true, ..) | (false, None, true) => Study::load(&folder)?,
         (false, None, false) => {
             let expected = "--space FILE, since the study is not there yet";
-            return Err(Error::config("study", folder.display(), expected));
+            return Err(Error::setting("study", folder.display(), expected));
         }
         (false, Some(path), _) => Study::with_config(&folder, config(args, path)?)?,
     };
-    let data = Fer2013::open_or(args.data.as_deref())?;
+    let data = FaceData::open_or(args.data.as_deref())?;
     crate::say(&format!("{data}\n"))?;
     let helpers = helpers(args)?;
     let result = study.optimize_for(&data, args.trials, limit, device()?);
@@ -137,7 +137,7 @@ fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
     let mut recipe = Recipe::open(&args.recipe)?;
     for change in &args.set {
         let Some((path, value)) = change.split_once('=') else {
-            return Err(Error::config("set", change, "PATH=VALUE"));
+            return Err(Error::setting("set", change, "PATH=VALUE"));
         };
         recipe.set(path.trim(), value.trim())?;
     }

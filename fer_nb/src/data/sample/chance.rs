@@ -4,6 +4,8 @@
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
 
+use crate::common::random::derive;
+
 /// The random numbers of one image.
 pub(super) struct Chance(Xoshiro256PlusPlus);
 
@@ -47,12 +49,9 @@ impl Chance {
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): neighbouring numbers become unrelated.
+/// Neighbouring numbers become unrelated.
 fn scramble(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    derive(number, 0)
 }
 
 #[cfg(test)]

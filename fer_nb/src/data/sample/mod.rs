@@ -18,8 +18,8 @@ use self::chance::Chance;
 use self::expression::Expression;
 use super::dataset::{Dataset, Origin, PIXELS, SIDE, TRAINING_COUNTS};
 use super::table;
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 
 /// Fewest images of a class, so that a fifth of its training images is at least one.
 const FEWEST: usize = 5;
@@ -48,7 +48,7 @@ impl SampleConfig {
         let fewest = FEWEST * Emotion::COUNT;
         for (field, count) in [("train", self.train), ("test", self.test)] {
             if !(fewest..=1_000_000).contains(&count) {
-                return Err(Error::config(
+                return Err(Error::setting(
                     format!("sample.{field}"),
                     count,
                     format!("{fewest} to 1000000 images, so that each class has {FEWEST} or more"),

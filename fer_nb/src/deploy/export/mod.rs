@@ -13,10 +13,10 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::error::{Error, Result};
+use crate::common::files::replace_file;
+use crate::common::{Error, Result};
 use crate::evaluate::Temperature;
 use crate::model::Network;
-use crate::project::replace_file;
 
 /// What a file is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl FromStr for Format {
         let known = |format: &Self| format.name().eq_ignore_ascii_case(text);
         Self::ALL.into_iter().find(known).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Error::config("format", text, names)
+            Error::setting("format", text, names)
         })
     }
 }
@@ -76,7 +76,7 @@ impl Exported<'_> {
     /// are computed with in float32 all the same.
     ///
     /// # Errors
-    /// [`Error::Config`] for a network of one's own, whose layers are not known here; where the file
+    /// [`Error::Setting`] for a network of one's own, whose layers are not known here; where the file
     /// can't be written.
     pub fn save_onnx(&self, path: impl AsRef<Path>, half: bool) -> Result<()> {
         let path = path.as_ref();
@@ -89,7 +89,7 @@ impl Exported<'_> {
     /// Writes the network as TorchScript, in float32: its method `forward` gives `probs`.
     ///
     /// # Errors
-    /// [`Error::Config`] where the network is not on the CPU, or its parameters are not frozen; whatever
+    /// [`Error::Setting`] where the network is not on the CPU, or its parameters are not frozen; whatever
     /// libtorch refuses; where the file can't be written.
     pub fn save_torch_script(&self, path: impl AsRef<Path>) -> Result<()> {
         torch_script::save(self, path.as_ref())

@@ -1,8 +1,8 @@
 //! The crate's networks in ONNX's operators. Dropout is left out, as after training.
 
 use super::onnx::{Graph, float, int, ints};
+use crate::common::Result;
 use crate::data::SIDE;
-use crate::error::Result;
 use crate::model::{Architecture, ResNetConfig, VggConfig, VitConfig};
 
 /// Adds a network to the graph: `images` f32 [N, 1, 48, 48] in, the name of its logits f32 [N, 7] out.

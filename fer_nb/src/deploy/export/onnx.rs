@@ -9,9 +9,9 @@ use prost::Message;
 use tch::{Kind, Tensor};
 
 use super::{Exported, networks};
+use crate::common::{Error, Result};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::model::TensorBytes;
 
 /// The version of the operators: the first with LayerNormalization.
@@ -211,10 +211,10 @@ impl Graph {
     /// A weight of the network by its name, f32.
     ///
     /// # Errors
-    /// [`Error::Config`] where the network has none of that name left.
+    /// [`Error::Setting`] where the network has none of that name left.
     pub fn weight(&mut self, name: &str) -> Result<String> {
         let tensor = self.weights.remove(name).ok_or_else(|| {
-            Error::config("weight", name, "one that the network has and that is used once")
+            Error::setting("weight", name, "one that the network has and that is used once")
         })?;
         if !self.half {
             return self.constant(name, &tensor, FLOAT);
@@ -255,7 +255,7 @@ pub fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
     let network = exported.network;
     let architecture = network.architecture().ok_or_else(|| {
         let expected = "one of this crate's; any other can be exported as TorchScript";
-        Error::config("network", network.name(), expected)
+        Error::setting("network", network.name(), expected)
     })?;
     let side = SIDE as i64;
     let classes = Emotion::COUNT as i64;
@@ -274,7 +274,7 @@ pub fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
     let images = graph.add("Mul", &[&images, &scale], vec![]);
     let logits = networks::graph(&architecture, &mut graph, &images)?;
     if let Some(name) = graph.weights.keys().next() {
-        return Err(Error::config("weight", name, "one that the exported graph uses"));
+        return Err(Error::setting("weight", name, "one that the exported graph uses"));
     }
     graph.add_named("Identity", &[&logits], vec![], "logits");
     let temperature = graph.number("temperature", exported.temperature.temperature)?;
@@ -314,7 +314,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::error::Result;
+    use crate::common::Result;
     use crate::evaluate::Temperature;
     use crate::model::{Network, Parameters, SeedCnn, Summary};
 

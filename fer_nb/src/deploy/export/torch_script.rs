@@ -5,21 +5,21 @@ use std::path::Path;
 use tch::{CModule, Device, Kind, Tensor, no_grad};
 
 use super::Exported;
+use crate::common::files::{TEMPORARY_PREFIX, replace_file};
+use crate::common::{Error, Result};
 use crate::data::SIDE;
-use crate::error::{Error, Result};
 use crate::model::to_float;
-use crate::project::{TEMPORARY_PREFIX, replace_file};
 
 /// Writes the network to `path`.
 pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
     let device = exported.network.parameters().device();
     if device != Device::Cpu {
         let expected = "a network on the CPU, so that the file can be opened anywhere";
-        return Err(Error::config("device", format!("{device:?}"), expected));
+        return Err(Error::setting("device", format!("{device:?}"), expected));
     }
     if !exported.network.parameters().spans().is_empty() {
         let expected = "a frozen one: network.parameters_mut().freeze(\"\")";
-        return Err(Error::config("network", "one that learns", expected));
+        return Err(Error::setting("network", "one that learns", expected));
     }
     let side = SIDE as i64;
     // Two images, so that a batch's size is not taken for a dimension of one.
@@ -54,7 +54,7 @@ pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
 }
 
 fn probs(exported: &Exported<'_>, inputs: &[Tensor]) -> Result<Tensor> {
-    let images = inputs.first().ok_or_else(|| Error::config("inputs", 0, "images"))?;
+    let images = inputs.first().ok_or_else(|| Error::setting("inputs", 0, "images"))?;
     let logits = exported.network.forward_t(&to_float(images)?, false)?;
     Ok(logits.f_div_scalar(exported.temperature.temperature)?.f_softmax(-1, Kind::Float)?)
 }

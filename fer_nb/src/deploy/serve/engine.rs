@@ -10,10 +10,10 @@ use serde::Serialize;
 use tch::Device;
 use tokio::sync::oneshot;
 
+use crate::common::{Error, Result};
 use crate::deploy::face::FaceBox;
 use crate::deploy::{Face, FaceDetector, Photo, Prediction, Predictor, image};
-use crate::error::{Error, Result};
-use crate::evaluate::Certainty;
+use crate::evaluate::Threshold;
 use crate::project::Precision;
 
 /// Photos that may wait for each worker before more are refused.
@@ -68,7 +68,7 @@ pub struct Model {
     /// What it computes in: "bfloat16 (auto)".
     pub precision: String,
     /// Which of its answers count.
-    pub certainty: Certainty,
+    pub threshold: Threshold,
 }
 
 /// Jobs that wait, the oldest first.
@@ -164,7 +164,7 @@ impl Engine {
                 network: predictor.network().name().into(),
                 trained_on: predictor.trained_on().into(),
                 precision: precision.report(device),
-                certainty: predictor.certainty(),
+                threshold: predictor.threshold(),
             });
             let queue = queue.clone();
             let thread = std::thread::Builder::new()
@@ -173,7 +173,7 @@ impl Engine {
                 .map_err(|error| Error::io("start", "a worker", error))?;
             threads.push(thread);
         }
-        let model = model.ok_or_else(|| Error::config("workers", 0, "1 or more"))?;
+        let model = model.ok_or_else(|| Error::setting("workers", 0, "1 or more"))?;
         Ok(Self { queue, workers: threads, model })
     }
 

@@ -52,7 +52,7 @@ impl Metrics {
         ] {
             let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {}", read(counter));
         }
-        if let Some(bytes) = crate::project::resident_memory() {
+        if let Some(bytes) = crate::common::machine::resident_memory() {
             let _ = writeln!(text, "# TYPE process_resident_memory_bytes gauge");
             let _ = writeln!(text, "process_resident_memory_bytes {bytes}");
         }

@@ -28,7 +28,7 @@ use tokio::sync::Semaphore;
 
 pub use engine::{Answer, Engine};
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::project::Precision;
 use metrics::Metrics;
 use site::Site;

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// A trial that this process works on, until it is dropped or the process ends, however it ends.
 #[derive(Debug)]

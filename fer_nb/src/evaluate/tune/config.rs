@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::sampler::Sampler;
 use super::space::Space;
-use crate::error::Result;
-use crate::project::file_fingerprint;
+use crate::common::Result;
+use crate::common::files::file_fingerprint;
 use crate::train::{Recipe, RunFolder};
 
 /// What `study.toml` holds.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::claim::Claim;
 use super::trial::Trial;
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// Removes a study: its trials, all or none, and then `study.toml`, without which trials belong to
 /// nothing.
@@ -14,7 +14,7 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     for trial in &trials {
         let Some(claim) = Claim::of(trial)? else {
             let expected = "a trial that no other process works on, or another folder";
-            return Err(Error::config("study", trial.display(), expected));
+            return Err(Error::setting("study", trial.display(), expected));
         };
         claims.push(claim);
     }

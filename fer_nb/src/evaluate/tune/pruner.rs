@@ -1,6 +1,6 @@
 //! [`MedianPruner`]: ends trials early that are worse than most before them were.
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::train::{Callback, CallbackState, EpochEnd, Monitor};
 
 /// What the reason of a pruned trial begins with.

@@ -7,8 +7,8 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use super::space::{Range, Space};
-use crate::error::{Error, Result};
-use crate::train::derive;
+use crate::common::random::derive;
+use crate::common::{Error, Result};
 
 /// Trials before TPE begins: it has to have seen something.
 const STARTUP: usize = 6;
@@ -34,7 +34,7 @@ impl std::str::FromStr for Sampler {
         match text.to_lowercase().as_str() {
             "random" => Ok(Sampler::Random),
             "tpe" => Ok(Sampler::Tpe),
-            _ => Err(Error::config("sampler", text, "random or tpe")),
+            _ => Err(Error::setting("sampler", text, "random or tpe")),
         }
     }
 }

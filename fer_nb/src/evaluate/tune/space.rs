@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::train::Recipe;
 
 /// The values that one hyperparameter may take.
@@ -24,7 +24,7 @@ pub enum Range {
 
 impl Range {
     fn validate(&self, path: &str) -> Result<()> {
-        let wrong = |found: String, expected: &str| Err(Error::config(path, found, expected));
+        let wrong = |found: String, expected: &str| Err(Error::setting(path, found, expected));
         match self {
             Range::Float { low, high } if !(low.is_finite() && high.is_finite() && low < high) => {
                 wrong(format!("{low} to {high}"), "two numbers, the lower one first")
@@ -107,12 +107,12 @@ impl Space {
     /// `"train.learning_rate" = { kind = "log", low = 1e-4, high = 1e-2 }`.
     ///
     /// # Errors
-    /// [`Error::Config`] where the text is no space.
+    /// [`Error::Setting`] where the text is no space.
     pub fn from_toml(text: &str) -> Result<Self> {
         toml::from_str(text).map_err(|error| {
             let expected = "\"train.learning_rate\" = { kind = \"log\", low = 1e-4, high = 1e-2 } and \
                             the like; kinds are float, log, int and choice";
-            Error::config("space", error.message(), expected)
+            Error::setting("space", error.message(), expected)
         })
     }
 
@@ -154,10 +154,10 @@ impl Space {
     /// Names the first range that is none, or that `recipe` has no place for.
     ///
     /// # Errors
-    /// [`Error::Config`] with the path.
+    /// [`Error::Setting`] with the path.
     pub fn validate(&self, recipe: &Recipe) -> Result<()> {
         if self.ranges.is_empty() {
-            return Err(Error::config("space", "empty", "a hyperparameter to tune"));
+            return Err(Error::setting("space", "empty", "a hyperparameter to tune"));
         }
         for (path, range) in &self.ranges {
             range.validate(path)?;

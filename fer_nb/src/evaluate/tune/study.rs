@@ -12,9 +12,10 @@ use super::folder::{read_trials, remove, trial_folders};
 use super::pruner::{MedianPruner, PRUNED};
 use super::space::Space;
 use super::trial::{Trial, TrialState};
-use crate::data::Fer2013;
-use crate::error::{Error, Result};
-use crate::project::{print_line, replace_file};
+use crate::common::files::replace_file;
+use crate::common::machine::print_line;
+use crate::common::{Error, Result};
+use crate::data::FaceData;
 use crate::train::{Checkpoint, Monitor, Recipe};
 
 /// A study of hyperparameters. Test images have no part in it.
@@ -33,7 +34,7 @@ impl Study {
     /// by the median, and are `recipe` in all else.
     ///
     /// # Errors
-    /// [`Error::Config`] where space and recipe don't fit, or the folder holds another study;
+    /// [`Error::Setting`] where space and recipe don't fit, or the folder holds another study;
     /// [`Error::Io`] where weights that the recipe starts from are not there.
     pub fn open(folder: impl Into<PathBuf>, space: Space, recipe: Recipe) -> Result<Self> {
         Self::with_config(folder, StudyConfig::new(space, recipe))
@@ -75,18 +76,18 @@ impl Study {
             if study.config != config {
                 let found = folder.display();
                 let expected = "another folder, since its study has another space, recipe or start";
-                return Err(Error::config("study", found, expected));
+                return Err(Error::setting("study", found, expected));
             }
             return Ok(study);
         }
         let is_run = folder.join("config.toml").is_file();
         if is_run || (folder.is_dir() && !trial_folders(&folder)?.is_empty()) {
             let expected = "another folder, since a run or the trials of another study are in it";
-            return Err(Error::config("study", folder.display(), expected));
+            return Err(Error::setting("study", folder.display(), expected));
         }
         std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
         let text = toml::to_string_pretty(&config)
-            .map_err(|error| Error::config("study.toml", error, "values that TOML can hold"))?;
+            .map_err(|error| Error::setting("study.toml", error, "values that TOML can hold"))?;
         replace_file(&path, |temporary| {
             std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
         })?;
@@ -108,7 +109,7 @@ impl Study {
             std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
         let config = toml::from_str(&text).map_err(|error| {
             let hint = "Begin a study in another folder.";
-            Error::data(&path, "", format!("not a study: {}", error.message()), hint)
+            Error::file(&path, format!("not a study: {}", error.message()), hint)
         })?;
         let trials = read_trials(&folder)?;
         Ok(Self { folder, config, trials, stopped: None })
@@ -121,7 +122,7 @@ impl Study {
     /// # Errors
     /// Whatever does not depend on the values that are tried, such as a disk that is full. A trial that
     /// fails by its values is kept as failed.
-    pub fn optimize(&mut self, data: &Fer2013, trials: usize, device: Device) -> Result<()> {
+    pub fn optimize(&mut self, data: &FaceData, trials: usize, device: Device) -> Result<()> {
         self.optimize_for(data, trials, None, device)
     }
 
@@ -131,7 +132,7 @@ impl Study {
     /// As [`Study::optimize`].
     pub fn optimize_for(
         &mut self,
-        data: &Fer2013,
+        data: &FaceData,
         trials: usize,
         limit: Option<Duration>,
         device: Device,
@@ -154,13 +155,13 @@ impl Study {
     }
 
     /// Trials on other images can't be compared.
-    fn check_images(&self, data: &Fer2013) -> Result<()> {
+    fn check_images(&self, data: &FaceData) -> Result<()> {
         let now = format!("{:016x}", data.fingerprint());
         let over = self.trials.iter().filter(|trial| trial.epochs > 0);
         for trial in over {
             if trial.run(&self.folder).config()?.data_fingerprint != now {
                 let expected = "another folder, since its trials learnt from other images";
-                return Err(Error::config("study", self.folder.display(), expected));
+                return Err(Error::setting("study", self.folder.display(), expected));
             }
         }
         Ok(())
@@ -172,7 +173,7 @@ impl Study {
             return Ok(());
         }
         let expected = "another folder, since its trials started from other weights of that name";
-        Err(Error::config("study", self.folder.display(), expected))
+        Err(Error::setting("study", self.folder.display(), expected))
     }
 
     /// A trial to work on: one that was stopped, or a new one if there are to be more.
@@ -219,7 +220,7 @@ impl Study {
         Ok(None)
     }
 
-    fn train(&mut self, mut trial: Trial, data: &Fer2013, device: Device) -> Result<()> {
+    fn train(&mut self, mut trial: Trial, data: &FaceData, device: Device) -> Result<()> {
         let run = trial.run(&self.folder);
         let recipe = self.recipe_of(&trial)?;
         let values: Vec<_> =
@@ -239,7 +240,7 @@ impl Study {
         if run.checkpoint().is_file() {
             match Checkpoint::load(run.checkpoint()) {
                 Ok(_) => trainer = trainer.resume(),
-                Err(Error::Weights { problem, .. }) => {
+                Err(Error::File { problem, .. }) => {
                     print_line(&format!("trial {} begins anew: {problem}", trial.number));
                 }
                 Err(error) => return Err(error),
@@ -266,7 +267,7 @@ impl Study {
                 trial.reason = reason;
             }
             // What the values are to blame for.
-            Err(error @ (Error::Training { .. } | Error::Config { .. })) => {
+            Err(error @ (Error::Training { .. } | Error::Setting { .. })) => {
                 trial.state = TrialState::Failed;
                 trial.reason = error.to_string();
             }
@@ -327,7 +328,7 @@ impl Study {
     /// The recipe with a trial's values.
     ///
     /// # Errors
-    /// [`Error::Config`] where a value does not fit.
+    /// [`Error::Setting`] where a value does not fit.
     pub fn recipe_of(&self, trial: &Trial) -> Result<Recipe> {
         let mut recipe = self.config.recipe.clone();
         for (path, value) in &trial.values {
@@ -381,7 +382,7 @@ impl std::fmt::Display for Study {
         write!(
             f,
             "{}: {} complete, {} pruned, {} failed, {} running or stopped",
-            crate::data::text::plural(self.trials.len(), "trial"),
+            crate::common::text::plural(self.trials.len(), "trial"),
             count(TrialState::Complete),
             count(TrialState::Pruned),
             count(TrialState::Failed),
@@ -410,8 +411,8 @@ mod tests {
     use crate::data::SampleConfig;
     use crate::model::{SeedCnn, weights};
 
-    fn data() -> Fer2013 {
-        Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap()
+    fn data() -> FaceData {
+        FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap()
     }
 
     fn recipe() -> Recipe {
@@ -450,7 +451,7 @@ mod tests {
         // Every trial is a run.
         assert!(best.run(study.folder()).network(Device::Cpu).is_ok());
 
-        let others = Fer2013::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
+        let others = FaceData::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
         let message = study.optimize(&others, 4, Device::Cpu).unwrap_err().to_string();
         assert!(message.contains("learnt from other images"), "{message}");
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::project::replace_file;
+use crate::common::files::replace_file;
+use crate::common::{Error, Result};
 use crate::train::RunFolder;
 
 /// How a trial stands.
@@ -78,7 +78,7 @@ impl Trial {
     pub(super) fn save(&self, study: &Path) -> Result<()> {
         let path = Self::folder(study, self.number).join("trial.toml");
         let text = toml::to_string_pretty(self)
-            .map_err(|error| Error::config("trial.toml", error, "values that TOML can hold"))?;
+            .map_err(|error| Error::setting("trial.toml", error, "values that TOML can hold"))?;
         replace_file(&path, |temporary| {
             std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
         })
@@ -94,7 +94,7 @@ impl Trial {
         };
         toml::from_str(&text).map(Some).map_err(|error| {
             let hint = "Delete the trial's folder; the study does without it.";
-            Error::data(&path, "", format!("not a trial: {}", error.message()), hint)
+            Error::file(&path, format!("not a trial: {}", error.message()), hint)
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What each trial reached.
 
 use super::StudyData;
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Canvas, Type};
 use crate::plot::figure::Plot;

@@ -1,7 +1,7 @@
 //! How much each hyperparameter explains.
 
 use super::StudyData;
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::axis::percent;
 use crate::plot::canvas::{Align, Canvas, MARGIN, Type, WIDTH};
 use crate::plot::figure::Plot;

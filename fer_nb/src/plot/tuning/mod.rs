@@ -5,7 +5,7 @@ mod importance;
 mod parallel;
 mod slice;
 
-use crate::error::Result;
+use crate::common::Result;
 use crate::evaluate::tune::{Range, Study, TrialState};
 use crate::plot::axis;
 use crate::plot::figure::Figure;

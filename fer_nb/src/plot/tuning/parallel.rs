@@ -1,7 +1,7 @@
 //! Parallel coordinates: an axis a hyperparameter, a line a trial.
 
 use super::StudyData;
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Align, Canvas, MARGIN, Type, WIDTH};
 use crate::plot::figure::Plot;

@@ -1,7 +1,7 @@
 //! What trials reached, against one hyperparameter at a time.
 
 use super::StudyData;
-use crate::error::Result;
+use crate::common::Result;
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
 use crate::plot::figure::Plot;

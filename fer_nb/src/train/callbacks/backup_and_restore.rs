@@ -1,7 +1,7 @@
 //! [`BackupAndRestore`]: a run that was cut off goes on by itself.
 
 use super::{Callback, EpochEnd};
-use crate::error::Result;
+use crate::common::Result;
 
 /// Keras' `BackupAndRestore`: when `fit` starts and the run folder holds an unfinished run of the
 /// same recipe on the same data, training goes on from its last finished epoch. After a finished run, or

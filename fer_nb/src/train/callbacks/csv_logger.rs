@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Callback, EpochEnd, TrainBegin};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::train::history::{EpochRecord, History};
 
 /// Keras' `CSVLogger`: writes each epoch's figures to a file, with the columns of `history.csv`.
@@ -41,7 +41,7 @@ impl Callback for CsvLogger {
     fn validate(&self) -> Result<()> {
         if self.path.is_dir() {
             let path = self.path.display();
-            return Err(Error::config("CSVLogger.path", path, "a file, not a folder"));
+            return Err(Error::setting("CSVLogger.path", path, "a file, not a folder"));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::{Callback, CallbackState, EpochEnd, Monitor, TrainBegin};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::model::Network;
 
 /// Keras' `EarlyStopping`: after `patience` epochs without an improvement of more than `min_delta`,
@@ -71,7 +71,7 @@ impl Callback for EarlyStopping {
         if self.min_delta.is_finite() && self.min_delta >= 0.0 {
             return Ok(());
         }
-        Err(Error::config("EarlyStopping.min_delta", self.min_delta, "a number, 0 or more"))
+        Err(Error::setting("EarlyStopping.min_delta", self.min_delta, "a number, 0 or more"))
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {

@@ -25,7 +25,7 @@ use tch::Tensor;
 
 use super::config::TrainConfig;
 use super::history::{EpochRecord, History};
-use crate::error::Result;
+use crate::common::Result;
 use crate::model::Network;
 
 /// What a callback may look at before the first batch of a `fit`.

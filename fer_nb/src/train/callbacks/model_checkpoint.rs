@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Callback, CallbackState, EpochEnd, Monitor};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::model::weights;
 
 /// Keras' `ModelCheckpoint` with `save_weights_only`. A file that is replaced is kept until the new
@@ -43,7 +43,7 @@ impl Callback for ModelCheckpoint {
     fn validate(&self) -> Result<()> {
         match self.keep {
             Keep::Every { epochs: 0 } => {
-                Err(Error::config("ModelCheckpoint.every", 0, "1 epoch or more"))
+                Err(Error::setting("ModelCheckpoint.every", 0, "1 epoch or more"))
             }
             _ => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! [`ReduceLrOnPlateau`]: smaller steps when a figure stops getting better.
 
 use super::{Callback, CallbackState, EpochEnd, Monitor, TrainBegin};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than
 /// `min_delta`, the learning rate is multiplied by `factor`, down to `min_lr`; then `cooldown`
@@ -75,7 +75,7 @@ impl Callback for ReduceLrOnPlateau {
     fn validate(&self) -> Result<()> {
         let within = |field: &str, value: f64, ok: bool, expected: &str| {
             let field = format!("ReduceLROnPlateau.{field}");
-            if ok { Ok(()) } else { Err(Error::config(field, value, expected)) }
+            if ok { Ok(()) } else { Err(Error::setting(field, value, expected)) }
         };
         let (factor, delta, low) = (self.factor, self.min_delta, self.min_lr);
         within("factor", factor, factor > 0.0 && factor < 1.0, "above 0 and below 1")?;

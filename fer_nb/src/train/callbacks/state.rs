@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::Tensor;
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// Named values and tensors of a callback, for the checkpoint. Values are whatever TOML can hold;
 /// floating-point numbers keep every bit.
@@ -43,7 +43,7 @@ impl CallbackState {
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         let Some(value) = self.values.get(name) else { return Ok(None) };
         let read = value.clone().try_into::<T>();
-        read.map(Some).map_err(|error| Error::config(name, value, error.message()))
+        read.map(Some).map_err(|error| Error::setting(name, value, error.message()))
     }
 
     /// A tensor by name; `None` where none was saved under it.
@@ -55,5 +55,5 @@ impl CallbackState {
 
 fn to_toml(name: &str, value: impl Serialize) -> Result<toml::Value> {
     toml::Value::try_from(value)
-        .map_err(|error| Error::config(name, error, "a value that TOML can hold"))
+        .map_err(|error| Error::setting(name, error, "a value that TOML can hold"))
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Callback, EpochEnd, TrainBegin};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::train::history::EpochRecord;
 
 /// Keras' `TensorBoard`: writes loss, accuracy and learning rate of each epoch into a folder that

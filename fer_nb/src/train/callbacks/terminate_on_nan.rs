@@ -3,7 +3,7 @@
 use tch::Device;
 
 use super::{BatchEnd, Callback, EpochEnd};
-use crate::error::{Error, Result};
+use crate::common::{Error, Failure, Result};
 use crate::train::EpochRecord;
 
 /// Keras' `TerminateOnNaN`: no later step can mend a loss that is NaN or infinite. Every trainer has
@@ -20,13 +20,19 @@ const EVERY_ON_GPU: usize = 50;
 /// No larger learning rate is ever suggested: it is Adam's usual one.
 const LARGEST_ADVICE: f64 = 1e-3;
 
-fn diverged(epoch: usize, problem: String, learning_rate: f64) -> Error {
+fn diverged(
+    epoch: usize,
+    (metric, value): (&'static str, f64),
+    learning_rate: f64,
+    batch: Option<[usize; 2]>,
+) -> Error {
     let advice = (learning_rate / 10.0).min(LARGEST_ADVICE);
     let hint = format!(
         "Try a learning rate of {advice:e}, or clip_norm = 1 if nothing clips the gradient yet. What is in \
          the run folder is intact"
     );
-    Error::Training { epoch, problem, hint }
+    let cause = Failure::Diverged { metric, value, learning_rate, batch };
+    Error::Training { epoch, cause, hint }
 }
 
 impl Callback for TerminateOnNan {
@@ -49,11 +55,8 @@ impl Callback for TerminateOnNan {
         if loss.is_finite() {
             return Ok(());
         }
-        let problem = format!(
-            "the loss became {loss} at learning rate {:e} in batch {} of {}",
-            batch.learning_rate, batch.batch, batch.batches
-        );
-        Err(diverged(batch.epoch, problem, batch.learning_rate))
+        let place = [batch.batch, batch.batches];
+        Err(diverged(batch.epoch, ("loss", loss), batch.learning_rate, Some(place)))
     }
 
     fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
@@ -67,9 +70,5 @@ pub(in crate::train) fn check_validation(record: &EpochRecord) -> Result<()> {
     if val_loss.is_finite() {
         return Ok(());
     }
-    let problem = format!(
-        "the loss on the validation images is {val_loss} after its last step, at learning rate \
-         {learning_rate:e}"
-    );
-    Err(diverged(epoch, problem, learning_rate))
+    Err(diverged(epoch, ("val_loss", val_loss), learning_rate, None))
 }

@@ -3,7 +3,7 @@
 use tch::{Tensor, no_grad};
 
 use super::slab;
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// A moving average of the weights (Polyak and Juditsky, "Acceleration of Stochastic Approximation by
 /// Averaging", 1992). It is calmer than the weights themselves and often classifies better.
@@ -67,7 +67,7 @@ impl WeightAverage {
     pub fn restore(&mut self, steps: u32, average: &Tensor) -> Result<()> {
         if average.size() != self.average.size() {
             let expected = format!("shape {:?}", self.average.size());
-            return Err(Error::config("ema", format!("shape {:?}", average.size()), expected));
+            return Err(Error::setting("ema", format!("shape {:?}", average.size()), expected));
         }
         no_grad(|| self.average.f_copy_(average))?;
         self.steps = steps;

@@ -11,7 +11,7 @@ pub use state::OptimizerState;
 
 use tch::{Device, Tensor, no_grad};
 
-use crate::error::Result;
+use crate::common::Result;
 
 /// Scales a gradient [P] in place so that its Euclidean norm is at most `max_norm`, as PyTorch's
 /// `clip_grad_norm_` does; nothing waits for the device.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// How a step follows from a gradient. The learning rate is not among these: schedules and callbacks
 /// change it.
@@ -76,7 +76,7 @@ impl Optimizer {
     pub fn validate(&self) -> Result<()> {
         let check = |ok: bool, field: &str, value: f64, expected: &str| {
             let field = format!("optimizer.{field}");
-            if ok { Ok(()) } else { Err(Error::config(field, value, expected)) }
+            if ok { Ok(()) } else { Err(Error::setting(field, value, expected)) }
         };
         let decay = |field, value| {
             check((0.0..1.0).contains(&value), field, value, "at least 0 and below 1")

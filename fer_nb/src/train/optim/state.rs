@@ -3,7 +3,7 @@
 use tch::{Tensor, no_grad};
 
 use super::{Optimizer, slab};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::model::Span;
 
 /// An optimizer at work on one parameter buffer. Its state is a step count and up to two tensors of
@@ -47,7 +47,7 @@ impl OptimizerState {
                 other => {
                     let value = other.map_or("nothing".into(), |tensor| format!("{tensor:?}"));
                     let expected = format!("a tensor of shape {:?}", moment.size());
-                    return Err(Error::config(format!("optimizer.{name}"), value, expected));
+                    return Err(Error::setting(format!("optimizer.{name}"), value, expected));
                 }
             }
         }
@@ -138,7 +138,7 @@ impl OptimizerState {
             }
             _ => {
                 let found = self.moments.len();
-                return Err(Error::config("optimizer.moments", found, "2 for Adam"));
+                return Err(Error::setting("optimizer.moments", found, "2 for Adam"));
             }
         }
         Ok(())

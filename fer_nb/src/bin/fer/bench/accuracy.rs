@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use fer_nb::data::Fer2013;
+use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::SeedCnn;
 use fer_nb::project::Precision;
@@ -36,7 +36,7 @@ pub struct Figures {
 /// Trains whole epochs until one of them ends with the accuracy asked for.
 pub fn measure(
     network: SeedCnn,
-    data: &Fer2013,
+    data: &FaceData,
     precision: Precision,
     goal: &Goal,
 ) -> Result<Figures> {
@@ -47,7 +47,8 @@ pub fn measure(
     let history = Trainer::new(network, config)?.callback(Reached(goal.target)).fit(data)?;
     let seconds = before + started.elapsed().as_secs_f64();
     let last = history.epochs.last();
-    let last = last.ok_or_else(|| Error::config("epochs", goal.epochs, "one that was finished"))?;
+    let last =
+        last.ok_or_else(|| Error::setting("epochs", goal.epochs, "one that was finished"))?;
     Ok(Figures { seconds, epochs: last.epoch, val_accuracy: last.val_accuracy })
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use fer_nb::data::{Fer2013, Origin};
+use fer_nb::data::{FaceData, Origin};
 use fer_nb::error::{Error, Result};
 use fer_nb::model::{SeedCnn, weights};
 use fer_nb::project::replace_file;
@@ -35,7 +35,7 @@ struct Exported<'a> {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let data = Fer2013::open_or(args.data.as_deref())?;
+    let data = FaceData::open_or(args.data.as_deref())?;
     crate::say(&format!("{data}\n"))?;
     let parts = [("train", &data.train), ("validation", &data.validation), ("test", &data.test)];
     let mut tensors = Vec::new();

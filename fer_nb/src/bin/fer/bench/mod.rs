@@ -17,7 +17,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use tch::{Device, Kind, Reduction, Tensor, no_grad};
 
-use fer_nb::data::{Dataset, Fer2013};
+use fer_nb::data::{Dataset, FaceData};
 use fer_nb::error::{Error, Result};
 use fer_nb::model::{Network, SeedCnn, to_float};
 use fer_nb::project::{Precision, device, device_name};
@@ -120,7 +120,7 @@ pub fn run(args: &Args) -> Result<()> {
         Work::Loading(options) => loading(options),
         Work::Convolutions { precision, batch_size, json } => {
             if *batch_size == 0 {
-                return Err(Error::config("batch_size", batch_size, "1 or more"));
+                return Err(Error::setting("batch_size", batch_size, "1 or more"));
             }
             let kind = precision.kind(Device::Cpu);
             let figures = convolutions::measure(kind, *batch_size as i64)?;
@@ -136,12 +136,12 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn with_network<T: Serialize>(
     options: &Options,
-    work: impl FnOnce(SeedCnn, &Fer2013) -> Result<T>,
+    work: impl FnOnce(SeedCnn, &FaceData) -> Result<T>,
 ) -> Result<()> {
     if !options.seconds.is_finite() || options.seconds <= 0.0 {
-        return Err(Error::config("seconds", options.seconds, "a number above 0"));
+        return Err(Error::setting("seconds", options.seconds, "a number above 0"));
     }
-    let data = Fer2013::open_or(options.data.as_deref())?;
+    let data = FaceData::open_or(options.data.as_deref())?;
     crate::say(&format!("{data}\n"))?;
     let device = device()?;
     let mut network = SeedCnn::new(device, SEED)?;
@@ -171,7 +171,7 @@ fn loading(options: &Options) -> Result<()> {
     }
     let startup_s = process::seconds_since_start();
     let started = Instant::now();
-    let data = Fer2013::open_or(options.data.as_deref())?;
+    let data = FaceData::open_or(options.data.as_deref())?;
     let seconds = started.elapsed().as_secs_f64();
     let images = data.train.len() + data.validation.len() + data.test.len();
     finish(

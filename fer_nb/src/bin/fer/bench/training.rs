@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 use tch::Device;
 
-use fer_nb::data::Fer2013;
+use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::SeedCnn;
 use fer_nb::project::Precision;
@@ -31,13 +31,13 @@ pub struct Figures {
 /// Trains until the clock has run for `seconds` at least.
 pub fn measure(
     network: SeedCnn,
-    data: &Fer2013,
+    data: &FaceData,
     precision: Precision,
     batch_size: usize,
     seconds: f64,
 ) -> Result<Figures> {
     let few: Vec<_> = (0..VALIDATION.min(data.validation.len())).collect();
-    let data = Fer2013 { validation: data.validation.select(&few)?, ..data.clone() };
+    let data = FaceData { validation: data.validation.select(&few)?, ..data.clone() };
     let config = TrainConfig { epochs: 1_000_000, batch_size, precision, ..Default::default() };
     let figures = Rc::new(RefCell::new(None));
     let clock = Clock {
@@ -51,7 +51,7 @@ pub fn measure(
     };
     Trainer::new(network, config)?.callback(clock).fit(&data)?;
     let figures = figures.borrow_mut().take();
-    figures.ok_or_else(|| Error::config("seconds", seconds, "a time that training lasts for"))
+    figures.ok_or_else(|| Error::setting("seconds", seconds, "a time that training lasts for"))
 }
 
 struct Clock {

@@ -1,6 +1,17 @@
-//! Small helpers for the messages and reports of this stage.
+//! Text for messages, reports and figures: counts, plurals, percent, lists, escaping.
 
-pub(crate) use crate::project::text::count;
+/// A count with thousands separators: 35,887.
+pub(crate) fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
 
 /// How many names a note lists before it says "and 12 more".
 const LISTED: usize = 10;
@@ -34,6 +45,14 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_read_well() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(35_887), "35,887");
+        assert_eq!(count(1_468_135), "1,468,135");
+    }
 
     #[test]
     fn nouns_and_names_read_well() {

@@ -1,9 +1,9 @@
-//! [`Certainty`]: below which confidence an answer is none.
+//! [`Threshold`]: below which confidence an answer is none.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Evaluation, fitted};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 use crate::train::RunFolder;
 
 /// Where a run keeps it.
@@ -11,7 +11,7 @@ const FILE: &str = "certainty.toml";
 
 /// The confidence from which a network's answers can be acted upon.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Certainty {
+pub struct Threshold {
     /// An answer of less confidence is "uncertain": 0 (none is) to 1 (all are but the surest).
     pub uncertain_below: f32,
     /// The share of right answers that was asked for among those that are left, 0 to 1.
@@ -20,15 +20,15 @@ pub struct Certainty {
     pub answered: f64,
 }
 
-impl Default for Certainty {
+impl Default for Threshold {
     /// Takes every answer.
     fn default() -> Self {
         Self { uncertain_below: 0.0, right: 0.0, answered: 1.0 }
     }
 }
 
-impl Certainty {
-    /// What [`Certainty::fit`] is asked for where nobody says otherwise: three of four right.
+impl Threshold {
+    /// What [`Threshold::fit`] is asked for where nobody says otherwise: three of four right.
     pub const RIGHT: f64 = 0.75;
 
     /// The lowest confidence at which the answers of that confidence or more are right in a share of
@@ -36,11 +36,11 @@ impl Certainty {
     /// empirical risk. Fit it on validation images, at the temperature that will be used.
     ///
     /// # Errors
-    /// [`Error::Config`] where the share is out of range, or there is no image.
+    /// [`Error::Setting`] where the share is out of range, or there is no image.
     pub fn fit(validation: &Evaluation, right: f64) -> Result<Self> {
         if !(0.0..=1.0).contains(&right) || validation.labels.is_empty() {
             let value = format!("{right} of {} images", validation.labels.len());
-            return Err(Error::config("right answers", value, "0 to 1, of one image or more"));
+            return Err(Error::setting("right answers", value, "0 to 1, of one image or more"));
         }
         let mut answers: Vec<(f32, bool)> = (0..validation.labels.len())
             .filter_map(|index| {
@@ -82,7 +82,7 @@ impl Certainty {
         fitted::save(run, FILE, self)
     }
 
-    /// What [`Certainty::save`] kept for a run's best weights; every answer counts where it kept
+    /// What [`Threshold::save`] kept for a run's best weights; every answer counts where it kept
     /// nothing, or for other weights.
     ///
     /// # Errors
@@ -91,12 +91,12 @@ impl Certainty {
         let kept = fitted::of_run::<Self>(run, FILE)?.unwrap_or_default();
         match (0.0..=1.0).contains(&kept.uncertain_below) {
             true => Ok(kept),
-            false => Err(Error::config("uncertain_below", kept.uncertain_below, "0 to 1")),
+            false => Err(Error::setting("uncertain_below", kept.uncertain_below, "0 to 1")),
         }
     }
 }
 
-impl std::fmt::Display for Certainty {
+impl std::fmt::Display for Threshold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.uncertain_below == 0.0 {
             return write!(f, "no answer counts as uncertain");
@@ -138,19 +138,19 @@ mod tests {
     fn the_threshold_leaves_as_many_answers_as_it_can() {
         let answers =
             [(0.9, true), (0.8, true), (0.7, false), (0.6, true), (0.5, false), (0.4, false)];
-        let fitted = Certainty::fit(&evaluation(&answers), 0.75).unwrap();
+        let fitted = Threshold::fit(&evaluation(&answers), 0.75).unwrap();
         // 1, 1, 2/3, 3/4, 3/5, 1/2 of the answers down to each are right.
         assert_eq!((fitted.uncertain_below, fitted.answered), (0.6, 4.0 / 6.0));
         assert!(fitted.is_uncertain(0.59) && !fitted.is_uncertain(0.6));
-        let none = Certainty::fit(&evaluation(&answers), 0.5).unwrap();
+        let none = Threshold::fit(&evaluation(&answers), 0.5).unwrap();
         assert_eq!((none.uncertain_below, none.answered), (0.0, 1.0));
-        let all = Certainty::fit(&evaluation(&[(0.9, false), (0.5, false)]), 0.75).unwrap();
+        let all = Threshold::fit(&evaluation(&[(0.9, false), (0.5, false)]), 0.75).unwrap();
         assert_eq!((all.uncertain_below, all.answered), (1.0, 0.0));
         assert!(all.to_string().ends_with("uncertain: no validation image gets another"), "{all}");
         // Half of those with 0.7 are wrong: they go together.
         let equal = [(0.9, true), (0.7, true), (0.7, false)];
-        assert_eq!(Certainty::fit(&evaluation(&equal), 0.75).unwrap().uncertain_below, 0.9);
-        assert!(Certainty::fit(&evaluation(&answers), 1.5).is_err());
+        assert_eq!(Threshold::fit(&evaluation(&equal), 0.75).unwrap().uncertain_below, 0.9);
+        assert!(Threshold::fit(&evaluation(&answers), 1.5).is_err());
     }
 
     #[test]
@@ -158,11 +158,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         std::fs::write(run.weights(), "some").unwrap();
-        assert_eq!(Certainty::of_run(&run).unwrap(), Certainty::default());
-        let kept = Certainty { uncertain_below: 0.5, right: 0.75, answered: 0.5 };
+        assert_eq!(Threshold::of_run(&run).unwrap(), Threshold::default());
+        let kept = Threshold { uncertain_below: 0.5, right: 0.75, answered: 0.5 };
         kept.save(&run).unwrap();
-        assert_eq!(Certainty::of_run(&run).unwrap(), kept);
+        assert_eq!(Threshold::of_run(&run).unwrap(), kept);
         std::fs::write(run.weights(), "others").unwrap();
-        assert_eq!(Certainty::of_run(&run).unwrap(), Certainty::default());
+        assert_eq!(Threshold::of_run(&run).unwrap(), Threshold::default());
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::history::History;
 use super::run::RunFolder;
-use crate::error::{Error, Result};
-use crate::project::{TEMPORARY_PREFIX, file_fingerprint};
+use crate::common::files::{TEMPORARY_PREFIX, file_fingerprint};
+use crate::common::{Error, Result};
 
 /// What a run's own files end in.
 const WEIGHTS: &str = "safetensors";
@@ -120,7 +120,7 @@ mod tests {
             ("notes.txt", "mine".into()),
         ] {
             // As everything in the crate writes: by a new file in its place.
-            crate::project::replace_file(path.join(file), |temporary| {
+            crate::common::files::replace_file(path.join(file), |temporary| {
                 fs::write(temporary, &text).map_err(|error| Error::io("write", temporary, error))
             })
             .unwrap();

@@ -1,4 +1,4 @@
-//! [`Fer2013`]: the whole data set in its three parts, wherever it was found.
+//! [`FaceData`]: the whole data set in its three parts, wherever it was found.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use super::loaded::Loaded;
 use super::sample::{self, SampleConfig};
 use super::split::{self, VALIDATION_SHARE};
 use super::{ClassDistribution, Dataset, Origin, csv, folder, text};
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::project::root;
 
 /// The environment variable that names a folder or a csv file.
@@ -16,7 +16,7 @@ const VARIABLE: &str = "FER2013_DIR";
 
 /// Train, validation and test images, with what there is to know about how they were read.
 #[derive(Debug, Clone)]
-pub struct Fer2013 {
+pub struct FaceData {
     /// What the network learns from: the training images less those held back.
     pub train: Dataset,
     /// The first 20 % of each class's training images, which choose the best epoch.
@@ -27,19 +27,19 @@ pub struct Fer2013 {
     pub notes: Vec<String>,
 }
 
-impl Fer2013 {
+impl FaceData {
     /// Loads the first of: what `$FER2013_DIR` names (a folder or a csv file), `data/fer2013/` and
     /// `data/fer2013.csv` below the project's root, and else the made-up sample. Prints nothing but
     /// how far it is where it takes more than some seconds; show the value to see what was found.
     ///
     /// # Errors
-    /// What [`Fer2013::from_folder`] and [`Fer2013::from_csv`] refuse; [`Error::Stopped`] where the
+    /// What [`FaceData::from_folder`] and [`FaceData::from_csv`] refuse; [`Error::Stopped`] where the
     /// user stops it.
     pub fn open() -> Result<Self> {
         Self::open_or(None)
     }
 
-    /// As [`Fer2013::open`], but an explicit path comes before all others: what `--data` gives.
+    /// As [`FaceData::open`], but an explicit path comes before all others: what `--data` gives.
     pub fn open_or(path: Option<&Path>) -> Result<Self> {
         match locate(path, std::env::var_os(VARIABLE), root().ok().as_deref())? {
             Some(path) => Self::from_path(path),
@@ -70,7 +70,7 @@ impl Fer2013 {
 
     /// Images in `train/<class>` and `test/<class>` below `path`, as .jpg, .jpeg or .png.
     ///
-    /// Files that can't be decoded are set aside and named in [`Fer2013::notes`]; colour and other
+    /// Files that can't be decoded are set aside and named in [`FaceData::notes`]; colour and other
     /// sizes are converted. A missing, unknown or empty class is an error that names its folder.
     pub fn from_folder(path: impl AsRef<Path>) -> Result<Self> {
         Self::assemble(folder::load(path.as_ref())?)
@@ -79,7 +79,7 @@ impl Fer2013 {
     /// Kaggle's `fer2013.csv` with the columns emotion, pixels and Usage in any order. Training rows
     /// are for train and validation, PublicTest and PrivateTest rows together are test.
     ///
-    /// Bad rows are set aside and named in [`Fer2013::notes`]; more than 1 % of them are an error
+    /// Bad rows are set aside and named in [`FaceData::notes`]; more than 1 % of them are an error
     /// that names the first, and so is a missing column.
     pub fn from_csv(path: impl AsRef<Path>) -> Result<Self> {
         Self::assemble(csv::load(path.as_ref())?)
@@ -121,10 +121,10 @@ impl Fer2013 {
     /// that stay are among those.
     ///
     /// # Errors
-    /// [`Error::Config`] where the share is out of range.
+    /// [`Error::Setting`] where the share is out of range.
     pub fn with_validation_share(&self, share: f64) -> Result<Self> {
         if !(share > 0.0 && share < 1.0) {
-            return Err(Error::config("validation share", share, "above 0 and below 1"));
+            return Err(Error::setting("validation share", share, "above 0 and below 1"));
         }
         let training = self.train.joined(&self.validation)?;
         let split = split::by_class(&labels(&training), share)?;
@@ -195,7 +195,7 @@ impl Fer2013 {
     /// quick try.
     pub fn take(&self, per_class: usize) -> Result<Self> {
         if per_class == 0 {
-            return Err(Error::config("per_class", per_class, "1 or more"));
+            return Err(Error::setting("per_class", per_class, "1 or more"));
         }
         let mut notes = self.notes.clone();
         notes.push(format!("Only the first {per_class} of each class in each part"));
@@ -208,7 +208,7 @@ impl Fer2013 {
     }
 }
 
-impl std::fmt::Display for Fer2013 {
+impl std::fmt::Display for FaceData {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (line, part) in self.found_lines().iter().zip(["train", "validation", "test"]) {
             writeln!(f, "{line:<48}{part}")?;
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_tree_of_fer2013s_shape_is_split_by_class_in_name_order() {
         let tree = Tree::of(SMALL, [10, 2, 11, 18, 13, 13, 9]);
-        let data = Fer2013::from_folder(tree.path()).unwrap();
+        let data = FaceData::from_folder(tree.path()).unwrap();
         // floor(0.2·n): 8 + 1 + 8 + 14 + 10 + 9 + 6.
         assert_eq!(
             data.found_lines(),
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_smaller_share_holds_back_fewer_of_the_same_images() {
         let tree = Tree::of(SMALL, [2; 7]);
-        let data = Fer2013::from_folder(tree.path()).unwrap();
+        let data = FaceData::from_folder(tree.path()).unwrap();
         let less = data.with_validation_share(0.1).unwrap();
         assert_eq!(less.validation.class_counts(), [4, 0, 4, 7, 5, 4, 3]);
         assert_eq!(less.train.len() + less.validation.len(), 290);
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn folder_and_table_with_the_same_images_have_the_same_fingerprint() {
         let tree = Tree::new(6, 2);
-        let from_folder = Fer2013::from_folder(tree.path()).unwrap();
+        let from_folder = FaceData::from_folder(tree.path()).unwrap();
         let mut table = String::from("emotion,pixels,Usage\n");
         for data in [&from_folder.validation, &from_folder.train, &from_folder.test] {
             let of_test = data.table().unwrap().column("usage").unwrap().str().unwrap().get(0)
@@ -344,7 +344,7 @@ mod tests {
         }
         let elsewhere = Tree::empty();
         elsewhere.write("fer2013.csv", table.as_bytes());
-        let from_csv = Fer2013::from_path(elsewhere.path()).unwrap();
+        let from_csv = FaceData::from_path(elsewhere.path()).unwrap();
         assert_eq!(from_csv.origin(), &Origin::Csv(elsewhere.path().join("fer2013.csv")));
         assert_eq!(from_csv.fingerprint(), from_folder.fingerprint());
         assert_ne!(from_csv.fingerprint(), from_folder.take(1).unwrap().fingerprint());
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn too_few_images_for_validation_are_noted() {
-        let data = Fer2013::from_folder(Tree::new(4, 1).path()).unwrap();
+        let data = FaceData::from_folder(Tree::new(4, 1).path()).unwrap();
         assert_eq!((data.train.len(), data.validation.len()), (28, 0));
         assert_eq!(data.notes.len(), 1);
         assert_eq!(data.found_lines()[1], "Found 0 images belonging to 7 classes.");
@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn the_sample_never_passes_for_fer2013() {
-        let data = Fer2013::sample(SampleConfig::default()).unwrap();
+        let data = FaceData::sample(SampleConfig::default()).unwrap();
         assert!(data.to_string().contains("made-up sample"));
         assert!(!data.train.is_empty() && !data.validation.is_empty() && !data.test.is_empty());
     }

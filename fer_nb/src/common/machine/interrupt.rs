@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::lines::{notebook_is_live, print_line};
-use crate::error::{Error, Result};
+use crate::common::{Error, Result};
 
 /// How often SIGINT came since the first of the current listeners began. A signal handler reaches
 /// nothing but a static. That every cell of a notebook has statics of its own does no harm: the

@@ -4,7 +4,7 @@ use tch::{Cuda, Device};
 
 /// Major and minor compute capability of a CUDA device, from the driver; `None` where it can't tell.
 /// libtorch knows it too, but tch does not pass it on.
-pub(super) fn compute_capability(index: usize) -> Option<(i32, i32)> {
+pub(crate) fn compute_capability(index: usize) -> Option<(i32, i32)> {
     use libloading::os::unix::{Library, Symbol};
     type Init = unsafe extern "C" fn(u32) -> i32;
     type Get = unsafe extern "C" fn(*mut i32, i32) -> i32;
@@ -32,7 +32,7 @@ pub(super) fn compute_capability(index: usize) -> Option<(i32, i32)> {
 /// The linker drops libtorch_cuda because no symbol of it is named, and libtorch then finds no GPU.
 /// Opening the library makes it register itself. Where it can't be opened, there is no CUDA; says why.
 #[cfg(target_os = "linux")]
-pub(super) fn load_cuda() -> String {
+pub(crate) fn load_cuda() -> String {
     open_for_good("libtorch_cuda.so".as_ref())
 }
 
@@ -54,7 +54,7 @@ fn open_for_good(library: &std::ffi::OsStr) -> String {
 /// bare name, which is found if it is open already; Python's torch opens both, too. Where that fails,
 /// cuDNN takes other convolutions.
 #[cfg(target_os = "linux")]
-pub(super) fn load_compiler() {
+pub(crate) fn load_compiler() {
     for library in compiler_libraries() {
         open_for_good(library.as_os_str());
     }
@@ -89,12 +89,12 @@ fn compiler_libraries() -> Vec<std::path::PathBuf> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn load_cuda() -> String {
+pub(crate) fn load_cuda() -> String {
     String::new()
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn load_compiler() {}
+pub(crate) fn load_compiler() {}
 
 /// While it lives, cuDNN finds the fastest way of each new convolution by trying.
 #[derive(Debug)]

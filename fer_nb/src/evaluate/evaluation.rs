@@ -5,8 +5,8 @@ use std::path::Path;
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
 use serde::{Deserialize, Serialize};
 
+use crate::common::{Error, Result};
 use crate::emotion::Emotion;
-use crate::error::{Error, Result};
 use crate::evaluate::accuracy::Accuracy;
 use crate::evaluate::confusion::{Confusion, ConfusionMatrix};
 use crate::evaluate::report::ClassificationReport;
@@ -66,11 +66,11 @@ impl Evaluation {
         for (index, row) in probs.iter().enumerate() {
             check_probs(row).map_err(|problem| {
                 let expected = "seven probabilities on 0 to 1 that add up to 1";
-                Error::config(format!("probs[{index}]"), problem, expected)
+                Error::setting(format!("probs[{index}]"), problem, expected)
             })?;
         }
         if !loss.is_finite() {
-            return Err(Error::config("loss", loss, "a finite number"));
+            return Err(Error::setting("loss", loss, "a finite number"));
         }
         let predictions = probs.iter().map(|row| argmax(row) as u8).collect();
         Ok(Self { labels, predictions, probs, loss, title: title.into() })
@@ -101,7 +101,7 @@ impl Evaluation {
         check_labels(&labels, logits.len())?;
         for (index, row) in logits.iter().enumerate() {
             if let Some(value) = row.iter().find(|value| !value.is_finite()) {
-                return Err(Error::config(format!("logits[{index}]"), value, "finite numbers"));
+                return Err(Error::setting(format!("logits[{index}]"), value, "finite numbers"));
             }
         }
         let loss = mean(labels.iter().zip(logits).map(|(label, row)| {
@@ -142,7 +142,7 @@ impl Evaluation {
     /// The same without the images of these places; places past the end are no image's.
     ///
     /// # Errors
-    /// [`Error::Config`] where none would be left.
+    /// [`Error::Setting`] where none would be left.
     pub fn without(&self, indices: &[usize]) -> Result<Self> {
         let mut keep = vec![true; self.len()];
         for index in indices {
@@ -242,10 +242,10 @@ impl std::fmt::Display for Evaluation {
 fn check_labels(labels: &[u8], rows: usize) -> Result<()> {
     if labels.is_empty() || labels.len() != rows {
         let found = format!("{} labels, {rows} predictions", labels.len());
-        return Err(Error::config("evaluation", found, "one or more of each, equally many"));
+        return Err(Error::setting("evaluation", found, "one or more of each, equally many"));
     }
     match labels.iter().enumerate().find(|(_, label)| usize::from(**label) >= Emotion::COUNT) {
-        Some((index, label)) => Err(Error::config(format!("labels[{index}]"), label, "0 to 6")),
+        Some((index, label)) => Err(Error::setting(format!("labels[{index}]"), label, "0 to 6")),
         None => Ok(()),
     }
 }

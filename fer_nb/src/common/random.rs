@@ -1,9 +1,21 @@
-//! Distributions that more than one stage draws from.
+//! Random numbers: seeds for everything random in a run, each from the run's seed and its place, so
+//! that no generator's state has to be carried or saved; and distributions that stages draw from.
 
 use std::f64::consts::TAU;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+
+/// A seed for the `index`-th thing of its kind, unrelated to its neighbours': the `index`-th output,
+/// from 0, of SplitMix64 started at `seed` (Steele, Lea and Flood, "Fast splittable pseudorandom number
+/// generators", 2014).
+pub fn derive(seed: u64, index: usize) -> u64 {
+    const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut z = seed.wrapping_add((index as u64 + 1).wrapping_mul(GOLDEN_GAMMA));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
 
 /// A number from the standard normal distribution (Box and Muller, "A Note on the Generation of Random
 /// Normal Deviates", 1958).
@@ -48,6 +60,13 @@ mod tests {
         let values: Vec<f64> = (0..40_000).map(|_| draw()).collect();
         let mean = values.iter().sum::<f64>() / 40_000.0;
         (mean, values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 40_000.0)
+    }
+
+    #[test]
+    fn seeds_are_splitmix64s() {
+        // The first outputs from 1234567, as its authors' C code gives them.
+        let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973];
+        assert_eq!([0, 1].map(|index| derive(1_234_567, index)), expected);
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! Writing files so that a crash, a full disk or a kill leaves the file before intact, and telling
-//! whether a file is as it was.
+//! Files: replaced as a whole or not at all, read and written as TOML, told apart by a fingerprint.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::common::error::{Error, Place, Result};
 
 /// What the names of temporary files begin with.
 pub const TEMPORARY_PREFIX: &str = ".fer_nb-tmp";
@@ -35,6 +37,48 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
         .map_err(|source| Error::io("write", path, source))
 }
 
+/// Writes a value as a TOML file, whole or not at all. A file that already says the same is left
+/// alone, since a write waits for the disk.
+///
+/// # Errors
+/// [`Error::Io`] if the file can't be written; [`Error::Input`] for a value that TOML can't hold.
+pub fn write_toml(path: impl AsRef<Path>, value: &impl Serialize) -> Result<()> {
+    let path = path.as_ref();
+    let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let text = toml::to_string_pretty(value)
+        .map_err(|error| Error::input(name(), error, "values that TOML can hold"))?;
+    if fs::read_to_string(path).is_ok_and(|before| before == text) {
+        return Ok(());
+    }
+    replace_file(path, |temporary| {
+        fs::write(temporary, text).map_err(|error| Error::io("write", path, error))
+    })
+}
+
+/// Reads a TOML file; `None` if there is none. `what` it should be ("a run's config") and the hint
+/// are for the error of one that can't be understood.
+///
+/// # Errors
+/// [`Error::Io`] if the file can't be read; [`Error::File`], with the line, if it is not `what`.
+pub fn read_toml<T: DeserializeOwned>(
+    path: impl AsRef<Path>,
+    what: &str,
+    hint: &str,
+) -> Result<Option<T>> {
+    let path = path.as_ref();
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", path, error)),
+    };
+    toml::from_str(&text).map(Some).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map(|before| before.matches('\n').count() as u64 + 1);
+        let place = line.map_or(Place::Whole, Place::Line);
+        Error::file_at(path, place, format!("not {what}: {}", error.message()), hint)
+    })
+}
+
 /// XXH3 of a file's bytes, 16 hexadecimal digits: the same where the content is.
 pub fn file_fingerprint(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
@@ -56,6 +100,21 @@ mod tests {
         fs::write(&plain, "").unwrap();
         replace_file(&ours, |_| Ok(())).unwrap();
         assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn toml_goes_to_disk_and_back_and_a_wrong_line_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/config.toml");
+        let read =
+            || read_toml::<std::collections::BTreeMap<String, i64>>(&path, "a map", "Mend it.");
+        assert_eq!(read().unwrap(), None);
+        let value = std::collections::BTreeMap::from([("a".to_string(), 1), ("b".to_string(), 2)]);
+        write_toml(&path, &value).unwrap();
+        assert_eq!(read().unwrap(), Some(value));
+        fs::write(&path, "a = 1\nb = 'x'\n").unwrap();
+        let error = read().unwrap_err();
+        assert!(matches!(error, Error::File { place: Place::Line(2), .. }), "{error:?}");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use tch::{Device, Kind};
 
 use super::ModelCard;
 use super::export::{Exported, Format};
-use crate::data::Fer2013;
-use crate::error::{Error, Result};
-use crate::evaluate::{Accuracy, Certainty, Evaluation, Protocol, Temperature, evaluate};
+use crate::common::{Error, Result};
+use crate::data::FaceData;
+use crate::evaluate::{Accuracy, Evaluation, Protocol, Temperature, Threshold, evaluate};
 use crate::model::{Network, weights};
 use crate::train::RunFolder;
 
@@ -19,7 +19,7 @@ const TORCH_SCRIPT: &str = "model.pt";
 
 /// What was handed out.
 #[derive(Debug, Clone)]
-pub struct HandedOut {
+pub struct Published {
     /// The float16 weights on the test images.
     pub test: Evaluation,
     /// What was written.
@@ -41,7 +41,7 @@ pub struct HandedFile {
 
 /// Writes what others need of a run into the folder `to`, which can be used as a run folder itself: the
 /// best weights in float16 (`best.safetensors`), `config.toml` without paths of this machine,
-/// `history.csv`, temperature and certainty, and `model_card.md` with the figures of these very weights. The
+/// `history.csv`, temperature and threshold, and `model_card.md` with the figures of these very weights. The
 /// formats add `model.onnx`, `model_f16.onnx` and `model.pt`; see [`super::export`] for what they take
 /// and give. Those that an earlier call left and this one doesn't write are removed: they hold other weights.
 ///
@@ -50,25 +50,25 @@ pub struct HandedFile {
 /// # Errors
 /// Where the run is missing or learnt from another kind of data; where `to` is the run itself, whose weights
 /// would be rounded for good; where a file can't be written.
-pub fn hand_out(
+pub fn publish(
     run: &RunFolder,
-    data: &Fer2013,
+    data: &FaceData,
     to: impl AsRef<Path>,
     command: &str,
     formats: &[Format],
     device: Device,
-) -> Result<HandedOut> {
+) -> Result<Published> {
     run.check_data(data)?;
     let handed = RunFolder::at(to.as_ref());
     std::fs::create_dir_all(handed.path())
         .map_err(|error| Error::io("create", handed.path(), error))?;
     if is_same(run.path(), handed.path())? {
         let expected = "another folder than the run's own, which keeps its float32 weights";
-        return Err(Error::config("to", handed.path().display(), expected));
+        return Err(Error::setting("to", handed.path().display(), expected));
     }
     if handed.checkpoint().is_file() {
         let expected = "another folder, since a run that was trained is in this one";
-        return Err(Error::config("to", handed.path().display(), expected));
+        return Err(Error::setting("to", handed.path().display(), expected));
     }
     let mut config = run.config()?;
     config.data = config.data_title.clone();
@@ -94,7 +94,7 @@ pub fn hand_out(
         temperature = Temperature::fit(&validation);
         temperature.save(&handed)?;
         let validation = validation.at_temperature(temperature)?;
-        Certainty::fit(&validation, Certainty::RIGHT)?.save(&handed)?;
+        Threshold::fit(&validation, Threshold::RIGHT)?.save(&handed)?;
     }
     let test = evaluate(&*rounded, &data.test)?;
     let half = |name| file(&handed, name, "float16", test.accuracy());
@@ -121,7 +121,7 @@ pub fn hand_out(
     let mut card = ModelCard::of_run(&handed, data, &test)?;
     card.notes
         .push("The weights are rounded to float16; all figures are of the rounded ones.".into());
-    let handed = HandedOut { test, files };
+    let handed = Published { test, files };
     card.notes.push(handed.table());
     if !command.is_empty() {
         card.hardware += &format!(" Command: `{command}`.");
@@ -162,7 +162,7 @@ fn file(
     Ok(HandedFile { name, weights, bytes, accuracy })
 }
 
-impl HandedOut {
+impl Published {
     /// The files as a table in Markdown.
     fn table(&self) -> String {
         let mut text =
@@ -175,7 +175,7 @@ impl HandedOut {
     }
 }
 
-impl fmt::Display for HandedOut {
+impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.test)?;
         for HandedFile { name, weights, bytes, accuracy } in &self.files {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_is_handed_out_is_a_run_of_half_the_size() {
-        let data = Fer2013::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut recipe = Recipe::default();
         recipe.train.epochs = 1;
@@ -207,15 +207,15 @@ mod tests {
         recipe.trainer(Device::Cpu, run.path()).unwrap().fit(&data).unwrap();
         let to = folder.path().join("out");
         let test =
-            hand_out(&run, &data, &to, "fer train --epochs 1", &Format::ALL, Device::Cpu).unwrap();
+            publish(&run, &data, &to, "fer train --epochs 1", &Format::ALL, Device::Cpu).unwrap();
         let before = std::fs::read(run.weights()).unwrap();
         let itself = folder.path().join("out/../run");
-        let message = hand_out(&run, &data, itself, "", &[], Device::Cpu).unwrap_err().to_string();
+        let message = publish(&run, &data, itself, "", &[], Device::Cpu).unwrap_err().to_string();
         assert!(message.starts_with("to = ") && message.contains("another folder"), "{message}");
         assert_eq!(std::fs::read(run.weights()).unwrap(), before);
         let again = folder.path().join("again");
-        hand_out(&run, &data, &again, "", &Format::ALL, Device::Cpu).unwrap();
-        hand_out(&run, &data, &again, "", &[Format::TorchScript], Device::Cpu).unwrap();
+        publish(&run, &data, &again, "", &Format::ALL, Device::Cpu).unwrap();
+        publish(&run, &data, &again, "", &[Format::TorchScript], Device::Cpu).unwrap();
         let left =
             ["model.onnx", "model_f16.onnx", "model.pt"].map(|name| again.join(name).exists());
         assert_eq!(left, [false, false, true]);

@@ -1,0 +1,16 @@
+//! The machine: CUDA, memory, threads, signals, the terminal, and panics of other crates.
+
+mod cuda;
+mod guard;
+mod interrupt;
+mod lines;
+mod memory;
+mod threads;
+
+pub use cuda::ConvolutionTrials;
+pub(crate) use cuda::{compute_capability, load_compiler, load_cuda};
+pub use guard::guarded;
+pub use interrupt::Interrupt;
+pub use lines::{notebook_is_live, print_line};
+pub use memory::{keep_freed_memory, resident_memory};
+pub use threads::fix_threads;
