@@ -68,6 +68,7 @@ pub struct Model {
     /// What it computes in: "bfloat16 (auto)".
     pub precision: String,
     /// Which of its answers count.
+    #[serde(rename = "certainty")]
     pub threshold: Threshold,
 }
 
