@@ -73,7 +73,7 @@ fn every_network_survives_being_saved_loaded_and_resumed() {
     for network in NETWORKS {
         let mut recipe = recipe(network);
         recipe.train.epochs = 3;
-        recipe.train.ema = 0.9;
+        recipe.train.ema = Some(0.9);
         let name = recipe.network.name();
         let path = |run: &str| folder.path().join(name).join(run);
         let mut whole = recipe.trainer(Device::Cpu, path("whole")).unwrap();
@@ -116,7 +116,7 @@ impl Callback for KillAfter {
 
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
         match batch.epoch > self.0 {
-            true => Err(Error::config("epoch", batch.epoch, "to be killed before")),
+            true => Err(Error::setting("epoch", batch.epoch, "to be killed before")),
             false => Ok(()),
         }
     }

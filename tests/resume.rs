@@ -10,7 +10,7 @@ use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::error::Result;
 use fer_nb::model::Network;
 use fer_nb::prelude::*;
-use fer_nb::train::{Checkpoint, RunState};
+use fer_nb::train::{BatchOf, Checkpoint, RunState, StopReason};
 use tch::{Device, Kind, Tensor};
 
 /// One training at a time: libtorch has one random generator for the whole process.
@@ -28,8 +28,8 @@ fn config(epochs: usize) -> TrainConfig {
     TrainConfig {
         epochs,
         batch_size: 32,
-        ema: 0.9,
-        clip_norm: 1.0,
+        ema: Some(0.9),
+        clip_norm: Some(1.0),
         optimizer: Optimizer::adamw(0.01),
         ..TrainConfig::default()
     }
@@ -42,7 +42,7 @@ fn trainer(config: TrainConfig, folder: &Path) -> Trainer {
 
 fn with_callbacks(trainer: Trainer, folder: &Path) -> Trainer {
     trainer
-        .run(folder)
+        .run_folder(folder)
         .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(1).cooldown(1))
         .callback(ModelCheckpoint::best(ValLoss, folder))
         .callback(EarlyStopping::on(ValLoss).patience(9).restore_best_weights())
@@ -130,8 +130,10 @@ fn stop_keeps_all_and_both_ways_of_going_on_are_exact() {
     let mut stopped = trainer(config(3), &path("stopped")).callback(press);
     let history = stopped.fit(&data).unwrap();
     assert_eq!(history.epochs.len(), 1);
-    let reason = history.stopped.unwrap();
-    assert_eq!(reason, "stopped by the user in epoch 2 after batch 2 of 4");
+    let batch = Some(BatchOf { number: 2, of: 4 });
+    let reason = Some(StopReason::User { epoch: 2, batch });
+    assert_eq!(history.stopped, reason);
+    assert_eq!(RunFolder::at(path("stopped")).history().unwrap().stopped, reason);
     // What the next cell may do in between.
     stopped.evaluate(&data.validation).unwrap();
 
@@ -161,30 +163,31 @@ fn what_is_not_the_same_run_is_not_resumed_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let data = data();
     let run = folder.path().join("run");
-    let message = trainer(config(2), &run).resume().fit(&data).unwrap_err().to_string();
-    assert!(message.starts_with("A checkpoint is missing at "), "{message}");
+    let missing = trainer(config(2), &run).resume().fit(&data);
+    assert!(matches!(missing, Err(Error::Missing { .. })), "{missing:?}");
     trainer(config(1), &run).fit(&data).unwrap();
 
     let other = TrainConfig { learning_rate: 0.5, ..config(2) };
-    let message = trainer(other, &run).resume().fit(&data).unwrap_err().to_string();
-    assert!(message.contains("train.learning_rate was 0.001 and is now 0.5"), "{message}");
+    let difference = |trainer: Trainer| match { trainer }.resume().fit(&data) {
+        Err(Error::File { problem, .. }) => problem,
+        other => panic!("{other:?}"),
+    };
+    assert!(difference(trainer(other, &run)).contains("train.learning_rate"));
     let more = trainer(config(2), &run).callback(Press { epoch: 0, batch: 0 });
-    let message = more.resume().fit(&data).unwrap_err().to_string();
-    assert!(message.contains("EarlyStopping, Press]"), "{message}");
+    assert!(difference(more).contains("Press"));
     // The same callbacks, made in another way.
     let network = SeedCnn::new(Device::Cpu, config(2).seed).unwrap();
     let patient = Trainer::new(network, config(2))
         .unwrap()
-        .run(&run)
+        .run_folder(&run)
         .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(1).cooldown(1))
         .callback(ModelCheckpoint::best(ValLoss, &run))
         .callback(EarlyStopping::on(ValLoss).patience(12).restore_best_weights());
-    let message = { patient }.resume().fit(&data).unwrap_err().to_string();
-    assert!(message.contains("EarlyStopping.patience was 9 and is now 12"), "{message}");
+    assert!(difference(patient).contains("EarlyStopping.patience"));
     let network = SeedCnn::new(Device::Cpu, 1).unwrap();
     let homeless = Trainer::new(network, config(1)).unwrap().callback(BackupAndRestore);
-    let message = { homeless }.fit(&data).unwrap_err().to_string();
-    assert!(message.contains("expected a trainer with a run folder"), "{message}");
+    let refused = { homeless }.fit(&data);
+    assert!(matches!(refused, Err(Error::Input { .. })), "{refused:?}");
 }
 
 #[test]
@@ -222,8 +225,8 @@ fn a_folder_takes_one_training_at_a_time() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let lock = RunFolder::at(folder.path()).lock().unwrap();
-    let message = trainer(config(1), folder.path()).fit(&data()).unwrap_err().to_string();
-    assert!(message.ends_with("expected a folder that no other training is using"), "{message}");
+    let refused = trainer(config(1), folder.path()).fit(&data());
+    assert!(matches!(refused, Err(Error::InUse { .. })), "{refused:?}");
     drop(lock);
     trainer(config(1), folder.path()).fit(&data()).unwrap();
 }
@@ -253,7 +256,7 @@ fn backup_and_restore_goes_on_where_it_can_and_begins_anew_elsewhere() {
     assert_eq!(fit(1, 2e-3, never()).epochs[0].learning_rate, 2e-3);
 
     // What each of them replaced is kept, whole, and can be resumed.
-    let before = RunFolder::at(folder.path()).before();
+    let before = RunFolder::at(folder.path()).archived();
     assert_eq!(before.history().unwrap().epochs, third.epochs);
     assert!(before.network(Device::Cpu).is_ok());
     let longer = trainer(config(3), before.path()).callback(never());
@@ -313,11 +316,8 @@ fn other_images_do_not_go_on_in_the_middle_of_an_epoch() {
     let mut stopped = trainer(config(2), folder.path()).callback(press);
     stopped.fit(&data()).unwrap();
     let other = FaceData::sample(SampleConfig { seed: 8, train: 140, test: 35 }).unwrap();
-    let message = stopped.fit(&other).unwrap_err().to_string();
-    assert!(
-        message.contains("those with which epoch 1 was stopped, or a new trainer"),
-        "{message}"
-    );
+    let refused = stopped.fit(&other);
+    assert!(matches!(refused, Err(Error::Input { .. })), "{refused:?}");
     assert_eq!(stopped.fit(&data()).unwrap().epochs.len(), 2);
 }
 

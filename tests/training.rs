@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fer_nb::data::{FaceData, SampleConfig};
-use fer_nb::error::{Error, Result};
+use fer_nb::error::{Error, Failure, Result};
 use fer_nb::prelude::*;
+use fer_nb::train::StopReason;
 use tch::{Device, Kind};
 
 /// One training at a time: libtorch has one random generator for the whole process, and each
@@ -104,11 +105,8 @@ fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_best_weights() {
 
     let config = TrainConfig { learning_rate: 1e20, ..short(5) };
     let mut bad = trainer(config).callback(ModelCheckpoint::best(ValLoss, folder.path()));
-    let message = bad.fit(&data).unwrap_err().to_string();
-    assert!(message.starts_with("training stopped in epoch 1: the loss became"), "{message}");
     // The step with that rate is the first batch's, so the second is the one that shows it.
-    assert!(message.contains("in batch 2 of 4"), "{message}");
-    assert!(message.contains("Try a learning rate of 1e-3"), "{message}");
+    assert_eq!(diverged(bad.fit(&data)), (1, "loss", Some([2, 4])));
     assert_eq!(std::fs::read(folder.path().join("best.safetensors")).unwrap(), weights);
 }
 
@@ -117,11 +115,12 @@ fn wrong_hyperparameters_are_named_before_any_work() {
     let _turn = alone();
     let data = data(140);
     let mut large = trainer(TrainConfig { batch_size: 1000, ..TrainConfig::default() });
-    let message = large.fit(&data).unwrap_err().to_string();
-    assert!(message.contains("batch_size = 1000: expected 1 to "), "{message}");
+    let Err(Error::Setting { name, .. }) = large.fit(&data) else { panic!() };
+    assert_eq!(name, "batch_size");
     let callback = ReduceLrOnPlateau::on(ValLoss).factor(1.5);
-    let message = trainer(short(1)).callback(callback).fit(&data).unwrap_err().to_string();
-    assert_eq!(message, "ReduceLROnPlateau.factor = 1.5: expected above 0 and below 1");
+    let mut wrong = trainer(short(1)).callback(callback);
+    let Err(Error::Setting { name, .. }) = wrong.fit(&data) else { panic!() };
+    assert_eq!(name, "ReduceLROnPlateau.factor");
 }
 
 #[test]
@@ -134,8 +133,8 @@ fn early_stopping_ends_training_and_puts_the_best_weights_back() {
     let mut trainer = trainer(short(9)).callback(stopping).callback(Spoil { after: 2 });
     let history = trainer.fit(&data).unwrap();
     assert_eq!(history.epochs.len(), 3, "one epoch that counts as best, and two of patience");
-    let reason = history.stopped.unwrap();
-    assert!(reason.contains("val_loss did not improve for 2 epochs"), "{reason}");
+    let reason = StopReason::EarlyStopping { epoch: 3, monitor: ValLoss, waited: 2 };
+    assert_eq!(history.stopped, Some(reason));
     let weights = |trainer: &Trainer| trainer.network().parameters().snapshot().unwrap();
     assert_eq!(weights(&trainer), weights(&one), "not those of epoch 1");
     // A further fit waits anew, and does not end with the first worse epoch.
@@ -151,6 +150,18 @@ fn early_stopping_looks_at_nothing_before_its_first_epoch() {
     let stopping = EarlyStopping::on(ValLoss).patience(1).min_delta(10.0).start_from_epoch(2);
     let history = trainer(short(9)).callback(stopping).fit(&data).unwrap();
     assert_eq!(history.epochs.len(), 4, "two that don't count, the best one, one of patience");
+}
+
+/// Epoch, metric and batch of a training that diverged; the hint names a rate.
+#[track_caller]
+fn diverged(result: Result<History>) -> (usize, &'static str, Option<[usize; 2]>) {
+    match result {
+        Err(Error::Training { epoch, cause: Failure::Diverged { metric, batch, .. }, hint }) => {
+            assert!(hint.contains("1e-3"), "{hint}");
+            (epoch, metric, batch)
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Makes the weights NaN once the epoch is over, so that the next one's first loss is.
@@ -180,20 +191,18 @@ fn a_run_that_breaks_keeps_its_best_epoch_on_disk_and_in_memory() {
     let data = data(140);
     let stopping = EarlyStopping::on(ValLoss).patience(5).restore_best_weights();
     let mut broken = trainer(short(5))
-        .run(folder.path())
+        .run_folder(folder.path())
         .callback(ModelCheckpoint::best(ValLoss, folder.path()))
         .callback(stopping)
         .callback(Poison { after: 2 });
-    let message = broken.fit(&data).unwrap_err().to_string();
-    assert!(message.starts_with("training stopped in epoch 3: the loss became NaN"), "{message}");
-    assert!(message.contains("in batch 1 of 4"), "{message}");
+    assert_eq!(diverged(broken.fit(&data)), (3, "loss", Some([1, 4])));
     let kept = RunFolder::at(folder.path()).network(Device::Cpu).unwrap();
     let sum = kept.parameters().flat().sum(Kind::Double).double_value(&[]);
     assert!(sum.is_finite(), "what is on disk is poisoned");
     assert_eq!(broken.network().parameters().flat(), kept.parameters().flat());
     assert_eq!(RunFolder::at(folder.path()).history().unwrap().epochs.len(), 2);
-    let message = broken.fit(&data).unwrap_err().to_string();
-    assert!(message.contains("Make the network and the trainer anew"), "{message}");
+    let again = broken.fit(&data);
+    assert!(matches!(again, Err(Error::Training { cause: Failure::Earlier, .. })), "{again:?}");
 }
 
 /// One step an epoch: the loss before it is finite, and no batch comes after it.
@@ -204,7 +213,7 @@ fn a_last_step_that_ruins_the_weights_ends_training_too() {
     let data = data(140);
     let with_choice = |config: TrainConfig| {
         trainer(config)
-            .run(folder.path())
+            .run_folder(folder.path())
             .callback(ModelCheckpoint::best(ValLoss, folder.path()))
             .callback(EarlyStopping::on(ValLoss).restore_best_weights())
     };
@@ -213,11 +222,7 @@ fn a_last_step_that_ruins_the_weights_ends_training_too() {
     let before = run.network(Device::Cpu).unwrap().parameters().flat();
     let config = TrainConfig { batch_size: data.train.len(), learning_rate: 1e30, ..short(3) };
     let mut broken = with_choice(config);
-    let message = broken.fit(&data).unwrap_err().to_string();
-    let expected =
-        "training stopped in epoch 1: the loss on the validation images is NaN after its last step";
-    assert!(message.starts_with(expected), "{message}");
-    assert!(message.contains("Try a learning rate of 1e-3"), "{message}");
+    assert_eq!(diverged(broken.fit(&data)), (1, "val_loss", None));
     assert_eq!(broken.history().epochs, []);
     // The run that was there is as it was.
     assert_eq!(run.network(Device::Cpu).unwrap().parameters().flat(), before);
@@ -237,7 +242,7 @@ impl Callback for Fail {
 
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
         match epoch.record.epoch == self.after {
-            true => Err(Error::config("disk", "full", "room")),
+            true => Err(Error::setting("disk", "full", "room")),
             false => Ok(()),
         }
     }
@@ -250,15 +255,15 @@ fn an_epoch_whose_end_fails_is_not_gone_on_from_and_the_run_before_is_whole() {
     let data = data(140);
     let make = |seed| {
         let callback = ModelCheckpoint::best(ValLoss, folder.path());
-        trainer(TrainConfig { seed, ..short(1) }).run(folder.path()).callback(callback)
+        trainer(TrainConfig { seed, ..short(1) }).run_folder(folder.path()).callback(callback)
     };
     make(1).fit(&data).unwrap();
     let best = || std::fs::read(folder.path().join("before/best.safetensors")).unwrap();
     let old = std::fs::read(folder.path().join("best.safetensors")).unwrap();
     let mut failing = make(2).callback(Fail { after: 1 });
-    assert_eq!(failing.fit(&data).unwrap_err().to_string(), "disk = full: expected room");
-    let message = failing.fit(&data).unwrap_err().to_string();
-    assert!(message.contains("Make the network and the trainer anew"), "{message}");
+    assert!(matches!(failing.fit(&data), Err(Error::Setting { .. })));
+    let again = failing.fit(&data);
+    assert!(matches!(again, Err(Error::Training { cause: Failure::Earlier, .. })), "{again:?}");
     // Its best weights are in the folder, its checkpoint is not; the run before stays what it was.
     assert_eq!(best(), old);
     make(3).fit(&data).unwrap();
@@ -289,7 +294,8 @@ fn a_run_folder_holds_what_the_next_stage_needs() {
     let run = folder.path().join("baseline");
     // The evaluation below computes in float32 and shall give the very figure of the history.
     let config = TrainConfig { precision: Precision::Float32, ..short(2) };
-    let mut trainer = trainer(config).run(&run).callback(ModelCheckpoint::best(ValAccuracy, &run));
+    let mut trainer =
+        trainer(config).run_folder(&run).callback(ModelCheckpoint::best(ValAccuracy, &run));
     let history = trainer.fit(&data).unwrap();
     let run = RunFolder::at(&run);
     let config = run.config().unwrap();
@@ -314,7 +320,8 @@ fn schedules_average_and_optimizers_work_in_the_loop() {
     let optimizers = [Optimizer::adam(), Optimizer::adamw(0.01), Optimizer::sgd(0.9)];
     let schedules = [Schedule::cosine(0.5), Schedule::one_cycle(), Schedule::Constant];
     for (optimizer, schedule) in optimizers.into_iter().zip(schedules) {
-        let config = TrainConfig { optimizer, schedule, ema: 0.9, clip_norm: 1.0, ..short(2) };
+        let config =
+            TrainConfig { optimizer, schedule, ema: Some(0.9), clip_norm: Some(1.0), ..short(2) };
         let mut trainer = trainer(config);
         let start = trainer.network().parameters().snapshot().unwrap();
         let history = trainer.fit(&data).unwrap();
@@ -362,11 +369,59 @@ fn a_range_test_changes_nothing_and_suggests_a_rate() {
     let test = trainer.range_test(&data, range).unwrap();
     assert_eq!(trainer.network().parameters().flat(), before);
     assert!(test.points.len() >= 10 && test.points.len() <= 40, "{:?}", test.points);
-    assert!(test.points.windows(2).all(|pair| pair[1].0 > pair[0].0));
+    assert!(test.points.windows(2).all(|pair| pair[1].learning_rate > pair[0].learning_rate));
     assert!(test.figure().unwrap().svg().contains("made-up sample"));
     let wrong = RangeTestConfig { from: 1.0, to: 0.1, ..range };
-    let message = trainer.range_test(&data, wrong).unwrap_err().to_string();
-    assert_eq!(message, "to = 0.1: expected a number above from, 1");
+    let Err(Error::Setting { name, .. }) = trainer.range_test(&data, wrong) else { panic!() };
+    assert_eq!(name, "to");
+}
+
+/// Keeps each batch's loss.
+#[derive(Clone, Default)]
+struct Losses(std::sync::Arc<Mutex<Vec<f64>>>);
+
+impl Callback for Losses {
+    fn name(&self) -> &'static str {
+        "Losses"
+    }
+
+    fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
+        self.0.lock().unwrap().push(batch.loss.f_double_value(&[])?);
+        Ok(())
+    }
+
+    fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_range_test_takes_the_steps_that_fit_takes() {
+    let _turn = alone();
+    let data = data(300);
+    let plain = TrainConfig { batch_size: 32, ..short(2) };
+    let all = TrainConfig {
+        sam: Some(0.05),
+        ema: Some(0.9),
+        clip_norm: Some(0.5),
+        mixing: Mixing { mixup: 0.2, cutmix: 1.0 },
+        sampling: Sampling::SquareRoot,
+        loss: LossConfig { label_smoothing: 0.1, ..LossConfig::default() },
+        optimizer: Optimizer::sgd(0.9),
+        ..plain.clone()
+    };
+    for config in [TrainConfig { sam: Some(0.05), ..plain.clone() }, plain, all] {
+        let losses = Losses::default();
+        let rate = config.learning_rate;
+        let mut trainer = trainer(config).callback(losses.clone());
+        // More steps than an epoch has.
+        let range = RangeTestConfig { from: rate, to: rate, steps: 12 };
+        let test = trainer.range_test(&data, range).unwrap();
+        assert!(losses.0.lock().unwrap().is_empty(), "callbacks take no part");
+        trainer.fit(&data).unwrap();
+        let taken: Vec<f64> = test.points.iter().map(|point| point.loss).collect();
+        assert_eq!(taken, losses.0.lock().unwrap()[..12]);
+    }
 }
 
 #[test]
@@ -410,7 +465,7 @@ fn a_log_is_replaced_or_appended_to() {
 }
 
 #[test]
-fn a_callback_of_ones_own_sees_every_epoch() {
+fn a_custom_callback_sees_every_epoch() {
     let _turn = alone();
     struct Count(Arc<AtomicUsize>);
     impl Callback for Count {
@@ -419,11 +474,14 @@ fn a_callback_of_ones_own_sees_every_epoch() {
         }
         fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
             self.0.fetch_add(epoch.record.epoch, Ordering::Relaxed);
-            *epoch.stop = (epoch.record.epoch == 2).then(|| "enough".into());
+            if epoch.record.epoch == 2 {
+                epoch.stop_training("enough");
+            }
             Ok(())
         }
     }
     let seen = Arc::new(AtomicUsize::new(0));
     let history = trainer(short(5)).callback(Count(seen.clone())).fit(&data(140)).unwrap();
-    assert_eq!((seen.load(Ordering::Relaxed), history.stopped.as_deref()), (3, Some("enough")));
+    let reason = StopReason::Callback { reason: "enough".into(), epoch: 2, batch: None };
+    assert_eq!((seen.load(Ordering::Relaxed), history.stopped), (3, Some(reason)));
 }

@@ -10,7 +10,7 @@
 //! let data = FaceData::open()?; // FER2013 where it is found, else made-up faces
 //! let config = TrainConfig { epochs: 2, ..TrainConfig::default() };
 //! let mut trainer = Trainer::new(SeedCnn::new(device()?, config.seed)?, config)?
-//!     .run(runs("baseline"))
+//!     .run_folder(runs("baseline"))
 //!     .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(3))
 //!     .callback(ModelCheckpoint::best(ValLoss, runs("baseline")));
 //! let history = trainer.fit(&data)?;

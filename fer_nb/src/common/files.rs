@@ -65,12 +65,37 @@ pub fn read_toml<T: DeserializeOwned>(
     what: &str,
     hint: &str,
 ) -> Result<Option<T>> {
+    read_format(path, what, u32::MAX, hint)
+}
+
+/// [`read_toml`] of a file whose key `format` is its version; files without one are older.
+///
+/// # Errors
+/// As [`read_toml`]; [`Error::File`] for a version above `newest`.
+pub fn read_format<T: DeserializeOwned>(
+    path: impl AsRef<Path>,
+    what: &str,
+    newest: u32,
+    hint: &str,
+) -> Result<Option<T>> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        #[serde(default)]
+        format: u32,
+    }
     let path = path.as_ref();
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path, error)),
     };
+    if let Ok(Versioned { format }) = toml::from_str(&text)
+        && format > newest
+    {
+        let problem = format!("{what} of format {format}; this version reads up to {newest}");
+        let place = Place::Key("format".into());
+        return Err(Error::file_at(path, place, problem, "Update fer_nb."));
+    }
     toml::from_str(&text).map(Some).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.map(|before| before.matches('\n').count() as u64 + 1);

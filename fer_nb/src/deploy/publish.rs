@@ -72,7 +72,8 @@ pub fn publish(
     }
     let mut config = run.config()?;
     config.data = config.data_title.clone();
-    config.train.initial_weights = without_folders(&config.train.initial_weights);
+    config.train.initial_weights =
+        config.train.initial_weights.map(|weights| without_folders(&weights));
     let teachers = &mut config.train.distillation.teachers;
     *teachers = teachers.iter().map(|teacher| without_folders(teacher)).collect();
     let protocol = Protocol::of(Some(&config), data)?;

@@ -34,7 +34,7 @@ impl Protocol {
             let (trained_on, chosen_on) = (unknown.into(), unknown.into());
             return Ok(Self { trained_on, chosen_on, measured_on });
         };
-        let [train, validation] = run.learnt.unwrap_or([run.images[0], run.images[1]]);
+        let [train, validation] = run.trained_on.unwrap_or([run.images[0], run.images[1]]);
         let mut trained_on = format!("{}, Training less validation", run.data_title);
         let left_out = run.train.images;
         if left_out.without_leaks {
@@ -44,7 +44,7 @@ impl Protocol {
             trained_on += ", without flat images";
         }
         let fewer = left_out.without_leaks || left_out.without_flat;
-        let left = if fewer && run.learnt.is_none() { "at most " } else { "" };
+        let left = if fewer && run.trained_on.is_none() { "at most " } else { "" };
         trained_on += &format!(" ({left}{})", crate::common::text::plural(train, "image"));
         let chosen_on =
             format!("validation ({left}{})", crate::common::text::plural(validation, "image"));
@@ -110,7 +110,7 @@ mod tests {
         let text = Protocol::of(Some(&run), &data).unwrap().to_string();
         assert!(text.contains("measured on made-up sample's test part (35 images)"), "{text}");
         assert!(text.contains("without copies of test images (at most 5"), "{text}");
-        let run = RunConfig { learnt: Some([50, 7]), ..run };
+        let run = RunConfig { trained_on: Some([50, 7]), ..run };
         let text = Protocol::of(Some(&run), &data).unwrap().to_string();
         assert!(
             text.contains("test images (50 images); chosen on validation (7 images)"),

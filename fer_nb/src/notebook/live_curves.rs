@@ -8,7 +8,7 @@ use crate::common::Result;
 use crate::model::Network;
 use crate::plot::curves::CurrentEpoch;
 use crate::plot::{Figure, curves_while_training};
-use crate::train::{BatchEnd, Callback, EpochEnd, History, TrainBegin};
+use crate::train::{BatchEnd, Callback, EpochEnd, History, StopReason, TrainBegin};
 
 /// Between two looks into an epoch that takes longer. Reading a loss makes a GPU wait.
 const WITHIN_EPOCH: Duration = Duration::from_secs(5);
@@ -162,8 +162,8 @@ impl Callback for LiveCurves {
         Ok(())
     }
 
-    fn on_stop(&mut self, reason: &str) -> Result<()> {
-        self.state().history.stopped = Some(reason.to_string());
+    fn on_stop(&mut self, reason: &StopReason) -> Result<()> {
+        self.state().history.stopped = Some(reason.clone());
         self.show();
         Ok(())
     }
@@ -257,7 +257,8 @@ mod tests {
         assert!(svg.contains("2 epochs; epoch 3: batch 120 of 359"), "{svg}");
         assert!((live.state().current.unwrap().0.loss - 1.3).abs() < 1e-12);
         assert!(live.text().ends_with("; epoch 3: batch 120 of 359"), "{}", live.text());
-        live.on_stop("stopped by the user in epoch 3 after batch 121 of 359").unwrap();
+        let batch = Some(crate::train::BatchOf { number: 121, of: 359 });
+        live.on_stop(&StopReason::User { epoch: 3, batch }).unwrap();
         assert!(live.figure().unwrap().svg().contains("2 epochs; stopped by the user in epoch 3"));
         assert!(live.text().ends_with("after batch 121 of 359"), "{}", live.text());
         // It goes on.

@@ -226,7 +226,8 @@ mod tests {
             seconds: 1.0,
         };
         let title = "made-up sample".to_string();
-        let history = History { epochs: vec![record], stopped: Some("enough".into()), title };
+        let reason = crate::train::StopReason::Recorded { text: "enough".into() };
+        let history = History { epochs: vec![record], stopped: Some(reason), title };
         let text = history.overview().to_string();
         assert!(text.contains("best: epoch 3, val_loss 1.4000; enough") && text.contains("0.001"));
         assert!(History::default().overview().to_string().contains("no epoch"));

@@ -144,7 +144,7 @@ impl RangeTest {
     pub fn figure(&self) -> Result<Figure> {
         Figure::new(RangeTestPlot {
             origin: self.title.clone(),
-            points: self.points.clone(),
+            points: self.points.iter().map(|p| (p.learning_rate, p.smoothed)).collect(),
             suggestion: self.suggestion(),
         })
     }
@@ -176,7 +176,7 @@ fn curves(history: &History, current: Option<CurrentEpoch>, nothing: &str) -> Re
     Figure::new(CurvesPlot {
         origin: history.title.clone(),
         epochs: epochs.collect(),
-        stopped: history.stopped.clone(),
+        stopped: history.stopped.as_ref().map(ToString::to_string),
         current,
         nothing: nothing.into(),
     })

@@ -1,46 +1,31 @@
-//! Stage 4: the training loop and what goes with it.
+//! Stage 4: training. From the bottom up: what a user sets ([`TrainConfig`]), what a run leaves
+//! ([`History`], [`StopReason`]), where it is kept ([`RunFolder`]), one step, callbacks, the loop, and
+//! [`Trainer`].
 
-mod archive;
-mod batches;
 mod callbacks;
-mod checkpoint;
 mod config;
-mod history;
-mod image_choice;
-mod initial_weights;
-mod loss;
-mod mixing;
-mod objective;
-mod optim;
-mod out_of_memory;
-mod progress;
 mod range_test;
 mod recipe;
-mod resume;
+mod record;
 mod run;
-mod sampling;
-mod schedule;
-mod totals;
+mod session;
+mod step;
 mod trainer;
 
-pub use batches::augmented_at_once;
 pub use callbacks::{
     BackupAndRestore, BatchEnd, Callback, CallbackState, CsvLogger, EarlyStopping, EpochEnd,
-    ModelCheckpoint, Monitor, ReduceLrOnPlateau, TensorBoard, TerminateOnNan, TrainBegin,
+    ModelCheckpoint, ReduceLrOnPlateau, TensorBoard, TerminateOnNan, TrainBegin,
 };
-pub use checkpoint::{Checkpoint, RunState, SavedCallback};
-pub use config::TrainConfig;
-pub use history::{EpochRecord, History};
-pub use image_choice::ImageChoice;
-pub use loss::{ClassWeights, LossConfig, LossFunction};
-pub use mixing::{Mixed, Mixing};
-pub use objective::Distillation;
-pub use optim::{Optimizer, OptimizerState, WeightAverage, clip_norm};
-pub use range_test::{RangeTest, RangeTestConfig};
+pub(crate) use config::off;
+pub use config::{
+    ClassWeights, Distillation, ImageChoice, LossConfig, Mixing, Optimizer, Sampling, Schedule,
+    TrainConfig,
+};
+pub use range_test::{RangePoint, RangeTest, RangeTestConfig};
 pub use recipe::{EpochChoice, Recipe};
-pub use run::{RunConfig, RunFolder};
-pub use sampling::Sampling;
-pub use schedule::Schedule;
+pub use record::{BatchOf, EpochRecord, History, Monitor, StopReason};
+pub use run::{Checkpoint, RunConfig, RunFolder, RunState, SavedCallback};
+pub use step::{LossFunction, OptimizerState, WeightAverage, augmented_at_once, clip_norm};
 pub use trainer::Trainer;
 // Where it was before data and model listened too.
-pub use crate::common::machine::Interrupt;
+pub use crate::project::Interrupt;

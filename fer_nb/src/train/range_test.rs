@@ -1,13 +1,11 @@
-//! The learning-rate range test: which step sizes learn at all, in a minute instead of ten runs.
+//! The learning rate range test: which learning rate to train with.
 
 use tch::Kind;
 
-use super::batches::Batch;
-use super::history::STOPPED_BY_USER;
-use super::optim::{OptimizerState, clip_norm};
+use super::session::load_initial_weights;
+use super::step::{Plan, Rule, TrainImages};
 use super::trainer::Trainer;
 use crate::common::machine::{Interrupt, print_line};
-use crate::common::random::derive;
 use crate::common::{Error, Result};
 use crate::data::FaceData;
 
@@ -16,7 +14,7 @@ use crate::data::FaceData;
 pub struct RangeTestConfig {
     /// The first step's learning rate; above 0.
     pub from: f64,
-    /// The last step's; above `from`.
+    /// The last step's; at least `from`.
     pub to: f64,
     /// How many steps; 10 or more.
     pub steps: usize,
@@ -33,56 +31,86 @@ impl Default for RangeTestConfig {
 /// 2017, section 3.3).
 #[derive(Debug, Clone, PartialEq)]
 pub struct RangeTest {
-    /// Learning rate and smoothed loss in nats, in the order of the steps.
-    pub points: Vec<(f64, f64)>,
+    /// In the order of the steps.
+    pub points: Vec<RangePoint>,
     /// What the data is called in titles.
     pub title: String,
 }
 
+/// A step of a range test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RangePoint {
+    /// The learning rate that the step was taken with.
+    pub learning_rate: f64,
+    /// The batch's mean loss before the step, in nats.
+    pub loss: f64,
+    /// Exponential moving average of the losses, corrected for its start.
+    pub smoothed: f64,
+}
+
 impl RangeTest {
     /// The learning rate at which the loss falls fastest, against the rate's logarithm. A good
-    /// `learning_rate` is that or a few times less; `None` where the loss never falls.
+    /// `learning_rate` is that or a few times less; `None` if the loss never falls.
     pub fn suggestion(&self) -> Option<f64> {
         /// Points to each side of a slope; single steps are noise.
         const REACH: usize = 5;
         let slopes = self.points.windows(2 * REACH + 1).map(|window| {
-            let slope = window[2 * REACH].1 - window[0].1; // equally far apart, so not divided
-            (window[REACH].0, slope)
+            let slope = window[2 * REACH].smoothed - window[0].smoothed; // equally far apart, so not divided
+            (window[REACH].learning_rate, slope)
         });
         let steepest = slopes.min_by(|a, b| a.1.total_cmp(&b.1))?;
         (steepest.1 < 0.0).then_some(steepest.0)
     }
 }
 
-impl Trainer {
-    /// Trains for a few batches with a learning rate that grows from step to step, and puts weights
-    /// and optimizer back. It ends early where the loss explodes, or on Stop.
-    ///
-    /// # Errors
-    /// A range that is none; memory that does not suffice, with the batch size to try; whatever
-    /// libtorch refuses.
-    pub fn range_test(&mut self, data: &FaceData, range: RangeTestConfig) -> Result<RangeTest> {
-        let chosen = self.config.images.choose(data)?;
-        let data = chosen.as_ref().map_or(data, |(chosen, _)| chosen);
-        self.config.validate_for(data.train.len())?;
-        let RangeTestConfig { from, to, steps } = range;
+impl RangeTestConfig {
+    /// Names the first value out of range.
+    fn validate(&self) -> Result<()> {
+        let Self { from, to, steps } = *self;
         if !(from.is_finite() && from > 0.0) {
             return Err(Error::setting("from", from, "a number above 0"));
         }
-        if !(to.is_finite() && to > from) {
-            return Err(Error::setting("to", to, format!("a number above from, {from}")));
+        if !(to.is_finite() && to >= from) {
+            return Err(Error::setting("to", to, format!("a number from {from} on")));
         }
         if steps < 10 {
             return Err(Error::setting("steps", steps, "10 or more"));
         }
-        let weights = self.network.parameters().snapshot()?;
-        let kind = self.config.precision.kind(self.network.parameters().device());
-        self.network.parameters_mut().set_kind(kind)?;
-        let points = self.load_initial_weights().and_then(|_| self.try_rates(data, range, kind));
-        let points = points.map_err(|error| self.explain(error));
-        let whole = self.network.parameters_mut().set_kind(Kind::Float);
-        let whole = whole.and_then(|()| self.network.parameters_mut().restore(&weights));
-        let points = points.and_then(|points| whole.map(|()| points))?;
+        Ok(())
+    }
+
+    /// Learning rate of a step, from 0: equally far apart in logarithm.
+    fn learning_rate(&self, step: usize) -> f64 {
+        let growth = (self.to / self.from).ln() / (self.steps - 1) as f64;
+        self.from * (growth * step as f64).exp()
+    }
+}
+
+impl Trainer {
+    /// Trains for a few batches with a learning rate that grows from step to step, and puts weights
+    /// and optimizer back. The steps are those of [`Trainer::fit`] from its first batch on. It ends early
+    /// if the loss explodes, or on Stop.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a range that is none; otherwise as [`Trainer::fit`].
+    pub fn range_test(&mut self, data: &FaceData, range: RangeTestConfig) -> Result<RangeTest> {
+        self.state.check()?;
+        range.validate()?;
+        let chosen = self.config.images.choose(data)?;
+        let data = chosen.as_ref().map_or(data, |(chosen, _)| chosen);
+        self.config.validate_for(data.train.len())?;
+        let points = self.computing(|trainer, kind| {
+            let config = &trainer.config;
+            let weights = trainer.state.learner.network.parameters().snapshot()?;
+            let average = trainer.state.learner.average.take();
+            let optimizer = trainer.state.learner.restart_optimizer(config)?;
+            let points = load_initial_weights(&mut trainer.state, config)
+                .and_then(|_| trainer.try_rates(data, range, kind));
+            let learner = &mut trainer.state.learner;
+            (learner.optimizer, learner.average) = (optimizer, average);
+            learner.network.parameters_mut().restore(&weights)?;
+            points
+        })?;
         Ok(RangeTest { points, title: data.origin().title().into() })
     }
 
@@ -91,53 +119,48 @@ impl Trainer {
         data: &FaceData,
         range: RangeTestConfig,
         kind: Kind,
-    ) -> Result<Vec<(f64, f64)>> {
+    ) -> Result<Vec<RangePoint>> {
         /// Weight of the past in the smoothed loss, and how far above its best it may rise.
         const SMOOTHING: f64 = 0.9;
         const EXPLODED: f64 = 4.0;
         let interrupt = Interrupt::listen()?;
-        let (images, objective) = self.images_and_objective(data)?;
-        let learnt = self.network.parameters().count();
-        let flat = self.network.parameters().flat().f_narrow(0, 0, learnt)?;
-        let mut optimizer = OptimizerState::new(self.config.optimizer, &flat)?;
-        let spans = self.network.parameters().spans();
-        let growth = (range.to / range.from).ln() / (range.steps - 1) as f64;
-        let (mut points, mut smoothed, mut best) = (Vec::new(), 0.0, f64::INFINITY);
-        let mut pass = 0;
-        'passes: while points.len() < range.steps {
-            let seed = derive(self.config.seed, pass);
-            for batch in images.epoch(self.plan(1, seed, kind), 0) {
+        let Self { state, config, .. } = self;
+        let learner = &mut state.learner;
+        let images = TrainImages::with_targets(&data.train, config, learner.device())?;
+        let rule = Rule::new(config, &data.train, learner)?;
+        let (mut points, mut average, mut best) = (Vec::new(), 0.0, f64::INFINITY);
+        for epoch in 1.. {
+            let plan = Plan::new(config, epoch, kind);
+            for (number, batch) in images.epoch(plan.clone(), 0).enumerate() {
                 let step = points.len();
-                if interrupt.requested() {
-                    print_line(&format!("{STOPPED_BY_USER} after step {step} of {}", range.steps));
-                    break 'passes;
-                }
                 if step == range.steps {
-                    break 'passes;
+                    return Ok(points);
                 }
-                let Batch { images, targets } = batch?;
-                tch::manual_seed(derive(seed, step) as i64);
-                let loss = objective.loss(&self.network.forward_t(&images, true)?, &targets)?;
-                let value = loss.f_double_value(&[])?;
-                smoothed = SMOOTHING * smoothed + (1.0 - SMOOTHING) * value;
-                // Without the division the first values would be drawn towards 0.
-                let seen = 1.0 - SMOOTHING.powi(step as i32 + 1);
-                let now = smoothed / seen;
-                best = best.min(now);
-                if !now.is_finite() || now > EXPLODED * best {
-                    break 'passes;
+                if interrupt.requested() {
+                    print_line(&format!(
+                        "stopped by the user after step {step} of {}",
+                        range.steps
+                    ));
+                    return Ok(points);
                 }
-                let learning_rate = range.from * (growth * step as f64).exp();
-                points.push((learning_rate, now));
-                let mut gradient = self.network.parameters().gradient(&loss)?;
-                if self.config.clip_norm > 0.0 {
-                    clip_norm(&mut gradient, self.config.clip_norm)?;
-                }
-                self.network.parameters_mut().update(|weights| {
-                    optimizer.step_in(weights, &gradient, learning_rate, &spans)
+                let learning_rate = range.learning_rate(step);
+                let seed = plan.dropout_seed(number);
+                learner.step(&batch?, &rule, learning_rate, seed, |loss, _| {
+                    let loss = loss.f_double_value(&[])?;
+                    average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
+                    // Without the division the first values would be drawn towards 0.
+                    let smoothed = average / (1.0 - SMOOTHING.powi(step as i32 + 1));
+                    best = best.min(smoothed);
+                    let goes_on = smoothed.is_finite() && smoothed <= EXPLODED * best;
+                    if goes_on {
+                        points.push(RangePoint { learning_rate, loss, smoothed });
+                    }
+                    Ok(goes_on)
                 })?;
+                if points.len() == step {
+                    return Ok(points); // it exploded
+                }
             }
-            pass += 1;
         }
         Ok(points)
     }
@@ -149,16 +172,17 @@ mod tests {
 
     #[test]
     fn the_steepest_fall_is_suggested() {
+        let point = |learning_rate, loss| RangePoint { learning_rate, loss, smoothed: loss };
         let points = (0..100).map(|step| {
             let rate = 1e-5 * 1.1f64.powi(step);
             // Falls around step 60.
-            (rate, 2.0 - 1.0 / (1.0 + (-(f64::from(step) - 60.0) / 4.0).exp()))
+            point(rate, 2.0 - 1.0 / (1.0 + (-(f64::from(step) - 60.0) / 4.0).exp()))
         });
         let test = RangeTest { points: points.collect(), title: String::new() };
         let suggestion = test.suggestion().unwrap();
         assert!((suggestion / (1e-5 * 1.1f64.powi(60))).ln().abs() < 0.15, "{suggestion}");
-        let rising = [(1e-3, 1.0), (1e-2, 2.0)].repeat(10);
-        let flat = RangeTest { points: vec![(1e-3, 1.0); 50], title: String::new() };
+        let rising = [point(1e-3, 1.0), point(1e-2, 2.0)].repeat(10);
+        let flat = RangeTest { points: vec![point(1e-3, 1.0); 50], title: String::new() };
         assert_eq!(flat.suggestion(), None);
         assert!(RangeTest { points: rising[..5].to_vec(), ..flat }.suggestion().is_none());
     }

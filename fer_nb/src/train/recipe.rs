@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use super::callbacks::{EarlyStopping, ModelCheckpoint, Monitor, ReduceLrOnPlateau};
-use super::config::TrainConfig;
+use super::callbacks::{EarlyStopping, ModelCheckpoint, ReduceLrOnPlateau};
+use super::config::{TrainConfig, off};
+use super::record::Monitor;
 use super::trainer::Trainer;
 use crate::common::{Error, Result};
 use crate::model::Architecture;
@@ -45,13 +46,14 @@ pub struct EpochChoice {
     pub monitor: Monitor,
     /// Whether three epochs without improvement halve the learning rate.
     pub plateau: bool,
-    /// Epochs without improvement after which training ends; 0 trains all.
-    pub patience: usize,
+    /// Epochs without improvement after which training ends; `None`, in files 0, trains all.
+    #[serde(with = "off::count")]
+    pub patience: Option<usize>,
 }
 
 impl Default for EpochChoice {
     fn default() -> Self {
-        Self { monitor: Monitor::ValLoss, plateau: true, patience: 8 }
+        Self { monitor: Monitor::ValLoss, plateau: true, patience: Some(8) }
     }
 }
 
@@ -131,13 +133,13 @@ impl Recipe {
         self.train.validate()?;
         let folder = folder.as_ref();
         let network = self.network.build(device, self.train.seed)?;
-        let mut trainer = Trainer::new(network, self.train.clone())?.run(folder);
+        let mut trainer = Trainer::new(network, self.train.clone())?.run_folder(folder);
         let EpochChoice { monitor, plateau, patience } = self.choice;
         if plateau {
             trainer = trainer.callback(ReduceLrOnPlateau::on(monitor).factor(0.5).patience(3));
         }
         trainer = trainer.callback(ModelCheckpoint::best(monitor, folder));
-        if patience > 0 {
+        if let Some(patience) = patience {
             let stopping = EarlyStopping::on(monitor).patience(patience);
             trainer = trainer.callback(stopping.restore_best_weights());
         }

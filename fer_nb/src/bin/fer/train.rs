@@ -7,9 +7,7 @@ use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::Architecture;
 use fer_nb::project::{Precision, device, param, runs};
-use fer_nb::train::{
-    Checkpoint, EpochChoice, Optimizer, Recipe, RunFolder, RunState, Schedule, TensorBoard,
-};
+use fer_nb::train::{Checkpoint, EpochChoice, Recipe, RunFolder, RunState, Schedule, TensorBoard};
 
 /// Where a run folder has its events for TensorBoard.
 const LOGS: &str = "logs";
@@ -89,12 +87,12 @@ pub struct Args {
     #[arg(long)]
     patience: Option<usize>,
 
-    /// Go on after the last finished epoch of the run, with its own hyperparameters; only --epochs
-    /// may be another.
+    /// Resume after the run's last completed epoch, with its own hyperparameters; only --epochs may
+    /// differ.
     #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard", "without_leaks", "recipe", "set", "network", "initial_weights"])]
     resume: bool,
 
-    /// Begin anew although the run's folder holds a run.
+    /// Train from the start although the folder holds a run, which is moved to before/.
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
 
@@ -129,7 +127,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         crate::check_json(path)?;
     }
     if !args.resume && !args.overwrite {
-        check_free(&args.run, &RunFolder::at(&folder))?;
+        check_free(&RunFolder::at(&folder))?;
     }
     let device = device()?;
     let data = FaceData::open_or(args.data.as_deref())?;
@@ -148,49 +146,47 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         crate::write_json(path, &history.epochs)?;
     }
     if history.stopped_by_user() {
-        crate::say(&how_to_go_on(args, history.epochs.len()))?;
+        crate::say(&how_to_resume(args, history.epochs.len()))?;
         return Ok(ExitCode::from(crate::INTERRUPTED));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the user types to go on after Ctrl-C.
-fn how_to_go_on(args: &Args, epochs: usize) -> String {
+/// The command that resumes after Ctrl-C.
+fn how_to_resume(args: &Args, epochs: usize) -> String {
     if epochs == 0 {
-        return "no epoch was finished, so there is nothing to go on from\n".into();
+        return "no epoch was completed, so there is nothing to resume\n".into();
     }
     let mut command = format!("fer train --run {} --resume", crate::quoted(&args.run));
     if let Some(data) = &args.data {
         command += &format!(" --data {}", crate::quoted(&data.to_string_lossy()));
     }
-    format!("{command} goes on after epoch {epochs}\n")
+    format!("{command} resumes after epoch {epochs}\n")
 }
 
 /// Refuses to write over a run: what took an evening is not lost to a command typed twice.
-fn check_free(name: &str, run: &RunFolder) -> Result<()> {
-    let others = "--overwrite to begin anew (before/ keeps this one), or another name after --run";
+fn check_free(run: &RunFolder) -> Result<()> {
+    let others =
+        "Use --overwrite to train over it (before/ keeps it), or another name after --run.";
     if !run.checkpoint().is_file() {
         if !run.exists() {
             return Ok(());
         }
-        return Err(Error::setting("finished run", format!("{name} without a checkpoint"), others));
+        return Err(Error::would_overwrite(run.path(), "a run without a checkpoint", others));
     }
     let RunState { epochs, stopped, run: before, .. } = Checkpoint::load(run.checkpoint())?.state;
     let planned = before.train.epochs;
     if stopped.is_none() && epochs.len() < planned {
-        let found = format!("{name} with {} of {planned} epochs", epochs.len());
-        return Err(Error::setting(
-            "unfinished run",
-            found,
-            format!("--resume to go on, {others}"),
-        ));
+        let what = format!("an unfinished run of {} of {planned} epochs", epochs.len());
+        let hint = format!("Use --resume to continue it. {others}");
+        return Err(Error::would_overwrite(run.path(), what, hint));
     }
-    let found = format!("{name} with {} epochs", epochs.len());
+    let what = format!("a finished run of {} epochs", epochs.len());
     let longer = match stopped {
-        None => "--resume with more --epochs to train longer, ",
+        None => "Use --resume with more --epochs to train longer. ",
         Some(_) => "",
     };
-    Err(Error::setting("finished run", found, format!("{longer}{others}")))
+    Err(Error::would_overwrite(run.path(), what, format!("{longer}{others}")))
 }
 
 /// What the arguments, the environment and the recipe say.
@@ -207,38 +203,36 @@ fn chosen(args: &Args) -> Result<Recipe> {
     }
     let train = &mut recipe.train;
     if let Some(weights) = &args.initial_weights {
-        train.initial_weights = weights.clone();
+        train.initial_weights = Some(weights.clone()).filter(|weights| !weights.is_empty());
     }
     train.images.without_leaks |= args.without_leaks;
     train.epochs = args.epochs.map_or_else(|| param("epochs", train.epochs), Ok)?;
     train.batch_size = args.batch_size.map_or_else(|| param("batch_size", train.batch_size), Ok)?;
     train.learning_rate =
         args.learning_rate.map_or_else(|| param("learning_rate", train.learning_rate), Ok)?;
-    match text(&args.optimizer, "optimizer")?.as_str() {
-        "" => {}
-        "adam" => train.optimizer = Optimizer::adam(),
-        "adamw" => train.optimizer = Optimizer::adamw(0.01),
-        "sgd" => train.optimizer = Optimizer::sgd(0.9),
-        other => return Err(Error::setting("optimizer", other, "adam, adamw or sgd")),
+    if let Some(optimizer) = text(&args.optimizer, "optimizer")? {
+        train.optimizer = optimizer.parse()?;
     }
-    match text(&args.schedule, "schedule")?.as_str() {
-        "" => {}
-        "plateau" => {
+    match text(&args.schedule, "schedule")?.as_deref() {
+        None => {}
+        Some("plateau") => {
             recipe.choice.plateau = true;
             train.schedule = Schedule::Constant;
         }
-        schedule => {
+        Some(schedule) => {
             recipe.choice.plateau = false;
             train.schedule = schedule.parse().map_err(|_| {
                 Error::setting("schedule", schedule, "plateau, constant, cosine or one-cycle")
             })?;
         }
     }
-    train.clip_norm = args.clip_norm.map_or_else(|| param("clip_norm", train.clip_norm), Ok)?;
-    train.ema = args.ema.map_or_else(|| param("ema", train.ema), Ok)?;
+    train.clip_norm = number(args.clip_norm, "clip_norm", train.clip_norm)?;
+    train.ema = number(args.ema, "ema", train.ema)?;
     train.precision = args.precision.map_or_else(|| param("precision", train.precision), Ok)?;
     train.seed = args.seed.map_or_else(|| param("seed", train.seed), Ok)?;
-    recipe.choice.patience = args.patience.unwrap_or(recipe.choice.patience);
+    if let Some(patience) = args.patience {
+        recipe.choice.patience = Some(patience).filter(|patience| *patience > 0);
+    }
     Ok(recipe)
 }
 
@@ -253,7 +247,7 @@ fn resumed(args: &Args, run: &RunFolder) -> Result<(Recipe, bool)> {
         plateau: saved("ReduceLROnPlateau").is_some(),
         patience: saved("EarlyStopping")
             .and_then(|callback| callback.settings.get("patience")?.as_integer())
-            .map_or(0, |patience| patience as usize),
+            .and_then(|patience| usize::try_from(patience).ok()),
     };
     let tensorboard = run.path().join(LOGS).is_dir();
     let mut recipe = Recipe {
@@ -267,8 +261,14 @@ fn resumed(args: &Args, run: &RunFolder) -> Result<(Recipe, bool)> {
     Ok((recipe, tensorboard))
 }
 
-/// An argument, or what the environment says, in lower case; empty where there is neither.
-fn text(argument: &Option<String>, name: &str) -> Result<String> {
+/// An argument, or the environment's value, in lower case.
+fn text(argument: &Option<String>, name: &str) -> Result<Option<String>> {
     let text = argument.clone().map_or_else(|| param(name, String::new()), Ok)?;
-    Ok(text.to_lowercase())
+    Ok(Some(text.to_lowercase()).filter(|text| !text.is_empty()))
+}
+
+/// An argument, the environment's value, or the recipe's; 0 is off.
+fn number(argument: Option<f64>, name: &str, recipe: Option<f64>) -> Result<Option<f64>> {
+    let value = argument.map_or_else(|| param(name, recipe.unwrap_or_default()), Ok)?;
+    Ok(Some(value).filter(|value| *value != 0.0))
 }

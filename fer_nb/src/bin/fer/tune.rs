@@ -8,7 +8,7 @@ use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
 use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig};
 use fer_nb::project::{device, runs};
-use fer_nb::train::{Monitor, Recipe};
+use fer_nb::train::{Recipe, StopReason};
 
 /// Tunes hyperparameters on the validation images; a study that was stopped goes on.
 ///
@@ -95,8 +95,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut study = match (args.worker, &args.space, begun) {
         (true, ..) | (false, None, true) => Study::load(&folder)?,
         (false, None, false) => {
-            let expected = "--space FILE, since the study is not there yet";
-            return Err(Error::setting("study", folder.display(), expected));
+            return Err(Error::missing("A study", &folder, "Start one with --space FILE."));
         }
         (false, Some(path), _) => Study::with_config(&folder, config(args, path)?)?,
     };
@@ -108,7 +107,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         helper.wait().map_err(|error| Error::io("wait for", "fer tune --worker", error))?;
     }
     result?;
-    let stopped = study.stopped().map(str::to_string);
+    let stopped = study.stopped().cloned();
     let study = Study::load(&folder)?; // with what the others did
     crate::say(&format!("{study}\nstudy {}\n", folder.display()))?;
     if let Some(path) = &args.json {
@@ -124,9 +123,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             if let Some(data) = &args.data {
                 command += &format!(" --data {}", crate::quoted(&data.to_string_lossy()));
             }
-            crate::say(&format!("{reason}; {command} goes on\n"))?;
-            let by_time = limit.is_some() && reason == "the time is over";
-            Ok(if by_time { ExitCode::SUCCESS } else { ExitCode::from(crate::INTERRUPTED) })
+            crate::say(&format!("{reason}; {command} continues\n"))?;
+            Ok(match reason {
+                StopReason::TimeLimit { .. } => ExitCode::SUCCESS,
+                _ => ExitCode::from(crate::INTERRUPTED),
+            })
         }
         None => Ok(ExitCode::SUCCESS),
     }
@@ -142,10 +143,7 @@ fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
         recipe.set(path.trim(), value.trim())?;
     }
     recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
-    recipe.choice.monitor = match args.objective.as_str() {
-        "val_loss" => Monitor::ValLoss,
-        _ => Monitor::ValAccuracy,
-    };
+    recipe.choice.monitor = args.objective.parse()?;
     let config = StudyConfig::new(Space::from_toml(&text)?, recipe);
     Ok(StudyConfig { sampler: args.sampler, prune: !args.no_pruning, ..config })
 }

@@ -12,6 +12,9 @@ use crate::train::{Recipe, RunFolder};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StudyConfig {
+    /// Version of this file's format, [`StudyConfig::FORMAT`].
+    #[serde(default)]
+    pub format: u32,
     /// How values are drawn.
     pub sampler: Sampler,
     /// Whether trials that are worse than most end early.
@@ -22,18 +25,21 @@ pub struct StudyConfig {
     pub space: Space,
     /// Everything else. Its `choice.monitor` is what trials are compared in, on validation images.
     pub recipe: Recipe,
-    /// Fingerprint of the weights that the recipe starts from, for there may be others under their name
-    /// on another day; empty where it starts from the seed's draw. A study fills it in.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub starting_weights: String,
+    /// Fingerprint of the weights that the recipe starts from, since their name may stand for others on
+    /// another day; `None` if the seed draws them. A study fills it in.
+    #[serde(default)]
+    pub starting_weights: Option<String>,
 }
 
 impl StudyConfig {
+    /// The format that is written; older ones are read.
+    pub const FORMAT: u32 = 2;
+
     /// Trials drawn from `space` by TPE, pruned by the median, and like `recipe` in all else.
     pub fn new(space: Space, recipe: Recipe) -> Self {
         let seed = recipe.train.seed;
-        let starting_weights = String::new();
-        Self { sampler: Sampler::default(), prune: true, seed, space, recipe, starting_weights }
+        let (format, sampler) = (Self::FORMAT, Sampler::default());
+        Self { format, sampler, prune: true, seed, space, recipe, starting_weights: None }
     }
 
     /// Checked, and with the fingerprint of the weights that are there now.
@@ -45,10 +51,8 @@ impl StudyConfig {
     }
 
     /// The fingerprint of the weights that a trial would start from now.
-    pub(super) fn weights_now(&self) -> Result<String> {
-        match self.recipe.train.initial_weights.as_str() {
-            "" => Ok(String::new()),
-            name => file_fingerprint(RunFolder::weights_of(name)),
-        }
+    pub(super) fn weights_now(&self) -> Result<Option<String>> {
+        let weights = self.recipe.train.initial_weights.as_deref().map(RunFolder::weights_of);
+        weights.map(file_fingerprint).transpose()
     }
 }

@@ -13,8 +13,8 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     let mut claims = Vec::new();
     for trial in &trials {
         let Some(claim) = Claim::of(trial)? else {
-            let expected = "a trial that no other process works on, or another folder";
-            return Err(Error::setting("study", trial.display(), expected));
+            let hint = "Wait for it, or choose another folder.";
+            return Err(Error::in_use(trial, "another process of the study", hint));
         };
         claims.push(claim);
     }

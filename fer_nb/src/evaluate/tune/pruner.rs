@@ -1,10 +1,7 @@
 //! [`MedianPruner`]: ends trials early that are worse than most before them were.
 
 use crate::common::Result;
-use crate::train::{Callback, CallbackState, EpochEnd, Monitor};
-
-/// What the reason of a pruned trial begins with.
-pub(super) const PRUNED: &str = "pruned";
+use crate::train::{Callback, CallbackState, EpochEnd, Monitor, StopReason};
 
 /// Ends a training whose best figure so far is worse than the median of what other trials had reached by
 /// that epoch (the median stopping rule of Golovin et al., "Google Vizier", 2017). It waits for the
@@ -69,11 +66,8 @@ impl Callback for MedianPruner {
         let best = *better(&mut self.best, self.monitor, self.monitor.of(&epoch.record));
         let Some(median) = self.median(number).filter(|_| number > WARMUP) else { return Ok(()) };
         if self.monitor.improves(median, Some(best), 0.0) && epoch.stop.is_none() {
-            *epoch.stop = Some(format!(
-                "{PRUNED} after epoch {number}: {} is {best:.4} at best, the median of other trials \
-                 {median:.4}",
-                self.monitor.name()
-            ));
+            let monitor = self.monitor;
+            *epoch.stop = Some(StopReason::Pruned { epoch: number, monitor, best, median });
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use super::space::{Range, Space};
+use crate::common::named;
 use crate::common::random::derive;
-use crate::common::{Error, Result};
 
 /// Trials before TPE begins: it has to have seen something.
 const STARTUP: usize = 6;
@@ -27,26 +27,7 @@ pub enum Sampler {
     Tpe,
 }
 
-impl std::str::FromStr for Sampler {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text.to_lowercase().as_str() {
-            "random" => Ok(Sampler::Random),
-            "tpe" => Ok(Sampler::Tpe),
-            _ => Err(Error::setting("sampler", text, "random or tpe")),
-        }
-    }
-}
-
-impl std::fmt::Display for Sampler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Sampler::Random => "random",
-            Sampler::Tpe => "tpe",
-        })
-    }
-}
+named! { Sampler: "sampler", Random => "random", Tpe => "tpe" }
 
 impl Sampler {
     /// The values of trial `number`, by path. `seen` are the trials that are over: their values, and what

@@ -9,14 +9,14 @@ use tch::Device;
 use super::claim::Claim;
 use super::config::StudyConfig;
 use super::folder::{read_trials, remove, trial_folders};
-use super::pruner::{MedianPruner, PRUNED};
+use super::pruner::MedianPruner;
 use super::space::Space;
 use super::trial::{Trial, TrialState};
-use crate::common::files::replace_file;
+use crate::common::files::{read_format, write_toml};
 use crate::common::machine::print_line;
 use crate::common::{Error, Result};
 use crate::data::FaceData;
-use crate::train::{Checkpoint, Monitor, Recipe};
+use crate::train::{Checkpoint, Monitor, Recipe, StopReason};
 
 /// A study of hyperparameters. Test images have no part in it.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Study {
     /// All trials, by number, as they stood when the folder was last read.
     trials: Vec<Trial>,
     /// Why the last [`Study::optimize`] ended before it was done.
-    stopped: Option<String>,
+    stopped: Option<StopReason>,
 }
 
 impl Study {
@@ -74,23 +74,18 @@ impl Study {
         if path.is_file() {
             let study = Self::load(&folder)?;
             if study.config != config {
-                let found = folder.display();
-                let expected = "another folder, since its study has another space, recipe or start";
-                return Err(Error::setting("study", found, expected));
+                let what = "a study with another space, recipe or initial weights";
+                return Err(Error::would_overwrite(&folder, what, "Choose another folder."));
             }
             return Ok(study);
         }
         let is_run = folder.join("config.toml").is_file();
         if is_run || (folder.is_dir() && !trial_folders(&folder)?.is_empty()) {
-            let expected = "another folder, since a run or the trials of another study are in it";
-            return Err(Error::setting("study", folder.display(), expected));
+            let what = "a run, or trials of another study";
+            return Err(Error::would_overwrite(&folder, what, "Choose another folder."));
         }
         std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
-        let text = toml::to_string_pretty(&config)
-            .map_err(|error| Error::setting("study.toml", error, "values that TOML can hold"))?;
-        replace_file(&path, |temporary| {
-            std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
-        })?;
+        write_toml(&path, &config)?;
         Self::load(&folder)
     }
 
@@ -101,16 +96,12 @@ impl Study {
     pub fn load(folder: impl Into<PathBuf>) -> Result<Self> {
         let folder = folder.into();
         let path = folder.join("study.toml");
-        if !path.is_file() {
-            let hint = "`fer tune --space FILE`, or Study::open, begins one.";
-            return Err(Error::missing("A study", &path, hint));
-        }
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
-        let config = toml::from_str(&text).map_err(|error| {
-            let hint = "Begin a study in another folder.";
-            Error::file(&path, format!("not a study: {}", error.message()), hint)
+        let hint = "Start a study in another folder.";
+        let config = read_format(&path, "a study", StudyConfig::FORMAT, hint)?;
+        let config: StudyConfig = config.ok_or_else(|| {
+            Error::missing("A study", &path, "`fer tune --space FILE`, or Study::open, starts one.")
         })?;
+        let config = StudyConfig { format: StudyConfig::FORMAT, ..config };
         let trials = read_trials(&folder)?;
         Ok(Self { folder, config, trials, stopped: None })
     }
@@ -142,7 +133,8 @@ impl Study {
         self.check_images(data)?;
         while self.stopped.is_none() {
             if limit.is_some_and(|limit| began.elapsed() >= limit) {
-                self.stopped = Some("the time is over".into());
+                self.stopped =
+                    limit.map(|limit| StopReason::TimeLimit { seconds: limit.as_secs_f64() });
                 break;
             }
             self.trials = read_trials(&self.folder)?;
@@ -160,8 +152,7 @@ impl Study {
         let over = self.trials.iter().filter(|trial| trial.epochs > 0);
         for trial in over {
             if trial.run(&self.folder).config()?.data_fingerprint != now {
-                let expected = "another folder, since its trials learnt from other images";
-                return Err(Error::setting("study", self.folder.display(), expected));
+                return Err(self.other("trials that were trained on other images"));
             }
         }
         Ok(())
@@ -172,8 +163,12 @@ impl Study {
         if self.config.weights_now()? == self.config.starting_weights {
             return Ok(());
         }
-        let expected = "another folder, since its trials started from other weights of that name";
-        Err(Error::setting("study", self.folder.display(), expected))
+        Err(self.other("trials that started from other weights of that name"))
+    }
+
+    /// The study's trials can't be compared with those that are wanted.
+    fn other(&self, what: &str) -> Error {
+        Error::would_overwrite(&self.folder, what, "Start a study in another folder.")
     }
 
     /// A trial to work on: one that was stopped, or a new one if there are to be more.
@@ -211,7 +206,7 @@ impl Study {
                 value: None,
                 epochs: 0,
                 seconds: 0.0,
-                reason: String::new(),
+                reason: None,
                 values,
             };
             trial.save(&self.folder)?;
@@ -241,7 +236,7 @@ impl Study {
             match Checkpoint::load(run.checkpoint()) {
                 Ok(_) => trainer = trainer.resume(),
                 Err(Error::File { problem, .. }) => {
-                    print_line(&format!("trial {} begins anew: {problem}", trial.number));
+                    print_line(&format!("trial {} starts over: {problem}", trial.number));
                 }
                 Err(error) => return Err(error),
             }
@@ -259,17 +254,16 @@ impl Study {
                 self.stopped = history.stopped.clone();
             }
             Ok(history) => {
-                let reason = history.stopped.clone().unwrap_or_default();
-                trial.state = match reason.starts_with(PRUNED) {
-                    true => TrialState::Pruned,
-                    false => TrialState::Complete,
+                trial.state = match history.stopped {
+                    Some(StopReason::Pruned { .. }) => TrialState::Pruned,
+                    _ => TrialState::Complete,
                 };
-                trial.reason = reason;
+                trial.reason = history.stopped.map(|reason| reason.to_string());
             }
             // What the values are to blame for.
             Err(error @ (Error::Training { .. } | Error::Setting { .. })) => {
                 trial.state = TrialState::Failed;
-                trial.reason = error.to_string();
+                trial.reason = Some(error.to_string());
             }
             Err(error) => return Err(error),
         }
@@ -289,10 +283,7 @@ impl Study {
 
     /// 1 where less is better, -1 where more is.
     fn sign(&self) -> f64 {
-        match self.monitor() {
-            Monitor::Loss | Monitor::ValLoss => 1.0,
-            Monitor::Accuracy | Monitor::ValAccuracy => -1.0,
-        }
+        if self.monitor().is_minimised() { 1.0 } else { -1.0 }
     }
 
     /// The folder.
@@ -311,8 +302,8 @@ impl Study {
     }
 
     /// Why the last [`Study::optimize`] ended before it was done; `None` where it did not.
-    pub fn stopped(&self) -> Option<&str> {
-        self.stopped.as_deref()
+    pub fn stopped(&self) -> Option<&StopReason> {
+        self.stopped.as_ref()
     }
 
     /// The best trial that was trained to its end; the first of equals.
@@ -421,7 +412,7 @@ mod tests {
         recipe.train.batch_size = 16;
         recipe.choice.monitor = Monitor::ValAccuracy;
         recipe.choice.plateau = false;
-        recipe.choice.patience = 0;
+        recipe.choice.patience = None;
         recipe
     }
 
@@ -452,8 +443,8 @@ mod tests {
         assert!(best.run(study.folder()).network(Device::Cpu).is_ok());
 
         let others = FaceData::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
-        let message = study.optimize(&others, 4, Device::Cpu).unwrap_err().to_string();
-        assert!(message.contains("learnt from other images"), "{message}");
+        let refused = study.optimize(&others, 4, Device::Cpu);
+        assert!(matches!(refused, Err(Error::WouldOverwrite { .. })), "{refused:?}");
 
         // A trial that was stopped is taken up again.
         let stopped = Trial { state: TrialState::Running, value: None, ..first.clone() };
@@ -464,8 +455,8 @@ mod tests {
         assert!(study.trials()[0].is_over());
 
         let other = Space::new().log("train.learning_rate", 1e-3, 1e-2);
-        let message = Study::open(folder.path(), other, recipe()).unwrap_err().to_string();
-        assert!(message.contains("another space, recipe or start"), "{message}");
+        let refused = Study::open(folder.path(), other, recipe());
+        assert!(matches!(refused, Err(Error::WouldOverwrite { .. })), "{refused:?}");
     }
 
     #[test]
@@ -478,7 +469,7 @@ mod tests {
         };
         let mut recipe = recipe();
         recipe.train.epochs = 1;
-        recipe.train.initial_weights = path.display().to_string();
+        recipe.train.initial_weights = Some(path.display().to_string());
         let at = folder.path().join("study");
         let space = Space::new().log("train.learning_rate", 1e-4, 1e-2);
         let open = || Study::open_or_replace(&at, space.clone(), recipe.clone());
@@ -486,16 +477,16 @@ mod tests {
         open().unwrap().optimize(&data(), 1, Device::Cpu).unwrap();
         assert_eq!(open().unwrap().trials().len(), 1, "the same study goes on");
         write(2);
-        let message = Study::open(&at, space.clone(), recipe.clone()).unwrap_err().to_string();
-        assert!(message.contains("another space, recipe or start"), "{message}");
-        let message = Study::load(&at).unwrap().optimize(&data(), 2, Device::Cpu).unwrap_err();
-        assert!(message.to_string().contains("started from other weights"), "{message}");
+        let refused = Study::open(&at, space.clone(), recipe.clone());
+        assert!(matches!(refused, Err(Error::WouldOverwrite { .. })), "{refused:?}");
+        let refused = Study::load(&at).unwrap().optimize(&data(), 2, Device::Cpu);
+        assert!(matches!(refused, Err(Error::WouldOverwrite { .. })), "{refused:?}");
         assert!(!Trial::folder(&at, 2).exists());
         // Not while another process works on it.
         let trial = Trial::folder(&at, 1);
         let claim = Claim::of(&trial).unwrap();
-        let message = open().unwrap_err().to_string();
-        assert!(message.contains("trial_0001"), "{message}");
+        let Err(Error::InUse { path, .. }) = open() else { panic!() };
+        assert!(path.ends_with("trial_0001"), "{path:?}");
         drop(claim);
         assert_eq!(open().unwrap().trials().len(), 0);
         assert!(!trial.exists());
@@ -511,12 +502,11 @@ mod tests {
             Study::open(folder.path(), space, recipe()).map(|_| ())
         };
         // Only the upper end is no share that can be dropped.
-        let message = begin(0.0, 1.5).unwrap_err().to_string();
-        assert!(message.contains("block_dropout = 1.5"), "{message}");
+        let Err(Error::Setting { value, .. }) = begin(0.0, 1.5) else { panic!() };
+        assert_eq!(value, "1.5");
         let trial = Trial::folder(folder.path(), 1);
         std::fs::create_dir(&trial).unwrap();
-        let message = begin(0.0, 0.5).unwrap_err().to_string();
-        assert!(message.contains("the trials of another study"), "{message}");
+        assert!(matches!(begin(0.0, 0.5), Err(Error::WouldOverwrite { .. })));
         std::fs::remove_dir(&trial).unwrap();
         begin(0.0, 0.5).unwrap();
     }
@@ -528,9 +518,9 @@ mod tests {
         let mut study = Study::open(folder.path(), space, recipe()).unwrap();
         study.optimize(&data(), 2, Device::Cpu).unwrap();
         assert!(study.trials().iter().all(|trial| trial.state == TrialState::Failed), "{study}");
-        assert!(study.trials()[0].reason.contains("epoch 1"), "{}", study.trials()[0].reason);
+        assert!(study.trials()[0].reason.is_some());
         assert!(study.best().is_none());
         let none = folder.path().join("none");
-        assert!(Study::load(none).unwrap_err().to_string().contains("A study is missing"));
+        assert!(matches!(Study::load(none), Err(Error::Missing { .. })));
     }
 }

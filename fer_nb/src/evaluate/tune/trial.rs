@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::common::files::replace_file;
-use crate::common::{Error, Result};
-use crate::train::RunFolder;
+use crate::common::files::{read_toml, write_toml};
+use crate::common::{Result, named};
+use crate::train::{RunFolder, off};
 
 /// How a trial stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,16 +22,12 @@ pub enum TrialState {
     Failed,
 }
 
-impl TrialState {
-    /// "complete"
-    pub const fn name(self) -> &'static str {
-        match self {
-            TrialState::Running => "running",
-            TrialState::Complete => "complete",
-            TrialState::Pruned => "pruned",
-            TrialState::Failed => "failed",
-        }
-    }
+named! {
+    TrialState: "state",
+    Running => "running",
+    Complete => "complete",
+    Pruned => "pruned",
+    Failed => "failed",
 }
 
 /// `trial.toml`: what a trial tried and what became of it.
@@ -51,9 +47,9 @@ pub struct Trial {
     /// Seconds of training and validation.
     #[serde(default)]
     pub seconds: f64,
-    /// Why it ended early; empty where it did not.
-    #[serde(default)]
-    pub reason: String,
+    /// Why it ended early, in words; `None` if it did not.
+    #[serde(default, deserialize_with = "off::text")]
+    pub reason: Option<String>,
     /// The values that it tried, by path.
     pub values: toml::Table,
 }
@@ -77,24 +73,12 @@ impl Trial {
     /// Writes `trial.toml`.
     pub(super) fn save(&self, study: &Path) -> Result<()> {
         let path = Self::folder(study, self.number).join("trial.toml");
-        let text = toml::to_string_pretty(self)
-            .map_err(|error| Error::setting("trial.toml", error, "values that TOML can hold"))?;
-        replace_file(&path, |temporary| {
-            std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
-        })
+        write_toml(path, self)
     }
 
-    /// Reads `trial.toml`; `None` where a process has made the folder and not written the file yet.
+    /// Reads `trial.toml`; `None` if a process has made the folder and not written the file yet.
     pub(super) fn load(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join("trial.toml");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", &path, error)),
-        };
-        toml::from_str(&text).map(Some).map_err(|error| {
-            let hint = "Delete the trial's folder; the study does without it.";
-            Error::file(&path, format!("not a trial: {}", error.message()), hint)
-        })
+        let hint = "Delete the trial's folder; the study does without it.";
+        read_toml(folder.join("trial.toml"), "a trial", hint)
     }
 }

@@ -211,7 +211,8 @@ mod tests {
         .unwrap();
         let study = Study::open(folder, space, recipe).unwrap();
         for number in 1..=trials {
-            let drawn = |salt| (crate::train::derive(number as u64, salt) % 1000) as f64 / 1000.0;
+            let drawn =
+                |salt| (crate::common::random::derive(number as u64, salt) % 1000) as f64 / 1000.0;
             let mut values = toml::Table::new();
             for (salt, (path, range)) in study.config().space.ranges().enumerate() {
                 let (low, high) = range.bounds();
@@ -224,7 +225,7 @@ mod tests {
                 0 => TrialState::Pruned,
                 _ => TrialState::Complete,
             };
-            let reason = String::new();
+            let reason = None;
             let value = Some(value - 0.01 * drawn(9));
             let trial = Trial { number, state, value, epochs: 3, seconds: 1.0, reason, values };
             let path = Trial::folder(folder, number);

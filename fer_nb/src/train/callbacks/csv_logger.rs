@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Callback, EpochEnd, TrainBegin};
 use crate::common::{Error, Result};
-use crate::train::history::{EpochRecord, History};
+use crate::train::record::{EpochRecord, History};
 
 /// Keras' `CSVLogger`: writes each epoch's figures to a file, with the columns of `history.csv`.
 #[derive(Debug)]

@@ -2,9 +2,10 @@
 
 use tch::Tensor;
 
-use super::{Callback, CallbackState, EpochEnd, Monitor, TrainBegin};
+use super::{Callback, CallbackState, EpochEnd, TrainBegin};
 use crate::common::{Error, Result};
 use crate::model::Network;
+use crate::train::record::{Monitor, StopReason};
 
 /// Keras' `EarlyStopping`: after `patience` epochs without an improvement of more than `min_delta`,
 /// training ends. Epochs before `start_from_epoch` are not counted. A further `fit` of a trainer that it
@@ -99,12 +100,11 @@ impl Callback for EarlyStopping {
         }
         self.waited += 1;
         if self.waited >= self.patience && record.epoch > 1 {
-            *epoch.stop = Some(format!(
-                "EarlyStopping ended training after epoch {}: {} did not improve for {} epochs",
-                record.epoch,
-                self.monitor.name(),
-                self.waited
-            ));
+            *epoch.stop = Some(StopReason::EarlyStopping {
+                epoch: record.epoch,
+                monitor: self.monitor,
+                waited: self.waited,
+            });
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ impl Callback for EarlyStopping {
     fn on_train_end(&mut self, network: &mut dyn Network) -> Result<Option<String>> {
         let Some((epoch, weights)) = &self.best_weights else { return Ok(None) };
         network.parameters_mut().restore(weights)?;
-        Ok(Some(format!("EarlyStopping put the weights of epoch {epoch} back, the best one")))
+        Ok(Some(format!("EarlyStopping restored the weights of epoch {epoch}, the best one")))
     }
 
     fn state(&self) -> Result<CallbackState> {

@@ -1,10 +1,9 @@
-//! What happens around epochs: Keras' callbacks, and the trait to write one's own.
+//! What happens around epochs: Keras' callbacks, and the trait for custom ones.
 
 mod backup_and_restore;
 mod csv_logger;
 mod early_stopping;
 mod model_checkpoint;
-mod monitor;
 mod reduce_lr;
 mod state;
 mod tensor_board;
@@ -14,28 +13,27 @@ pub use backup_and_restore::BackupAndRestore;
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
 pub use model_checkpoint::ModelCheckpoint;
-pub use monitor::Monitor;
 pub use reduce_lr::ReduceLrOnPlateau;
 pub use state::CallbackState;
 pub use tensor_board::TensorBoard;
 pub use terminate_on_nan::TerminateOnNan;
-pub(super) use terminate_on_nan::check_validation;
+pub(crate) use terminate_on_nan::check_validation;
 
 use tch::Tensor;
 
 use super::config::TrainConfig;
-use super::history::{EpochRecord, History};
+use super::record::{BatchOf, EpochRecord, History, StopReason};
 use crate::common::Result;
 use crate::model::Network;
 
-/// What a callback may look at before the first batch of a `fit`.
+/// What a callback sees before the first batch of a `fit`.
 pub struct TrainBegin<'a> {
     /// The hyperparameters.
     pub config: &'a TrainConfig,
-    /// The epochs so far; none unless training goes on.
+    /// The epochs so far; none unless training is continued.
     pub history: &'a History,
-    /// Whether a callback had ended the trainer's `fit` before this one. Whoever waits for something
-    /// waits anew then; after Stop or a resume nothing is forgotten.
+    /// Whether a callback ended the trainer's last `fit`. A callback that counts epochs starts counting
+    /// again then; after Stop or a resume nothing is forgotten.
     pub ended_early: bool,
 }
 
@@ -51,8 +49,17 @@ pub struct BatchEnd<'a> {
     pub loss: &'a Tensor,
     /// Step size that the batch's gradient will be used with.
     pub learning_rate: f64,
-    /// Set to a reason, it ends training after this batch.
-    pub stop: &'a mut Option<String>,
+    /// Set to a reason, it ends training after this batch; see [`BatchEnd::stop_training`].
+    pub stop: &'a mut Option<StopReason>,
+}
+
+impl BatchEnd<'_> {
+    /// Ends training after this batch, for a reason in the callback's words.
+    pub fn stop_training(&mut self, reason: impl Into<String>) {
+        let batch = Some(BatchOf { number: self.batch, of: self.batches });
+        let (reason, epoch) = (reason.into(), self.epoch);
+        *self.stop = Some(StopReason::Callback { reason, epoch, batch });
+    }
 }
 
 /// What a callback may look at and change after an epoch.
@@ -63,13 +70,21 @@ pub struct EpochEnd<'a> {
     pub network: &'a mut dyn Network,
     /// Step size of the next epoch, before the schedule.
     pub learning_rate: &'a mut f64,
-    /// Set to a reason, it ends training.
-    pub stop: &'a mut Option<String>,
+    /// Set to a reason, it ends training; see [`EpochEnd::stop_training`].
+    pub stop: &'a mut Option<StopReason>,
     /// Lines for the user, shown below the epoch's own.
     pub messages: &'a mut Vec<String>,
 }
 
-/// Something that happens around epochs. `name` and `on_epoch_end` are all that one needs.
+impl EpochEnd<'_> {
+    /// Ends training after this epoch, for a reason in the callback's words.
+    pub fn stop_training(&mut self, reason: impl Into<String>) {
+        let (reason, epoch) = (reason.into(), self.record.epoch);
+        *self.stop = Some(StopReason::Callback { reason, epoch, batch: None });
+    }
+}
+
+/// Something that happens around epochs. `name` and `on_epoch_end` are all that a callback needs.
 pub trait Callback {
     /// Names the callback in messages and checkpoints.
     fn name(&self) -> &'static str;
@@ -79,7 +94,7 @@ pub trait Callback {
         Ok(())
     }
 
-    /// Whether the first `fit` shall go on from the run folder's last checkpoint where that fits.
+    /// Whether the first `fit` resumes from the run folder's checkpoint if that belongs to the same run.
     fn resumes(&self) -> bool {
         false
     }
@@ -104,19 +119,19 @@ pub trait Callback {
     /// After each epoch.
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()>;
 
-    /// After the last epoch, but not after Stop, since training may go on then. Returns a line for
+    /// After the last epoch, but not after Stop, since training may be resumed then. Returns a line for
     /// the user, or `None`.
     fn on_train_end(&mut self, _network: &mut dyn Network) -> Result<Option<String>> {
         Ok(None)
     }
 
-    /// After Stop, with the reason and the place; training may go on later.
-    fn on_stop(&mut self, _reason: &str) -> Result<()> {
+    /// After Stop, with the place; training may be resumed later.
+    fn on_stop(&mut self, _reason: &StopReason) -> Result<()> {
         Ok(())
     }
 
-    /// What has to be saved so that a resumed run goes on as if it had never ended: what it was made
-    /// with, and what it remembers.
+    /// What a checkpoint saves, so that a resumed run continues as if it had never ended: the callback's
+    /// settings and what it remembers.
     fn state(&self) -> Result<CallbackState> {
         Ok(CallbackState::default())
     }

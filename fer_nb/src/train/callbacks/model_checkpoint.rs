@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Callback, CallbackState, EpochEnd, Monitor};
+use super::{Callback, CallbackState, EpochEnd};
 use crate::common::{Error, Result};
 use crate::model::weights;
+use crate::train::record::Monitor;
 
 /// Keras' `ModelCheckpoint` with `save_weights_only`. A file that is replaced is kept until the new
 /// one is whole on disk.

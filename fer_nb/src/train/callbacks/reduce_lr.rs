@@ -1,7 +1,8 @@
 //! [`ReduceLrOnPlateau`]: smaller steps when a figure stops getting better.
 
-use super::{Callback, CallbackState, EpochEnd, Monitor, TrainBegin};
+use super::{Callback, CallbackState, EpochEnd, TrainBegin};
 use crate::common::{Error, Result};
+use crate::train::record::Monitor;
 
 /// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than
 /// `min_delta`, the learning rate is multiplied by `factor`, down to `min_lr`; then `cooldown`

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Callback, EpochEnd, TrainBegin};
 use crate::common::{Error, Result};
-use crate::train::history::EpochRecord;
+use crate::train::record::EpochRecord;
 
 /// Keras' `TensorBoard`: writes loss, accuracy and learning rate of each epoch into a folder that
 /// `tensorboard --logdir` reads. Training and validation are two curves of one chart, since they go

@@ -4,7 +4,7 @@ use tch::Device;
 
 use super::{BatchEnd, Callback, EpochEnd};
 use crate::common::{Error, Failure, Result};
-use crate::train::EpochRecord;
+use crate::train::record::EpochRecord;
 
 /// Keras' `TerminateOnNaN`: no later step can mend a loss that is NaN or infinite. Every trainer has
 /// one from the start.
@@ -65,7 +65,7 @@ impl Callback for TerminateOnNan {
 }
 
 /// What the epoch's last step did: no batch of it shows that. For the trainer, before the epoch counts.
-pub(in crate::train) fn check_validation(record: &EpochRecord) -> Result<()> {
+pub(crate) fn check_validation(record: &EpochRecord) -> Result<()> {
     let EpochRecord { epoch, val_loss, learning_rate, .. } = *record;
     if val_loss.is_finite() {
         return Ok(());

@@ -1,40 +1,43 @@
-//! The run that a run folder held before: what the next one replaces is not lost.
+//! The archive of a run folder, `before/`: the run that the present one replaced.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::history::History;
-use super::run::RunFolder;
+use super::folder::RunFolder;
 use crate::common::files::{TEMPORARY_PREFIX, file_fingerprint};
+use crate::common::text::plural;
 use crate::common::{Error, Result};
+use crate::train::record::History;
 
 /// What a run's own files end in.
 const WEIGHTS: &str = "safetensors";
 const TEXTS: [&str; 2] = ["toml", "csv"];
 
 impl RunFolder {
-    /// The run that this one replaced.
-    pub fn before(&self) -> RunFolder {
+    /// The run that this one replaced, in `before/`.
+    pub fn archived(&self) -> RunFolder {
         RunFolder::at(self.path().join("before"))
     }
 
-    /// Keeps the run that is in the folder in `before/` of it, since the next one is about to take its
-    /// place. A longer one that is kept there already stays: short trials don't push it out. Returns a
-    /// line for the user; `None` where there was no run.
-    pub(super) fn keep_before(&self) -> Result<Option<String>> {
+    /// Moves the folder's run to its archive, before the next one takes its place. An archived run that is
+    /// longer stays, so that short trials don't push it out. Returns a line for the user; `None` if there
+    /// was no run.
+    pub(crate) fn archive(&self) -> Result<Option<String>> {
         if !self.exists() && !self.checkpoint().is_file() {
             return Ok(None);
         }
-        let before = self.before();
+        let before = self.archived();
         let place = before.path().display();
         let (now, kept) = (epochs(self), epochs(&before));
         if kept > now {
             return Ok(Some(format!(
-                "the run before ({now} epochs) is replaced; {place} has a longer one ({kept} epochs)"
+                "the folder's run of {} is replaced; {place} has a longer one, of {}",
+                plural(now, "epoch"),
+                plural(kept, "epoch")
             )));
         }
-        let said = format!("the run before is kept in {place}");
+        let said = format!("the folder's run is archived in {place}");
         // A training that failed within its first epoch has kept it, and may have replaced a part since.
         let same = |one: &RunFolder, other: &RunFolder| {
             let prints = [one, other].map(|run| file_fingerprint(run.checkpoint()).ok());
@@ -49,7 +52,7 @@ impl RunFolder {
         let done = self.copy_run(&copy).and_then(|()| put_in_place(&copy, before.path()));
         if let Err(error) = done {
             let _ = fs::remove_dir_all(&copy); // a disk may be full
-            return Err(Error::io("keep the run before in", before.path(), error));
+            return Err(Error::io("archive the run in", before.path(), error));
         }
         Ok(Some(said))
     }
@@ -136,49 +139,46 @@ mod tests {
     fn a_run_is_kept_whole_and_a_longer_one_is_not_pushed_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        assert_eq!(RunFolder::at(path).keep_before().unwrap(), None);
+        assert_eq!(RunFolder::at(path).archive().unwrap(), None);
         assert!(!path.join("before").exists());
 
         let long = run(path, "long", 9);
-        let line = long.keep_before().unwrap().unwrap();
-        assert!(line.starts_with("the run before is kept in "), "{line}");
+        assert!(long.archive().unwrap().is_some());
         let short = run(path, "short", 2);
-        assert_eq!(best(&short.before()), "best of long", "what is kept changes with the run");
-        assert!(short.before().checkpoint().is_file());
-        assert!(!short.before().path().join("notes.txt").exists(), "that is no file of a run");
+        assert_eq!(best(&short.archived()), "best of long", "what is kept changes with the run");
+        assert!(short.archived().checkpoint().is_file());
+        assert!(!short.archived().path().join("notes.txt").exists(), "that is no file of a run");
 
-        let line = short.keep_before().unwrap().unwrap();
-        assert!(line.contains("(2 epochs) is replaced") && line.contains("(9 epochs)"), "{line}");
-        assert_eq!(best(&short.before()), "best of long");
+        assert!(short.archive().unwrap().is_some());
+        assert_eq!(best(&short.archived()), "best of long");
         let longer = run(path, "longer", 9);
-        longer.keep_before().unwrap();
-        assert_eq!(best(&longer.before()), "best of longer");
+        longer.archive().unwrap();
+        assert_eq!(best(&longer.archived()), "best of longer");
     }
 
     #[test]
     fn what_was_begun_over_a_run_is_no_part_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let old = run(folder.path(), "old", 3);
-        old.keep_before().unwrap();
+        old.archive().unwrap();
         // A training that ended after its best weights were written, and before its checkpoint.
         fs::remove_file(old.weights()).unwrap();
         fs::write(old.weights(), "best of another").unwrap();
-        old.keep_before().unwrap();
-        assert_eq!(best(&old.before()), "best of old");
+        old.archive().unwrap();
+        assert_eq!(best(&old.archived()), "best of old");
     }
 
     #[test]
     fn a_run_that_is_being_trained_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let old = run(folder.path(), "old", 3);
-        old.keep_before().unwrap();
-        let lock = old.before().lock().unwrap();
+        old.archive().unwrap();
+        let lock = old.archived().lock().unwrap();
         let other = run(folder.path(), "other", 3);
-        let message = other.keep_before().unwrap_err().to_string();
-        assert!(message.contains("no other training is using"), "{message}");
-        assert_eq!(best(&other.before()), "best of old");
+        assert!(matches!(other.archive(), Err(Error::InUse { .. })));
+        assert_eq!(best(&other.archived()), "best of old");
         drop(lock);
-        other.keep_before().unwrap();
-        assert_eq!(best(&other.before()), "best of other");
+        other.archive().unwrap();
+        assert_eq!(best(&other.archived()), "best of other");
     }
 }

@@ -1,14 +1,11 @@
 //! [`Sampling`]: how often an epoch sees each class.
 
-use std::fmt;
-use std::str::FromStr;
-
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Error, Result};
+use crate::common::named;
 use crate::emotion::Emotion;
 
 /// How often an epoch sees images of each class. An epoch always has as many images as there are for
@@ -81,27 +78,11 @@ impl Sampling {
     }
 }
 
-impl FromStr for Sampling {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text.to_lowercase().replace('_', "-").as_str() {
-            "natural" => Ok(Sampling::Natural),
-            "balanced" => Ok(Sampling::Balanced),
-            "square-root" => Ok(Sampling::SquareRoot),
-            _ => Err(Error::setting("sampling", text, "natural, balanced or square-root")),
-        }
-    }
-}
-
-impl fmt::Display for Sampling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Sampling::Natural => "natural",
-            Sampling::Balanced => "balanced",
-            Sampling::SquareRoot => "square-root",
-        })
-    }
+named! {
+    Sampling: "sampling",
+    Natural => "natural",
+    Balanced => "balanced",
+    SquareRoot => "square-root",
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::history::EpochRecord;
 use crate::common::machine::print_line;
+use crate::train::record::EpochRecord;
 
 /// Between two lines within one epoch, where there is no terminal. JupyterLab shows stdout line by
 /// line while a cell runs.
@@ -14,7 +14,7 @@ const LINE_EVERY: Duration = Duration::from_secs(15);
 
 /// Where progress goes: indicatif on a terminal, plain lines on stdout in a notebook or a log.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
     images: usize,

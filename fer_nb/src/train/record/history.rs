@@ -3,33 +3,15 @@
 use std::fmt;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use super::resume::MENDING;
+use super::epoch::EpochRecord;
+use super::stop_reason::StopReason;
 use crate::common::files::replace_file;
+use crate::common::text::plural;
 use crate::common::{Error, Place, Result};
 
-/// One epoch: a row of `history.csv`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
-    /// From 1.
-    pub epoch: usize,
-    /// Cross-entropy on the augmented training images, in nats, mean over the epoch's steps.
-    pub loss: f64,
-    /// Share of augmented training images classified right, over the epoch's steps.
-    pub accuracy: f64,
-    /// Cross-entropy on the validation images after the epoch, in nats.
-    pub val_loss: f64,
-    /// Share of validation images classified right after the epoch.
-    pub val_accuracy: f64,
-    /// Step size that the epoch used.
-    pub learning_rate: f64,
-    /// Wall-clock seconds, validation included.
-    pub seconds: f64,
-}
-
-/// What the reason begins with where it was Stop or Ctrl-C.
-pub(super) const STOPPED_BY_USER: &str = "stopped by the user";
+/// What to do about a run's file that can't be read but is also in its checkpoint.
+pub(crate) const RESTORE_HINT: &str = "`fer train --run NAME --resume` restores it if \
+    last/checkpoint.safetensors is intact; if not, `fer train --run NAME --overwrite` retrains.";
 
 /// A run so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,7 +19,7 @@ pub struct History {
     /// In order, a record an epoch.
     pub epochs: Vec<EpochRecord>,
     /// Why training ended before its last epoch, if it did.
-    pub stopped: Option<String>,
+    pub stopped: Option<StopReason>,
     /// What the data is called in titles: "FER2013", "made-up sample" or a folder's name.
     pub title: String,
 }
@@ -51,9 +33,9 @@ impl History {
             .min_by(|a, b| a.val_loss.total_cmp(&b.val_loss))
     }
 
-    /// Whether it was the user who stopped training, so that it can go on.
+    /// Whether it was the user who stopped training, so that it can be resumed.
     pub fn stopped_by_user(&self) -> bool {
-        self.stopped.as_ref().is_some_and(|reason| reason.starts_with(STOPPED_BY_USER))
+        self.stopped.as_ref().is_some_and(StopReason::is_user)
     }
 
     /// Writes `history.csv`, whole or not at all.
@@ -78,7 +60,7 @@ impl History {
         }
         let unreadable = |error: csv::Error| {
             let place = error.position().map_or(Place::Whole, |at| Place::Line(at.line()));
-            Error::file_at(path, place, format!("not a history: {error}"), MENDING)
+            Error::file_at(path, place, format!("not a history: {error}"), RESTORE_HINT)
         };
         let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
         let epochs = reader.deserialize().collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
@@ -88,9 +70,7 @@ impl History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.epochs.len();
-        let epochs = if count == 1 { "epoch" } else { "epochs" };
-        write!(f, "{count} {epochs} on {}", self.title)?;
+        write!(f, "{} on {}", plural(self.epochs.len(), "epoch"), self.title)?;
         if let Some(best) = self.best() {
             write!(
                 f,
@@ -139,9 +119,9 @@ mod tests {
     fn a_broken_file_is_named_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.csv");
-        assert!(History::load(&path, "").unwrap_err().to_string().contains("is missing at"));
+        assert!(matches!(History::load(&path, ""), Err(Error::Missing { .. })));
         std::fs::write(&path, "epoch,loss\n1,x\n").unwrap();
-        let message = History::load(&path, "").unwrap_err().to_string();
-        assert!(message.contains("history.csv, line 2: not a history"), "{message}");
+        let error = History::load(&path, "").unwrap_err();
+        assert!(matches!(error, Error::File { place: Place::Line(2), .. }), "{error:?}");
     }
 }

@@ -1,27 +1,24 @@
-//! Weights of another run to start from.
+//! Weights that training starts from.
 
-use super::optim::WeightAverage;
-use super::run::RunFolder;
-use super::trainer::Trainer;
+use super::state::State;
 use crate::common::Result;
 use crate::model::{NameMap, transfer};
+use crate::train::config::TrainConfig;
+use crate::train::run::RunFolder;
 
-impl Trainer {
-    /// Before the first batch, loads what fits of `config.initial_weights`; returns a line for the user, and
-    /// nothing where training starts from the seed's draw or has begun. The moving average starts there
-    /// too.
-    pub(super) fn load_initial_weights(&mut self) -> Result<Option<String>> {
-        let name = &self.config.initial_weights;
-        if name.is_empty() || !self.is_fresh() {
-            return Ok(None);
-        }
-        let path = RunFolder::weights_of(name);
-        let loaded = transfer(&mut *self.network, &path, &NameMap::identity())?;
-        if let Some(average) = &mut self.average {
-            *average = WeightAverage::new(self.config.ema, &self.network.parameters().flat())?;
-        }
-        Ok(Some(format!("starting from {}: {loaded}", path.display())))
-    }
+/// Before the first batch, loads what fits of `config.initial_weights`; returns a line for the user, and
+/// `None` if the seed decides or training is under way. The moving average starts there too.
+pub(crate) fn load_initial_weights(
+    state: &mut State,
+    config: &TrainConfig,
+) -> Result<Option<String>> {
+    let Some(name) = config.initial_weights.as_ref().filter(|_| state.is_fresh()) else {
+        return Ok(None);
+    };
+    let path = RunFolder::weights_of(name);
+    let loaded = transfer(&mut *state.learner.network, &path, &NameMap::identity())?;
+    state.learner.restart_average(config)?;
+    Ok(Some(format!("starting from {}: {loaded}", path.display())))
 }
 
 #[cfg(test)]
@@ -34,10 +31,10 @@ mod tests {
 
     fn recipe(epochs: usize) -> Recipe {
         let mut recipe = Recipe::default();
-        recipe.choice.patience = 0;
+        recipe.choice.patience = None;
         recipe.train.epochs = epochs;
         recipe.train.batch_size = 16;
-        recipe.train.ema = 0.9;
+        recipe.train.ema = Some(0.9);
         recipe
     }
 
@@ -55,7 +52,7 @@ mod tests {
         let learnt = flat(&*first.network(Device::Cpu).unwrap());
 
         let mut further = recipe(1);
-        further.train.initial_weights = first.path().display().to_string();
+        further.train.initial_weights = Some(first.path().display().to_string());
         further.train.learning_rate = 1e-12;
         let mut trainer = further.trainer(Device::Cpu, second.path()).unwrap();
         trainer.fit(&data).unwrap();
@@ -85,7 +82,7 @@ mod tests {
         recipe(1).trainer(Device::Cpu, first.path()).unwrap().fit(&data).unwrap();
         let mut other = recipe(1);
         other.network = "vit".parse().unwrap();
-        other.train.initial_weights = first.weights().display().to_string();
+        other.train.initial_weights = Some(first.weights().display().to_string());
         let to = folder.path().join("other");
         let message = other.trainer(Device::Cpu, &to).unwrap().fit(&data).unwrap_err().to_string();
         assert!(message.contains("best.safetensors: nothing in it fits"), "{message}");

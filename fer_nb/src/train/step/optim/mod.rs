@@ -2,11 +2,9 @@
 //! whatever the number of layers, and the state is a few tensors that can be saved.
 
 mod average;
-mod optimizer;
 mod state;
 
 pub use average::WeightAverage;
-pub use optimizer::Optimizer;
 pub use state::OptimizerState;
 
 use tch::{Device, Tensor, no_grad};
@@ -28,7 +26,7 @@ pub fn clip_norm(gradient: &mut Tensor, max_norm: f64) -> Result<()> {
 /// Where the loss is about highest within `rho` of the weights, seen from them: ρ · g / |g| of the
 /// gradient g [P], [P] (Foret et al., "Sharpness-Aware Minimization for Efficiently Improving
 /// Generalization", 2021).
-pub fn sharpness_shift(gradient: &Tensor, rho: f64) -> Result<Tensor> {
+pub(crate) fn sharpness_shift(gradient: &Tensor, rho: f64) -> Result<Tensor> {
     no_grad(|| {
         let norm = gradient.f_norm_scalaropt_dtype(2.0, gradient.kind())?;
         let scale = norm.f_add_scalar(1e-12)?.f_reciprocal()?.f_mul_scalar(rho)?;

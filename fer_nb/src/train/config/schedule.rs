@@ -2,11 +2,10 @@
 
 use std::f64::consts::PI;
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Error, Result};
+use crate::common::{Error, Result, parsed};
 
 /// What `TrainConfig::learning_rate` is multiplied by at each step. Callbacks such as
 /// `ReduceLrOnPlateau` change the learning rate itself; both effects multiply.
@@ -118,18 +117,11 @@ impl fmt::Display for Schedule {
     }
 }
 
-impl FromStr for Schedule {
-    type Err = Error;
-
-    /// The names that the command line and `$FER_SCHEDULE` use: constant, cosine, one-cycle.
-    fn from_str(name: &str) -> Result<Self> {
-        match name.to_ascii_lowercase().as_str() {
-            "constant" => Ok(Schedule::Constant),
-            "cosine" => Ok(Schedule::cosine(1.0)),
-            "one-cycle" => Ok(Schedule::one_cycle()),
-            _ => Err(Error::setting("schedule", name, "constant, cosine or one-cycle")),
-        }
-    }
+parsed! {
+    Schedule: "schedule",
+    "constant" => Schedule::Constant,
+    "cosine" => Schedule::cosine(1.0),
+    "one-cycle" => Schedule::one_cycle(),
 }
 
 #[cfg(test)]

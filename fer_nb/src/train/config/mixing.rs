@@ -34,7 +34,7 @@ struct Mix {
 
 /// Images that were mixed, and what they are made of.
 #[derive(Debug)]
-pub struct Mixed {
+pub(crate) struct Mixed {
     /// f32 [N, 1, 48, 48] on 0 to 1.
     pub images: Tensor,
     /// Index of each image's second, i64 [N].
@@ -65,7 +65,7 @@ impl Mixing {
 
     /// Mixes images f32 [N, 1, 48, 48] that lie in batches of `batch_size`; the first is mixed with
     /// its batch's last, the second with the last but one. `seed` alone decides.
-    pub fn apply(&self, images: &Tensor, batch_size: usize, seed: u64) -> Result<Mixed> {
+    pub(crate) fn apply(&self, images: &Tensor, batch_size: usize, seed: u64) -> Result<Mixed> {
         let count = images.size4()?.0;
         let mut rng = StdRng::seed_from_u64(seed);
         let mixes: Vec<Mix> = (0..count).map(|_| self.draw(&mut rng)).collect();

@@ -7,7 +7,7 @@ use crate::common::Result;
 /// Loss and right answers so far. Counting a batch only keeps hold of its results, and launches nothing on
 /// a GPU; reading works them out and waits.
 #[derive(Debug, Default)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Of each batch that is not worked out yet: mean loss [], logits [B, 7], labels i64 [B].
     waiting: Vec<(Tensor, Tensor, Tensor)>,
     /// Sum of the loss over the images that are.

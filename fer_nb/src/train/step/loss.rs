@@ -1,104 +1,15 @@
-//! [`LossConfig`]: what a training step makes smaller.
+//! [`LossFunction`]: a [`LossConfig`] for given class counts, on a device.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use crate::common::{Error, Result};
+use crate::common::Result;
 use crate::emotion::Emotion;
+use crate::train::config::{ClassWeights, LossConfig};
 
 const CLASSES: i64 = Emotion::COUNT as i64;
 
-/// How much an image counts in the loss, by its class; Keras' `class_weight`. The mean over the
-/// training images is 1, so that the learning rate keeps its meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClassWeights {
-    /// Every image counts the same.
-    #[default]
-    None,
-    /// Every class counts the same: N / (7 · n), scikit-learn's "balanced" (King and Zeng, "Logistic
-    /// Regression in Rare Events Data", 2001).
-    Balanced,
-    /// Half way, in proportion to 1 / √n: rare classes count more, and their few images don't
-    /// decide everything.
-    SquareRoot,
-}
-
-impl ClassWeights {
-    /// A weight a class, from the number of training images of each. A class without images has 0.
-    pub fn weights(&self, counts: [usize; Emotion::COUNT]) -> [f64; Emotion::COUNT] {
-        let power = match self {
-            ClassWeights::None => return [1.0; Emotion::COUNT],
-            ClassWeights::Balanced => -1.0,
-            ClassWeights::SquareRoot => -0.5,
-        };
-        let counts = counts.map(|count| count as f64);
-        let raw = counts.map(|count| if count == 0.0 { 0.0 } else { count.powf(power) });
-        let total: f64 = counts.iter().sum();
-        let sum: f64 = raw.iter().zip(counts).map(|(weight, count)| weight * count).sum();
-        raw.map(|weight| weight * total / sum.max(f64::MIN_POSITIVE))
-    }
-}
-
-/// Cross-entropy, and what can be changed about it. The default is the original's.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LossConfig {
-    /// Share of each label that is spread evenly over the classes; at least 0 and below 1 (Szegedy et
-    /// al., "Rethinking the Inception Architecture for Computer Vision", 2016).
-    pub label_smoothing: f64,
-    /// Power of (1 - p) that each class's term is multiplied by, so that what is known already counts
-    /// less; 0 or more (Lin et al., "Focal Loss for Dense Object Detection", 2017).
-    pub focal_gamma: f64,
-    /// How much an image counts, by its class.
-    pub class_weights: ClassWeights,
-    /// Times the logarithm of a class's share of the training images, added to its logit while
-    /// training; 0 or more. With 1 the network learns what it would answer if all classes were
-    /// equally frequent (Menon et al., "Long-tail Learning via Logit Adjustment", 2021).
-    pub logit_adjustment: f64,
-}
-
-impl LossConfig {
-    /// Names the first value outside its range.
-    pub fn validate(&self) -> Result<()> {
-        let not_negative = |field: &str, value: f64| match value.is_finite() && value >= 0.0 {
-            true => Ok(()),
-            false => Err(Error::setting(format!("loss.{field}"), value, "a number, 0 or more")),
-        };
-        if !(0.0..1.0).contains(&self.label_smoothing) {
-            let expected = "at least 0 and below 1";
-            return Err(Error::setting("loss.label_smoothing", self.label_smoothing, expected));
-        }
-        not_negative("focal_gamma", self.focal_gamma)?;
-        not_negative("logit_adjustment", self.logit_adjustment)
-    }
-}
-
-impl fmt::Display for LossConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.focal_gamma == 0.0 { "cross-entropy" } else { "focal loss" })?;
-        if self.focal_gamma != 0.0 {
-            write!(f, ", gamma {}", self.focal_gamma)?;
-        }
-        if self.label_smoothing != 0.0 {
-            write!(f, ", label smoothing {}", self.label_smoothing)?;
-        }
-        match self.class_weights {
-            ClassWeights::None => {}
-            ClassWeights::Balanced => f.write_str(", balanced class weights")?,
-            ClassWeights::SquareRoot => f.write_str(", square-root class weights")?,
-        }
-        if self.logit_adjustment != 0.0 {
-            write!(f, ", logit adjustment {}", self.logit_adjustment)?;
-        }
-        Ok(())
-    }
-}
-
 /// Mean categorical cross-entropy in nats, f32 [], of logits [B, 7] and labels i64 [B].
-pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+pub(crate) fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     const NO_CLASS: i64 = -100;
     let mean = tch::Reduction::Mean;
     Ok(logits.f_cross_entropy_loss(labels, None::<Tensor>, mean, NO_CLASS, 0.0)?)
@@ -176,7 +87,7 @@ impl LossFunction {
 }
 
 /// Labels i64 [B] as f32 [B, 7].
-pub fn one_hot(labels: &Tensor) -> Result<Tensor> {
+pub(crate) fn one_hot(labels: &Tensor) -> Result<Tensor> {
     Ok(labels.f_one_hot(CLASSES)?.f_to_kind(Kind::Float)?)
 }
 
@@ -225,21 +136,6 @@ mod tests {
     }
 
     #[test]
-    fn weights_have_mean_one_over_the_images() {
-        for kind in [ClassWeights::Balanced, ClassWeights::SquareRoot] {
-            let weights = kind.weights(COUNTS);
-            let sum: f64 = weights.iter().zip(COUNTS).map(|(w, count)| w * count as f64).sum();
-            assert!((sum / 28709.0 - 1.0).abs() < 1e-12);
-            assert!(weights[1] > weights[0] && weights[0] > weights[3]);
-        }
-        let balanced = ClassWeights::Balanced.weights(COUNTS);
-        assert!((balanced[1] - 28709.0 / (7.0 * 436.0)).abs() < 1e-9);
-        let root = ClassWeights::SquareRoot.weights(COUNTS);
-        assert!((root[1] / root[3] - (7215.0f64 / 436.0).sqrt()).abs() < 1e-9);
-        assert_eq!(ClassWeights::Balanced.weights([0, 1, 1, 1, 1, 1, 1])[0], 0.0);
-    }
-
-    #[test]
     fn labels_are_targets_and_the_plain_loss_is_libtorchs() {
         tch::manual_seed(1);
         let logits = Tensor::randn([20, 7], (Kind::Float, Device::Cpu));
@@ -255,14 +151,5 @@ mod tests {
         let zero = Tensor::from_slice(&[0i64]);
         function.of_labels(&certain, &zero).unwrap().backward();
         assert!(certain.grad().isfinite().all().int64_value(&[]) == 1);
-    }
-
-    #[test]
-    fn a_value_out_of_range_is_named() {
-        let loss = LossConfig { label_smoothing: 1.0, ..LossConfig::default() };
-        let message = loss.validate().unwrap_err().to_string();
-        assert_eq!(message, "loss.label_smoothing = 1: expected at least 0 and below 1");
-        let loss = LossConfig { focal_gamma: f64::NAN, ..LossConfig::default() };
-        assert!(loss.validate().is_err());
     }
 }

@@ -2,9 +2,10 @@
 
 use tch::{Tensor, no_grad};
 
-use super::{Optimizer, slab};
+use super::slab;
 use crate::common::{Error, Result};
 use crate::model::Span;
+use crate::train::config::Optimizer;
 
 /// An optimizer at work on one parameter buffer. Its state is a step count and up to two tensors of
 /// the buffer's shape.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::image_choice::ImageChoice;
+use super::distillation::Distillation;
+use super::images::ImageChoice;
 use super::loss::LossConfig;
 use super::mixing::Mixing;
-use super::objective::Distillation;
-use super::optim::Optimizer;
+use super::off;
+use super::optimizer::Optimizer;
 use super::sampling::Sampling;
 use super::schedule::Schedule;
 use crate::common::{Error, Result};
@@ -32,37 +33,41 @@ pub struct TrainConfig {
     pub optimizer: Optimizer,
     /// How the learning rate changes within the run.
     pub schedule: Schedule,
-    /// Largest Euclidean norm of a step's gradient; 0 does not clip.
-    pub clip_norm: f64,
-    /// Decay of the weights' moving average, which is what is validated and kept; at least 0 and
-    /// below 1. 0 keeps the weights themselves.
-    pub ema: f64,
+    /// Largest Euclidean norm of a step's gradient, above 0; `None` does not clip.
+    #[serde(deserialize_with = "off::number")]
+    pub clip_norm: Option<f64>,
+    /// Decay of the weights' moving average, which is validated and kept in place of the weights;
+    /// above 0 and below 1. `None` keeps the weights themselves.
+    #[serde(deserialize_with = "off::number")]
+    pub ema: Option<f64>,
 
     /// Radius of sharpness-aware minimisation (Foret et al., 2021), as a Euclidean norm of the
-    /// weights' change; 0 does without. It takes twice the time; 0.05 is the paper's.
-    pub sam: f64,
+    /// weights' change, above 0; the paper has 0.05. It doubles the time. `None` does without.
+    #[serde(deserialize_with = "off::number")]
+    pub sam: Option<f64>,
     /// What the learning rate is multiplied by for parameters whose names begin with a key; 0 freezes
     /// them. Empty: all are 1. For transfer learning, [`crate::model::Parameters::set_rates`].
     pub rates: BTreeMap<String, f64>,
 
     // Where the weights start
     /// The weights to start from, where names and shapes fit: a run (its name below runs/, or its folder),
-    /// weights that come with the project, or a `.safetensors` file. Empty starts from what `seed` draws.
-    /// What must not change is frozen by [`TrainConfig::rates`].
-    pub initial_weights: String,
+    /// weights that come with the project, or a `.safetensors` file. `None` draws them from `seed`.
+    /// [`TrainConfig::rates`] freezes parameters.
+    #[serde(deserialize_with = "off::text")]
+    pub initial_weights: Option<String>,
 
-    // What is made smaller
+    // What is minimised
     /// Cross-entropy, and what is changed about it.
     pub loss: LossConfig,
-    /// Trained networks to learn from, beside the labels.
+    /// Trained networks whose predictions are targets beside the labels.
     pub distillation: Distillation,
 
     // What computes
-    /// The kind of number of forward and backward passes.
+    /// The dtype of forward and backward passes.
     pub precision: Precision,
 
-    // What is learnt from
-    /// Which of the training and validation images.
+    // Which images
+    /// Which of the training and validation images are used.
     pub images: ImageChoice,
 
     // What is random
@@ -87,11 +92,11 @@ impl Default for TrainConfig {
             learning_rate: 1e-3,
             optimizer: Optimizer::adam(),
             schedule: Schedule::Constant,
-            clip_norm: 0.0,
-            ema: 0.0,
-            sam: 0.0,
+            clip_norm: None,
+            ema: None,
+            sam: None,
             rates: BTreeMap::new(),
-            initial_weights: String::new(),
+            initial_weights: None,
             loss: LossConfig::default(),
             distillation: Distillation::default(),
             precision: Precision::Auto,
@@ -121,11 +126,12 @@ impl TrainConfig {
         check(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a number above 0")?;
         self.optimizer.validate()?;
         self.schedule.validate()?;
-        let norm = self.clip_norm;
-        check(norm.is_finite() && norm >= 0.0, "clip_norm", norm, "a number, 0 or more")?;
-        check((0.0..1.0).contains(&self.ema), "ema", self.ema, "at least 0 and below 1")?;
-        let sam = self.sam;
-        check(sam.is_finite() && sam >= 0.0, "sam", sam, "a number, 0 or more")?;
+        for (field, value) in [("clip_norm", self.clip_norm), ("sam", self.sam)] {
+            let ok = value.is_none_or(|value| value.is_finite() && value > 0.0);
+            check(ok, field, value.unwrap_or_default(), "a number above 0, or none")?;
+        }
+        let ok = self.ema.is_none_or(|decay| decay > 0.0 && decay < 1.0);
+        check(ok, "ema", self.ema.unwrap_or_default(), "above 0 and below 1, or none")?;
         self.loss.validate()?;
         self.distillation.validate()?;
         self.augmentation.validate()?;
@@ -150,29 +156,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_wrong_value_is_named_with_its_range() {
-        let message = |change: fn(&mut TrainConfig)| {
+    fn each_wrong_value_is_named() {
+        let named = |change: fn(&mut TrainConfig)| {
             let mut config = TrainConfig::default();
             change(&mut config);
-            config.validate_for(100).unwrap_err().to_string()
+            match config.validate_for(100) {
+                Err(Error::Setting { name, value, .. }) => (name, value),
+                other => panic!("{other:?}"),
+            }
         };
-        assert_eq!(message(|c| c.epochs = 0), "epochs = 0: expected 1 or more");
-        assert_eq!(
-            message(|c| c.seed = 1 << 63),
-            format!("seed = {}: expected less than 2^63", 1u64 << 63)
-        );
-        let message_of_many = message(|c| c.epochs = usize::MAX);
-        assert!(message_of_many.ends_with("expected fewer than 2^32"), "{message_of_many}");
-        assert_eq!(message(|c| c.batch_size = 0), "batch_size = 0: expected 1 or more");
-        let expected = "batch_size = 101: expected 1 to 100, the number of training images";
-        assert_eq!(message(|c| c.batch_size = 101), expected);
-        for rate in [-1.0, 0.0, f64::NAN, f64::INFINITY] {
-            let config = TrainConfig { learning_rate: rate, ..TrainConfig::default() };
-            let message = config.validate().unwrap_err().to_string();
-            assert_eq!(message, format!("learning_rate = {rate}: expected a number above 0"));
-        }
-        assert_eq!(message(|c| c.ema = 1.0), "ema = 1: expected at least 0 and below 1");
-        assert_eq!(message(|c| c.clip_norm = -1.0), "clip_norm = -1: expected a number, 0 or more");
+        let is = |found: (String, String), name: &str, value: &str| {
+            assert_eq!((found.0.as_str(), found.1.as_str()), (name, value));
+        };
+        is(named(|c| c.epochs = 0), "epochs", "0");
+        is(named(|c| c.seed = 1 << 63), "seed", &(1u64 << 63).to_string());
+        is(named(|c| c.epochs = usize::MAX), "epochs", &usize::MAX.to_string());
+        is(named(|c| c.batch_size = 0), "batch_size", "0");
+        is(named(|c| c.batch_size = 101), "batch_size", "101");
+        is(named(|c| c.learning_rate = -1.0), "learning_rate", "-1");
+        is(named(|c| c.learning_rate = f64::NAN), "learning_rate", "NaN");
+        is(named(|c| c.learning_rate = f64::INFINITY), "learning_rate", "inf");
+        is(named(|c| c.ema = Some(1.0)), "ema", "1");
+        is(named(|c| c.clip_norm = Some(-1.0)), "clip_norm", "-1");
+        is(named(|c| c.sam = Some(f64::NAN)), "sam", "NaN");
         assert!(TrainConfig::default().validate_for(64).is_ok());
+    }
+
+    #[test]
+    fn off_is_none_and_zero_in_older_files() {
+        let older = "clip_norm = 0.0\nema = 0\nsam = 0.0\ninitial_weights = ''";
+        let config: TrainConfig = toml::from_str(older).unwrap();
+        assert_eq!(config, TrainConfig::default());
+        let on = "clip_norm = 1\nema = 0.99\ninitial_weights = 'seed_cnn'";
+        let config: TrainConfig = toml::from_str(on).unwrap();
+        assert_eq!((config.clip_norm, config.ema, config.sam), (Some(1.0), Some(0.99), None));
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config);
     }
 }

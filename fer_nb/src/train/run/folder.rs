@@ -1,120 +1,17 @@
-//! [`RunFolder`]: the only thing that passes between notebooks, and between a notebook and the
-//! command line.
+//! [`RunFolder`]: what passes between notebooks, and between a notebook and the command line.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use super::config::TrainConfig;
-use super::history::History;
-use super::resume::MENDING;
-use super::schedule::Schedule;
-use crate::common::files::{TEMPORARY_PREFIX, replace_file};
+use super::config::RunConfig;
+use crate::common::files::{TEMPORARY_PREFIX, read_format, read_toml, write_toml};
 use crate::common::{Error, Result};
 use crate::data::{Dataset, FaceData};
-use crate::model::{Architecture, Network, weights};
-use crate::project::{device_name, pretrained, runs};
-
-/// `config.toml`: everything that made a run what it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunConfig {
-    /// Version of fer_nb that trained.
-    pub fer_nb: String,
-    /// The architecture's name.
-    pub network: String,
-    /// Where the data came from, in words.
-    pub data: String,
-    /// What titles call the data: "FER2013", "made-up sample" or the name of a folder.
-    pub data_title: String,
-    /// Fingerprint of pixels, labels and order of all three parts, hexadecimal.
-    pub data_fingerprint: String,
-    /// Images for training, validation and test, as they were loaded.
-    pub images: [usize; 3],
-    /// Images that were learnt from and that chose the epoch: those that [`TrainConfig::images`] left.
-    /// None where nothing was trained yet, and in runs of before it was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub learnt: Option<[usize; 2]>,
-    /// What computed: "CPU, 2 threads".
-    pub device: String,
-    /// What it computed in: "bfloat16 (auto)".
-    pub precision: String,
-    /// What the network is built from; none for a network of one's own. Runs of before it was kept
-    /// are all of the seed CNN.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub architecture: Option<Architecture>,
-    /// The hyperparameters.
-    pub train: TrainConfig,
-}
-
-impl RunConfig {
-    /// What a run of this network on this data is.
-    pub fn new(network: &dyn Network, train: &TrainConfig, data: &FaceData) -> Self {
-        let device = network.parameters().device();
-        Self {
-            fer_nb: env!("CARGO_PKG_VERSION").into(),
-            network: network.name().into(),
-            data: data.origin().to_string(),
-            data_title: data.origin().title().into(),
-            data_fingerprint: format!("{:016x}", data.fingerprint()),
-            images: [data.train.len(), data.validation.len(), data.test.len()],
-            learnt: None,
-            device: device_name(device),
-            precision: train.precision.report(device),
-            architecture: network.architecture(),
-            train: train.clone(),
-        }
-    }
-
-    /// The first thing in which `now` is another run than this one, in words; `None` where a resume
-    /// of this one is exactly what `now` asks for. More epochs are no other run, nor is another
-    /// version or device.
-    pub fn difference(&self, now: &RunConfig) -> Option<String> {
-        if self.data_fingerprint != now.data_fingerprint {
-            let words = |config: &RunConfig| format!("{:?} from {}", config.images, config.data);
-            return Some(format!("other images: {}, and now {}", words(self), words(now)));
-        }
-        let comparable = |config: &RunConfig| {
-            let mut config = config.clone();
-            if self.architecture.is_none() {
-                config.architecture = None; // a run of before it was kept
-            }
-            // What ends with the last epoch is another thing when the last epoch moves.
-            if config.train.schedule == Schedule::Constant && config.train.clean_epochs == 0 {
-                config.train.epochs = 0;
-            }
-            config.fer_nb.clear();
-            config.learnt = None; // follows from the rest
-            config.device.clear();
-            config.precision.clear(); // follows from train.precision and the device
-            config.data.clear(); // the same images may lie in another folder
-            toml::Table::try_from(config).unwrap_or_default()
-        };
-        first_difference(&comparable(self), &comparable(now), "")
-    }
-}
-
-/// The first key whose value is another one, in words; `prefix` is put before it.
-pub(super) fn first_difference(
-    then: &toml::Table,
-    now: &toml::Table,
-    prefix: &str,
-) -> Option<String> {
-    let missing = toml::Value::String("not set".into());
-    let keys = then.keys().chain(now.keys().filter(|key| !then.contains_key(*key)));
-    keys.into_iter().find_map(|key| {
-        match (then.get(key).unwrap_or(&missing), now.get(key).unwrap_or(&missing)) {
-            (toml::Value::Table(then), toml::Value::Table(now)) => {
-                first_difference(then, now, &format!("{prefix}{key}."))
-            }
-            (then, now) if then != now => {
-                Some(format!("{prefix}{key} was {then} and is now {now}"))
-            }
-            _ => None,
-        }
-    })
-}
+use crate::model::{Network, weights};
+use crate::project::{pretrained, runs};
+use crate::train::record::{History, RESTORE_HINT, StopReason};
 
 /// Removes what a killed process left half written in a run's folder; what can't be removed is only in
 /// the way.
@@ -196,7 +93,7 @@ impl RunFolder {
     /// process that is killed gives it up. What it left half written is removed.
     ///
     /// # Errors
-    /// [`Error::Setting`] where another training holds it.
+    /// [`Error::InUse`] if another training holds it.
     pub fn lock(&self) -> Result<File> {
         let path = self.path.join("last").join("lock");
         let folder = self.path.join("last");
@@ -204,8 +101,8 @@ impl RunFolder {
         let file = File::create(&path).map_err(|error| Error::io("write", &path, error))?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                let expected = "a folder that no other training is using";
-                Err(Error::setting("run folder", self.path.display(), expected))
+                let hint = "Wait for it, or train into another folder.";
+                Err(Error::in_use(&self.path, "another training", hint))
             }
             Ok(()) => {
                 remove_leftovers(&self.path);
@@ -219,34 +116,38 @@ impl RunFolder {
 
     /// Writes `config.toml`.
     pub fn save_config(&self, config: &RunConfig) -> Result<()> {
-        let path = self.path.join("config.toml");
-        let text = toml::to_string_pretty(config)
-            .map_err(|error| Error::setting("config.toml", error, "values that TOML can hold"))?;
-        // It is the same after most epochs, and a write waits for the disk.
-        if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
-            return Ok(());
+        write_toml(self.path.join("config.toml"), config)
+    }
+
+    /// Writes why training ended early, `stopped.toml`; `None` removes the file.
+    pub(crate) fn save_stopped(&self, reason: Option<&StopReason>) -> Result<()> {
+        let path = self.path.join("stopped.toml");
+        match reason {
+            Some(reason) => write_toml(&path, reason),
+            None => match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(Error::io("remove", &path, error))
+                }
+                _ => Ok(()),
+            },
         }
-        replace_file(&path, |temporary| {
-            std::fs::write(temporary, text).map_err(|error| Error::io("write", &path, error))
-        })
     }
 
     /// Writes `history.csv`.
-    pub fn save_history(&self, history: &History) -> Result<()> {
+    pub(crate) fn save_history(&self, history: &History) -> Result<()> {
         history.save(self.path.join("history.csv"))
     }
 
     /// Reads `config.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if there is no run; [`Error::File`] if the file is damaged or of a newer format.
     pub fn config(&self) -> Result<RunConfig> {
         let path = self.path.join("config.toml");
-        if !path.is_file() {
+        let config = read_format(&path, "a run's config", RunConfig::FORMAT, RESTORE_HINT)?;
+        config.ok_or_else(|| {
             let hint = "Train first: notebook 04_training, or `fer train`.";
-            return Err(Error::missing("A trained run", &path, hint));
-        }
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
-        toml::from_str(&text).map_err(|error| {
-            Error::file(&path, format!("not a run's config: {}", error.message()), MENDING)
+            Error::missing("A trained run", &path, hint)
         })
     }
 
@@ -297,9 +198,12 @@ impl RunFolder {
         ))
     }
 
-    /// Reads `history.csv`.
+    /// Reads `history.csv`, and why training ended early.
     pub fn history(&self) -> Result<History> {
-        History::load(self.path.join("history.csv"), self.config()?.data_title)
+        let history = History::load(self.path.join("history.csv"), self.config()?.data_title)?;
+        let path = self.path.join("stopped.toml");
+        let stopped = read_toml(path, "a reason why training ended", RESTORE_HINT)?;
+        Ok(History { stopped, ..history })
     }
 
     /// The run's network with its best weights.
@@ -310,7 +214,7 @@ impl RunFolder {
         let config = self.config()?;
         let Some(architecture) = config.architecture.or_else(|| config.network.parse().ok()) else {
             let path = self.path.join("config.toml");
-            let problem = format!("network '{}' is not one of the crate's", config.network);
+            let problem = format!("network '{}' is a custom network", config.network);
             let hint = "Build it, and load best.safetensors with weights::load.";
             return Err(Error::file(path, problem, hint));
         };
@@ -332,37 +236,11 @@ impl RunFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::Place;
     use crate::data::SampleConfig;
     use crate::model::SeedCnn;
-    use crate::train::Optimizer;
-
-    #[test]
-    fn a_run_tells_what_makes_it_another_one() {
-        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
-        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
-        let config = |change: fn(&mut TrainConfig)| {
-            let mut train = TrainConfig::default();
-            change(&mut train);
-            RunConfig::new(&network, &train, &data)
-        };
-        let run = config(|_| ());
-        assert_eq!(run.difference(&config(|c| c.epochs = 99)), None);
-        let one_cycle = config(|c| c.schedule = Schedule::one_cycle());
-        let longer = config(|c| {
-            c.schedule = Schedule::one_cycle();
-            c.epochs = 99;
-        });
-        assert_eq!(one_cycle.difference(&longer).unwrap(), "train.epochs was 35 and is now 99");
-        let other = FaceData::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
-        let other = RunConfig::new(&network, &TrainConfig::default(), &other);
-        assert!(run.difference(&other).unwrap().starts_with("other images: ["));
-        assert_eq!(
-            run.difference(&config(|c| c.learning_rate = 0.01)).unwrap(),
-            "train.learning_rate was 0.001 and is now 0.01"
-        );
-        let difference = run.difference(&config(|c| c.optimizer = Optimizer::sgd(0.9))).unwrap();
-        assert!(difference.starts_with("train.optimizer."), "{difference}");
-    }
+    use crate::train::config::TrainConfig;
+    use crate::train::record::{BatchOf, Monitor};
 
     #[test]
     fn what_comes_with_the_project_stands_in_for_a_run_that_is_missing() {
@@ -404,33 +282,69 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         let sample = |seed| FaceData::sample(SampleConfig { seed, train: 70, test: 35 }).unwrap();
-        let message = run.check_data(&sample(1)).unwrap_err().to_string();
-        assert!(message.contains("04_training"), "{message}");
-
-        for message in [
-            run.history().unwrap_err().to_string(),
-            run.network(Device::Cpu).err().unwrap().to_string(),
-        ] {
-            assert!(message.contains("notebook 04_training, or `fer train`"), "{message}");
-        }
+        let missing = |error: Option<Error>| matches!(error, Some(Error::Missing { .. }));
+        assert!(missing(run.check_data(&sample(1)).err()));
+        assert!(missing(run.history().err()));
+        assert!(missing(run.network(Device::Cpu).err()));
 
         let network = SeedCnn::new(Device::Cpu, 1).unwrap();
         let mut config = RunConfig::new(&network, &TrainConfig::default(), &sample(1));
         run.save_config(&config).unwrap();
         assert!(run.check_data(&sample(1)).unwrap().contains("this very data: made-up sample"));
         assert!(run.check_data(&sample(2)).unwrap().starts_with("Mind: "));
-        let message = run.network(Device::Cpu).err().unwrap().to_string();
-        assert!(
-            message.starts_with("The weights file of the run's best epoch is missing at "),
-            "{message}"
-        );
-        assert!(message.contains("notebook 04_training"), "{message}");
+        let Err(Error::Missing { path, .. }) = run.network(Device::Cpu) else { panic!() };
+        assert_eq!(path, run.weights());
 
         config.data_title = "FER2013".into();
         config.data = "FER2013, folder faces".into();
         run.save_config(&config).unwrap();
-        let message = run.check_data(&sample(1)).unwrap_err().to_string();
-        assert!(message.contains("trained on the made-up sample is missing"), "{message}");
-        assert!(message.contains("learnt from: FER2013, folder faces"), "{message}");
+        assert!(missing(run.check_data(&sample(1)).err()));
+    }
+
+    #[test]
+    fn every_reason_survives_the_run_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        run.save_config(&RunConfig::new(&network, &TrainConfig::default(), &data)).unwrap();
+        run.save_history(&History::default()).unwrap();
+        let batch = Some(BatchOf { number: 3, of: 9 });
+        let (epoch, monitor) = (2, Monitor::ValLoss);
+        let reasons = [
+            StopReason::User { epoch, batch },
+            StopReason::User { epoch, batch: None },
+            StopReason::EarlyStopping { epoch, monitor, waited: 8 },
+            StopReason::Pruned { epoch, monitor, best: 0.1 + 0.2, median: 1.0 / 3.0 },
+            StopReason::TimeLimit { seconds: 0.5 },
+            StopReason::Callback { reason: "it's\n\"enough\"".into(), epoch, batch },
+            StopReason::Recorded { text: "stopped by the user".into() },
+        ];
+        for reason in reasons {
+            // A new variant has to join the list above.
+            match reason {
+                StopReason::User { .. }
+                | StopReason::EarlyStopping { .. }
+                | StopReason::Pruned { .. }
+                | StopReason::TimeLimit { .. }
+                | StopReason::Callback { .. }
+                | StopReason::Recorded { .. } => {}
+            }
+            run.save_stopped(Some(&reason)).unwrap();
+            assert_eq!(run.history().unwrap().stopped.as_ref(), Some(&reason));
+            assert_eq!(run.history().unwrap().stopped_by_user(), reason.is_user(), "{reason:?}");
+        }
+        run.save_stopped(None).unwrap();
+        assert_eq!(run.history().unwrap().stopped, None);
+    }
+
+    #[test]
+    fn a_config_of_a_newer_format_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let newer = format!("format = {}\nbetter = true\n", RunConfig::FORMAT + 1);
+        std::fs::write(folder.path().join("config.toml"), newer).unwrap();
+        let error = RunFolder::at(folder.path()).config().unwrap_err();
+        let Error::File { place: Place::Key(key), .. } = error else { panic!("{error}") };
+        assert_eq!(key, "format");
     }
 }

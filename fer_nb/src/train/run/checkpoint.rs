@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::history::EpochRecord;
-use super::run::RunConfig;
+use super::config::RunConfig;
 use crate::common::files::replace_file;
 use crate::common::{Error, Result};
 use crate::model::{TensorBytes, serialize};
+use crate::train::record::{EpochRecord, StopReason};
 
 /// The state of a run after its last finished epoch.
 #[derive(Debug)]
@@ -37,8 +37,9 @@ pub struct RunState {
     pub optimizer_steps: u32,
     /// Steps that the weights' average has seen.
     pub ema_steps: u32,
-    /// Why training ended before its last epoch, if it did.
-    pub stopped: Option<String>,
+    /// Why a callback ended training before its last epoch, if one did.
+    #[serde(default, deserialize_with = "StopReason::read")]
+    pub stopped: Option<StopReason>,
     /// What the run is.
     pub run: RunConfig,
     /// The history, a record an epoch.
@@ -58,7 +59,9 @@ pub struct SavedCallback {
     pub values: toml::Table,
 }
 
-const FORMAT: &str = "fer_nb checkpoint 2";
+const FORMAT: &str = "fer_nb checkpoint 3";
+/// Formats that are read: 2 has reasons as sentences, which [`StopReason::read`] understands.
+const READ: [&str; 2] = [FORMAT, "fer_nb checkpoint 2"];
 /// What the checksum's place holds while the checksum is computed.
 const NO_CHECKSUM: &str = "0000000000000000";
 const CHECKSUM_KEY: &str = "\"checksum\":\"";
@@ -94,8 +97,8 @@ impl Checkpoint {
     /// Reads the file onto the CPU.
     ///
     /// # Errors
-    /// [`Error::Missing`] where there is none; [`Error::File`] where it is not whole, not as it
-    /// was written, or of another format.
+    /// [`Error::Missing`] if there is none; [`Error::File`] if it is cut short, damaged or of an unknown
+    /// format.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if !path.is_file() {
@@ -119,7 +122,7 @@ impl Checkpoint {
                         `fer train --run RUN --overwrite`.";
             Error::file(path, problem, hint)
         };
-        if entry("format") != FORMAT {
+        if !READ.contains(&entry("format")) {
             let problem = format!("format '{}', expected '{FORMAT}'", entry("format"));
             return Err(of_another_version(problem));
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Error, Result};
+use crate::common::{Error, Result, parsed};
 
 /// How a step follows from a gradient. The learning rate is not among these: schedules and callbacks
 /// change it.
@@ -103,6 +103,13 @@ impl Optimizer {
             }
         }
     }
+}
+
+parsed! {
+    Optimizer: "optimizer",
+    "adam" => Optimizer::adam(),
+    "adamw" => Optimizer::adamw(0.01),
+    "sgd" => Optimizer::sgd(0.9),
 }
 
 impl Default for Optimizer {

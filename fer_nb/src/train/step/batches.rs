@@ -3,13 +3,12 @@
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::loss::one_hot;
-use super::mixing::Mixing;
-use super::objective::Targets;
-use super::sampling::Sampling;
+use super::targets::Targets;
 use crate::common::random::derive;
-use crate::common::{Error, Result};
+use crate::common::{During, Error, Result};
 use crate::data::{Augmentation, Dataset};
 use crate::model::to_float;
+use crate::train::config::{Mixing, Sampling, TrainConfig};
 
 /// Images that are converted and augmented at once: enough that the launches don't count, few
 /// enough to leave a machine's memory or a GPU's alone: while it is done, an image in and out (2 × 9 kB),
@@ -24,7 +23,7 @@ pub fn augmented_at_once(device: Device) -> usize {
 
 /// The training images on the device, u8, with their labels.
 #[derive(Debug)]
-pub struct TrainImages {
+pub(crate) struct TrainImages {
     /// u8 [N, 1, 48, 48].
     images: Tensor,
     /// i64 [N].
@@ -37,7 +36,7 @@ pub struct TrainImages {
 
 /// How an epoch's batches are made.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Images a batch; the last may have fewer.
     pub batch_size: usize,
     /// How often each class comes.
@@ -52,16 +51,49 @@ pub struct Plan {
     pub kind: Kind,
 }
 
+impl Plan {
+    /// The batches of an epoch, from 1, with images in `kind`. The last `clean_epochs` see images
+    /// unmixed, and unchanged but for mirroring.
+    pub(crate) fn new(config: &TrainConfig, epoch: usize, kind: Kind) -> Self {
+        let TrainConfig { batch_size, sampling, mixing, ref augmentation, .. } = *config;
+        let clean = epoch + config.clean_epochs > config.epochs;
+        let augmentation = match (clean, augmentation.horizontal_flip) {
+            (false, _) => augmentation.clone(),
+            (true, true) => Augmentation::flip_only(),
+            (true, false) => Augmentation::none(),
+        };
+        let mixing = if clean { Mixing::default() } else { mixing };
+        let seed = derive(config.seed, epoch);
+        Self { batch_size, sampling, augmentation, mixing, seed, kind }
+    }
+
+    /// What decides dropout in a batch of the epoch, from 0.
+    pub(crate) fn dropout_seed(&self, batch: usize) -> u64 {
+        derive(self.seed, batch)
+    }
+}
+
 /// Images of one step, [B, 1, 48, 48] on 0 to 1, and what they are.
 #[derive(Debug)]
-pub struct Batch {
+pub(crate) struct Batch {
     pub images: Tensor,
     pub targets: Targets,
 }
 
 impl TrainImages {
+    /// Moves a data set to the device, with the teachers' predictions if the config has teachers.
+    pub(crate) fn with_targets(
+        data: &Dataset,
+        config: &TrainConfig,
+        device: Device,
+    ) -> Result<Self> {
+        let mirrored = config.augmentation.horizontal_flip;
+        let teachers = config.distillation.targets(data, mirrored, device)?;
+        Self::new(data, device)?.with_teachers(teachers)
+    }
+
     /// Moves a data set to the device.
-    pub fn new(data: &Dataset, device: Device) -> Result<Self> {
+    pub(crate) fn new(data: &Dataset, device: Device) -> Result<Self> {
         Ok(Self {
             images: data.images_tensor(device)?,
             labels: data.labels_tensor(device)?,
@@ -70,30 +102,30 @@ impl TrainImages {
         })
     }
 
-    /// With what teachers say of each image: probabilities f32 [N, 7].
-    pub fn with_teachers(mut self, teachers: Option<Tensor>) -> Result<Self> {
+    /// With the teachers' probabilities for each image, f32 [N, 7].
+    fn with_teachers(mut self, teachers: Option<Tensor>) -> Result<Self> {
         if let Some(teachers) = &teachers
             && teachers.size() != [self.len() as i64, 7]
         {
             let expected = format!("[{}, 7]", self.len());
-            return Err(Error::setting("teachers", format!("{:?}", teachers.size()), expected));
+            return Err(Error::input("teachers", format!("{:?}", teachers.size()), expected));
         }
         self.teachers = teachers;
         Ok(self)
     }
 
     /// How many images.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.classes.len()
     }
 
     /// How many batches an epoch has; the last may be smaller.
-    pub fn batches(&self, batch_size: usize) -> usize {
+    pub(crate) fn batches(&self, batch_size: usize) -> usize {
         self.len().div_ceil(batch_size.max(1))
     }
 
     /// The batches of one epoch, from the `first`-th on (from 0).
-    pub fn epoch(&self, plan: Plan, first: usize) -> Epoch<'_> {
+    pub(crate) fn epoch(&self, plan: Plan, first: usize) -> Epoch<'_> {
         let order = plan.sampling.order(&self.classes, plan.seed);
         let batches = (augmented_at_once(self.images.device()) / plan.batch_size.max(1)).max(1);
         Epoch {
@@ -109,7 +141,7 @@ impl TrainImages {
 }
 
 /// One pass over the training images: an iterator over batches.
-pub struct Epoch<'a> {
+pub(crate) struct Epoch<'a> {
     source: &'a TrainImages,
     plan: Plan,
     /// Images a chunk; a multiple of the batch size.
@@ -132,7 +164,7 @@ impl Epoch<'_> {
         }
         let rows = Tensor::f_from_slice(&self.order[start..end])?
             .f_to_device(self.source.images.device())?;
-        let batches = no_grad(|| self.batches(&rows))?;
+        let batches = no_grad(|| self.batches(&rows)).during("augmenting images")?;
         self.chunk = batches.into_iter().skip(self.skip).collect::<Vec<_>>().into_iter();
         self.skip = 0;
         self.next_chunk += 1;

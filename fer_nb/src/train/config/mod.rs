@@ -1,0 +1,20 @@
+//! What a user sets: each setting with its range, its name in files, and its defaults.
+
+mod distillation;
+mod images;
+mod loss;
+mod mixing;
+pub(crate) mod off;
+mod optimizer;
+mod sampling;
+mod schedule;
+mod train_config;
+
+pub use distillation::Distillation;
+pub use images::ImageChoice;
+pub use loss::{ClassWeights, LossConfig};
+pub use mixing::Mixing;
+pub use optimizer::Optimizer;
+pub use sampling::Sampling;
+pub use schedule::Schedule;
+pub use train_config::TrainConfig;

@@ -1,0 +1,126 @@
+//! [`StopReason`]: why training ended before its last epoch.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::monitor::Monitor;
+
+/// Why training, or a study, ended before its last epoch or trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StopReason {
+    /// Ctrl-C, or a notebook's Stop button; another `fit` resumes there.
+    User {
+        /// The epoch that was under way or just completed, from 1.
+        epoch: usize,
+        /// The last batch of it that was trained; `None` if the epoch was completed.
+        batch: Option<BatchOf>,
+    },
+    /// [`EarlyStopping`](crate::train::EarlyStopping).
+    EarlyStopping {
+        /// The last epoch, from 1.
+        epoch: usize,
+        /// The metric that it watched.
+        monitor: Monitor,
+        /// Epochs without improvement.
+        waited: usize,
+    },
+    /// A study's pruner: the trial is worse than most.
+    Pruned {
+        /// The last epoch, from 1.
+        epoch: usize,
+        /// The metric that trials are compared in.
+        monitor: Monitor,
+        /// The trial's best value so far.
+        best: f64,
+        /// The median of the other trials' best values up to that epoch.
+        median: f64,
+    },
+    /// The time that a study may take is over.
+    TimeLimit {
+        /// The limit in seconds.
+        seconds: f64,
+    },
+    /// A custom callback.
+    Callback {
+        /// The callback's words.
+        reason: String,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The batch after which it ended, if it did not wait for the epoch's end.
+        batch: Option<BatchOf>,
+    },
+    /// A file of a version that kept reasons as sentences.
+    Recorded {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// A batch of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchOf {
+    /// From 1.
+    pub number: usize,
+    /// How many batches the epoch has.
+    pub of: usize,
+}
+
+impl StopReason {
+    /// Whether the user stopped it, so that it can be resumed.
+    pub fn is_user(&self) -> bool {
+        matches!(self, StopReason::User { .. })
+    }
+
+    /// Reads a reason, or the sentence that earlier versions wrote in its place.
+    pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Stored {
+            Text(String),
+            Reason(StopReason),
+        }
+        Ok(Option::<Stored>::deserialize(from)?.map(|stored| match stored {
+            Stored::Text(text) => StopReason::Recorded { text },
+            Stored::Reason(reason) => reason,
+        }))
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |f: &mut fmt::Formatter<'_>, epoch: &usize, batch: &Option<BatchOf>| match batch
+        {
+            Some(BatchOf { number, of }) => {
+                write!(f, "in epoch {epoch} after batch {number} of {of}")
+            }
+            None => write!(f, "after epoch {epoch}"),
+        };
+        match self {
+            StopReason::User { epoch, batch } => {
+                f.write_str("stopped by the user ")?;
+                place(f, epoch, batch)
+            }
+            StopReason::EarlyStopping { epoch, monitor, waited } => write!(
+                f,
+                "EarlyStopping ended training after epoch {epoch}: {monitor} did not improve for \
+                 {waited} epochs"
+            ),
+            StopReason::Pruned { epoch, monitor, best, median } => write!(
+                f,
+                "pruned after epoch {epoch}: {monitor} is {best:.4} at best, the median of other \
+                 trials {median:.4}"
+            ),
+            StopReason::TimeLimit { seconds } => {
+                write!(f, "the time limit of {} minutes is over", seconds / 60.0)
+            }
+            StopReason::Callback { reason, epoch, batch } => {
+                write!(f, "{reason}, ")?;
+                place(f, epoch, batch)
+            }
+            StopReason::Recorded { text } => f.write_str(text),
+        }
+    }
+}

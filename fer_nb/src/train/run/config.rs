@@ -1,0 +1,153 @@
+//! [`RunConfig`]: everything that made a run what it is, and what makes it another one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::FaceData;
+use crate::model::{Architecture, Network};
+use crate::project::device_name;
+use crate::train::config::{Schedule, TrainConfig};
+
+/// `config.toml`: everything that made a run what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// Version of this file's format, [`RunConfig::FORMAT`].
+    #[serde(default)]
+    pub format: u32,
+    /// Version of fer_nb that trained.
+    pub fer_nb: String,
+    /// The architecture's name.
+    pub network: String,
+    /// Where the data came from, in words.
+    pub data: String,
+    /// What titles call the data: "FER2013", "made-up sample" or the name of a folder.
+    pub data_title: String,
+    /// Fingerprint of pixels, labels and order of all three parts, hexadecimal.
+    pub data_fingerprint: String,
+    /// Images for training, validation and test, as they were loaded.
+    pub images: [usize; 3],
+    /// How many images it was trained on, and how many chose the epoch, after [`TrainConfig::images`].
+    /// `None` before training, and in runs saved by older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "learnt")]
+    pub trained_on: Option<[usize; 2]>,
+    /// What computed: "CPU, 2 threads".
+    pub device: String,
+    /// The dtype it computed in: "bfloat16 (auto)".
+    pub precision: String,
+    /// What the network is built from; `None` for a custom network. Runs saved before it was kept
+    /// are all of the seed CNN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
+    /// The hyperparameters.
+    pub train: TrainConfig,
+}
+
+impl RunConfig {
+    /// The format that is written. 2 leaves out what is off; older files, which say 0 or "", are read.
+    pub const FORMAT: u32 = 2;
+
+    /// The config of a run of this network on this data.
+    pub fn new(network: &dyn Network, train: &TrainConfig, data: &FaceData) -> Self {
+        let device = network.parameters().device();
+        Self {
+            format: Self::FORMAT,
+            fer_nb: env!("CARGO_PKG_VERSION").into(),
+            network: network.name().into(),
+            data: data.origin().to_string(),
+            data_title: data.origin().title().into(),
+            data_fingerprint: format!("{:016x}", data.fingerprint()),
+            images: [data.train.len(), data.validation.len(), data.test.len()],
+            trained_on: None,
+            device: device_name(device),
+            precision: train.precision.report(device),
+            architecture: network.architecture(),
+            train: train.clone(),
+        }
+    }
+
+    /// The first thing in which `now` is another run than this one, in words; `None` where a resume
+    /// of this one is exactly what `now` asks for. More epochs are no other run, nor is another
+    /// version or device.
+    pub fn difference(&self, now: &RunConfig) -> Option<String> {
+        if self.data_fingerprint != now.data_fingerprint {
+            let words = |config: &RunConfig| format!("{:?} from {}", config.images, config.data);
+            return Some(format!("other images: {}, and now {}", words(self), words(now)));
+        }
+        let comparable = |config: &RunConfig| {
+            let mut config = config.clone();
+            if self.architecture.is_none() {
+                config.architecture = None; // a run of before it was kept
+            }
+            // What ends with the last epoch is another thing when the last epoch moves.
+            if config.train.schedule == Schedule::Constant && config.train.clean_epochs == 0 {
+                config.train.epochs = 0;
+            }
+            config.fer_nb.clear();
+            config.trained_on = None; // follows from the rest
+            config.format = 0;
+            config.device.clear();
+            config.precision.clear(); // follows from train.precision and the device
+            config.data.clear(); // the same images may lie in another folder
+            toml::Table::try_from(config).unwrap_or_default()
+        };
+        first_difference(&comparable(self), &comparable(now), "")
+    }
+}
+
+/// The first key whose value is another one, in words; `prefix` is put before it.
+pub(crate) fn first_difference(
+    then: &toml::Table,
+    now: &toml::Table,
+    prefix: &str,
+) -> Option<String> {
+    let missing = toml::Value::String("not set".into());
+    let keys = then.keys().chain(now.keys().filter(|key| !then.contains_key(*key)));
+    keys.into_iter().find_map(|key| {
+        match (then.get(key).unwrap_or(&missing), now.get(key).unwrap_or(&missing)) {
+            (toml::Value::Table(then), toml::Value::Table(now)) => {
+                first_difference(then, now, &format!("{prefix}{key}."))
+            }
+            (then, now) if then != now => {
+                Some(format!("{prefix}{key} was {then} and is now {now}"))
+            }
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::data::SampleConfig;
+    use crate::model::SeedCnn;
+    use crate::train::config::Optimizer;
+
+    #[test]
+    fn a_run_tells_what_makes_it_another_one() {
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        let config = |change: fn(&mut TrainConfig)| {
+            let mut train = TrainConfig::default();
+            change(&mut train);
+            RunConfig::new(&network, &train, &data)
+        };
+        let run = config(|_| ());
+        assert_eq!(run.difference(&config(|c| c.epochs = 99)), None);
+        let one_cycle = config(|c| c.schedule = Schedule::one_cycle());
+        let longer = config(|c| {
+            c.schedule = Schedule::one_cycle();
+            c.epochs = 99;
+        });
+        assert_eq!(one_cycle.difference(&longer).unwrap(), "train.epochs was 35 and is now 99");
+        let other = FaceData::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
+        let other = RunConfig::new(&network, &TrainConfig::default(), &other);
+        assert!(run.difference(&other).unwrap().starts_with("other images: ["));
+        assert_eq!(
+            run.difference(&config(|c| c.learning_rate = 0.01)).unwrap(),
+            "train.learning_rate was 0.001 and is now 0.01"
+        );
+        let difference = run.difference(&config(|c| c.optimizer = Optimizer::sgd(0.9))).unwrap();
+        assert!(difference.starts_with("train.optimizer."), "{difference}");
+    }
+}

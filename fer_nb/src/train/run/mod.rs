@@ -1,0 +1,11 @@
+//! The run folder: its files, its lock, its archive, its checkpoint.
+
+mod archive;
+mod checkpoint;
+mod config;
+mod folder;
+
+pub use checkpoint::{Checkpoint, RunState, SavedCallback};
+pub use config::RunConfig;
+pub(crate) use config::first_difference;
+pub use folder::RunFolder;

@@ -1,0 +1,13 @@
+//! One `fit`: the loop over epochs and batches, what survives it, and what the user is told.
+
+mod fit;
+mod initial_weights;
+mod out_of_memory;
+mod progress;
+mod resume;
+mod state;
+
+pub(crate) use fit::fit;
+pub(crate) use initial_weights::load_initial_weights;
+pub(crate) use out_of_memory::explain;
+pub(crate) use state::{Session, State};

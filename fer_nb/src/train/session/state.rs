@@ -1,0 +1,121 @@
+//! [`State`]: what a trainer keeps from one `fit` to the next; [`Session`]: one `fit`; [`Outcome`]: how it
+//! ended.
+
+use tch::Kind;
+
+use crate::common::{Error, Failure, Result};
+use crate::model::Network;
+use crate::train::callbacks::Callback;
+use crate::train::config::TrainConfig;
+use crate::train::record::{BatchOf, History, StopReason};
+use crate::train::run::{RunConfig, RunFolder};
+use crate::train::step::{Learner, Totals};
+
+/// The learner, how far training is, and whether it can be continued.
+pub(crate) struct State {
+    pub(crate) learner: Learner,
+    /// Learning rate after the callbacks, before the schedule.
+    pub(crate) learning_rate: f64,
+    pub(crate) history: History,
+    /// The epoch within which the last `fit` was stopped.
+    pub(crate) unfinished: Option<EpochSoFar>,
+    /// The epoch within which training failed: neither weights nor optimizer are of use after that.
+    pub(crate) failed: Option<usize>,
+    /// Whether the run folder holds this run, and not one before it.
+    pub(crate) in_folder: bool,
+}
+
+/// What a `fit` works on.
+pub(crate) struct Session<'a> {
+    pub(crate) state: &'a mut State,
+    pub(crate) config: &'a TrainConfig,
+    pub(crate) callbacks: &'a mut [Box<dyn Callback>],
+    pub(crate) folder: Option<&'a RunFolder>,
+    /// Whether the run folder's checkpoint has to be resumed.
+    pub(crate) must_resume: bool,
+    /// What the run is.
+    pub(crate) run: RunConfig,
+    /// dtype of forward and backward passes.
+    pub(crate) kind: Kind,
+}
+
+/// How far an epoch is.
+#[derive(Debug)]
+pub(crate) struct EpochSoFar {
+    /// From 1.
+    pub(crate) epoch: usize,
+    /// Fingerprint of the data.
+    pub(crate) data: String,
+    /// Batches that are done.
+    pub(crate) batches: usize,
+    pub(crate) totals: Totals,
+    pub(crate) seconds: f64,
+}
+
+impl EpochSoFar {
+    pub(crate) fn new(epoch: usize, data: &str) -> Self {
+        Self { epoch, data: data.into(), batches: 0, totals: Totals::default(), seconds: 0.0 }
+    }
+}
+
+/// How a `fit` ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// After the last epoch.
+    Finished,
+    /// A callback ended it.
+    Stopped(StopReason),
+    /// The user stopped it in this epoch, or, without a batch, after it; the next `fit` continues there.
+    Paused { epoch: usize, batch: Option<BatchOf> },
+}
+
+impl Outcome {
+    /// Why training ended before its last epoch, if it did.
+    pub(crate) fn reason(self) -> Option<StopReason> {
+        match self {
+            Outcome::Finished => None,
+            Outcome::Stopped(reason) => Some(reason),
+            Outcome::Paused { epoch, batch } => Some(StopReason::User { epoch, batch }),
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn new(network: Box<dyn Network>, config: &TrainConfig) -> Result<Self> {
+        Ok(Self {
+            learner: Learner::new(network, config)?,
+            learning_rate: config.learning_rate,
+            history: History::default(),
+            unfinished: None,
+            failed: None,
+            in_folder: false,
+        })
+    }
+
+    /// Whether no batch was trained yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.history.epochs.is_empty() && self.unfinished.is_none()
+    }
+
+    /// Whether all epochs are done.
+    pub(crate) fn is_done(&self, config: &TrainConfig) -> bool {
+        self.history.epochs.len() >= config.epochs
+    }
+
+    /// Learning rate of the current epoch's `batch`-th batch, from 0.
+    pub(crate) fn step_size(&self, config: &TrainConfig, batch: usize, batches: usize) -> f64 {
+        let step = self.history.epochs.len() * batches + batch;
+        self.learning_rate * config.schedule.factor(step, config.epochs, batches)
+    }
+
+    /// # Errors
+    /// [`Error::Training`] after a failure in the middle of an epoch.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(epoch) = self.failed else { return Ok(()) };
+        let hint =
+            "Make a new network and trainer; with BackupAndRestore, it resumes after the last \
+                    completed epoch of its run folder"
+                .into();
+        Err(Error::Training { epoch, cause: Failure::Earlier, hint })
+    }
+}
