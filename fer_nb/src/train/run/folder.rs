@@ -134,7 +134,7 @@ impl RunFolder {
     }
 
     /// Writes `history.csv`.
-    pub(crate) fn save_history(&self, history: &History) -> Result<()> {
+    pub fn save_history(&self, history: &History) -> Result<()> {
         history.save(self.path.join("history.csv"))
     }
 

@@ -61,7 +61,7 @@ impl Callback for Reached {
 
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
         if epoch.record.val_accuracy >= self.0 {
-            *epoch.stop = Some("the accuracy is reached".into());
+            epoch.stop_training("the accuracy is reached");
         }
         Ok(())
     }

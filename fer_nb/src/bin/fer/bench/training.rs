@@ -101,7 +101,7 @@ impl Callback for Clock {
                 seconds,
                 loss: if on_cpu { self.loss / self.measured as f64 } else { last },
             });
-            *batch.stop = Some("measured".into());
+            batch.stop_training("measured");
         }
         Ok(())
     }
