@@ -29,7 +29,7 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
     let temporary =
         builder.tempfile_in(&folder).map_err(|source| Error::io("write", path, source))?;
     write(temporary.path())?;
-    // `write` may have replaced the file by one of its own, so it is opened anew.
+    // `write` may have replaced the file by one of its own, so it is opened again.
     File::open(temporary.path())
         .and_then(|file| file.sync_all())
         .and_then(|()| Ok(temporary.persist(path)?))

@@ -24,7 +24,7 @@ pub struct Args {
     run: String,
 
     /// Where the hyperparameters come from: original, improved, refined, resnet, vgg, vit, distilled, or a
-    /// TOML file; what is given beside it counts more.
+    /// TOML file; other options override it.
     #[arg(long, default_value = "original", value_name = "NAME|FILE")]
     recipe: String,
 
@@ -104,7 +104,7 @@ pub struct Args {
     #[arg(long)]
     without_leaks: bool,
 
-    /// Write the figures to this file as JSON.
+    /// Write the metrics of each epoch to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }

@@ -10,7 +10,7 @@ use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig};
 use fer_nb::project::{device, runs};
 use fer_nb::train::{Recipe, StopReason};
 
-/// Tunes hyperparameters on the validation images; a study that was stopped goes on.
+/// Tunes hyperparameters on the validation images; a study that was stopped is resumed.
 ///
 /// The folder is all that processes share: on one machine --jobs starts several, and on a cluster each
 /// node runs `fer tune --worker --study /shared/study`, as a SLURM array or through GNU parallel.

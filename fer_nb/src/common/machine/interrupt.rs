@@ -85,7 +85,7 @@ fn install() -> std::io::Result<libc::sigaction> {
         let mut action: libc::sigaction = std::mem::zeroed();
         let mut before: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = note as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        // Reading a file goes on; without it every read would have to be tried twice.
+        // Reading a file continues; without it every read would have to be tried twice.
         action.sa_flags = libc::SA_RESTART;
         libc::sigemptyset(&mut action.sa_mask);
         match libc::sigaction(libc::SIGINT, &action, &mut before) {

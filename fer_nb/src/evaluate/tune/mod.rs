@@ -2,7 +2,7 @@
 //!
 //! A [`Space`] names what is tuned, by its path in a [`Recipe`](crate::train::Recipe), and the values that
 //! it may take. A [`Study`] is a folder: each trial is a run folder in it, with a `trial.toml` beside the
-//! run's own files. Nothing else is kept, so a study goes on where it was stopped, and processes that
+//! run's own files. Nothing else is kept, so a study resumes where it was stopped, and processes that
 //! share the folder, on one machine or on many, share the study.
 
 mod claim;

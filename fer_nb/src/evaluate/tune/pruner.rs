@@ -3,13 +3,13 @@
 use crate::common::Result;
 use crate::train::{Callback, CallbackState, EpochEnd, Monitor, StopReason};
 
-/// Ends a training whose best figure so far is worse than the median of what other trials had reached by
+/// Ends a training whose best value so far is worse than the median of what other trials had reached by
 /// that epoch (the median stopping rule of Golovin et al., "Google Vizier", 2017). It waits for the
-/// figures of four trials, and for the second epoch.
+/// values of four trials, and for the second epoch.
 #[derive(Debug)]
 pub struct MedianPruner {
     monitor: Monitor,
-    /// The best figure after each epoch, of each trial that was trained to its end.
+    /// The best value after each epoch, of each trial that was trained to its end.
     others: Vec<Vec<f64>>,
     best: Option<f64>,
 }
@@ -20,7 +20,7 @@ const STARTUP: usize = 4;
 const WARMUP: usize = 1;
 
 impl MedianPruner {
-    /// `others` are the figures of finished trials, an epoch each, in order.
+    /// `others` are the values of finished trials, an epoch each, in order.
     pub fn new(monitor: Monitor, others: &[Vec<f64>]) -> Self {
         let others = others
             .iter()

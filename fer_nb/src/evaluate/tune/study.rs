@@ -1,4 +1,4 @@
-//! [`Study`]: trials in a folder, and what is learnt from them.
+//! [`Study`]: trials in a folder, and their results.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -106,8 +106,8 @@ impl Study {
         Ok(Self { folder, config, trials, stopped: None })
     }
 
-    /// Trains until the study has `trials` trials that are over, or the user stops it; then what is there
-    /// stays, and another call goes on, with the trial that was stopped first. Trials that other processes
+    /// Trains until the study has `trials` completed trials, or the user stops it. Another call resumes, with
+    /// the trial that was stopped first. Trials that other processes
     /// work on are left to them.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ pub struct Trial {
     pub number: usize,
     /// How it stands.
     pub state: TrialState,
-    /// The best figure on validation; none while there is none.
+    /// The best value on validation images; `None` before the first epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
     /// Epochs that were trained.

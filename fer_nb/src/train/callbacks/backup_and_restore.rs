@@ -1,15 +1,14 @@
-//! [`BackupAndRestore`]: a run that was cut off goes on by itself.
+//! [`BackupAndRestore`]: resumes an interrupted run by itself.
 
 use super::{Callback, EpochEnd};
 use crate::common::Result;
 
 /// Keras' `BackupAndRestore`: when `fit` starts and the run folder holds an unfinished run of the
-/// same recipe on the same data, training goes on from its last finished epoch. After a finished run, or
-/// one of another recipe, training begins anew, and a line says so; the run before is kept in the
-/// folder's `before/`.
+/// same recipe on the same data, training resumes after its last completed epoch. If the run is finished, or
+/// has another recipe, training starts over, and a line says so; the folder's run is moved to `before/`.
 ///
 /// The backup itself needs no callback: a trainer with a run folder saves its state after every
-/// epoch. [`Trainer::resume`](crate::train::Trainer::resume) insists where this only tries.
+/// epoch. [`Trainer::resume`](crate::train::Trainer::resume) requires a checkpoint, this only tries.
 #[derive(Debug, Default)]
 pub struct BackupAndRestore;
 

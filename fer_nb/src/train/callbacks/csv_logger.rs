@@ -1,4 +1,4 @@
-//! [`CsvLogger`]: a row an epoch in a file of one's own.
+//! [`CsvLogger`]: writes a row for each epoch to a csv file.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::{Callback, EpochEnd, TrainBegin};
 use crate::common::{Error, Result};
 use crate::train::record::{EpochRecord, History};
 
-/// Keras' `CSVLogger`: writes each epoch's figures to a file, with the columns of `history.csv`.
+/// Keras' `CSVLogger`: writes each epoch's metrics to a file, with the columns of `history.csv`.
 #[derive(Debug)]
 pub struct CsvLogger {
     path: PathBuf,
@@ -51,7 +51,7 @@ impl Callback for CsvLogger {
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
-        // When training goes on, the epochs so far belong to it.
+        // The epochs so far belong to a training that is continued.
         self.rows = match self.append && self.path.is_file() {
             true => History::load(&self.path, "")?.epochs,
             false => Vec::new(),

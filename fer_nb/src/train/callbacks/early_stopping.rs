@@ -1,4 +1,4 @@
-//! [`EarlyStopping`]: ends training when a figure stops getting better.
+//! [`EarlyStopping`]: ends training when a metric stops improving.
 
 use tch::Tensor;
 
@@ -8,8 +8,8 @@ use crate::model::Network;
 use crate::train::record::{Monitor, StopReason};
 
 /// Keras' `EarlyStopping`: after `patience` epochs without an improvement of more than `min_delta`,
-/// training ends. Epochs before `start_from_epoch` are not counted. A further `fit` of a trainer that it
-/// ended waits as long again; other than in Keras, the best epoch so far is not forgotten.
+/// training ends. Epochs before `start_from_epoch` are not counted. If it ended a `fit`, the next one waits
+/// for `patience` epochs again; unlike in Keras, the best epoch so far is remembered.
 #[derive(Debug)]
 pub struct EarlyStopping {
     monitor: Monitor,

@@ -17,7 +17,7 @@ pub struct ModelCheckpoint {
 
 #[derive(Debug)]
 enum Keep {
-    /// `best.safetensors`, whenever the figure beats all epochs before.
+    /// `best.safetensors`, whenever the metric is the best so far.
     Best { monitor: Monitor, best: Option<f64> },
     /// `epoch-010.safetensors`, after every n-th epoch.
     Every { epochs: usize },

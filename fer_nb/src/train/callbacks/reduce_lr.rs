@@ -1,4 +1,4 @@
-//! [`ReduceLrOnPlateau`]: smaller steps when a figure stops getting better.
+//! [`ReduceLrOnPlateau`]: a smaller learning rate when a metric stops improving.
 
 use super::{Callback, CallbackState, EpochEnd, TrainBegin};
 use crate::common::{Error, Result};

@@ -10,7 +10,7 @@ use crate::common::{Error, Result};
 /// floating-point numbers keep every bit.
 #[derive(Debug, Default)]
 pub struct CallbackState {
-    /// What it was made with, by name. A run that goes on has to be made with the same.
+    /// The callback's settings, by name. A run can be resumed only with the same.
     pub settings: toml::Table,
     /// By name.
     pub values: toml::Table,

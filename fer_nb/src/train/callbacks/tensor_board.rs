@@ -70,7 +70,7 @@ impl Callback for TensorBoard {
     }
 
     fn on_train_begin(&mut self, _begin: &TrainBegin<'_>) -> Result<()> {
-        // Another fit of this trainer goes on in the files it has.
+        // Another fit of this trainer appends to the files it has.
         if !self.files.is_empty() {
             return Ok(());
         }

@@ -6,8 +6,8 @@ use crate::common::Result;
 use crate::data::FaceData;
 use crate::data::split::VALIDATION_SHARE;
 
-/// How many training images choose the epoch, and which are left out. Test images never are, so that
-/// figures can be compared with others'. The default is the data as it was loaded.
+/// How many training images are held back for validation, and which are left out. Test images are never
+/// left out, so that results stay comparable. The default is the data as it was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageChoice {
@@ -27,8 +27,7 @@ impl Default for ImageChoice {
 }
 
 impl ImageChoice {
-    /// The data so chosen, and lines that say how many they were; `None` where all stays as
-    /// it is.
+    /// The chosen data, with lines for the user that count what was left out; `None` if nothing changes.
     ///
     /// # Errors
     /// [`Error::Setting`](crate::common::error::Error::Setting) where the share is out of range.

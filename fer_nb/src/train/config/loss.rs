@@ -46,13 +46,13 @@ pub struct LossConfig {
     /// Share of each label that is spread evenly over the classes; at least 0 and below 1 (Szegedy et
     /// al., "Rethinking the Inception Architecture for Computer Vision", 2016).
     pub label_smoothing: f64,
-    /// Power of (1 - p) that each class's term is multiplied by, so that what is known already counts
+    /// Power of (1 - p) that each class's term is multiplied by, so that well-classified images count
     /// less; 0 or more (Lin et al., "Focal Loss for Dense Object Detection", 2017).
     pub focal_gamma: f64,
     /// How much an image counts, by its class.
     pub class_weights: ClassWeights,
     /// Times the logarithm of a class's share of the training images, added to its logit while
-    /// training; 0 or more. With 1 the network learns what it would answer if all classes were
+    /// training; 0 or more. With 1 the network is trained for classes that are
     /// equally frequent (Menon et al., "Long-tail Learning via Logit Adjustment", 2021).
     pub logit_adjustment: f64,
 }

@@ -107,7 +107,7 @@ impl Checkpoint {
         }
         let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
         let broken = |problem: String| {
-            let hint = "best.safetensors beside last/ has the best weights; to train anew over it: \
+            let hint = "best.safetensors beside last/ has the best weights; to retrain over it: \
                         `fer train --run NAME --overwrite`.";
             Error::file(path, format!("not a whole checkpoint: {problem}"), hint)
         };
@@ -118,7 +118,7 @@ impl Checkpoint {
         let entry = |key: &str| metadata.get(key).map(String::as_str).unwrap_or_default();
         let of_another_version = |problem: String| {
             let hint = "Another version of fer_nb wrote it. This one can start from the run's best weights: \
-                        `fer train --initial-weights RUN --run NAME`; or train anew over it: \
+                        `fer train --initial-weights RUN --run NAME`; or retrain over it: \
                         `fer train --run RUN --overwrite`.";
             Error::file(path, problem, hint)
         };

@@ -75,7 +75,7 @@ impl RunConfig {
         let comparable = |config: &RunConfig| {
             let mut config = config.clone();
             if self.architecture.is_none() {
-                config.architecture = None; // a run of before it was kept
+                config.architecture = None; // saved before it was kept
             }
             // What ends with the last epoch is another thing when the last epoch moves.
             if config.train.schedule == Schedule::Constant && config.train.clean_epochs == 0 {

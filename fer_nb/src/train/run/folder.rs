@@ -161,7 +161,7 @@ impl RunFolder {
         Ok(chosen.map_or_else(|| data.validation.clone(), |(chosen, _)| chosen.validation))
     }
 
-    /// Says in a sentence whether the run learnt from this data.
+    /// Says in a sentence whether the run was trained on this data.
     ///
     /// Other images of the same kind (another copy of FER2013, copies left out) are no error, since
     /// their test images can be evaluated all the same; the sentence then has both counts.
@@ -174,7 +174,7 @@ impl RunFolder {
         let title = data.origin().title();
         if config.data_title != title {
             let hint = format!(
-                "The run there learnt from: {}. Run notebook 04_training (or `fer train`) again, \
+                "The run there was trained on: {}. Run notebook 04_training (or `fer train`) again, \
                  with the data that is to be evaluated.",
                 config.data
             );
@@ -186,13 +186,13 @@ impl RunFolder {
         };
         if config.data_fingerprint == format!("{:016x}", data.fingerprint()) {
             return Ok(format!(
-                "The run learnt from this very data: {title}, {}.",
+                "The run was trained on this very data: {title}, {}.",
                 in_words(found)
             ));
         }
         Ok(format!(
-            "Mind: the run learnt from other images of the {title}. It had {}; found now: {}. \
-             Notebook 04_training trains anew.",
+            "Note: the run was trained on other images of the {title}. It had {}; found now: {}. \
+             Notebook 04_training retrains.",
             in_words(config.images),
             in_words(found)
         ))
@@ -209,7 +209,7 @@ impl RunFolder {
     /// The run's network with its best weights.
     ///
     /// # Errors
-    /// Where the folder has no config or no weights, or the run is of a network of one's own.
+    /// If the folder has no config or no weights, or the run is of a custom network.
     pub fn network(&self, device: Device) -> Result<Box<dyn Network>> {
         let config = self.config()?;
         let Some(architecture) = config.architecture.or_else(|| config.network.parse().ok()) else {
@@ -291,7 +291,7 @@ mod tests {
         let mut config = RunConfig::new(&network, &TrainConfig::default(), &sample(1));
         run.save_config(&config).unwrap();
         assert!(run.check_data(&sample(1)).unwrap().contains("this very data: made-up sample"));
-        assert!(run.check_data(&sample(2)).unwrap().starts_with("Mind: "));
+        assert!(run.check_data(&sample(2)).unwrap().starts_with("Note: "));
         let Err(Error::Missing { path, .. }) = run.network(Device::Cpu) else { panic!() };
         assert_eq!(path, run.weights());
 

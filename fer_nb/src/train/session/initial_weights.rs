@@ -49,7 +49,7 @@ mod tests {
         let [first, second] =
             ["first", "second"].map(|name| RunFolder::at(folder.path().join(name)));
         recipe(1).trainer(Device::Cpu, first.path()).unwrap().fit(&data).unwrap();
-        let learnt = flat(&*first.network(Device::Cpu).unwrap());
+        let trained = flat(&*first.network(Device::Cpu).unwrap());
 
         let mut further = recipe(1);
         further.train.initial_weights = Some(first.path().display().to_string());
@@ -58,7 +58,7 @@ mod tests {
         trainer.fit(&data).unwrap();
         let gap = flat(trainer.network())
             .iter()
-            .zip(&learnt)
+            .zip(&trained)
             .map(|(one, other)| (one - other).abs())
             .fold(0.0f32, f32::max);
         assert!(gap < 1e-6, "{gap}");

@@ -50,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// Whether a line or bar is due; asking for figures costs a synchronisation on a GPU.
+    /// Whether a line or bar is due; reading the metrics waits for a GPU.
     pub fn due(&self) -> bool {
         match &self.bar {
             Some(_) => self.last_line.elapsed() > Duration::from_millis(500),

@@ -4,7 +4,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::common::Result;
 
-/// Loss and right answers so far. Counting a batch only keeps hold of its results, and launches nothing on
+/// Loss and correct predictions so far. Counting a batch only keeps hold of its results, and launches nothing on
 /// a GPU; reading works them out and waits.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
