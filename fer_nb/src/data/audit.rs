@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::{Dataset, FaceData, Origin, text};
+use super::{Dataset, FaceData, Origin};
 use crate::common::Result;
+use crate::common::text;
 use crate::emotion::Emotion;
 
 /// The parts of the data, in the order in which the audit goes through them.

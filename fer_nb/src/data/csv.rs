@@ -11,7 +11,8 @@ use rayon::prelude::*;
 
 use super::dataset::{Dataset, Origin, PIXELS};
 use super::loaded::{Loaded, compact};
-use super::{table, text};
+use super::table;
+use crate::common::text;
 use crate::common::{Error, Place, Result};
 use crate::emotion::Emotion;
 use crate::project::Task;

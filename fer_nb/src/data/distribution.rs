@@ -2,8 +2,9 @@
 
 use polars::prelude::*;
 
-use super::{Origin, text};
+use super::Origin;
 use crate::common::Result;
+use crate::common::text;
 use crate::emotion::Emotion;
 
 /// Images by class, in train, validation and test.

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::dataset::{Dataset, Origin, PIXELS, TRAINING_COUNTS};
 use super::decode::{Converted, decode};
-use super::{loaded::Loaded, table, text};
+use super::{loaded::Loaded, table};
+use crate::common::text;
 use crate::common::{Error, Result};
 use crate::emotion::Emotion;
 use crate::project::Task;
