@@ -237,7 +237,7 @@ impl Callback for Fail {
 
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
         match epoch.record.epoch == self.after {
-            true => Err(Error::config("disk", "full", "room")),
+            true => Err(Error::setting("disk", "full", "room")),
             false => Ok(()),
         }
     }

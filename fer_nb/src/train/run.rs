@@ -62,7 +62,7 @@ impl RunConfig {
             learnt: None,
             device: device_name(device),
             precision: train.precision.report(device),
-            architecture: network.architecture(),
+            architecture: Architecture::of(network),
             train: train.clone(),
         }
     }
