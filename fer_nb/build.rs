@@ -39,7 +39,7 @@ fn kernels_fit() -> bool {
 
 /// winograd.cpp once for each kind of number and instruction set, which it names there.
 fn compile_kernels() {
-    const SOURCE: &str = "src/model/winograd.cpp";
+    const SOURCE: &str = "src/model/native/winograd.cpp";
     // Not more than its name says, whatever CXXFLAGS says.
     const AVX2: &[&str] = &["-mavx2", "-mfma", "-mno-avx512f"];
     const AVX512: &[&str] = &[
@@ -50,7 +50,7 @@ fn compile_kernels() {
         "-mfma",
         "-mprefer-vector-width=512",
     ];
-    for file in [SOURCE, "src/model/winograd.h"] {
+    for file in [SOURCE, "src/model/native/winograd.h"] {
         println!("cargo:rerun-if-changed={file}");
     }
     for (kernels, number, flags, more) in [
@@ -75,8 +75,8 @@ fn compile_kernels() {
 /// The layers that libtorch can differentiate; as torch-sys compiles its own against the same headers,
 /// whose warnings are not ours.
 fn compile_layers(headers: &Path, kernels: bool) {
-    const SOURCES: [&str; 2] = ["src/model/convolution.cpp", "src/model/pool.cpp"];
-    for file in SOURCES.iter().chain(&["src/model/shim.h"]) {
+    const SOURCES: [&str; 2] = ["src/model/native/convolution.cpp", "src/model/native/pool.cpp"];
+    for file in SOURCES.iter().chain(&["src/model/native/shim.h"]) {
         println!("cargo:rerun-if-changed={file}");
     }
     println!(

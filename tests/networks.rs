@@ -1,4 +1,5 @@
-//! Every network in the training loop: it learns, and it survives being saved, loaded and resumed.
+//! Every network in the training loop: it learns, and it survives being saved, loaded and resumed; and
+//! its summary.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -100,6 +101,17 @@ fn every_network_survives_being_saved_loaded_and_resumed() {
         };
         assert_eq!(logits(&*loaded), logits(whole.network()), "{name}");
     }
+}
+
+/// What the summaries were when each network still wrote its own, as `fer summary --json` gives them.
+#[test]
+fn summaries_are_as_they_were() {
+    let expected: serde_json::Value = serde_json::from_str(include_str!("summaries.json")).unwrap();
+    let found = Architecture::NAMES.map(|name| {
+        let network = name.parse::<Architecture>().unwrap().build(Device::Cpu, 0).unwrap();
+        network.summary()
+    });
+    assert_eq!(serde_json::to_value(found).unwrap(), expected);
 }
 
 /// Ends a training the hard way in the epoch after this one.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use fer_nb::error::Result;
-use fer_nb::model::Parameters;
+use fer_nb::model::{Parameters, Plan};
 use fer_nb::prelude::*;
 use fer_nb::project::Task;
 use fer_nb::train::Interrupt;
@@ -100,8 +100,8 @@ impl Network for Pressed {
         self.network.parameters_mut()
     }
 
-    fn summary(&self) -> Summary {
-        Summary::new("pressed", Vec::new())
+    fn plan(&self) -> Plan {
+        Plan::default()
     }
 }
 

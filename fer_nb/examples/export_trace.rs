@@ -1,9 +1,9 @@
-//! Lets a network compute and exports it, for tests/test_export.py.
+//! Exports a network and computes its logits, for tests/test_export.py.
 //!
 //!     export_trace ARCHITECTURE.toml FOLDER TEMPERATURE
 //!
-//! The network, with initial weights, takes three training steps on random images, so that nothing is as
-//! it began. FOLDER gets model.onnx, model_f16.onnx and model.pt with this temperature, and
+//! The network takes three training steps on random images, so that no weight has its initial value. FOLDER
+//! gets model.onnx, model_f16.onnx and model.pt with this temperature, and
 //! trace.safetensors with `images` u8 [64, 1, 48, 48] and the network's own `logits` f32 [64, 7].
 
 mod trained;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match &arguments[..] {
         [config, folder, temperature] => trace(config, Path::new(folder), temperature),
-        _ => Err(Error::setting("arguments", arguments.join(" "), "see the top of the source")),
+        _ => Err(Error::input("arguments", arguments.join(" "), "those at the top of the source")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

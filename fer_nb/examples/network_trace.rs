@@ -1,10 +1,10 @@
-//! Lets a network compute, for tests/test_networks.py.
+//! Computes a network's logits, for tests/test_networks.py.
 //!
 //!     network_trace ARCHITECTURE.toml OUT.safetensors
 //!
-//! The network, with initial weights, takes three training steps on random images, so that nothing is
-//! as it began. OUT gets its weights by name below `weights.`, `images` f32 [8, 1, 48, 48], and the
-//! `logits` f32 [8, 7] that it gives without dropout.
+//! The network takes three training steps on random images, so that no weight has its initial value. OUT
+//! gets the weights with names that begin with `weights.`, `images` f32 [8, 1, 48, 48] and their `logits`
+//! f32 [8, 7] without dropout.
 
 mod trained;
 
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match &arguments[..] {
         [config, to] => trace(config, to),
-        _ => Err(Error::setting("arguments", arguments.join(" "), "see the top of the source")),
+        _ => Err(Error::input("arguments", arguments.join(" "), "those at the top of the source")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,4 @@
-//! A network whose weights are none of the initial ones, for the traces that other programs are compared
-//! with.
+//! A briefly trained network, for the traces that other programs are compared with.
 
 use fer_nb::error::{Error, Result};
 use fer_nb::model::{Architecture, Network};
@@ -8,8 +7,9 @@ use tch::{Device, Kind, Reduction, Tensor};
 /// The architecture of a TOML file after three training steps on `images(16)`, f32 [16, 1, 48, 48].
 pub fn trained(config: &str, images: impl Fn(i64) -> Result<Tensor>) -> Result<Box<dyn Network>> {
     let text = std::fs::read_to_string(config).map_err(|error| Error::io("read", config, error))?;
-    let architecture: Architecture = toml::from_str(&text)
-        .map_err(|error| Error::setting(config, error, "an architecture with its settings"))?;
+    let architecture: Architecture = toml::from_str(&text).map_err(|error| {
+        Error::file(config, error.to_string(), "It should name an architecture.")
+    })?;
     let mut network = architecture.build(Device::Cpu, 3)?;
     tch::manual_seed(5);
     for _ in 0..3 {

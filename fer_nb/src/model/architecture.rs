@@ -1,7 +1,7 @@
-//! [`Architecture`]: which network, with its settings, as a run's `config.toml` keeps it.
+//! [`Architecture`]: the networks of this crate by name, with their settings, as a run's `config.toml`
+//! keeps them.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use tch::Device;
@@ -11,9 +11,9 @@ use super::resnet::{ResNet, ResNetConfig};
 use super::seed_cnn::{SeedCnn, SeedCnnConfig};
 use super::vgg::{Vgg, VggConfig};
 use super::vit::{Vit, VitConfig};
-use crate::common::{Error, Result};
+use crate::common::{Result, parsed};
 
-/// A network that can be built: its name and its settings.
+/// A network's name and settings, from which it is built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum Architecture {
@@ -25,6 +25,15 @@ pub enum Architecture {
     Resnet(ResNetConfig),
     /// [`Vit`]
     Vit(VitConfig),
+}
+
+// A name alone gives the default settings.
+parsed! {
+    Architecture: "network",
+    "seed_cnn" => Architecture::default(),
+    "vgg" => Architecture::Vgg(VggConfig::default()),
+    "resnet" => Architecture::Resnet(ResNetConfig::default()),
+    "vit" => Architecture::Vit(VitConfig::default()),
 }
 
 impl Architecture {
@@ -41,8 +50,15 @@ impl Architecture {
         }
     }
 
-    /// The network in a sentence.
-    pub fn about(&self) -> String {
+    /// The architecture of a network of this crate; `None` for a custom network.
+    pub fn of(network: &dyn Network) -> Option<Self> {
+        let mut settings = network.settings()?;
+        settings.insert("name".into(), network.name().into());
+        settings.try_into().ok()
+    }
+
+    /// The network in one sentence, for model cards.
+    pub(crate) fn about(&self) -> String {
         match self {
             Architecture::SeedCnn(_) => "Three blocks of two 3×3 convolutions with ReLU, 2×2 maximum \
                 and dropout (32, 64, 128 channels), then 256 units with ReLU, dropout, 7 units with \
@@ -56,7 +72,7 @@ impl Architecture {
             Architecture::Resnet(ResNetConfig { channels, blocks, reduction, .. }) => format!(
                 "ResNet: {blocks:?} pre-activation residual blocks of {channels:?} channels{}, the \
                  mean of each channel, dropout, 7 units with softmax.",
-                if *reduction > 0 { " with squeeze and excitation" } else { "" }
+                if reduction.is_some() { " with squeeze and excitation" } else { "" }
             ),
             Architecture::Vit(VitConfig { width, depth, heads, .. }) => format!(
                 "Compact vision transformer: two 3×3 convolutions make 12×12 tokens of {width} \
@@ -69,7 +85,8 @@ impl Architecture {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting is out of range; whatever libtorch refuses.
+    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
+    /// refuses.
     pub fn build(&self, device: Device, seed: u64) -> Result<Box<dyn Network>> {
         Ok(match self {
             Architecture::SeedCnn(config) => {
@@ -89,21 +106,6 @@ impl Default for Architecture {
     }
 }
 
-impl FromStr for Architecture {
-    type Err = Error;
-
-    /// A name, in which `-` is as good as `_`; the settings are the defaults.
-    fn from_str(text: &str) -> Result<Self> {
-        match text.to_lowercase().replace('-', "_").as_str() {
-            "seed_cnn" => Ok(Architecture::default()),
-            "vgg" => Ok(Architecture::Vgg(VggConfig::default())),
-            "resnet" => Ok(Architecture::Resnet(ResNetConfig::default())),
-            "vit" => Ok(Architecture::Vit(VitConfig::default())),
-            _ => Err(Error::setting("network", text, Self::NAMES.join(", "))),
-        }
-    }
-}
-
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -115,6 +117,8 @@ mod tests {
     use tch::{Kind, Tensor};
 
     use super::*;
+    use crate::common::Error;
+    use crate::model::{Parameters, Plan};
 
     #[test]
     fn names_settings_and_networks_belong_together() {
@@ -126,11 +130,42 @@ mod tests {
             assert_eq!(toml::from_str::<Architecture>(&text).unwrap(), architecture);
             let network = architecture.build(Device::Cpu, 1).unwrap();
             assert_eq!(network.name(), name);
-            assert_eq!(network.architecture(), Some(architecture));
+            assert_eq!(Architecture::of(&*network), Some(architecture));
         }
-        let message = "alexnet".parse::<Architecture>().unwrap_err().to_string();
-        assert!(message.starts_with("network = alexnet: expected seed_cnn"), "{message}");
+        assert!(matches!("alexnet".parse::<Architecture>(), Err(Error::Setting { .. })));
         assert!(toml::from_str::<Architecture>("name = \"seed_cnn\"\ndropout = 1").is_err());
+    }
+
+    /// A network that the crate doesn't know.
+    struct Own(SeedCnn);
+
+    impl Network for Own {
+        fn name(&self) -> &'static str {
+            "own"
+        }
+        fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+            self.0.forward_t(images, train)
+        }
+        fn parameters(&self) -> &Parameters {
+            self.0.parameters()
+        }
+        fn parameters_mut(&mut self) -> &mut Parameters {
+            self.0.parameters_mut()
+        }
+        fn plan(&self) -> Plan {
+            self.0.plan()
+        }
+    }
+
+    #[test]
+    fn settings_are_kept_and_custom_networks_have_none() {
+        for architecture in small() {
+            let network = architecture.build(Device::Cpu, 1).unwrap();
+            assert_eq!(Architecture::of(&network), Some(architecture));
+        }
+        let own = Own(SeedCnn::new(Device::Cpu, 1).unwrap());
+        assert_eq!(Architecture::of(&own), None);
+        assert!(matches!(own.features(&Tensor::from(1.0)), Err(Error::Input { .. })));
     }
 
     /// Each architecture, small enough for a test.

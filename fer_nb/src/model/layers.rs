@@ -1,68 +1,103 @@
-//! Layers that networks are made of: each names its parameters when it is built and finds them when
-//! it computes. Activations are [B, C, H, W] in [`Parameters::kind`], unless a layer says otherwise.
+//! Layers that networks are made of, this crate's and custom ones.
+//!
+//! A layer adds its parameters to a [`ParametersBuilder`] when it is made, and reads them from the
+//! [`Parameters`] when it computes. Activations are [B, C, H, W] in [`Parameters::kind`] unless a layer
+//! says otherwise. `operation` is the layer's entry in a [`Plan`](super::Plan).
+//!
+//! Every `forward` fails if libtorch refuses the tensors, for example because their shape does not fit;
+//! the error names the layer.
 
 use tch::{Kind, Tensor};
 
-use super::convolution::convolution;
+use super::native::convolution;
+pub use super::native::{dropout, max_pool, pool_relu_dropout};
 use super::parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder};
-use crate::common::Result;
+use super::plan::Operation;
+use crate::common::{During, Result};
 
-/// A convolution over square windows, padded so that a stride of 1 keeps height and width.
-#[derive(Debug, Clone, Copy)]
+/// A convolution over square windows of odd size, padded so that a stride of 1 keeps height and width.
+#[derive(Debug, Clone)]
 pub struct Conv {
+    name: String,
     weight: ParameterId,
     bias: Option<ParameterId>,
+    channels: [i64; 2],
     kernel: i64,
     stride: i64,
 }
 
 impl Conv {
-    /// `name.weight` [output, input, kernel, kernel] alone, for convolutions that a normalisation
-    /// follows; initialised for the ReLU behind it.
+    /// A convolution without bias, for a normalisation and a ReLU to follow. `channels` are [input,
+    /// output]. Adds `name.weight` [output, input, kernel, kernel], He-normal.
     pub fn new(
         builder: &mut ParametersBuilder,
-        name: &str,
-        (input, output): (i64, i64),
+        name: impl Into<String>,
+        channels: [i64; 2],
         kernel: i64,
         stride: i64,
     ) -> Self {
+        let (name, [input, output]) = (name.into(), channels);
         let init = Init::HeNormal { fan: input * kernel * kernel };
         let weight = builder.add(format!("{name}.weight"), &[output, input, kernel, kernel], init);
-        Self { weight, bias: None, kernel, stride }
+        Self { name, weight, bias: None, channels, kernel, stride }
     }
 
-    /// Keras' convolution of 3×3 and stride 1: Glorot uniform weights, and `name.bias` [output].
-    pub fn keras(builder: &mut ParametersBuilder, name: &str, input: i64, output: i64) -> Self {
+    /// A 3×3 convolution of stride 1 with bias, initialised as in Keras. `channels` are [input, output].
+    /// Adds `name.weight` [output, input, 3, 3], Glorot-uniform, and `name.bias` [output], zeros.
+    pub fn with_bias(
+        builder: &mut ParametersBuilder,
+        name: impl Into<String>,
+        channels: [i64; 2],
+    ) -> Self {
+        let (name, [input, output]) = (name.into(), channels);
         let init = Init::GlorotUniform { fan_in: input * 9, fan_out: output * 9 };
         let weight = builder.add(format!("{name}.weight"), &[output, input, 3, 3], init);
         let bias = Some(builder.add(format!("{name}.bias"), &[output], Init::Zeros));
-        Self { weight, bias, kernel: 3, stride: 1 }
+        Self { name, weight, bias, channels, kernel: 3, stride: 1 }
     }
 
+    /// [B, input, H, W] in, [B, output, ⌈H / stride⌉, ⌈W / stride⌉] out.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
-        let weight = parameters.get(self.weight)?;
-        let bias = self.bias.map(|bias| parameters.get(bias)).transpose()?;
-        match (self.kernel, self.stride) {
-            (3, 1) => convolution(xs, weight, bias),
-            (1, stride) if stride > 1 => {
-                // What a 1×1 convolution doesn't look at is left out before it, because the backward pass
-                // of a strided one on fewer than 16 channels writes past its memory in oneDNN
-                // (<https://github.com/uxlfoundation/oneDNN/issues/6035>).
-                let seen = xs.f_slice(2, None, None, stride)?.f_slice(3, None, None, stride)?;
-                Ok(seen.f_conv2d(weight, bias, [1, 1], [0, 0], [1, 1], 1)?)
+        let convolve = || -> Result<Tensor> {
+            let weight = parameters.get(self.weight)?;
+            let bias = self.bias.map(|bias| parameters.get(bias)).transpose()?;
+            match (self.kernel, self.stride) {
+                (3, 1) => convolution(xs, weight, bias),
+                (1, stride) if stride > 1 => {
+                    // The pixels that a strided 1×1 convolution skips are removed before it: on fewer
+                    // than 16 channels, oneDNN's backward pass of one writes past its memory
+                    // (<https://github.com/uxlfoundation/oneDNN/issues/6035>).
+                    let seen = xs.f_slice(2, None, None, stride)?.f_slice(3, None, None, stride)?;
+                    Ok(seen.f_conv2d(weight, bias, [1, 1], [0, 0], [1, 1], 1)?)
+                }
+                (kernel, stride) => {
+                    Ok(xs.f_conv2d(weight, bias, [stride; 2], [kernel / 2; 2], [1, 1], 1)?)
+                }
             }
-            (kernel, stride) => {
-                Ok(xs.f_conv2d(weight, bias, [stride; 2], [kernel / 2; 2], [1, 1], 1)?)
-            }
-        }
+        };
+        convolve().during(layer(&self.name))
+    }
+
+    /// The layer's entry in a plan.
+    pub fn operation(&self) -> Operation {
+        let Self { channels, kernel, stride, .. } = *self;
+        let (name, bias) = (self.name.clone(), self.bias.is_some());
+        Operation::Conv { name, channels, kernel, stride, bias }
+    }
+
+    /// The name that its weights begin with.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 
 /// Batch normalisation (Ioffe and Szegedy, 2015) with PyTorch's momentum, 0.1, and epsilon, 1e-5.
-/// Scale, shift and running statistics stay f32. Where it is frozen, it uses the running statistics
-/// also in training, and leaves them as they are.
-#[derive(Debug, Clone, Copy)]
+/// Scale, shift and running statistics stay f32. If its scale is frozen, it uses the running statistics
+/// in training, too, and leaves them unchanged.
+#[derive(Debug, Clone)]
 pub struct BatchNorm {
+    name: String,
+    channels: i64,
     weight: ParameterId,
     bias: ParameterId,
     mean: BufferId,
@@ -70,128 +105,180 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// `name.weight`, `name.bias`, `name.running_mean` and `name.running_var`, each [channels].
-    pub fn new(builder: &mut ParametersBuilder, name: &str, channels: i64) -> Self {
+    /// Adds `name.weight`, `name.bias`, `name.running_mean` and `name.running_var`, each [channels].
+    pub fn new(builder: &mut ParametersBuilder, name: impl Into<String>, channels: i64) -> Self {
+        let (name, shape) = (name.into(), [channels]);
         Self {
-            weight: builder.add_float(format!("{name}.weight"), &[channels], Init::Ones),
-            bias: builder.add_float(format!("{name}.bias"), &[channels], Init::Zeros),
-            mean: builder.add_buffer(format!("{name}.running_mean"), &[channels], Init::Zeros),
-            variance: builder.add_buffer(format!("{name}.running_var"), &[channels], Init::Ones),
+            weight: builder.add_float(format!("{name}.weight"), &shape, Init::Ones),
+            bias: builder.add_float(format!("{name}.bias"), &shape, Init::Zeros),
+            mean: builder.add_buffer(format!("{name}.running_mean"), &shape, Init::Zeros),
+            variance: builder.add_buffer(format!("{name}.running_var"), &shape, Init::Ones),
+            channels,
+            name,
         }
     }
 
+    /// [B, channels, H, W] in, the same out. With `train`, normalises by the batch's statistics and
+    /// updates the running ones; otherwise normalises by the running ones.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor, train: bool) -> Result<Tensor> {
         const MOMENTUM: f64 = 0.1;
         const EPSILON: f64 = 1e-5;
-        let train = train && !parameters.is_frozen(self.weight);
-        Ok(xs.f_batch_norm(
+        xs.f_batch_norm(
             Some(parameters.get(self.weight)?),
             Some(parameters.get(self.bias)?),
             Some(parameters.buffer(self.mean)?),
             Some(parameters.buffer(self.variance)?),
-            train,
+            train && !parameters.is_frozen(self.weight),
             MOMENTUM,
             EPSILON,
             true,
-        )?)
+        )
+        .during(layer(&self.name))
+    }
+
+    /// The layer's entry in a plan.
+    pub fn operation(&self) -> Operation {
+        Operation::BatchNorm { name: self.name.clone(), channels: self.channels }
+    }
+
+    /// The name that its weights begin with.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 
 /// Layer normalisation (Ba, Kiros and Hinton, 2016) over the last dimension, epsilon 1e-5, computed
 /// in f32.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LayerNorm {
+    name: String,
     weight: ParameterId,
     bias: ParameterId,
     width: i64,
 }
 
 impl LayerNorm {
-    /// `name.weight` and `name.bias`, each [width].
-    pub fn new(builder: &mut ParametersBuilder, name: &str, width: i64) -> Self {
+    /// Adds `name.weight` and `name.bias`, each [width].
+    pub fn new(builder: &mut ParametersBuilder, name: impl Into<String>, width: i64) -> Self {
+        let name = name.into();
         let weight = builder.add_float(format!("{name}.weight"), &[width], Init::Ones);
         let bias = builder.add_float(format!("{name}.bias"), &[width], Init::Zeros);
-        Self { weight, bias, width }
+        Self { name, weight, bias, width }
     }
 
     /// [.., width] in, the same out.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
         let (weight, bias) = (parameters.get(self.weight)?, parameters.get(self.bias)?);
-        let kind = xs.kind();
-        let xs = xs.f_to_kind(Kind::Float)?;
-        Ok(xs.f_layer_norm([self.width], Some(weight), Some(bias), 1e-5, true)?.f_to_kind(kind)?)
+        xs.f_to_kind(Kind::Float)
+            .and_then(|wide| wide.f_layer_norm([self.width], Some(weight), Some(bias), 1e-5, true))
+            .and_then(|normed| normed.f_to_kind(xs.kind()))
+            .during(layer(&self.name))
+    }
+
+    /// The layer's entry in a plan.
+    pub fn operation(&self) -> Operation {
+        Operation::LayerNorm { name: self.name.clone(), width: self.width }
     }
 }
 
 /// A fully connected layer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Dense {
+    name: String,
+    units: [i64; 2],
     weight: ParameterId,
     bias: ParameterId,
 }
 
 impl Dense {
-    /// `name.weight` [output, input], Glorot uniform, and `name.bias` [output].
-    pub fn new(builder: &mut ParametersBuilder, name: &str, input: i64, output: i64) -> Self {
-        let init = Init::GlorotUniform { fan_in: input, fan_out: output };
-        Self::with_init(builder, name, (input, output), init)
+    /// `units` are [input, output]. Adds `name.weight` [output, input], Glorot-uniform, and `name.bias`
+    /// [output], zeros.
+    pub fn new(builder: &mut ParametersBuilder, name: impl Into<String>, units: [i64; 2]) -> Self {
+        let init = Init::GlorotUniform { fan_in: units[0], fan_out: units[1] };
+        Self::with_init(builder, name, units, init)
     }
 
     /// [`Dense::new`] with other initial weights.
     pub fn with_init(
         builder: &mut ParametersBuilder,
-        name: &str,
-        (input, output): (i64, i64),
+        name: impl Into<String>,
+        units: [i64; 2],
         init: Init,
     ) -> Self {
-        Self {
-            weight: builder.add(format!("{name}.weight"), &[output, input], init),
-            bias: builder.add(format!("{name}.bias"), &[output], Init::Zeros),
-        }
+        let (name, [input, output]) = (name.into(), units);
+        let weight = builder.add(format!("{name}.weight"), &[output, input], init);
+        let bias = builder.add(format!("{name}.bias"), &[output], Init::Zeros);
+        Self { name, units, weight, bias }
     }
 
     /// [.., input] in, [.., output] out.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
-        Ok(xs.f_linear(parameters.get(self.weight)?, Some(parameters.get(self.bias)?))?)
+        xs.f_linear(parameters.get(self.weight)?, Some(parameters.get(self.bias)?))
+            .during(layer(&self.name))
+    }
+
+    /// The layer's entry in a plan.
+    pub fn operation(&self) -> Operation {
+        Operation::Dense { name: self.name.clone(), units: self.units }
+    }
+
+    /// The name that its weights begin with.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 
-/// Squeeze and excitation (Hu, Shen and Sun, "Squeeze-and-Excitation Networks", 2018): each channel
-/// is scaled by what a small network makes of all channels' means.
-#[derive(Debug, Clone, Copy)]
+/// Squeeze and excitation (Hu, Shen and Sun, "Squeeze-and-Excitation Networks", 2018): each channel is
+/// multiplied by a factor that two dense layers compute from the means of all channels.
+#[derive(Debug, Clone)]
 pub struct SqueezeExcitation {
+    name: String,
     squeeze: Dense,
     excite: Dense,
 }
 
 impl SqueezeExcitation {
-    /// `name.squeeze` and `name.excite` around `channels / reduction` units.
-    pub fn new(builder: &mut ParametersBuilder, name: &str, channels: i64, reduction: i64) -> Self {
-        let units = squeezed(channels, reduction);
-        Self {
-            squeeze: Dense::new(builder, &format!("{name}.squeeze"), channels, units),
-            excite: Dense::new(builder, &format!("{name}.excite"), units, channels),
-        }
+    /// Adds the dense layers `name.squeeze` and `name.excite` with channels / reduction units between
+    /// them, at least one.
+    pub fn new(
+        builder: &mut ParametersBuilder,
+        name: impl Into<String>,
+        channels: i64,
+        reduction: i64,
+    ) -> Self {
+        let (name, units) = (name.into(), (channels / reduction.max(1)).max(1));
+        let squeeze = Dense::new(builder, format!("{name}.squeeze"), [channels, units]);
+        let excite = Dense::new(builder, format!("{name}.excite"), [units, channels]);
+        Self { name, squeeze, excite }
     }
 
+    /// [B, channels, H, W] in, the same out.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
         let units = self.squeeze.forward(parameters, &global_mean(xs)?)?.f_relu_()?;
         let scales = self.excite.forward(parameters, &units)?.f_sigmoid()?;
-        Ok(xs.f_mul(&scales.f_unsqueeze(-1)?.f_unsqueeze(-1)?)?)
+        scales
+            .f_unsqueeze(-1)
+            .and_then(|scales| scales.f_unsqueeze(-1))
+            .and_then(|scales| xs.f_mul(&scales))
+            .during(layer(&self.name))
+    }
+
+    /// The layer's entry in a plan.
+    pub fn operation(&self) -> Operation {
+        let [channels, units] = self.squeeze.units;
+        Operation::SqueezeExcitation { name: self.name.clone(), channels, units }
     }
 }
 
-/// Units between squeeze and excitation: at least one.
-pub fn squeezed(channels: i64, reduction: i64) -> i64 {
-    (channels / reduction.max(1)).max(1)
-}
-
-/// The mean of each channel: [B, C] of [B, C, H, W].
+/// The mean of each channel: [B, C, H, W] in, [B, C] out.
+///
+/// # Errors
+/// If libtorch refuses the tensor.
 pub fn global_mean(xs: &Tensor) -> Result<Tensor> {
-    Ok(xs.f_mean_dim(&[2i64, 3][..], false, xs.kind())?)
+    xs.f_mean_dim(&[2i64, 3][..], false, xs.kind()).during("the mean of each channel")
 }
 
-/// The largest of each 2×2: height and width are halved.
-pub fn max_pool(xs: &Tensor) -> Result<Tensor> {
-    Ok(xs.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?)
+/// What an error of libtorch says was being done.
+fn layer(name: &str) -> String {
+    format!("layer {name}")
 }

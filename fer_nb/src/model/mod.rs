@@ -1,15 +1,18 @@
-//! Stage 3: networks, their weights and their summary.
+//! Stage 3: networks, their layers, weights and summary.
+//!
+//! [`Architecture`] builds the crate's networks by name; a custom network implements [`Network`] with
+//! [`layers`].
 
 mod architecture;
-mod convolution;
-mod dropout;
-mod layers;
+mod checks;
+pub mod layers;
+mod name_map;
+mod native;
 mod network;
 mod parameters;
-mod pool;
+mod plan;
 mod resnet;
 mod seed_cnn;
-mod shim;
 mod summary;
 mod tensor_bytes;
 mod transfer;
@@ -18,15 +21,17 @@ mod vit;
 pub mod weights;
 
 pub use architecture::Architecture;
-pub use convolution::convolution;
-pub use dropout::dropout;
-pub(crate) use network::inference_batch_size;
-pub use network::{Network, logits, logits_of, mirrored_logits, to_float};
-pub use parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder, Span};
+pub use name_map::NameMap;
+pub use native::convolution;
+pub use network::{Network, logits_of, to_float};
+pub(crate) use network::{inference_batch_size, logits, mirrored_logits};
+pub(crate) use parameters::Span;
+pub use parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder};
+pub use plan::{Operation, Plan};
 pub use resnet::{ResNet, ResNetConfig};
 pub use seed_cnn::{SeedCnn, SeedCnnConfig};
-pub use summary::{Layer, Summary};
+pub use summary::{Summary, SummaryRow};
 pub(crate) use tensor_bytes::{TensorBytes, serialize};
-pub use transfer::{NameMap, Transfer, transfer};
+pub use transfer::{Transfer, transfer};
 pub use vgg::{Vgg, VggConfig};
 pub use vit::{Vit, VitConfig};

@@ -1,20 +1,79 @@
-//! What the training loop asks of a network.
+//! [`Network`]: what training, evaluation and export ask of a network.
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::architecture::Architecture;
+use super::name_map::NameMap;
 use super::parameters::Parameters;
+use super::plan::Plan;
 use super::summary::Summary;
-use crate::common::{Error, Result};
+use crate::common::{During, Error, Result};
 use crate::data::Dataset;
 use crate::project::Task;
 
 /// A classifier of 48×48 grayscale images into seven emotions.
+///
+/// A custom network holds its [`Parameters`] and the [layers](super::layers) that read them. It can be
+/// trained, evaluated and exported like the crate's own; examples/custom_network.rs does all three.
+///
+/// ```
+/// use fer_nb::model::layers::{Conv, Dense, dropout, global_mean};
+/// use fer_nb::model::{Network, Operation, Parameters, ParametersBuilder, Plan};
+/// use fer_nb::prelude::*;
+///
+/// struct Small {
+///     parameters: Parameters,
+///     conv: Conv,
+///     output: Dense,
+/// }
+///
+/// impl Small {
+///     fn new(device: Device, seed: u64) -> Result<Self> {
+///         let mut builder = ParametersBuilder::default();
+///         let conv = Conv::with_bias(&mut builder, "conv", [1, 32]);
+///         let output = Dense::new(&mut builder, "output", [32, 7]);
+///         Ok(Self { parameters: builder.build(device, seed)?, conv, output })
+///     }
+/// }
+///
+/// impl Network for Small {
+///     fn name(&self) -> &'static str {
+///         "small"
+///     }
+///
+///     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+///         let images = images.f_to_kind(self.parameters.kind())?;
+///         let features = self.conv.forward(&self.parameters, &images)?.f_relu_()?;
+///         let means = dropout(&global_mean(&features)?, 0.2, train)?;
+///         Ok(self.output.forward(&self.parameters, &means)?.f_to_kind(Kind::Float)?)
+///     }
+///
+///     fn parameters(&self) -> &Parameters {
+///         &self.parameters
+///     }
+///
+///     fn parameters_mut(&mut self) -> &mut Parameters {
+///         &mut self.parameters
+///     }
+///
+///     fn plan(&self) -> Plan {
+///         Plan::default()
+///             .layer("conv", [self.conv.operation(), Operation::Relu])
+///             .layer("mean", [Operation::GlobalMean])
+///             .layer("dropout", [Operation::Dropout])
+///             .layer("output", [self.output.operation()])
+///     }
+/// }
+///
+/// let network = Small::new(Device::Cpu, 42)?;
+/// assert_eq!(network.summary().total(), 32 * (9 + 1) + 7 * (32 + 1));
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Network: Send {
     /// The architecture's name, written into run folders: "seed_cnn".
     fn name(&self) -> &'static str;
 
-    /// Logits, f32 [B, 7], of images f32 [B, 1, 48, 48] on 0 to 1. `train` turns dropout on.
+    /// Logits, f32 [B, 7], of images f32 [B, 1, 48, 48] on 0 to 1. With `train`, dropout is on and
+    /// normalisations use the batch's statistics.
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor>;
 
     /// The weights.
@@ -23,16 +82,23 @@ pub trait Network: Send {
     /// The weights, to change them.
     fn parameters_mut(&mut self) -> &mut Parameters;
 
-    /// A row a layer, as Keras prints it.
-    fn summary(&self) -> Summary;
+    /// The layers of the forward pass, from which [`Network::summary`] and the ONNX graph are made. With
+    /// `Plan::default()` the network can be trained, but has an empty summary and can't be exported to
+    /// ONNX.
+    fn plan(&self) -> Plan;
 
-    /// What the last layers with height and width put out, for [Grad-CAM](crate::evaluate): f32 [B, C,
-    /// h, w] of images f32 [B, 1, 48, 48], without dropout.
+    /// A row per layer, as Keras prints it.
+    fn summary(&self) -> Summary {
+        Summary::new(self.name(), &self.plan())
+    }
+
+    /// The output of the last layers with height and width, for [Grad-CAM](crate::evaluate::grad_cam()):
+    /// f32 [B, C, h, w] of images f32 [B, 1, 48, 48], without dropout.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a network of one's own that does not say.
+    /// [`Error::Input`] for a network that does not implement it; whatever libtorch refuses.
     fn features(&self, _images: &Tensor) -> Result<Tensor> {
-        Err(Error::setting("network", self.name(), "one that implements Network::features"))
+        Err(Error::input("network", self.name(), "one that implements Network::features"))
     }
 
     /// Logits, f32 [B, 7], of [`Network::features`]: together they are [`Network::forward_t`] without
@@ -41,13 +107,18 @@ pub trait Network: Send {
     /// # Errors
     /// As [`Network::features`].
     fn head(&self, _features: &Tensor) -> Result<Tensor> {
-        Err(Error::setting("network", self.name(), "one that implements Network::head"))
+        Err(Error::input("network", self.name(), "one that implements Network::head"))
     }
 
-    /// What [`RunFolder::network`](crate::train::RunFolder::network) builds the network from.
-    /// A network of one's own has none, and is loaded with [`weights::load`](super::weights::load).
-    fn architecture(&self) -> Option<Architecture> {
+    /// The settings from which [`Architecture`](super::Architecture) builds the network again; `None`
+    /// for a custom network, whose run folders are loaded by [`weights::load`](super::weights::load()).
+    fn settings(&self) -> Option<toml::Table> {
         None
+    }
+
+    /// Names by which other programs know the weights, for [`weights::load`](super::weights::load()).
+    fn aliases(&self) -> NameMap {
+        NameMap::identity()
     }
 }
 
@@ -68,6 +139,10 @@ impl Network for Box<dyn Network> {
         (**self).parameters_mut()
     }
 
+    fn plan(&self) -> Plan {
+        (**self).plan()
+    }
+
     fn summary(&self) -> Summary {
         (**self).summary()
     }
@@ -80,48 +155,52 @@ impl Network for Box<dyn Network> {
         (**self).head(features)
     }
 
-    fn architecture(&self) -> Option<Architecture> {
-        (**self).architecture()
+    fn settings(&self) -> Option<toml::Table> {
+        (**self).settings()
+    }
+
+    fn aliases(&self) -> NameMap {
+        (**self).aliases()
     }
 }
 
-/// Images f32 on 0 to 1 from u8 on 0 to 255, any shape.
+/// Images u8 on 0 to 255 as f32 on 0 to 1, any shape.
 pub fn to_float(images: &Tensor) -> Result<Tensor> {
-    Ok(images.f_to_kind(Kind::Float)?.f_mul_scalar(1.0 / 255.0)?)
+    let floats = images.f_to_kind(Kind::Float).and_then(|images| images.f_mul_scalar(1.0 / 255.0));
+    floats.during("converting images to float32")
 }
 
-/// How many images a network is asked of at once where only answers are wanted. On a CPU few, so that what one
-/// layer puts out is still in its caches when the next one reads it: the seed CNN's largest is 9 MB in float32.
+/// Batch size for inference. Small on a CPU, so that a layer's output is still in the caches when the next
+/// layer reads it: the seed CNN's largest is 9 MB in float32.
 pub(crate) fn inference_batch_size(device: Device) -> i64 {
     if device == Device::Cpu { 32 } else { 256 }
 }
 
-/// Logits of a whole data set, f32 [N, 7] on the network's device, without dropout. Where that takes
-/// more than some seconds, lines say how far it is.
+/// Logits of a whole data set, f32 [N, 7] on the network's device, without dropout. Progress is printed
+/// if it takes more than some seconds.
 ///
 /// # Errors
-/// [`Error::Stopped`](crate::common::error::Error::Stopped) after the batch in flight where the user stops
-/// it; whatever libtorch refuses.
-pub fn logits(network: &dyn Network, data: &Dataset) -> Result<Tensor> {
+/// [`Error::Stopped`] after the batch in flight if the user stops it; whatever libtorch refuses.
+pub(crate) fn logits(network: &dyn Network, data: &Dataset) -> Result<Tensor> {
     let task = Task::begin("evaluating images", Some(data.len()))?;
     let images = data.images_tensor(network.parameters().device())?;
     in_batches(network, &images, |done| task.step(done))
 }
 
-/// The mean of the [`logits`] of each image and of its mirror image.
+/// The mean of the [`logits`] of each image and of the flipped image.
 ///
 /// # Errors
 /// As [`logits`].
-pub fn mirrored_logits(network: &dyn Network, data: &Dataset) -> Result<Tensor> {
-    let task = Task::begin("evaluating images and mirror images", Some(2 * data.len()))?;
+pub(crate) fn mirrored_logits(network: &dyn Network, data: &Dataset) -> Result<Tensor> {
+    let task = Task::begin("evaluating images and flipped images", Some(2 * data.len()))?;
     let images = data.images_tensor(network.parameters().device())?;
     let logits = in_batches(network, &images, |done| task.step(done))?;
     let mirrored = in_batches(network, &images.f_flip([3])?, |done| task.step(done))?;
     Ok(logits.f_add(&mirrored)?.f_mul_scalar(0.5)?)
 }
 
-/// [`logits`] of images u8 [N, 1, 48, 48] that are on the network's device already; silent, and not
-/// to be stopped.
+/// [`logits`] of images u8 [N, 1, 48, 48] on the network's device, without progress and without a way to
+/// stop.
 pub fn logits_of(network: &dyn Network, images: &Tensor) -> Result<Tensor> {
     in_batches(network, images, |_| Ok(()))
 }
@@ -137,7 +216,8 @@ fn in_batches(
         let logits = batches
             .iter()
             .map(|batch| {
-                let logits = network.forward_t(&to_float(batch)?, false)?;
+                let logits = network.forward_t(&to_float(batch)?, false);
+                let logits = logits.during("the network's forward pass")?;
                 after(batch.size().first().map_or(0, |count| *count as usize))?;
                 Ok(logits)
             })

@@ -1,15 +1,14 @@
 //! [`Parameters`]: all weights of a network in one flat buffer.
 //!
-//! One buffer means that an optimizer's step is a handful of operations on whole tensors, whatever
-//! the number of layers, and that its state is as easy to save as one tensor. The layers' weights
-//! are views of the buffer, so nothing is copied after a step. To compute in bfloat16, the views are
-//! of a second buffer of that kind, which follows the first with one copy a step.
+//! With one buffer, an optimizer's step is a few operations on whole tensors, whatever the number of
+//! layers, and its state is saved as one tensor. The layers' weights are views of the buffer, so nothing
+//! is copied after a step. To compute in bfloat16, the views are of a second buffer of that dtype, which is
+//! updated from the first by one copy per step.
 //!
-//! What a network keeps but does not learn, such as the running means of batch normalisation, lies
-//! behind the parameters in the same buffer: averages of the weights, snapshots and weights files
-//! hold it without knowing of it.
+//! Tensors that are kept but not trained, such as the running means of batch normalisation, follow the
+//! parameters in the same buffer, so averages of the weights, snapshots and weights files include them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use rand::rngs::StdRng;
@@ -17,17 +16,16 @@ use rand::{RngExt, SeedableRng};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::common::random::normal;
-use crate::common::{Error, Result};
+use crate::common::{During, Error, Place, Result};
 
-/// How a parameter starts.
+/// Initial values of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     /// All zeros, Keras' default for biases.
     Zeros,
     /// All ones, the scale of a normalisation.
     Ones,
-    /// Normal with mean 0 and this standard deviation, cut off at twice it, as vision transformers
-    /// are initialised.
+    /// Normal with mean 0 and this standard deviation, clipped at two of them, for vision transformers.
     Normal { std: f32 },
     /// Normal with standard deviation sqrt(2 / fan) (He et al., "Delving Deep into Rectifiers", 2015),
     /// for layers that a ReLU follows.
@@ -37,25 +35,25 @@ pub enum Init {
     GlorotUniform { fan_in: i64, fan_out: i64 },
 }
 
-/// Names one parameter of the [`Parameters`] that its builder makes.
+/// A parameter of the [`Parameters`] whose builder returned it.
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterId(usize);
 
-/// Names one tensor that is kept but not learnt.
+/// A tensor that is kept but not trained.
 #[derive(Debug, Clone, Copy)]
 pub struct BufferId(usize);
 
 #[derive(Debug, Clone)]
 struct Entry {
     name: String,
-    /// Shape as PyTorch has it: convolutions [out, in, height, width], dense layers [out, in].
+    /// PyTorch's shape: convolutions [out, in, height, width], dense layers [out, in].
     shape: Vec<i64>,
     /// First element in the flat buffer.
     offset: i64,
     init: Init,
-    /// Whether layers see it in f32, whatever the kind they compute in.
+    /// Whether layers see it in f32, whatever dtype they compute in.
     stays_float: bool,
-    /// What a step's learning rate is multiplied by; 0 where it is frozen.
+    /// Factor of the learning rate; 0 if it is frozen.
     rate: f64,
 }
 
@@ -64,9 +62,9 @@ impl Entry {
         self.shape.iter().product()
     }
 
-    /// The parameter's part of a flat buffer, in the parameter's shape. Convolution weights lie
-    /// there as [out, height, width, in], which makes the view channels_last, the layout that
-    /// libtorch's CPU and CUDA kernels are fastest in.
+    /// The parameter's part of a flat buffer, in the parameter's shape. Convolution weights lie there as
+    /// [out, height, width, in], which makes the view channels_last, the fastest layout for libtorch's CPU
+    /// and CUDA kernels.
     fn view(&self, flat: &Tensor) -> Result<Tensor> {
         let part = flat.f_narrow(0, self.offset, self.count())?;
         Ok(match self.shape[..] {
@@ -86,7 +84,7 @@ impl Entry {
     }
 }
 
-/// Collects parameters before the buffer's size is known.
+/// Collects a network's parameters, then allocates them.
 #[derive(Debug, Default)]
 pub struct ParametersBuilder {
     entries: Vec<Entry>,
@@ -94,29 +92,38 @@ pub struct ParametersBuilder {
 }
 
 impl ParametersBuilder {
-    /// Adds a parameter and says how to find it again.
+    /// Adds a parameter of PyTorch's shape; its name may be used once.
     pub fn add(&mut self, name: impl Into<String>, shape: &[i64], init: Init) -> ParameterId {
         push(&mut self.entries, name.into(), shape, init, false);
         ParameterId(self.entries.len() - 1)
     }
 
-    /// Adds a parameter that layers see in f32, whatever the kind they compute in: scale and shift of
-    /// a normalisation.
+    /// [`ParametersBuilder::add`] for a parameter that layers see in f32, whatever dtype they compute in:
+    /// scale and shift of a normalisation.
     pub fn add_float(&mut self, name: impl Into<String>, shape: &[i64], init: Init) -> ParameterId {
         push(&mut self.entries, name.into(), shape, init, true);
         ParameterId(self.entries.len() - 1)
     }
 
-    /// Adds a tensor, f32, that is saved with the parameters but not learnt: a running mean.
+    /// Adds a tensor, f32, that is saved with the parameters but not trained: a running mean.
     pub fn add_buffer(&mut self, name: impl Into<String>, shape: &[i64], init: Init) -> BufferId {
         push(&mut self.buffers, name.into(), shape, init, true);
         BufferId(self.buffers.len() - 1)
     }
 
-    /// Allocates the buffer and draws the initial values; the same seed gives the same weights on
-    /// every device.
+    /// Allocates the buffer and draws the initial values. The same seed gives the same weights on every
+    /// device.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if a name was used twice; whatever libtorch refuses.
     pub fn build(self, device: Device, seed: u64) -> Result<Parameters> {
         let Self { entries, mut buffers } = self;
+        let mut names = HashSet::new();
+        if let Some(twice) =
+            entries.iter().chain(&buffers).find(|entry| !names.insert(&*entry.name))
+        {
+            return Err(Error::input("a parameter", &twice.name, "a name that is used once"));
+        }
         let learnt: i64 = entries.iter().map(Entry::count).sum();
         for buffer in &mut buffers {
             buffer.offset += learnt;
@@ -143,7 +150,9 @@ impl ParametersBuilder {
                 }
             }
         }
-        let flat = Tensor::f_from_slice(&values)?.f_to_device(device)?;
+        let flat = Tensor::f_from_slice(&values)
+            .and_then(|flat| flat.f_to_device(device))
+            .during("allocating the weights")?;
         let leaves = leaves(&entries, &flat, &flat)?;
         let views = buffers.iter().map(|buffer| buffer.view(&flat)).collect::<Result<_>>()?;
         Ok(Parameters { entries, buffers, flat, low: None, leaves, views })
@@ -166,61 +175,65 @@ fn leaves(entries: &[Entry], flat: &Tensor, low: &Tensor) -> Result<Vec<Tensor>>
         .collect()
 }
 
-/// A part of the flat buffer that moves at one pace.
+/// A part of the flat buffer with one learning rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Span {
+pub(crate) struct Span {
     /// First element.
-    pub start: i64,
-    /// Elements.
-    pub length: i64,
-    /// What the learning rate is multiplied by, above 0.
-    pub rate: f64,
+    pub(crate) start: i64,
+    /// Number of elements.
+    pub(crate) length: i64,
+    /// Factor of the learning rate, above 0.
+    pub(crate) rate: f64,
 }
 
-/// The weights of a network on one device, and a view of them for each layer. P numbers are learnt; Q
-/// more, such as running means, are only kept, and are none in many networks.
+/// The weights of a network on one device, with a view of them for each layer: P trained numbers and Q that
+/// are only kept, such as running means; Q may be 0.
 #[derive(Debug)]
 pub struct Parameters {
     entries: Vec<Entry>,
     buffers: Vec<Entry>,
-    /// The weights and, behind them, what is kept: f32 [P + Q].
+    /// The trained numbers, then those that are only kept: f32 [P + Q].
     flat: Tensor,
-    /// The same in the kind that layers compute in, where that is not f32.
+    /// The same in the dtype that layers compute in, if that is not f32.
     low: Option<Tensor>,
-    /// What layers compute with, an entry each.
+    /// What layers compute with, one per entry.
     leaves: Vec<Tensor>,
-    /// The views of what is kept.
+    /// The views of the tensors that are only kept.
     views: Vec<Tensor>,
 }
 
 impl Parameters {
-    /// The parameter that `id` names, in [`Parameters::kind`]; a leaf of the autograd graph.
+    /// A parameter in [`Parameters::kind`], or in f32 if it was added so; a leaf of the autograd graph.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an id of another network.
     pub fn get(&self, id: ParameterId) -> Result<&Tensor> {
-        self.leaves
-            .get(id.0)
-            .ok_or_else(|| Error::setting("parameter", id.0, format!("0 to {}", self.leaves.len())))
+        let expected = || format!("fewer than {}", self.leaves.len());
+        self.leaves.get(id.0).ok_or_else(|| Error::input("parameter", id.0, expected()))
     }
 
-    /// What `id` names: f32, without a gradient. A layer changes it in place, as libtorch's batch
+    /// A tensor that is only kept: f32, without a gradient. Layers change it in place, as libtorch's batch
     /// normalisation does.
+    ///
+    /// # Errors
+    /// As [`Parameters::get`].
     pub fn buffer(&self, id: BufferId) -> Result<&Tensor> {
-        self.views
-            .get(id.0)
-            .ok_or_else(|| Error::setting("buffer", id.0, format!("0 to {}", self.views.len())))
+        let expected = || format!("fewer than {}", self.views.len());
+        self.views.get(id.0).ok_or_else(|| Error::input("buffer", id.0, expected()))
     }
 
-    /// Everything as one tensor that shares its memory, to read: f32 [P + Q], what is learnt first.
-    /// What changes it is [`Parameters::update`] and [`Parameters::restore`].
+    /// Everything as one tensor that shares its memory, for reading: f32 [P + Q], trained numbers first.
+    /// To change it, use [`Parameters::update`] or [`Parameters::restore`].
     pub fn flat(&self) -> Tensor {
         self.flat.shallow_clone()
     }
 
-    /// The kind that layers compute in: f32 unless [`Parameters::set_kind`] chose another.
+    /// The dtype that layers compute in: f32 unless [`Parameters::set_kind`] chose another.
     pub fn kind(&self) -> Kind {
         self.low.as_ref().map_or(Kind::Float, Tensor::kind)
     }
 
-    /// Lets the layers compute in `kind`, f32 or bf16. The weights themselves stay f32.
+    /// Makes the layers compute in `kind`, f32 or bf16. The weights themselves stay f32.
     pub fn set_kind(&mut self, kind: Kind) -> Result<()> {
         if kind == self.kind() {
             return Ok(());
@@ -234,12 +247,12 @@ impl Parameters {
         Ok(())
     }
 
-    /// Multiplies the learning rate of all parameters whose name begins with a prefix: 0.1 for a
-    /// tenth, 0 to freeze them, 1 to let them go. Where several prefixes fit, the longest counts;
-    /// what fits none keeps its rate. Returns how many numbers the prefixes fit.
+    /// Sets the learning rate's factor for all parameters whose name begins with a prefix: 0 freezes them,
+    /// 1 unfreezes them. If several prefixes match a name, the longest counts; a name that none matches
+    /// keeps its factor. Returns how many numbers have a name that matches.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a rate is negative or not finite, or a prefix fits nothing; then
+    /// [`Error::Setting`] if a factor is negative or not finite, or if no name begins with a prefix; then
     /// nothing is changed.
     pub fn set_rates(&mut self, rates: &BTreeMap<String, f64>) -> Result<i64> {
         for (prefix, rate) in rates {
@@ -266,25 +279,31 @@ impl Parameters {
         Ok(fitting)
     }
 
-    /// [`Parameters::set_rates`] of one prefix to 0.
+    /// Freezes all parameters whose name begins with `prefix`; an empty prefix freezes all.
+    ///
+    /// # Errors
+    /// As [`Parameters::set_rates`].
     pub fn freeze(&mut self, prefix: &str) -> Result<i64> {
         self.set_rates(&BTreeMap::from([(prefix.to_string(), 0.0)]))
     }
 
-    /// [`Parameters::set_rates`] of one prefix to 1.
+    /// Trains all parameters whose name begins with `prefix` at the learning rate itself.
+    ///
+    /// # Errors
+    /// As [`Parameters::set_rates`].
     pub fn unfreeze(&mut self, prefix: &str) -> Result<i64> {
         self.set_rates(&BTreeMap::from([(prefix.to_string(), 1.0)]))
     }
 
-    /// Whether the parameter that `id` names is frozen. A frozen normalisation neither uses a batch's
-    /// statistics nor follows them.
-    pub fn is_frozen(&self, id: ParameterId) -> bool {
+    /// Whether a parameter is frozen. A frozen normalisation neither uses nor updates statistics of a
+    /// batch.
+    pub(crate) fn is_frozen(&self, id: ParameterId) -> bool {
         self.entries.get(id.0).is_some_and(|entry| entry.rate == 0.0)
     }
 
-    /// The parts of the buffer that an optimizer moves: neighbours of one rate together, what is
-    /// frozen left out.
-    pub fn spans(&self) -> Vec<Span> {
+    /// The parts of the buffer that an optimizer changes, without frozen ones; neighbours of the same rate
+    /// are one part.
+    pub(crate) fn spans(&self) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
         for entry in self.entries.iter().filter(|entry| entry.rate != 0.0) {
             match spans.last_mut() {
@@ -303,7 +322,10 @@ impl Parameters {
         spans
     }
 
-    /// Lets `change` work on everything, f32 [P + Q], in place; the layers see the result.
+    /// Calls `change` with everything, f32 [P + Q], to change it in place; the layers see the result.
+    ///
+    /// # Errors
+    /// Those of `change`; whatever libtorch refuses.
     pub fn update(&mut self, change: impl FnOnce(&mut Tensor) -> Result<()>) -> Result<()> {
         no_grad(|| {
             change(&mut self.flat)?;
@@ -314,7 +336,7 @@ impl Parameters {
         })
     }
 
-    /// How many numbers the network learns: P.
+    /// Number of trained numbers, P, frozen ones included.
     pub fn count(&self) -> i64 {
         self.entries.iter().map(Entry::count).sum()
     }
@@ -324,19 +346,20 @@ impl Parameters {
         self.flat.device()
     }
 
-    /// Gradients of the scalar `loss` by every parameter: f32 [P], in the buffer's order; 0 where a
-    /// parameter is frozen.
+    /// Gradients of the scalar `loss` with respect to every parameter: f32 [P], in the buffer's order; 0
+    /// for frozen parameters.
     ///
     /// # Errors
-    /// [`Error::Setting`] where all of them are frozen; whatever libtorch refuses.
+    /// [`Error::Setting`] if all parameters are frozen; whatever libtorch refuses.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
         let moving = self.entries.iter().zip(&self.leaves).filter(|(entry, _)| entry.rate != 0.0);
         let leaves: Vec<_> = moving.map(|(_, leaf)| leaf).collect();
         if leaves.is_empty() {
-            return Err(Error::setting("rates", "0 for all parameters", "one that is learnt"));
+            return Err(Error::setting("rates", "0 for all parameters", "one that is above 0"));
         }
-        let mut gradients = Tensor::f_run_backward(&[loss], &leaves, false, false)?.into_iter();
-        // One kind for all, so that they can be put one behind the other: f32 if it is among them.
+        let gradients = Tensor::f_run_backward(&[loss], &leaves, false, false);
+        let mut gradients = gradients.during("the backward pass")?.into_iter();
+        // One dtype for all, because they are concatenated: f32 if it is among them.
         let mixed = self.low.is_some() && self.entries.iter().any(|entry| entry.stays_float);
         let parts = self
             .entries
@@ -359,44 +382,48 @@ impl Parameters {
 
     /// A copy of everything, f32 [P + Q], for [`Parameters::restore`].
     pub fn snapshot(&self) -> Result<Tensor> {
-        Ok(self.flat.f_detach_copy()?)
+        self.flat.f_detach_copy().during("copying the weights")
     }
 
-    /// Puts a snapshot back.
+    /// Restores a snapshot.
     pub fn restore(&mut self, snapshot: &Tensor) -> Result<()> {
-        self.update(|flat| Ok(flat.f_copy_(snapshot)?))
+        self.update(|flat| flat.f_copy_(snapshot).during("restoring the weights"))
     }
 
-    /// Everything by name, contiguous, on the CPU, in PyTorch's shapes: what a weights file holds.
+    /// Everything by name, contiguous, on the CPU, in PyTorch's shapes: the content of a weights file.
     pub fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
-        // All at once: a GPU would be waited for with each of them.
+        // One transfer: each one waits for a GPU.
         let flat = self.flat.f_to_device(Device::Cpu)?;
         self.all()
             .map(|entry| Ok((entry.name.clone(), entry.view(&flat)?.f_contiguous()?)))
             .collect()
     }
 
-    /// Entries in the order in which they lie in the buffer.
+    /// Entries in the buffer's order.
     fn all(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().chain(&self.buffers)
     }
 
-    /// Takes over weights from named tensors in PyTorch's shapes. All names and shapes have to
-    /// match; otherwise nothing is changed and the error says what differs. `path` is for that
-    /// error.
-    pub fn load_named(&mut self, tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
-        let other = "It belongs to another network; load it into the one it was saved from.";
+    /// Loads weights from named tensors in PyTorch's shapes; `path` is for the error.
+    ///
+    /// # Errors
+    /// [`Error::File`] names the first tensor that is missing, of another shape or not the network's; then
+    /// nothing is changed.
+    pub(crate) fn load_named(&mut self, tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
+        let misfit = |name: &str, problem: String| {
+            let hint =
+                "These are another network's weights; load them into the one that was saved.";
+            Error::file_at(path, Place::Key(name.to_string()), problem, hint)
+        };
         let mut parts = Vec::with_capacity(self.entries.len() + self.buffers.len());
         for entry in self.all() {
             let Some((_, tensor)) = tensors.iter().find(|(name, _)| *name == entry.name) else {
                 let names = tensors.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
-                let problem = format!("no '{}' among [{}]", entry.name, names.join(", "));
-                return Err(Error::file(path, problem, other));
+                return Err(misfit(&entry.name, format!("missing, found [{}]", names.join(", "))));
             };
             if tensor.size() != entry.shape {
                 let (found, expected) = (tensor.size(), &entry.shape);
-                let problem = format!("'{}' is {found:?}, expected {expected:?}", entry.name);
-                return Err(Error::file(path, problem, other));
+                return Err(misfit(&entry.name, format!("found {found:?}, expected {expected:?}")));
             }
             let tensor = tensor.f_to_kind(Kind::Float)?.f_to_device(self.device())?;
             parts.push(entry.flatten(&tensor)?);
@@ -404,7 +431,7 @@ impl Parameters {
         if let Some((name, _)) =
             tensors.iter().find(|(name, _)| self.all().all(|entry| entry.name != *name))
         {
-            return Err(Error::file(path, format!("'{name}' has no place here"), other));
+            return Err(misfit(name, "the network has no such weight".into()));
         }
         self.restore(&Tensor::f_cat(&parts, 0)?)
     }
@@ -430,6 +457,14 @@ mod tests {
         target.load_named(&source.named_tensors().unwrap(), Path::new("x")).unwrap();
         assert_eq!(target.flat(), source.flat());
         assert_eq!(source.count(), 26);
+    }
+
+    #[test]
+    fn a_name_is_used_once() {
+        let mut builder = ParametersBuilder::default();
+        builder.add("norm.weight", &[2], Init::Ones);
+        builder.add_buffer("norm.weight", &[2], Init::Ones);
+        assert!(matches!(builder.build(Device::Cpu, 1), Err(Error::Input { .. })));
     }
 
     #[test]
@@ -501,8 +536,7 @@ mod tests {
         assert!(parameters.gradient(&Tensor::from(1.0f32)).is_err());
         assert_eq!(parameters.unfreeze("conv.weight").unwrap(), 24);
         assert_eq!(parameters.spans(), [span(0, 24, 1.0)]);
-        let message = parameters.freeze("dense").unwrap_err().to_string();
-        assert_eq!(message, "rates = dense: expected the beginning of a name below conv");
+        assert!(matches!(parameters.freeze("dense"), Err(Error::Setting { .. })));
         assert!(parameters.set_rates(&rates(&[("conv", -1.0)])).is_err());
     }
 
@@ -512,11 +546,17 @@ mod tests {
         let before = parameters.snapshot().unwrap();
         let mut tensors = small().named_tensors().unwrap();
         tensors[1].1 = Tensor::zeros([3], (Kind::Float, Device::Cpu));
-        let error = parameters.load_named(&tensors, Path::new("w.safetensors")).unwrap_err();
-        assert!(error.to_string().contains("'conv.bias' is [3], expected [2]"), "{error}");
+        let mut refused = |tensors: &[(String, Tensor)], weight: &str| {
+            let error = parameters.load_named(tensors, Path::new("w.safetensors")).unwrap_err();
+            let Error::File { place: Place::Key(key), .. } = error else { panic!("{error:?}") };
+            assert_eq!(key, weight);
+        };
+        refused(&tensors, "conv.bias");
         tensors.pop();
-        let error = parameters.load_named(&tensors, Path::new("w.safetensors")).unwrap_err();
-        assert!(error.to_string().contains("no 'conv.bias'"), "{error}");
+        refused(&tensors, "conv.bias");
+        tensors = small().named_tensors().unwrap();
+        tensors.push(("dense.bias".into(), Tensor::from(1.0f32)));
+        refused(&tensors, "dense.bias");
         assert_eq!(parameters.flat(), before);
     }
 }

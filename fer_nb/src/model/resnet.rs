@@ -3,27 +3,27 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::architecture::Architecture;
-use super::dropout::dropout;
-use super::layers::{BatchNorm, Conv, Dense, SqueezeExcitation, global_mean, squeezed};
+use super::checks;
+use super::layers::{BatchNorm, Conv, Dense, SqueezeExcitation, dropout, global_mean};
 use super::network::Network;
 use super::parameters::{Parameters, ParametersBuilder};
-use super::summary::{Layer, Summary};
-use crate::common::{Error, Result};
-use crate::data::SIDE;
+use super::plan::{Operation, Plan};
+use crate::common::{During, Result};
 use crate::emotion::Emotion;
 
 /// Settings of a [`ResNet`]. The default has ResNet-18's blocks and widths.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResNetConfig {
-    /// Channels of each stage, 1 or more; every stage but the first halves height and width, so there
-    /// are 1 to 5.
+    /// Channels of each stage, 1 or more. Every stage but the first halves height and width, so there are 1
+    /// to 5 stages.
     pub channels: Vec<i64>,
-    /// Residual blocks of each stage, 1 or more, as many as there are stages.
+    /// Number of residual blocks of each stage, 1 or more.
     pub blocks: Vec<i64>,
-    /// What squeeze and excitation divides channels by; 0 does without.
-    pub reduction: i64,
+    /// How many times fewer units than channels squeeze and excitation has, 1 or more; `None` for blocks
+    /// without it, 0 in a file.
+    #[serde(with = "zero_is_none")]
+    pub reduction: Option<i64>,
     /// Share of the last features that are dropped in training; at least 0 and below 1.
     pub dropout: f64,
 }
@@ -31,29 +31,38 @@ pub struct ResNetConfig {
 impl Default for ResNetConfig {
     fn default() -> Self {
         let (channels, blocks) = (vec![64, 128, 256, 512], vec![2, 2, 2, 2]);
-        Self { channels, blocks, reduction: 16, dropout: 0.3 }
+        Self { channels, blocks, reduction: Some(16), dropout: 0.3 }
+    }
+}
+
+/// `None` as 0: TOML has no null, and a key that is left out means the default.
+mod zero_is_none {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        number: &Option<i64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        number.unwrap_or(0).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<i64>, D::Error> {
+        Ok(Some(i64::deserialize(deserializer)?).filter(|number| *number != 0))
     }
 }
 
 impl ResNetConfig {
-    /// Names the first value outside its range.
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::common::Error::Setting) names the first one out of range.
     pub fn validate(&self) -> Result<()> {
         let Self { channels, blocks, reduction, dropout } = self;
-        if !(1..=5).contains(&channels.len()) || channels.iter().any(|count| *count < 1) {
-            let expected = "1 to 5 numbers, each 1 or more";
-            return Err(Error::setting("network.channels", format!("{channels:?}"), expected));
-        }
-        if blocks.len() != channels.len() || blocks.iter().any(|count| *count < 1) {
-            let expected = format!("{} numbers, each 1 or more", channels.len());
-            return Err(Error::setting("network.blocks", format!("{blocks:?}"), expected));
-        }
-        if *reduction < 0 {
-            return Err(Error::setting("network.reduction", reduction, "0 or more"));
-        }
-        if !(0.0..1.0).contains(dropout) {
-            return Err(Error::setting("network.dropout", dropout, "at least 0 and below 1"));
-        }
-        Ok(())
+        checks::stages(channels, "blocks", blocks)?;
+        reduction.map_or(Ok(()), |reduction| checks::positive("reduction", reduction))?;
+        checks::share("dropout", *dropout)
     }
 }
 
@@ -61,34 +70,59 @@ impl ResNetConfig {
 /// Mappings in Deep Residual Networks", 2016).
 #[derive(Debug)]
 struct Block {
+    name: String,
     norm1: BatchNorm,
     conv1: Conv,
     norm2: BatchNorm,
     conv2: Conv,
     squeeze: Option<SqueezeExcitation>,
-    /// Where channels or size change.
+    /// If channels or size change.
     shortcut: Option<Conv>,
 }
 
 impl Block {
     fn new(
         builder: &mut ParametersBuilder,
-        name: &str,
-        (input, output): (i64, i64),
+        name: String,
+        [input, output]: [i64; 2],
         stride: i64,
-        reduction: i64,
+        reduction: Option<i64>,
     ) -> Self {
         let part = |part: &str| format!("{name}.{part}");
         let changes = stride != 1 || input != output;
         Self {
-            norm1: BatchNorm::new(builder, &part("norm1"), input),
-            conv1: Conv::new(builder, &part("conv1"), (input, output), 3, stride),
-            norm2: BatchNorm::new(builder, &part("norm2"), output),
-            conv2: Conv::new(builder, &part("conv2"), (output, output), 3, 1),
-            squeeze: (reduction > 0)
-                .then(|| SqueezeExcitation::new(builder, name, output, reduction)),
+            norm1: BatchNorm::new(builder, part("norm1"), input),
+            conv1: Conv::new(builder, part("conv1"), [input, output], 3, stride),
+            norm2: BatchNorm::new(builder, part("norm2"), output),
+            conv2: Conv::new(builder, part("conv2"), [output, output], 3, 1),
+            squeeze: reduction
+                .map(|reduction| SqueezeExcitation::new(builder, &*name, output, reduction)),
             shortcut: changes
-                .then(|| Conv::new(builder, &part("shortcut"), (input, output), 1, stride)),
+                .then(|| Conv::new(builder, part("shortcut"), [input, output], 1, stride)),
+            name,
+        }
+    }
+
+    /// As [`Block::forward`] computes them.
+    fn operations(&self) -> Vec<Operation> {
+        let active = [self.norm1.operation(), Operation::Relu];
+        let body = [
+            self.conv1.operation(),
+            self.norm2.operation(),
+            Operation::Relu,
+            self.conv2.operation(),
+        ];
+        let body = body.into_iter().chain(self.squeeze.as_ref().map(SqueezeExcitation::operation));
+        match &self.shortcut {
+            None => {
+                let body = active.into_iter().chain(body).collect();
+                vec![Operation::Residual { body, shortcut: vec![] }]
+            }
+            Some(shortcut) => {
+                let shortcut = vec![shortcut.operation()];
+                let residual = Operation::Residual { body: body.collect(), shortcut };
+                active.into_iter().chain([residual]).collect()
+            }
         }
     }
 
@@ -124,30 +158,31 @@ impl ResNet {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting is out of range; whatever libtorch refuses.
+    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
+    /// refuses.
     pub fn new(device: Device, seed: u64, config: ResNetConfig) -> Result<Self> {
         config.validate()?;
         let mut builder = ParametersBuilder::default();
         let mut input = config.channels.first().copied().unwrap_or(1);
-        let stem = Conv::new(&mut builder, "stem", (1, input), 3, 1);
+        let stem = Conv::new(&mut builder, "stem", [1, input], 3, 1);
         let mut blocks = Vec::new();
         for (stage, (&output, &count)) in config.channels.iter().zip(&config.blocks).enumerate() {
             for index in 0..count {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
                 let name = format!("stage{}.{}", stage + 1, index + 1);
-                let shape = (input, output);
-                blocks.push(Block::new(&mut builder, &name, shape, stride, config.reduction));
+                let channels = [input, output];
+                blocks.push(Block::new(&mut builder, name, channels, stride, config.reduction));
                 input = output;
             }
         }
         let norm = BatchNorm::new(&mut builder, "norm", input);
-        let output = Dense::new(&mut builder, "output", input, Emotion::COUNT as i64);
+        let output = Dense::new(&mut builder, "output", [input, Emotion::COUNT as i64]);
         let parameters = builder.build(device, seed)?;
         Ok(Self { parameters, config, stem, blocks, norm, output })
     }
 
     fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let mut xs = images.f_to_kind(self.parameters.kind())?;
+        let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
         xs = self.stem.forward(&self.parameters, &xs)?;
         for block in &self.blocks {
             xs = block.forward(&self.parameters, &xs, train)?;
@@ -186,46 +221,19 @@ impl Network for ResNet {
         &mut self.parameters
     }
 
-    fn architecture(&self) -> Option<Architecture> {
-        Some(Architecture::Resnet(self.config.clone()))
+    fn settings(&self) -> Option<toml::Table> {
+        toml::Table::try_from(&self.config).ok()
     }
 
-    fn summary(&self) -> Summary {
-        let mut side = SIDE as i64;
-        let mut input = self.config.channels.first().copied().unwrap_or(1);
-        let mut layers = vec![Layer::conv(1, input, 3, side).named("stem (Conv2D)")];
-        for (stage, (&output, &count)) in
-            self.config.channels.iter().zip(&self.config.blocks).enumerate()
-        {
-            for index in 0..count {
-                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                side = (side + stride - 1) / stride;
-                let mut parts = vec![
-                    Layer::batch_norm(input, side),
-                    Layer::conv(input, output, 3, side),
-                    Layer::batch_norm(output, side),
-                    Layer::conv(output, output, 3, side),
-                ];
-                if self.config.reduction > 0 {
-                    let units = squeezed(output, self.config.reduction);
-                    parts.extend([Layer::dense(output, units), Layer::dense(units, output)]);
-                }
-                if stride != 1 || input != output {
-                    parts.push(Layer::conv(input, output, 1, side));
-                }
-                let name = format!("stage{}.{} (PreActBlock)", stage + 1, index + 1);
-                layers.push(Layer::sum(parts, &[side, side, output]).named(name));
-                input = output;
-            }
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::default().layer(self.stem.name(), [self.stem.operation()]);
+        for block in &self.blocks {
+            plan = plan.block(&block.name, "PreActBlock", block.operations());
         }
-        let classes = Emotion::COUNT as i64;
-        layers.extend([
-            Layer::batch_norm(input, side).named("norm (BatchNormalization)"),
-            Layer::free(&[input]).named("mean (GlobalAveragePooling2D)"),
-            Layer::free(&[input]).named("dropout (Dropout)"),
-            Layer::dense(input, classes).named("output (Dense)"),
-        ]);
-        Summary::new(self.name(), layers)
+        plan.layer(self.norm.name(), [self.norm.operation(), Operation::Relu])
+            .layer("mean", [Operation::GlobalMean])
+            .layer("dropout", [Operation::Dropout])
+            .layer(self.output.name(), [self.output.operation()])
     }
 }
 
@@ -257,6 +265,17 @@ mod tests {
         );
         assert!(message(|c| c.blocks = vec![1]).starts_with("network.blocks = [1]: expected 4 "));
         assert!(message(|c| c.dropout = 1.0).starts_with("network.dropout = 1"));
-        assert!(message(|c| c.reduction = -1).starts_with("network.reduction = -1"));
+        assert!(message(|c| c.reduction = Some(0)).starts_with("network.reduction = 0"));
+    }
+
+    #[test]
+    fn a_file_has_0_for_no_squeeze_and_excitation() {
+        let read = |text| toml::from_str::<ResNetConfig>(text).unwrap();
+        let without = read("reduction = 0");
+        assert_eq!(without.reduction, None);
+        assert!(toml::to_string(&without).unwrap().contains("reduction = 0\n"));
+        assert_eq!(read("reduction = 8").reduction, Some(8));
+        assert_eq!(read(""), ResNetConfig::default());
+        assert!(read("reduction = -1").validate().is_err());
     }
 }

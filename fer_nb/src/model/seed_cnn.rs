@@ -1,17 +1,16 @@
-//! [`SeedCnn`]: the network of the Keras project that this one carries on.
+//! [`SeedCnn`]: the network of the original Keras project.
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::architecture::Architecture;
-use super::dropout::dropout;
-use super::layers::{Conv, Dense};
+use super::checks;
+use super::layers::{Conv, Dense, dropout, pool_relu_dropout};
+use super::name_map::NameMap;
 use super::network::Network;
 use super::parameters::{Parameters, ParametersBuilder};
-use super::pool::pool_relu_dropout;
-use super::summary::{Layer, Summary};
+use super::plan::{Operation, Plan};
 use super::weights;
-use crate::common::{Error, Result};
+use crate::common::{During, Result};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 use crate::project::pretrained;
@@ -20,10 +19,10 @@ use crate::project::pretrained;
 const CHANNELS: [i64; 3] = [32, 64, 128];
 /// Units of the hidden dense layer.
 const HIDDEN: i64 = 256;
-/// Numbers that the last block puts out: 6 × 6 × 128.
+/// Numbers in the last block's output: 6 × 6 × 128.
 const FLAT: i64 = (SIDE as i64 / 8) * (SIDE as i64 / 8) * CHANNELS[2];
 
-/// Settings of a [`SeedCnn`]. The default is the original project's.
+/// Settings of a [`SeedCnn`]. The defaults are the original project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SeedCnnConfig {
@@ -51,13 +50,16 @@ pub struct SeedCnn {
 }
 
 impl SeedCnn {
-    /// The network with Keras' initial weights (Glorot uniform, zero biases) drawn from `seed`, and
-    /// dropout of 0.25 after each block and 0.5 after the hidden layer.
+    /// The network with default settings and Keras' initial weights (Glorot-uniform, zero biases) drawn
+    /// from `seed`.
+    ///
+    /// # Errors
+    /// If libtorch can't allocate the weights.
     pub fn new(device: Device, seed: u64) -> Result<Self> {
         Self::with_config(device, seed, SeedCnnConfig::default())
     }
 
-    /// [`SeedCnn::new`] with other shares of dropped activations, each at least 0 and below 1.
+    /// [`SeedCnn::with_config`] of these shares.
     pub fn with_dropout(
         device: Device,
         seed: u64,
@@ -68,76 +70,55 @@ impl SeedCnn {
     }
 
     /// [`SeedCnn::new`] with other settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
+    /// refuses.
     pub fn with_config(device: Device, seed: u64, config: SeedCnnConfig) -> Result<Self> {
-        let SeedCnnConfig { block_dropout, hidden_dropout } = config;
-        for (field, share) in [("block_dropout", block_dropout), ("hidden_dropout", hidden_dropout)]
-        {
-            if !(0.0..1.0).contains(&share) {
-                return Err(Error::setting(field, share, "at least 0 and below 1"));
-            }
-        }
+        checks::share("block_dropout", config.block_dropout)?;
+        checks::share("hidden_dropout", config.hidden_dropout)?;
         let mut builder = ParametersBuilder::default();
         let mut channels = 1;
         let mut block = 0;
         let convolutions = CHANNELS.map(|out| {
             block += 1;
-            let first = Conv::keras(&mut builder, &format!("conv{block}_1"), channels, out);
-            let second = Conv::keras(&mut builder, &format!("conv{block}_2"), out, out);
+            let first = Conv::with_bias(&mut builder, format!("conv{block}_1"), [channels, out]);
+            let second = Conv::with_bias(&mut builder, format!("conv{block}_2"), [out, out]);
             channels = out;
             [first, second]
         });
-        let hidden = Dense::new(&mut builder, "dense1", FLAT, HIDDEN);
-        let output = Dense::new(&mut builder, "dense2", HIDDEN, Emotion::COUNT as i64);
+        let hidden = Dense::new(&mut builder, "dense1", [FLAT, HIDDEN]);
+        let output = Dense::new(&mut builder, "dense2", [HIDDEN, Emotion::COUNT as i64]);
         let parameters = builder.build(device, seed)?;
         Ok(Self { parameters, convolutions, hidden, output, config })
     }
 
-    /// The network with the weights that come with the project, data/pretrained/seed_cnn, which were
-    /// trained on FER2013; the model card there says how, and what they must not be used for.
+    /// The network with the weights that come with the project, data/pretrained/seed_cnn, trained on
+    /// FER2013. The model card there says how, and what they must not be used for.
     ///
     /// # Errors
-    /// Where the weights are not there.
+    /// [`Error::Missing`](crate::common::Error::Missing) without the file.
     pub fn pretrained(device: Device) -> Result<Self> {
         let mut network = Self::new(device, 0)?;
         weights::load(&mut network, pretrained("seed_cnn").join("best.safetensors"))?;
         Ok(network)
     }
 
-    /// This network's name for a parameter of the same network written as a PyTorch
-    /// `nn.Sequential`, where layers are numbered; other names stay as they are.
-    pub fn from_sequential_name(name: &str) -> String {
-        const LAYERS: [(&str, &str); 8] = [
-            ("0", "conv1_1"),
-            ("2", "conv1_2"),
-            ("6", "conv2_1"),
-            ("8", "conv2_2"),
-            ("12", "conv3_1"),
-            ("14", "conv3_2"),
-            ("19", "dense1"),
-            ("22", "dense2"),
-        ];
-        let Some((number, kind)) = name.split_once('.') else { return name.to_string() };
-        match LAYERS.iter().find(|(key, _)| *key == number) {
-            Some((_, layer)) => format!("{layer}.{kind}"),
-            None => name.to_string(),
-        }
-    }
-
-    /// Logits of what the last block's convolutions put out, with dropout in `train`.
+    /// Logits of the last block's convolutions, with dropout if `train`.
     fn classify(&self, features: &Tensor, train: bool) -> Result<Tensor> {
         let SeedCnnConfig { block_dropout, hidden_dropout } = self.config;
         let parameters = &self.parameters;
         let xs = pool_relu_dropout(features, block_dropout, train)?;
-        // [B, 128, 6, 6] flattens channel by channel, as PyTorch does; Keras would flatten pixel by
-        // pixel, which is the same network with the hidden layer's inputs in another order.
+        // [B, 128, 6, 6] is flattened channel by channel, as in PyTorch. Keras flattens pixel by pixel: the
+        // same network with the hidden layer's inputs in another order.
         let hidden = self.hidden.forward(parameters, &xs.f_flatten(1, -1)?)?.f_relu_()?;
         let hidden = dropout(&hidden, hidden_dropout, train)?;
         Ok(self.output.forward(parameters, &hidden)?.f_to_kind(Kind::Float)?)
     }
 
-    /// What the last block's convolutions put out, before ReLU: [B, 128, 12, 12].
+    /// The output of the last block's convolutions before ReLU: [B, 128, 12, 12].
     fn convolve(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let mut xs = images.f_to_kind(self.parameters.kind())?;
+        let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
         for (index, [first, second]) in self.convolutions.iter().enumerate() {
             if index > 0 {
                 xs = pool_relu_dropout(&xs, self.config.block_dropout, train)?;
@@ -166,8 +147,18 @@ impl Network for SeedCnn {
         self.classify(features, false)
     }
 
-    fn architecture(&self) -> Option<Architecture> {
-        Some(Architecture::SeedCnn(self.config.clone()))
+    fn settings(&self) -> Option<toml::Table> {
+        toml::Table::try_from(&self.config).ok()
+    }
+
+    /// The same network written as a PyTorch `nn.Sequential` numbers its layers.
+    fn aliases(&self) -> NameMap {
+        let places = ["0", "2", "6", "8", "12", "14"].into_iter();
+        let convolutions = places.zip(self.convolutions.iter().flatten().map(Conv::name));
+        let dense = [("19", self.hidden.name()), ("22", self.output.name())];
+        convolutions.chain(dense).fold(NameMap::identity(), |names, (place, layer)| {
+            names.rename(format!("{place}."), format!("{layer}."))
+        })
     }
 
     fn parameters(&self) -> &Parameters {
@@ -178,33 +169,27 @@ impl Network for SeedCnn {
         &mut self.parameters
     }
 
-    fn summary(&self) -> Summary {
-        let (mut side, mut channels) = (SIDE as i64, 1);
-        let mut layers = Vec::new();
-        for (block, out) in (1..).zip(CHANNELS) {
-            for (number, input) in [(1, channels), (2, out)] {
-                let conv = Layer::conv(input, out, 3, side).with_parameters(out);
-                layers.push(conv.named(format!("conv{block}_{number} (Conv2D)")));
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        for (block, convolutions) in (1..).zip(&self.convolutions) {
+            for conv in convolutions {
+                plan = plan.layer(conv.name(), [conv.operation(), Operation::Relu]);
             }
-            side /= 2;
-            channels = out;
-            let pooled = Layer::free(&[side, side, out]);
-            layers.push(pooled.clone().named(format!("pool{block} (MaxPooling2D)")));
-            layers.push(pooled.named(format!("dropout{block} (Dropout)")));
+            plan = plan
+                .layer(format!("pool{block}"), [Operation::MaxPool])
+                .layer(format!("dropout{block}"), [Operation::Dropout]);
         }
-        layers.extend([
-            Layer::free(&[FLAT]).named("flatten (Flatten)"),
-            Layer::dense(FLAT, HIDDEN).named("dense1 (Dense)"),
-            Layer::free(&[HIDDEN]).named("dropout4 (Dropout)"),
-            Layer::dense(HIDDEN, Emotion::COUNT as i64).named("dense2 (Dense)"),
-        ]);
-        Summary::new(self.name(), layers)
+        plan.layer("flatten", [Operation::Flatten])
+            .layer(self.hidden.name(), [self.hidden.operation(), Operation::Relu])
+            .layer("dropout4", [Operation::Dropout])
+            .layer(self.output.name(), [self.output.operation()])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::Error;
 
     #[test]
     fn the_table_is_the_originals_to_the_last_parameter() {
@@ -250,7 +235,8 @@ mod tests {
 
     #[test]
     fn shares_outside_their_range_are_named() {
-        let error = SeedCnn::with_dropout(Device::Cpu, 0, 1.0, 0.5).unwrap_err();
-        assert_eq!(error.to_string(), "block_dropout = 1: expected at least 0 and below 1");
+        let config = SeedCnnConfig { block_dropout: 1.0, ..SeedCnnConfig::default() };
+        let error = SeedCnn::with_config(Device::Cpu, 0, config).unwrap_err();
+        assert!(matches!(error, Error::Setting { name, .. } if name == "network.block_dropout"));
     }
 }

@@ -1,95 +1,27 @@
-//! The table that Keras prints for `model.summary()`.
+//! [`Summary`]: the table that Keras prints for `model.summary()`.
 
 use std::fmt;
 
 use serde::Serialize;
 
+use super::plan::{self, Plan};
 use crate::common::text::count;
-use crate::data::SIDE;
 
-/// One layer: its name, what it puts out for one image, how many numbers it learns, and how much it
-/// computes.
+/// One layer of a [`Summary`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Layer {
+pub struct SummaryRow {
     /// Name and kind: "conv1_1 (Conv2D)".
     pub layer: String,
-    /// Output shape without the batch, as Keras has it: [height, width, channels] or [units].
+    /// Output shape without the batch, in Keras's order: [height, width, channels], [tokens, width] or
+    /// [units]; empty if the layer does not fit the one before it.
     pub output: Vec<i64>,
-    /// Numbers that are kept, biases and running statistics included.
+    /// Number of parameters, biases and running statistics included.
     pub parameters: i64,
-    /// Those of them that are not learnt: running statistics.
+    /// Those of them that are not trained: running statistics.
     pub non_trainable: i64,
     /// Floating-point operations of one image's forward pass: two for each multiplication of a matrix
     /// product or a convolution, none for anything else, as PyTorch's `FlopCounterMode` counts.
     pub flops: i64,
-}
-
-impl Layer {
-    /// A layer without parameters whose operations are not counted.
-    pub fn free(output: &[i64]) -> Self {
-        let (parameters, non_trainable, flops) = (0, 0, 0);
-        Self { layer: String::new(), output: output.to_vec(), parameters, non_trainable, flops }
-    }
-
-    /// A convolution of kernel × kernel without biases that puts out side × side pixels.
-    pub fn conv(input: i64, output: i64, kernel: i64, side: i64) -> Self {
-        let weights = input * output * kernel * kernel;
-        let flops = 2 * weights * side * side;
-        Self { parameters: weights, flops, ..Self::free(&[side, side, output]) }
-    }
-
-    /// Batch normalisation of side × side pixels.
-    pub fn batch_norm(channels: i64, side: i64) -> Self {
-        let (parameters, non_trainable) = (4 * channels, 2 * channels);
-        Self { parameters, non_trainable, ..Self::free(&[side, side, channels]) }
-    }
-
-    /// Layer normalisation of `width` numbers.
-    pub fn layer_norm(width: i64) -> Self {
-        Self { parameters: 2 * width, ..Self::free(&[width]) }
-    }
-
-    /// A dense layer with biases.
-    pub fn dense(input: i64, output: i64) -> Self {
-        let flops = 2 * input * output;
-        Self { parameters: (input + 1) * output, flops, ..Self::free(&[output]) }
-    }
-
-    /// The two matrix products of self-attention among `tokens` of `width` numbers.
-    pub fn attention(tokens: i64, width: i64) -> Self {
-        Self { flops: 4 * tokens * tokens * width, ..Self::free(&[tokens, width]) }
-    }
-
-    /// This many multiplications of a product without parameters.
-    pub fn products(count: i64) -> Self {
-        Self { flops: 2 * count, ..Self::free(&[]) }
-    }
-
-    /// The same parameters used for each of `tokens`.
-    pub fn per(self, tokens: i64) -> Self {
-        let output = [&[tokens], &self.output[..]].concat();
-        Self { output, flops: self.flops * tokens, ..self }
-    }
-
-    /// Several layers as one.
-    pub fn sum(parts: Vec<Self>, output: &[i64]) -> Self {
-        parts.into_iter().fold(Self::free(output), |sum, part| Self {
-            parameters: sum.parameters + part.parameters,
-            non_trainable: sum.non_trainable + part.non_trainable,
-            flops: sum.flops + part.flops,
-            ..sum
-        })
-    }
-
-    /// With `count` parameters more.
-    pub fn with_parameters(self, count: i64) -> Self {
-        Self { parameters: self.parameters + count, ..self }
-    }
-
-    /// With its name and kind.
-    pub fn named(self, layer: impl Into<String>) -> Self {
-        Self { layer: layer.into(), ..self }
-    }
 }
 
 /// A network, layer by layer.
@@ -100,33 +32,47 @@ pub struct Summary {
     /// Height, width and channels of an image.
     pub input: [i64; 3],
     /// In the order of the forward pass.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<SummaryRow>,
 }
 
 impl Summary {
-    /// Of a network for images of 48×48 grays.
-    pub fn new(network: impl Into<String>, layers: Vec<Layer>) -> Self {
-        Self { network: network.into(), input: [SIDE as i64, SIDE as i64, 1], layers }
+    /// The summary of a plan; `network` is the architecture's name.
+    pub fn new(network: impl Into<String>, plan: &Plan) -> Self {
+        let mut shape = Plan::INPUT.to_vec();
+        let rows = plan.layers().iter().map(|layer| {
+            let (output, cost) = plan::apply(&layer.operations, &shape).unwrap_or_default();
+            shape = output;
+            SummaryRow {
+                layer: format!("{} ({})", layer.name, layer.kind),
+                output: channels_last(&shape),
+                parameters: cost.parameters,
+                non_trainable: cost.non_trainable,
+                flops: cost.flops,
+            }
+        });
+        let layers = rows.collect();
+        let [channels, height, width] = Plan::INPUT;
+        Self { network: network.into(), input: [height, width, channels], layers }
     }
 
-    /// Numbers that are kept, of all layers.
+    /// Number of parameters, running statistics included.
     pub fn total(&self) -> i64 {
         self.layers.iter().map(|layer| layer.parameters).sum()
     }
 
-    /// Those of them that are learnt.
+    /// Number of parameters that are trained.
     pub fn trainable(&self) -> i64 {
         self.total() - self.layers.iter().map(|layer| layer.non_trainable).sum::<i64>()
     }
 
-    /// Floating-point operations of one image's forward pass, as [`Layer::flops`] counts them. A
-    /// training step takes about three times as many an image.
+    /// Floating-point operations of one image's forward pass, counted as in [`SummaryRow::flops`]. A
+    /// training step takes about three times as many per image.
     pub fn flops(&self) -> i64 {
         self.layers.iter().map(|layer| layer.flops).sum()
     }
 
-    /// Header and rows as text, for tables.
-    pub fn rows(&self) -> Vec<[String; 3]> {
+    /// The rows as text: layer, output shape, parameters.
+    pub(crate) fn rows(&self) -> Vec<[String; 3]> {
         self.layers
             .iter()
             .map(|layer| {
@@ -137,9 +83,9 @@ impl Summary {
             .collect()
     }
 
-    /// The lines below the table: parameters and their size in memory as f32, those that are learnt
-    /// where not all are, and what one image costs.
-    pub fn footer(&self) -> String {
+    /// The lines below the table: parameters with their size in memory as f32, how many are trained if
+    /// not all are, and the operations per image.
+    pub(crate) fn footer(&self) -> String {
         let with_size = |number: i64| {
             let mebibytes = number as f64 * 4.0 / f64::from(1 << 20);
             format!("{} ({mebibytes:.2} MB)", count(number as usize))
@@ -158,6 +104,14 @@ impl Summary {
     }
 }
 
+/// [channels, height, width] as [height, width, channels]; other shapes as they are.
+fn channels_last(shape: &[i64]) -> Vec<i64> {
+    match shape {
+        [channels, height, width] => vec![*height, *width, *channels],
+        other => other.to_vec(),
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Model: \"{}\"", self.network)?;
@@ -168,5 +122,32 @@ impl fmt::Display for Summary {
         }
         writeln!(f, "{}", "─".repeat(64))?;
         write!(f, "{}", self.footer())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::plan::Operation;
+
+    #[test]
+    fn a_layer_that_does_not_fit_has_no_shape() {
+        let dense = |units| Operation::Dense { name: "dense".into(), units };
+        let plan = Plan::default()
+            .layer("flatten", [Operation::Flatten])
+            .layer("dense1", [dense([48 * 48, 8])])
+            .layer("dense2", [dense([9, 7])]);
+        let outputs: Vec<_> =
+            Summary::new("own", &plan).layers.into_iter().map(|row| row.output).collect();
+        assert_eq!(outputs, [vec![2304], vec![8], vec![]]);
+    }
+
+    #[test]
+    fn other_operations_are_counted_as_they_say() {
+        let (kind, output) = ("Wavelet".to_string(), vec![7]);
+        let other = Operation::Other { kind, output, parameters: 5, flops: 9 };
+        let summary = Summary::new("own", &Plan::default().layer("waves", [other]));
+        assert_eq!((summary.total(), summary.trainable(), summary.flops()), (5, 5, 9));
+        assert_eq!(summary.rows(), [["waves (Wavelet)", "(None, 7)", "5"].map(String::from)]);
     }
 }

@@ -10,8 +10,8 @@ use tch::{Device, Kind, Tensor};
 use crate::common::{Error, Result};
 
 /// The bytes of a safetensors file: the length of the header (u64, little-endian), the header (JSON), the
-/// tensors. The library writes the metadata in a hash map's order, another at each call, so that two
-/// files of one content would differ; here it stands first in the header, by name.
+/// tensors. The library writes metadata in a hash map's order, which changes from call to call; here it
+/// comes first in the header, sorted by name.
 pub(crate) fn serialize<Name>(
     tensors: Vec<(Name, TensorBytes)>,
     metadata: &BTreeMap<String, String>,
@@ -33,7 +33,7 @@ where
     bytes.reserve_exact(plain.len() + metadata.len() + 2 * LENGTH);
     bytes.extend_from_slice(format!("{{\"__metadata__\":{metadata}{comma}").as_bytes());
     bytes.extend_from_slice(names);
-    bytes.resize(bytes.len().next_multiple_of(LENGTH), b' '); // readers map the data: keep it aligned
+    bytes.resize(bytes.len().next_multiple_of(LENGTH), b' '); // aligned, because readers map the data
     let length = (bytes.len() - LENGTH) as u64;
     bytes[..LENGTH].copy_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(data);
@@ -44,12 +44,15 @@ where
 pub(crate) struct TensorBytes {
     dtype: Dtype,
     shape: Vec<usize>,
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
 }
 
 impl TensorBytes {
-    /// Of a tensor of any device and memory format.
-    pub fn of(tensor: &Tensor) -> Result<Self> {
+    /// The bytes of a tensor on any device, in any memory format.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a dtype that files don't have here; whatever libtorch refuses.
+    pub(crate) fn of(tensor: &Tensor) -> Result<Self> {
         let tensor = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
         let kind = tensor.kind();
         let mut data = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
@@ -63,7 +66,7 @@ impl TensorBytes {
             Kind::Uint8 => Dtype::U8,
             other => {
                 let expected = "f16, bf16, f32, f64, i64 or u8";
-                return Err(Error::setting("tensor of a file", format!("{other:?}"), expected));
+                return Err(Error::input("a tensor's dtype", format!("{other:?}"), expected));
             }
         };
         Ok(Self { dtype, shape: tensor.size().iter().map(|&size| size as usize).collect(), data })

@@ -1,51 +1,23 @@
-//! Weights of one network put into another, where names and shapes fit.
+//! [`transfer`]: the weights of one network that fit another.
 
 use std::fmt;
 use std::path::Path;
 
+use super::name_map::NameMap;
 use super::network::Network;
 use super::weights;
 use crate::common::{Error, Result};
 
-/// How names in a file become names of a network. Without a rule a name stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NameMap {
-    rules: Vec<(String, String)>,
-}
-
-impl NameMap {
-    /// Every name stays as it is.
-    pub fn identity() -> Self {
-        Self::default()
-    }
-
-    /// Names that begin with `from` begin with `to` instead, or are `to` if `from` is the whole name.
-    /// Where several rules fit, the longest `from` counts.
-    pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
-        self.rules.push((from.into(), to.into()));
-        self
-    }
-
-    /// The network's name for a name in the file.
-    pub fn map(&self, name: &str) -> String {
-        let fitting = self.rules.iter().filter(|(from, _)| name.starts_with(from.as_str()));
-        match fitting.max_by_key(|(from, _)| from.len()) {
-            Some((from, to)) => format!("{to}{}", &name[from.len()..]),
-            None => name.to_string(),
-        }
-    }
-}
-
-/// What [`transfer`] did, by the network's names.
+/// The result of [`transfer`], by the network's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
     /// Loaded from the file.
     pub loaded: Vec<String>,
-    /// Left as they were, since the file has nothing for them.
+    /// Unchanged because the file lacks them.
     pub missing: Vec<String>,
-    /// Left as they were, since the file's have another shape: name, shape in the file, shape here.
+    /// Unchanged because the shapes differ: name, shape in the file, shape in the network.
     pub mismatched: Vec<(String, Vec<i64>, Vec<i64>)>,
-    /// In the file, under its own names, but of no use here.
+    /// Tensors of the file, by its own names, that the network lacks.
     pub unused: Vec<String>,
 }
 
@@ -57,7 +29,7 @@ impl fmt::Display for Transfer {
             write!(f, "\nnot in the file: {}", self.missing.join(", "))?;
         }
         for (name, found, expected) in &self.mismatched {
-            write!(f, "\nof another shape: {name} is {found:?} in the file, {expected:?} here")?;
+            write!(f, "\ndifferent shape: {name} is {found:?} in the file, {expected:?} here")?;
         }
         if !self.unused.is_empty() {
             write!(f, "\nnot used: {}", self.unused.join(", "))?;
@@ -66,14 +38,14 @@ impl fmt::Display for Transfer {
     }
 }
 
-/// Loads what fits from a safetensors file: weights of this crate's (f32 or f16), or a PyTorch state
-/// dict whose names `names` turns into the network's. What does not fit stays as it was.
+/// Loads the tensors of a safetensors file whose names and shapes fit: this crate's weights (f32 or f16),
+/// or a PyTorch state dict whose names `names` maps to the network's. All other weights stay unchanged.
 ///
-/// To train only the rest at first, freeze what was loaded: `rates` of a
-/// [`TrainConfig`](crate::train::TrainConfig), or [`Parameters::freeze`](super::Parameters::freeze).
+/// To train only those at first, freeze the loaded ones by `rates` of a
+/// [`TrainConfig`](crate::train::TrainConfig) or by [`Parameters::freeze`](super::Parameters::freeze).
 ///
 /// # Errors
-/// Where the file is missing or broken, or nothing in it fits.
+/// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file or nothing in it fits.
 pub fn transfer(
     network: &mut dyn Network,
     path: impl AsRef<Path>,
@@ -86,7 +58,7 @@ pub fn transfer(
         Transfer { loaded: vec![], missing: vec![], mismatched: vec![], unused: vec![] };
     for (name, _) in &found {
         let mapped = names.map(name);
-        // PyTorch's count of the batches that a normalisation saw says nothing about the network.
+        // PyTorch counts the batches that a normalisation has seen; no network uses it.
         let counts = name.ends_with("num_batches_tracked");
         if !counts && own.iter().all(|(name, _)| *name != mapped) {
             result.unused.push(name.clone());
@@ -107,7 +79,7 @@ pub fn transfer(
     if result.loaded.is_empty() {
         let known: Vec<_> = own.iter().take(3).map(|(name, _)| name.as_str()).collect();
         let hint = format!(
-            "The network's names are {} and so on; NameMap::rename turns others into them.",
+            "The network's weights are {}, ...; NameMap::rename maps other names to them.",
             known.join(", ")
         );
         return Err(Error::file(path, "nothing in it fits", hint));
@@ -183,8 +155,7 @@ mod tests {
         assert_eq!(named(&target, "stem.weight"), tensors[0].1);
 
         let mut other = SeedCnn::new(Device::Cpu, 1).unwrap();
-        let message = transfer(&mut other, &path, &NameMap::identity()).unwrap_err().to_string();
-        assert!(message.contains("nothing in it fits"), "{message}");
-        assert!(message.contains("conv1_1.weight"), "{message}");
+        let refused = transfer(&mut other, &path, &NameMap::identity());
+        assert!(matches!(refused, Err(Error::File { .. })), "{refused:?}");
     }
 }

@@ -3,30 +3,29 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::architecture::Architecture;
-use super::dropout::dropout;
-use super::layers::{BatchNorm, Conv, Dense, max_pool};
+use super::checks;
+use super::layers::{BatchNorm, Conv, Dense, dropout, max_pool};
 use super::network::Network;
 use super::parameters::{Parameters, ParametersBuilder};
-use super::summary::{Layer, Summary};
-use crate::common::{Error, Result};
+use super::plan::{Operation, Plan};
+use crate::common::{During, Result};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 
-/// Settings of a [`Vgg`]. The default has four stages of two convolutions, as the network with which
+/// Settings of a [`Vgg`]. The default has four stages of two convolutions, as in the network for which
 /// Khaireddin and Chen ("Facial Emotion Recognition: State of the Art Performance on FER2013", 2021)
 /// reported 73.28 %.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VggConfig {
-    /// Channels of each stage, 1 or more; each stage ends by halving height and width, so there are 1
-    /// to 5.
+    /// Channels of each stage, 1 or more. Each stage halves height and width at its end, so there are 1 to
+    /// 5 stages.
     pub channels: Vec<i64>,
-    /// Convolutions of each stage, 1 or more, as many as there are stages.
+    /// Number of convolutions of each stage, 1 or more.
     pub convolutions: Vec<i64>,
     /// Units of the hidden dense layer; 1 or more.
     pub hidden: i64,
-    /// Share of features and hidden units that are dropped in training; at least 0 and below 1.
+    /// Share of features and of hidden units that are dropped in training; at least 0 and below 1.
     pub dropout: f64,
 }
 
@@ -38,31 +37,21 @@ impl Default for VggConfig {
 }
 
 impl VggConfig {
-    /// Names the first value outside its range.
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::common::Error::Setting) names the first one out of range.
     pub fn validate(&self) -> Result<()> {
         let Self { channels, convolutions, hidden, dropout } = self;
-        if !(1..=5).contains(&channels.len()) || channels.iter().any(|count| *count < 1) {
-            let expected = "1 to 5 numbers, each 1 or more";
-            return Err(Error::setting("network.channels", format!("{channels:?}"), expected));
-        }
-        if convolutions.len() != channels.len() || convolutions.iter().any(|count| *count < 1) {
-            let expected = format!("{} numbers, each 1 or more", channels.len());
-            let found = format!("{convolutions:?}");
-            return Err(Error::setting("network.convolutions", found, expected));
-        }
-        if *hidden < 1 {
-            return Err(Error::setting("network.hidden", hidden, "1 or more"));
-        }
-        if !(0.0..1.0).contains(dropout) {
-            return Err(Error::setting("network.dropout", dropout, "at least 0 and below 1"));
-        }
-        Ok(())
+        checks::stages(channels, "convolutions", convolutions)?;
+        checks::positive("hidden", *hidden)?;
+        checks::share("dropout", *dropout)
     }
 }
 
-/// Stages of 3×3 convolutions, each with batch normalisation and ReLU, and of 2×2 maxima (Simonyan and
-/// Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015; its batch
-/// normalisation is torchvision's `vgg_bn`), then two dense layers.
+/// Stages of 3×3 convolutions with batch normalisation and ReLU, each stage with 2×2 max pooling at its end
+/// (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015;
+/// batch normalisation as in torchvision's `vgg_bn`), then two dense layers.
 #[derive(Debug)]
 pub struct Vgg {
     parameters: Parameters,
@@ -76,7 +65,8 @@ impl Vgg {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting is out of range; whatever libtorch refuses.
+    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
+    /// refuses.
     pub fn new(device: Device, seed: u64, config: VggConfig) -> Result<Self> {
         config.validate()?;
         let mut builder = ParametersBuilder::default();
@@ -88,23 +78,23 @@ impl Vgg {
             let mut layers = Vec::new();
             for index in 0..count {
                 let place = format!("{}_{}", stage + 1, index + 1);
-                let conv = Conv::new(&mut builder, &format!("conv{place}"), (input, output), 3, 1);
-                layers.push((conv, BatchNorm::new(&mut builder, &format!("norm{place}"), output)));
+                let conv = Conv::new(&mut builder, format!("conv{place}"), [input, output], 3, 1);
+                layers.push((conv, BatchNorm::new(&mut builder, format!("norm{place}"), output)));
                 input = output;
             }
             stages.push(layers);
         }
         let side = SIDE as i64 >> config.channels.len();
         let classes = Emotion::COUNT as i64;
-        let hidden = Dense::new(&mut builder, "hidden", input * side * side, config.hidden);
-        let output = Dense::new(&mut builder, "output", config.hidden, classes);
+        let hidden = Dense::new(&mut builder, "hidden", [input * side * side, config.hidden]);
+        let output = Dense::new(&mut builder, "output", [config.hidden, classes]);
         let parameters = builder.build(device, seed)?;
         Ok(Self { parameters, config, stages, hidden, output })
     }
 
-    /// What the last stage puts out before its maxima.
+    /// The output of the last stage before its max pooling.
     fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let mut xs = images.f_to_kind(self.parameters.kind())?;
+        let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
         for (index, stage) in self.stages.iter().enumerate() {
             if index > 0 {
                 xs = max_pool(&xs)?;
@@ -151,38 +141,25 @@ impl Network for Vgg {
         &mut self.parameters
     }
 
-    fn architecture(&self) -> Option<Architecture> {
-        Some(Architecture::Vgg(self.config.clone()))
+    fn settings(&self) -> Option<toml::Table> {
+        toml::Table::try_from(&self.config).ok()
     }
 
-    fn summary(&self) -> Summary {
-        let (mut side, mut input) = (SIDE as i64, 1);
-        let mut layers = Vec::new();
-        for (stage, (&output, &count)) in
-            self.config.channels.iter().zip(&self.config.convolutions).enumerate()
-        {
-            for index in 0..count {
-                let place = format!("{}_{}", stage + 1, index + 1);
-                layers.extend([
-                    Layer::conv(input, output, 3, side).named(format!("conv{place} (Conv2D)")),
-                    Layer::batch_norm(output, side)
-                        .named(format!("norm{place} (BatchNormalization)")),
-                ]);
-                input = output;
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        for (stage, layers) in (1..).zip(&self.stages) {
+            for (conv, norm) in layers {
+                plan = plan
+                    .layer(conv.name(), [conv.operation()])
+                    .layer(norm.name(), [norm.operation(), Operation::Relu]);
             }
-            side /= 2;
-            let name = format!("pool{} (MaxPooling2D)", stage + 1);
-            layers.push(Layer::free(&[side, side, output]).named(name));
+            plan = plan.layer(format!("pool{stage}"), [Operation::MaxPool]);
         }
-        let (flat, hidden) = (input * side * side, self.config.hidden);
-        layers.extend([
-            Layer::free(&[flat]).named("flatten (Flatten)"),
-            Layer::free(&[flat]).named("dropout1 (Dropout)"),
-            Layer::dense(flat, hidden).named("hidden (Dense)"),
-            Layer::free(&[hidden]).named("dropout2 (Dropout)"),
-            Layer::dense(hidden, Emotion::COUNT as i64).named("output (Dense)"),
-        ]);
-        Summary::new(self.name(), layers)
+        plan.layer("flatten", [Operation::Flatten])
+            .layer("dropout1", [Operation::Dropout])
+            .layer(self.hidden.name(), [self.hidden.operation(), Operation::Relu])
+            .layer("dropout2", [Operation::Dropout])
+            .layer(self.output.name(), [self.output.operation()])
     }
 }
 

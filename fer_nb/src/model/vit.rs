@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::architecture::Architecture;
-use super::dropout::dropout;
-use super::layers::{BatchNorm, Conv, Dense, LayerNorm, max_pool};
+use super::checks;
+use super::layers::{BatchNorm, Conv, Dense, LayerNorm, dropout, max_pool};
 use super::network::Network;
 use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
-use super::summary::{Layer, Summary};
-use crate::common::{Error, Result};
+use super::plan::{Operation, Plan};
+use crate::common::{During, Error, Result};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 
@@ -20,16 +19,16 @@ const STD: f32 = 0.02;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VitConfig {
-    /// Numbers a token; a multiple of `heads`.
+    /// Numbers per token; an even multiple of `heads`.
     pub width: i64,
     /// Transformer blocks; 1 or more.
     pub depth: i64,
-    /// Heads of attention; 1 or more.
+    /// Attention heads; 1 or more.
     pub heads: i64,
-    /// Times the width, units of a block's hidden layer; 1 or more.
+    /// Units of a block's hidden layer, as a multiple of the width; 1 or more.
     pub mlp_ratio: i64,
-    /// Share of what each block adds, and of the token that is classified, that is dropped in
-    /// training; at least 0 and below 1.
+    /// Share of each block's output and of the mean token that is dropped in training; at least 0 and below
+    /// 1.
     pub dropout: f64,
 }
 
@@ -40,28 +39,27 @@ impl Default for VitConfig {
 }
 
 impl VitConfig {
-    /// Names the first value outside its range.
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] names the first one out of range.
     pub fn validate(&self) -> Result<()> {
         let Self { width, depth, heads, mlp_ratio, dropout } = self;
-        for (field, value) in [("depth", depth), ("heads", heads), ("mlp_ratio", mlp_ratio)] {
-            if *value < 1 {
-                return Err(Error::setting(format!("network.{field}"), value, "1 or more"));
-            }
-        }
+        checks::positive("depth", *depth)?;
+        checks::positive("heads", *heads)?;
+        checks::positive("mlp_ratio", *mlp_ratio)?;
         if *width < 2 || width % heads != 0 || width % 2 != 0 {
             let expected = format!("an even multiple of heads, {heads}");
             return Err(Error::setting("network.width", width, expected));
         }
-        if !(0.0..1.0).contains(dropout) {
-            return Err(Error::setting("network.dropout", dropout, "at least 0 and below 1"));
-        }
-        Ok(())
+        checks::share("dropout", *dropout)
     }
 }
 
-/// Attention and two dense layers, each after a normalisation and with a path around it.
+/// Attention, then two dense layers; both after a normalisation and with a shortcut.
 #[derive(Debug)]
 struct Block {
+    name: String,
     norm1: LayerNorm,
     qkv: Dense,
     projection: Dense,
@@ -71,18 +69,41 @@ struct Block {
 }
 
 impl Block {
-    fn new(builder: &mut ParametersBuilder, name: &str, config: &VitConfig) -> Self {
+    fn new(builder: &mut ParametersBuilder, name: String, config: &VitConfig) -> Self {
         let (width, units) = (config.width, config.width * config.mlp_ratio);
         let init = Init::Normal { std: STD };
         let part = |part: &str| format!("{name}.{part}");
+        let dense = |builder: &mut ParametersBuilder, name: &str, units: [i64; 2]| {
+            Dense::with_init(builder, part(name), units, init)
+        };
         Self {
-            norm1: LayerNorm::new(builder, &part("norm1"), width),
-            qkv: Dense::with_init(builder, &part("qkv"), (width, 3 * width), init),
-            projection: Dense::with_init(builder, &part("projection"), (width, width), init),
-            norm2: LayerNorm::new(builder, &part("norm2"), width),
-            hidden: Dense::with_init(builder, &part("hidden"), (width, units), init),
-            output: Dense::with_init(builder, &part("output"), (units, width), init),
+            norm1: LayerNorm::new(builder, part("norm1"), width),
+            qkv: dense(builder, "qkv", [width, 3 * width]),
+            projection: dense(builder, "projection", [width, width]),
+            norm2: LayerNorm::new(builder, part("norm2"), width),
+            hidden: dense(builder, "hidden", [width, units]),
+            output: dense(builder, "output", [units, width]),
+            name,
         }
+    }
+
+    /// As [`Block::forward`] computes them.
+    fn operations(&self, heads: i64) -> [Operation; 2] {
+        let attention = vec![
+            self.norm1.operation(),
+            self.qkv.operation(),
+            Operation::Attention { heads },
+            self.projection.operation(),
+            Operation::Dropout,
+        ];
+        let dense = vec![
+            self.norm2.operation(),
+            self.hidden.operation(),
+            Operation::Gelu,
+            self.output.operation(),
+            Operation::Dropout,
+        ];
+        [attention, dense].map(|body| Operation::Residual { body, shortcut: vec![] })
     }
 
     /// Tokens [B, T, width] in, the same out.
@@ -93,7 +114,7 @@ impl Block {
         config: &VitConfig,
         train: bool,
     ) -> Result<Tensor> {
-        // The batch stays open, so that a traced network takes any.
+        // The batch's size is left open, so that a traced network takes any.
         let (_, tokens, width) = xs.size3()?;
         let normed = self.norm1.forward(parameters, xs)?;
         let shape = [-1, tokens, 3, config.heads, width / config.heads];
@@ -101,7 +122,7 @@ impl Block {
         let qkv = self.qkv.forward(parameters, &normed)?.f_view(shape)?;
         let qkv = qkv.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?;
         let [queries, keys, values] = &qkv[..] else {
-            return Err(Error::setting("attention", qkv.len(), "queries, keys and values"));
+            return Err(Error::input("attention", qkv.len(), "queries, keys and values"));
         };
         let mask = None::<Tensor>;
         let attended = Tensor::f_scaled_dot_product_attention(
@@ -117,9 +138,9 @@ impl Block {
     }
 }
 
-/// Two 3×3 convolutions with maxima make 12×12 tokens, learnt positions are added, transformer blocks
-/// with normalisation first follow, and the tokens' mean, weighted by what the network makes of each, is
-/// classified (Hassani et al., "Escaping the Big Data Paradigm with Compact Transformers", 2021;
+/// Two 3×3 convolutions with max pooling make 12×12 tokens, to which learnt positions are added; pre-norm
+/// transformer blocks follow, and the tokens' mean, with weights that the network learns, is classified
+/// (Hassani et al., "Escaping the Big Data Paradigm with Compact Transformers", 2021;
 /// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021).
 #[derive(Debug)]
 pub struct Vit {
@@ -133,6 +154,8 @@ pub struct Vit {
     output: Dense,
 }
 
+/// The weight that says where a token is.
+const POSITIONS: &str = "positions";
 /// Height and width of the grid of tokens.
 const GRID: i64 = SIDE as i64 / 4;
 
@@ -140,25 +163,25 @@ impl Vit {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting is out of range; whatever libtorch refuses.
+    /// [`Error::Setting`] for a setting out of range; whatever libtorch refuses.
     pub fn new(device: Device, seed: u64, config: VitConfig) -> Result<Self> {
         config.validate()?;
         let mut builder = ParametersBuilder::default();
         let width = config.width;
         let tokenizer = [(1, 1, width / 2), (2, width / 2, width)].map(|(index, input, output)| {
             let name = format!("tokenizer{index}");
-            let conv = Conv::new(&mut builder, &format!("{name}.conv"), (input, output), 3, 1);
-            (conv, BatchNorm::new(&mut builder, &format!("{name}.norm"), output))
+            let conv = Conv::new(&mut builder, format!("{name}.conv"), [input, output], 3, 1);
+            (conv, BatchNorm::new(&mut builder, format!("{name}.norm"), output))
         });
         let init = Init::Normal { std: STD };
-        let positions = builder.add("positions", &[1, GRID * GRID, width], init);
+        let positions = builder.add(POSITIONS, &[1, GRID * GRID, width], init);
         let blocks = (1..=config.depth)
-            .map(|index| Block::new(&mut builder, &format!("block{index}"), &config))
+            .map(|index| Block::new(&mut builder, format!("block{index}"), &config))
             .collect();
         let norm = LayerNorm::new(&mut builder, "norm", width);
-        let pool = Dense::with_init(&mut builder, "pool", (width, 1), init);
+        let pool = Dense::with_init(&mut builder, "pool", [width, 1], init);
         let classes = Emotion::COUNT as i64;
-        let output = Dense::with_init(&mut builder, "output", (width, classes), init);
+        let output = Dense::with_init(&mut builder, "output", [width, classes], init);
         let parameters = builder.build(device, seed)?;
         Ok(Self { parameters, config, tokenizer, positions, blocks, norm, pool, output })
     }
@@ -166,7 +189,7 @@ impl Vit {
     /// Tokens after the last block, in their grid: [B, width, 12, 12].
     fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
         let parameters = &self.parameters;
-        let mut xs = images.f_to_kind(parameters.kind())?;
+        let mut xs = images.f_to_kind(parameters.kind()).during("reading the images")?;
         for (conv, norm) in &self.tokenizer {
             xs = norm.forward(parameters, &conv.forward(parameters, &xs)?, train)?.f_relu_()?;
             xs = max_pool(&xs)?;
@@ -174,7 +197,9 @@ impl Vit {
         let mut xs = xs.f_flatten(2, 3)?.f_transpose(1, 2)?.f_contiguous()?;
         xs = xs.f_add(parameters.get(self.positions)?)?;
         for block in &self.blocks {
-            xs = block.forward(parameters, &xs, &self.config, train)?;
+            xs = block
+                .forward(parameters, &xs, &self.config, train)
+                .during("a transformer block")?;
         }
         Ok(xs.f_transpose(1, 2)?.f_reshape([-1, self.config.width, GRID, GRID])?)
     }
@@ -216,47 +241,29 @@ impl Network for Vit {
         &mut self.parameters
     }
 
-    fn architecture(&self) -> Option<Architecture> {
-        Some(Architecture::Vit(self.config.clone()))
+    fn settings(&self) -> Option<toml::Table> {
+        toml::Table::try_from(&self.config).ok()
     }
 
-    fn summary(&self) -> Summary {
-        let VitConfig { width, depth, mlp_ratio, .. } = self.config;
-        let (side, tokens) = (SIDE as i64, GRID * GRID);
-        let mut layers = Vec::new();
-        let tokenizers = [(1, 1, width / 2, side), (2, width / 2, width, side / 2)];
-        for (index, input, output, side) in tokenizers {
-            let parts = vec![Layer::conv(input, output, 3, side), Layer::batch_norm(output, side)];
-            let shape = [side / 2, side / 2, output];
-            layers.push(Layer::sum(parts, &shape).named(format!("tokenizer{index} (Conv2D)")));
+    fn plan(&self) -> Plan {
+        let (tokens, width) = (GRID * GRID, self.config.width);
+        let mut plan = Plan::default();
+        for (index, (conv, norm)) in (1..).zip(&self.tokenizer) {
+            let operations =
+                [conv.operation(), norm.operation(), Operation::Relu, Operation::MaxPool];
+            plan = plan.layer(format!("tokenizer{index}"), operations);
         }
-        let positions = Layer::free(&[tokens, width]).with_parameters(tokens * width);
-        layers.push(positions.named("positions (Embedding)"));
-        let units = width * mlp_ratio;
-        for index in 1..=depth {
-            let parts = vec![
-                Layer::layer_norm(width).per(tokens),
-                Layer::dense(width, 3 * width).per(tokens),
-                Layer::attention(tokens, width),
-                Layer::dense(width, width).per(tokens),
-                Layer::layer_norm(width).per(tokens),
-                Layer::dense(width, units).per(tokens),
-                Layer::dense(units, width).per(tokens),
-            ];
-            let name = format!("block{index} (Transformer)");
-            layers.push(Layer::sum(parts, &[tokens, width]).named(name));
+        plan =
+            plan.layer(POSITIONS, [Operation::Positions { name: POSITIONS.into(), tokens, width }]);
+        for block in &self.blocks {
+            let operations = block.operations(self.config.heads);
+            plan = plan.block(&block.name, "Transformer", operations);
         }
-        let weighted_mean = Layer::sum(
-            vec![Layer::dense(width, 1).per(tokens), Layer::products(tokens * width)],
-            &[width],
-        );
-        layers.extend([
-            Layer::layer_norm(width).per(tokens).named("norm (LayerNormalization)"),
-            weighted_mean.named("pool (WeightedMean)"),
-            Layer::free(&[width]).named("dropout (Dropout)"),
-            Layer::dense(width, Emotion::COUNT as i64).named("output (Dense)"),
-        ]);
-        Summary::new(self.name(), layers)
+        let name = self.pool.name().to_string();
+        plan.layer("norm", [self.norm.operation()])
+            .layer(self.pool.name(), [Operation::WeightedMean { name, width }])
+            .layer("dropout", [Operation::Dropout])
+            .layer(self.output.name(), [self.output.operation()])
     }
 }
 

@@ -1,4 +1,4 @@
-//! Weights files: safetensors, written so that a crash leaves the file before intact.
+//! Weights files: safetensors, replaced as a whole, so that a crash leaves the previous file intact.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,19 +6,24 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::network::Network;
-use super::seed_cnn::SeedCnn;
 use super::tensor_bytes::{TensorBytes, serialize};
 use crate::common::files::replace_file;
 use crate::common::{Error, Result};
 
 /// Writes a network's weights to a safetensors file: f32, PyTorch's shapes, names such as
-/// `conv1_1.weight`. The file appears whole or not at all; one that was there is kept until then.
+/// `conv1_1.weight`. A previous file is replaced once the new one is complete.
+///
+/// # Errors
+/// [`Error::Io`] if the file can't be written.
 pub fn save(network: &dyn Network, path: impl AsRef<Path>) -> Result<()> {
     save_with(network, path, Kind::Float, &[])
 }
 
-/// [`save`] in `kind`, with what a reader should know as the file's metadata. [`Kind::Half`] is half the
-/// size, and keeps three decimal digits of each weight.
+/// [`save`] in another dtype and with metadata. [`Kind::Half`] halves the file and keeps three decimal
+/// digits of each weight.
+///
+/// # Errors
+/// As [`save`].
 pub fn save_with(
     network: &dyn Network,
     path: impl AsRef<Path>,
@@ -39,23 +44,25 @@ pub fn save_with(
     ];
     let metadata: BTreeMap<String, String> =
         own.iter().chain(metadata).map(|(key, text)| (key.to_string(), text.clone())).collect();
-    let hint = "Is the disk full? The file before, if there was one, is kept.";
-    let failed = |error: String| Error::file(path, format!("could not be written: {error}"), hint);
-    let bytes = serialize(tensors, &metadata).map_err(|error| failed(error.to_string()))?;
+    let bytes = serialize(tensors, &metadata).map_err(|error| {
+        Error::file(path, format!("can't be serialized: {error}"), "A previous file is kept.")
+    })?;
     replace_file(path, |temporary| {
-        std::fs::write(temporary, &bytes).map_err(|error| failed(error.to_string()))
+        std::fs::write(temporary, &bytes).map_err(|error| Error::io("write", path, error))
     })
 }
 
-/// Loads weights from a safetensors file, ours (f32 or f16) or a PyTorch `nn.Sequential` state dict of
-/// the seed CNN. Nothing is changed unless every name and shape fits; [`transfer`](super::transfer())
-/// loads what fits.
+/// Loads weights from a safetensors file (f32 or f16) by the network's names, or by others that
+/// [`Network::aliases`] knows. [`transfer`](super::transfer()) loads files of which only a part fits.
+///
+/// # Errors
+/// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file or if any name or
+/// shape does not fit; then nothing is changed.
 pub fn load(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let tensors: Vec<_> = read(path)?
-        .into_iter()
-        .map(|(name, tensor)| (SeedCnn::from_sequential_name(&name), tensor))
-        .collect();
+    let names = network.aliases();
+    let tensors: Vec<_> =
+        read(path)?.into_iter().map(|(name, tensor)| (names.map(&name), tensor)).collect();
     network.parameters_mut().load_named(&tensors, path)
 }
 
@@ -66,8 +73,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>> {
         return Err(Error::missing("A weights file", path, hint));
     }
     Tensor::read_safetensors(path).map_err(|error| {
-        let problem = format!("not a whole safetensors file: {error}");
-        Error::file(path, problem, "Copy it again, or train again.")
+        let problem = format!("not a complete safetensors file: {error}");
+        Error::file(path, problem, "Copy or train it again.")
     })
 }
 
@@ -76,6 +83,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
+    use crate::model::SeedCnn;
 
     #[test]
     fn weights_go_to_disk_and_back() {
@@ -88,6 +96,27 @@ mod tests {
         assert_eq!(target.parameters().flat(), source.parameters().flat());
         let files: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(files.len(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn the_seed_cnn_reads_a_sequential_state_dict_of_pytorch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("torch.safetensors");
+        let source = SeedCnn::new(Device::Cpu, 1).unwrap();
+        let places = ["0", "2", "6", "8", "12", "14", "19", "22"];
+        let tensors = source.parameters().named_tensors().unwrap();
+        let tensors: Vec<_> = tensors
+            .iter()
+            .enumerate()
+            .map(|(index, (name, tensor))| {
+                let (_, part) = name.split_once('.').unwrap();
+                (format!("{}.{part}", places[index / 2]), tensor)
+            })
+            .collect();
+        Tensor::write_safetensors(&tensors, &path).unwrap();
+        let mut target = SeedCnn::new(Device::Cpu, 2).unwrap();
+        load(&mut target, &path).unwrap();
+        assert_eq!(target.parameters().flat(), source.parameters().flat());
     }
 
     #[test]
@@ -135,13 +164,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("best.safetensors");
         let mut network = SeedCnn::new(Device::Cpu, 1).unwrap();
-        assert!(load(&mut network, &path).unwrap_err().to_string().contains("is missing at"));
+        assert!(matches!(load(&mut network, &path), Err(Error::Missing { .. })));
         save(&network, &path).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         for length in [0, 4, 8, 100, 1000, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..length]).unwrap();
-            let error = load(&mut network, &path).unwrap_err().to_string();
-            assert!(error.contains("best.safetensors: not a whole"), "{length}: {error}");
+            let refused = load(&mut network, &path);
+            assert!(
+                matches!(&refused, Err(Error::File { path: at, .. }) if *at == path),
+                "{length}"
+            );
         }
     }
 }

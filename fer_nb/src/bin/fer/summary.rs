@@ -6,14 +6,14 @@ use fer_nb::error::Result;
 use fer_nb::model::Architecture;
 use tch::Device;
 
-/// Layers, output shapes and parameters of a network, as Keras prints them.
+/// Prints a network's layers, output shapes and parameters as Keras does.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which network, by name.
+    /// The network's name.
     #[arg(long, default_value_t)]
     network: Architecture,
 
-    /// Write the figures to this file as JSON.
+    /// Write the summary to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }

@@ -1,83 +1,57 @@
-//! A trained network for programs of others: TorchScript and ONNX.
+//! A trained network for other programs: TorchScript and ONNX.
 //!
-//! Both files take images as they are stored and give calibrated probabilities, so that nothing is left to
-//! be done wrongly: `images` u8 [N, 1, 48, 48] on 0 to 255 in, for any N from 1; `probs` f32 [N, 7] out, by
-//! class index, with the temperature within; from ONNX also `logits` f32 [N, 7], without it. (A trace in
-//! TorchScript gives one tensor.)
+//! Both files take images as they are stored and return calibrated probabilities, so that no step is left
+//! to the caller. Input: `images` u8 [N, 1, 48, 48] on 0 to 255, for any N from 1. Output: `probs` f32
+//! [N, 7] in the order of the classes, with the temperature applied; ONNX also has `logits` f32 [N, 7]
+//! without it. (A trace in TorchScript returns one tensor.)
 
-mod networks;
+mod graph;
 mod onnx;
+mod proto;
 mod torch_script;
 
-use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 
 use crate::common::files::replace_file;
-use crate::common::{Error, Result};
+use crate::common::{Error, Result, named};
 use crate::evaluate::Temperature;
 use crate::model::Network;
 
-/// What a file is written as.
+/// The format of an exported network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Weights in float16, for this crate and PyTorch.
     Safetensors,
-    /// A whole network with float32 weights, and one with float16 weights, for onnxruntime and others.
+    /// The network, once with float32 weights and once with float16 weights, for onnxruntime and others.
     Onnx,
-    /// A whole network for libtorch, from Python, C++ and Rust.
+    /// The network for libtorch, from Python, C++ and Rust.
     TorchScript,
 }
 
-impl Format {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Safetensors, Self::Onnx, Self::TorchScript];
-
-    /// The name: "torchscript".
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Safetensors => "safetensors",
-            Self::Onnx => "onnx",
-            Self::TorchScript => "torchscript",
-        }
-    }
+named! {
+    Format: "format",
+    Safetensors => "safetensors",
+    Onnx => "onnx",
+    TorchScript => "torchscript",
 }
 
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Format {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = |format: &Self| format.name().eq_ignore_ascii_case(text);
-        Self::ALL.into_iter().find(known).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            Error::setting("format", text, names)
-        })
-    }
-}
-
-/// A network with what belongs to its answers.
+/// A network with the temperature of its probabilities.
 pub struct Exported<'a> {
     /// The trained network.
     pub network: &'a dyn Network,
-    /// What its logits are divided by.
+    /// Divides the logits.
     pub temperature: Temperature,
-    /// What a reader of the file should know, as names and texts: written into ONNX's metadata.
+    /// Names and texts for a reader of the file, written into ONNX's metadata.
     pub about: &'a [(&'a str, String)],
 }
 
 impl Exported<'_> {
-    /// Writes the network as ONNX, opset 17, with weights in float32 or, where `half`, in float16, which
-    /// are computed with in float32 all the same.
+    /// Writes the network as ONNX, opset 17, from its [plan](Network::plan). Weights are stored in
+    /// float32 or, with `half`, in float16; they are computed with in float32 either way.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a network of one's own, whose layers are not known here; where the file
-    /// can't be written.
+    /// [`Error::Input`] if the plan does not fit the network or has an operation without counterpart in
+    /// ONNX; [`Error::Io`] if the file can't be written.
     pub fn save_onnx(&self, path: impl AsRef<Path>, half: bool) -> Result<()> {
         let path = path.as_ref();
         let bytes = onnx::to_bytes(self, half)?;
@@ -89,8 +63,8 @@ impl Exported<'_> {
     /// Writes the network as TorchScript, in float32: its method `forward` gives `probs`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the network is not on the CPU, or its parameters are not frozen; whatever
-    /// libtorch refuses; where the file can't be written.
+    /// [`Error::Input`] if the network is not on the CPU or its parameters are not frozen; [`Error::Io`]
+    /// if the file can't be written; whatever libtorch refuses.
     pub fn save_torch_script(&self, path: impl AsRef<Path>) -> Result<()> {
         torch_script::save(self, path.as_ref())
     }
@@ -105,7 +79,6 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
         }
-        let message = "pickle".parse::<Format>().unwrap_err().to_string();
-        assert_eq!(message, "format = pickle: expected safetensors, onnx, torchscript");
+        assert!(matches!("pickle".parse::<Format>(), Err(Error::Setting { .. })));
     }
 }

@@ -1,283 +1,40 @@
-//! ONNX: a graph of operators, written as a protocol buffer.
-//!
-//! The messages are those of onnx.proto3 (ONNX 1.16, <https://github.com/onnx/onnx>), with the fields that
-//! are used here; a field that is left out reads as empty.
-
-use std::collections::HashMap;
+//! ONNX: a network's plan in ONNX's operators. Dropout is left out, as after training.
 
 use prost::Message;
-use tch::{Kind, Tensor};
 
-use super::{Exported, networks};
-use crate::common::{Error, Result};
-use crate::data::SIDE;
+use super::Exported;
+use super::graph::{Graph, float, int, ints};
+use super::proto::{
+    Dimension, FLOAT, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorShapeProto, TensorTypeProto, TypeProto, UINT8, ValueInfoProto,
+};
+use crate::common::{During, Error, Result};
 use crate::emotion::Emotion;
-use crate::model::TensorBytes;
+use crate::model::{Operation, Plan};
 
 /// The version of the operators: the first with LayerNormalization.
 const OPSET: i64 = 17;
 /// The version of the file format that came with it.
 const IR_VERSION: i64 = 8;
 
-/// TensorProto.DataType.
-const FLOAT: i32 = 1;
-const UINT8: i32 = 2;
-const INT64: i32 = 7;
-const FLOAT16: i32 = 10;
-
-#[derive(Message)]
-struct ModelProto {
-    #[prost(int64, tag = "1")]
-    ir_version: i64,
-    #[prost(string, tag = "2")]
-    producer_name: String,
-    #[prost(string, tag = "3")]
-    producer_version: String,
-    #[prost(message, optional, tag = "7")]
-    graph: Option<GraphProto>,
-    #[prost(message, repeated, tag = "8")]
-    opset_import: Vec<OperatorSetIdProto>,
-    #[prost(message, repeated, tag = "14")]
-    metadata_props: Vec<StringStringEntryProto>,
-}
-
-#[derive(Message)]
-struct OperatorSetIdProto {
-    #[prost(string, tag = "1")]
-    domain: String,
-    #[prost(int64, tag = "2")]
-    version: i64,
-}
-
-#[derive(Message)]
-struct StringStringEntryProto {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Message)]
-struct GraphProto {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<NodeProto>,
-    #[prost(string, tag = "2")]
-    name: String,
-    #[prost(message, repeated, tag = "5")]
-    initializer: Vec<TensorProto>,
-    #[prost(message, repeated, tag = "11")]
-    input: Vec<ValueInfoProto>,
-    #[prost(message, repeated, tag = "12")]
-    output: Vec<ValueInfoProto>,
-}
-
-#[derive(Message)]
-struct NodeProto {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<AttributeProto>,
-}
-
-/// A named setting of an operator.
-#[derive(Message)]
-pub struct AttributeProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(float, tag = "2")]
-    f: f32,
-    #[prost(int64, tag = "3")]
-    i: i64,
-    #[prost(int64, repeated, packed = "false", tag = "8")]
-    ints: Vec<i64>,
-    /// 1 float, 2 int, 7 ints.
-    #[prost(int32, tag = "20")]
-    kind: i32,
-}
-
-#[derive(Message)]
-struct TensorProto {
-    #[prost(int64, repeated, packed = "false", tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    data_type: i32,
-    #[prost(string, tag = "8")]
-    name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    raw_data: Vec<u8>,
-}
-
-#[derive(Message)]
-struct ValueInfoProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, optional, tag = "2")]
-    kind: Option<TypeProto>,
-}
-
-#[derive(Message)]
-struct TypeProto {
-    #[prost(message, optional, tag = "1")]
-    tensor_type: Option<TensorTypeProto>,
-}
-
-#[derive(Message)]
-struct TensorTypeProto {
-    #[prost(int32, tag = "1")]
-    elem_type: i32,
-    #[prost(message, optional, tag = "2")]
-    shape: Option<TensorShapeProto>,
-}
-
-#[derive(Message)]
-struct TensorShapeProto {
-    #[prost(message, repeated, tag = "1")]
-    dim: Vec<Dimension>,
-}
-
-/// A size, or the name of one that is open.
-#[derive(Message)]
-struct Dimension {
-    #[prost(int64, optional, tag = "1")]
-    dim_value: Option<i64>,
-    #[prost(string, optional, tag = "2")]
-    dim_param: Option<String>,
-}
-
-/// An operator's setting that is a whole number.
-pub fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { name: name.into(), i: value, kind: 2, ..AttributeProto::default() }
-}
-
-/// An operator's setting that is several whole numbers.
-pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        ints: values.to_vec(),
-        kind: 7,
-        ..AttributeProto::default()
-    }
-}
-
-/// An operator's setting that is a number.
-pub fn float(name: &str, value: f32) -> AttributeProto {
-    AttributeProto { name: name.into(), f: value, kind: 1, ..AttributeProto::default() }
-}
-
-/// A graph that grows operator by operator. A value is known by its name.
-pub struct Graph {
-    graph: GraphProto,
-    /// The network's weights that were not used yet.
-    weights: HashMap<String, Tensor>,
-    /// Whether weights are stored in float16.
-    half: bool,
-}
-
-impl Graph {
-    /// Adds an operator with one output, and gives that output's name.
-    pub fn add(
-        &mut self,
-        operator: &str,
-        inputs: &[&str],
-        settings: Vec<AttributeProto>,
-    ) -> String {
-        let output = format!("{}_{}", operator.to_lowercase(), self.graph.node.len());
-        self.add_named(operator, inputs, settings, &output);
-        output
-    }
-
-    fn add_named(
-        &mut self,
-        operator: &str,
-        inputs: &[&str],
-        settings: Vec<AttributeProto>,
-        output: &str,
-    ) {
-        self.graph.node.push(NodeProto {
-            input: inputs.iter().map(|input| input.to_string()).collect(),
-            output: vec![output.to_string()],
-            name: output.to_string(),
-            op_type: operator.to_string(),
-            attribute: settings,
-        });
-    }
-
-    /// A weight of the network by its name, f32.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] where the network has none of that name left.
-    pub fn weight(&mut self, name: &str) -> Result<String> {
-        let tensor = self.weights.remove(name).ok_or_else(|| {
-            Error::setting("weight", name, "one that the network has and that is used once")
-        })?;
-        if !self.half {
-            return self.constant(name, &tensor, FLOAT);
-        }
-        let stored =
-            self.constant(&format!("{name}.half"), &tensor.f_to_kind(Kind::Half)?, FLOAT16)?;
-        self.add_named("Cast", &[&stored], vec![int("to", i64::from(FLOAT))], name);
-        Ok(name.to_string())
-    }
-
-    /// A number, f32.
-    pub fn number(&mut self, name: &str, value: f64) -> Result<String> {
-        let tensor = Tensor::f_from_slice(&[value as f32])?.f_reshape([0i64; 0])?;
-        self.constant(name, &tensor, FLOAT)
-    }
-
-    /// Whole numbers, i64 [n]: a shape.
-    pub fn shape(&mut self, name: &str, values: &[i64]) -> Result<String> {
-        self.constant(name, &Tensor::f_from_slice(values)?, INT64)
-    }
-
-    /// A constant, once for each name.
-    fn constant(&mut self, name: &str, tensor: &Tensor, data_type: i32) -> Result<String> {
-        if !self.graph.initializer.iter().any(|other| other.name == name) {
-            self.graph.initializer.push(TensorProto {
-                dims: tensor.size(),
-                data_type,
-                name: name.to_string(),
-                raw_data: TensorBytes::of(tensor)?.data,
-            });
-        }
-        Ok(name.to_string())
-    }
-}
-
 /// The whole file.
-pub fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
+pub(super) fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
     let network = exported.network;
-    let architecture = network.architecture().ok_or_else(|| {
-        let expected = "one of this crate's; any other can be exported as TorchScript";
-        Error::setting("network", network.name(), expected)
-    })?;
-    let side = SIDE as i64;
     let classes = Emotion::COUNT as i64;
-    let mut graph = Graph {
-        graph: GraphProto {
-            name: network.name().into(),
-            input: vec![value("images", UINT8, &[1, side, side])],
-            output: vec![value("logits", FLOAT, &[classes]), value("probs", FLOAT, &[classes])],
-            ..GraphProto::default()
-        },
-        weights: network.parameters().named_tensors()?.into_iter().collect(),
-        half,
+    let inputs_and_outputs = GraphProto {
+        name: network.name().into(),
+        input: vec![value("images", UINT8, &Plan::INPUT)],
+        output: vec![value("logits", FLOAT, &[classes]), value("probs", FLOAT, &[classes])],
+        ..GraphProto::default()
     };
+    let weights = network.parameters().named_tensors()?;
+    let mut graph = Graph::new(inputs_and_outputs, weights, half);
     let images = graph.add("Cast", &["images"], vec![int("to", i64::from(FLOAT))]);
-    let scale = graph.number("scale", 1.0 / 255.0)?;
+    let scale = graph.number(1.0 / 255.0)?;
     let images = graph.add("Mul", &[&images, &scale], vec![]);
-    let logits = networks::graph(&architecture, &mut graph, &images)?;
-    if let Some(name) = graph.weights.keys().next() {
-        return Err(Error::setting("weight", name, "one that the exported graph uses"));
-    }
+    let logits = add_plan(&mut graph, &network.plan(), images).during("exporting to ONNX")?;
     graph.add_named("Identity", &[&logits], vec![], "logits");
-    let temperature = graph.number("temperature", exported.temperature.temperature)?;
+    let temperature = graph.number(exported.temperature.temperature)?;
     let cooled = graph.add("Div", &["logits", &temperature], vec![]);
     graph.add_named("Softmax", &[&cooled], vec![int("axis", -1)], "probs");
     let own = [
@@ -289,7 +46,7 @@ pub fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
         ir_version: IR_VERSION,
         producer_name: "fer_nb".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(graph.graph),
+        graph: Some(graph.finish()?),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
         metadata_props: own
             .iter()
@@ -300,7 +57,7 @@ pub fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
     Ok(model.encode_to_vec())
 }
 
-/// An input or output of any number of rows.
+/// An input or output with any number of rows.
 fn value(name: &str, elem_type: i32, sizes: &[i64]) -> ValueInfoProto {
     let batch = Dimension { dim_value: None, dim_param: Some("batch".into()) };
     let sizes = sizes.iter().map(|size| Dimension { dim_value: Some(*size), dim_param: None });
@@ -309,14 +66,195 @@ fn value(name: &str, elem_type: i32, sizes: &[i64]) -> ValueInfoProto {
     ValueInfoProto { name: name.into(), kind: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }
 
+/// Adds a network: the name of its images, f32 [N, 1, 48, 48], in, and that of its logits, f32 [N, 7], out.
+fn add_plan(graph: &mut Graph, plan: &Plan, images: String) -> Result<String> {
+    let mut value = (images, Plan::INPUT.to_vec());
+    for layer in plan.layers() {
+        value = add_all(graph, &layer.operations, value)?;
+    }
+    let (logits, shape) = value;
+    if shape != [Emotion::COUNT as i64] {
+        let expected = format!("[{}]", Emotion::COUNT);
+        return Err(Error::input(
+            "the output of the network's plan",
+            format!("{shape:?}"),
+            expected,
+        ));
+    }
+    Ok(logits)
+}
+
+/// A value's name, and its shape without the batch.
+type Value = (String, Vec<i64>);
+
+fn add_all(graph: &mut Graph, operations: &[Operation], value: Value) -> Result<Value> {
+    operations.iter().try_fold(value, |(xs, shape), operation| {
+        let Some((output, _)) = operation.apply(&shape) else {
+            let expected = format!("the input of {operation:?}");
+            return Err(Error::input("the network's plan", format!("{shape:?}"), expected));
+        };
+        Ok((graph.operation(operation, &xs, shape)?, output))
+    })
+}
+
+/// The operations of a plan, by the names of their weights.
+impl Graph {
+    fn operation(&mut self, operation: &Operation, xs: &str, shape: Vec<i64>) -> Result<String> {
+        Ok(match operation {
+            Operation::Conv { name, kernel, stride, bias, .. } => {
+                let weight = self.weight(&format!("{name}.weight"))?;
+                let bias = bias.then(|| self.weight(&format!("{name}.bias"))).transpose()?;
+                let inputs: Vec<&str> = [xs, &weight].into_iter().chain(bias.as_deref()).collect();
+                let attributes = vec![
+                    ints("kernel_shape", &[*kernel; 2]),
+                    ints("strides", &[*stride; 2]),
+                    ints("pads", &[kernel / 2; 4]),
+                ];
+                self.add("Conv", &inputs, attributes)
+            }
+            Operation::BatchNorm { name, .. } => {
+                let parts = ["weight", "bias", "running_mean", "running_var"];
+                let [weight, bias, mean, variance] =
+                    parts.map(|part| self.weight(&format!("{name}.{part}")));
+                let inputs = [xs, &weight?, &bias?, &mean?, &variance?];
+                self.add("BatchNormalization", &inputs, vec![float("epsilon", 1e-5)])
+            }
+            Operation::LayerNorm { name, .. } => {
+                let [weight, bias] = self.weight_and_bias(name)?;
+                let attributes = vec![int("axis", -1), float("epsilon", 1e-5)];
+                self.add("LayerNormalization", &[xs, &weight, &bias], attributes)
+            }
+            Operation::Dense { name, .. } if shape.len() == 1 => self.dense(xs, name)?,
+            Operation::Dense { name, .. } => self.token_dense(xs, name)?,
+            Operation::SqueezeExcitation { name, channels, .. } => {
+                let means = self.global_mean(xs);
+                let units = self.dense(&means, &format!("{name}.squeeze"))?;
+                let units = self.add("Relu", &[&units], vec![]);
+                let scales = self.dense(&units, &format!("{name}.excite"))?;
+                let scales = self.add("Sigmoid", &[&scales], vec![]);
+                let scales = self.reshape(&scales, &[-1, *channels, 1, 1])?;
+                self.add("Mul", &[xs, &scales], vec![])
+            }
+            Operation::Positions { name, tokens, width } => {
+                let tokens = self.reshape(xs, &[-1, *width, *tokens])?;
+                let tokens = self.transpose(&tokens, &[0, 2, 1]);
+                let positions = self.weight(name)?;
+                self.add("Add", &[&tokens, &positions], vec![])
+            }
+            Operation::WeightedMean { name, .. } => {
+                let shares = self.token_dense(xs, name)?;
+                let shares = self.add("Softmax", &[&shares], vec![int("axis", 1)]);
+                // [N, 1, T] × [N, T, width]
+                let shares = self.transpose(&shares, &[0, 2, 1]);
+                let mean = self.add("MatMul", &[&shares, xs], vec![]);
+                self.flatten(&mean)
+            }
+            Operation::Relu => self.add("Relu", &[xs], vec![]),
+            Operation::Gelu => self.gelu(xs)?,
+            Operation::MaxPool => {
+                let attributes = vec![ints("kernel_shape", &[2; 2]), ints("strides", &[2; 2])];
+                self.add("MaxPool", &[xs], attributes)
+            }
+            Operation::GlobalMean => self.global_mean(xs),
+            Operation::Flatten => self.flatten(xs),
+            Operation::Dropout => xs.to_string(),
+            Operation::Attention { heads } => self.attention(xs, &shape, *heads)?,
+            Operation::Residual { body, shortcut } => {
+                let (around, _) = add_all(self, shortcut, (xs.to_string(), shape.clone()))?;
+                let (body, _) = add_all(self, body, (xs.to_string(), shape))?;
+                self.add("Add", &[&body, &around], vec![])
+            }
+            other => {
+                let expected = "operations that ONNX has here; TorchScript takes any network";
+                return Err(Error::input("the network's plan", format!("{other:?}"), expected));
+            }
+        })
+    }
+
+    fn weight_and_bias(&mut self, name: &str) -> Result<[String; 2]> {
+        Ok([self.weight(&format!("{name}.weight"))?, self.weight(&format!("{name}.bias"))?])
+    }
+
+    /// [N, input] in, [N, output] out.
+    fn dense(&mut self, xs: &str, name: &str) -> Result<String> {
+        let [weight, bias] = self.weight_and_bias(name)?;
+        Ok(self.add("Gemm", &[xs, &weight, &bias], vec![int("transB", 1)]))
+    }
+
+    /// [N, .., input] in, [N, .., output] out.
+    fn token_dense(&mut self, xs: &str, name: &str) -> Result<String> {
+        let [weight, bias] = self.weight_and_bias(name)?;
+        let weight = self.transpose(&weight, &[1, 0]);
+        let product = self.add("MatMul", &[xs, &weight], vec![]);
+        Ok(self.add("Add", &[&product, &bias], vec![]))
+    }
+
+    /// [N, T, 3 · width] in, [N, T, width] out.
+    fn attention(&mut self, xs: &str, shape: &[i64], heads: i64) -> Result<String> {
+        let [tokens, triple] = shape[..] else {
+            return Err(Error::input("attention", format!("{shape:?}"), "[tokens, 3 · width]"));
+        };
+        let width = triple / 3;
+        let size = width / heads;
+        let qkv = self.reshape(xs, &[-1, tokens, 3, heads, size])?;
+        // Queries, keys and values: [N, heads, T, size] each
+        let qkv = self.transpose(&qkv, &[2, 0, 3, 1, 4]);
+        let axis = self.shape(&[0])?;
+        let mut part = |index| -> Result<String> {
+            let at = self.shape(&[index])?;
+            let one = self.add("Gather", &[&qkv, &at], vec![int("axis", 0)]);
+            Ok(self.add("Squeeze", &[&one, &axis], vec![]))
+        };
+        let (queries, keys, values) = (part(0)?, part(1)?, part(2)?);
+        let keys = self.transpose(&keys, &[0, 1, 3, 2]);
+        let scores = self.add("MatMul", &[&queries, &keys], vec![]);
+        let scale = self.number(1.0 / (size as f64).sqrt())?;
+        let scores = self.add("Mul", &[&scores, &scale], vec![]);
+        let shares = self.add("Softmax", &[&scores], vec![int("axis", -1)]);
+        let attended = self.add("MatMul", &[&shares, &values], vec![]);
+        let attended = self.transpose(&attended, &[0, 2, 1, 3]);
+        self.reshape(&attended, &[-1, tokens, width])
+    }
+
+    /// x · Φ(x), by the error function: ONNX has Gelu from opset 20 only.
+    fn gelu(&mut self, xs: &str) -> Result<String> {
+        let (half, one) = (self.number(0.5)?, self.number(1.0)?);
+        let root = self.number(std::f64::consts::FRAC_1_SQRT_2)?;
+        let scaled = self.add("Mul", &[xs, &root], vec![]);
+        let erf = self.add("Erf", &[&scaled], vec![]);
+        let erf = self.add("Add", &[&erf, &one], vec![]);
+        let share = self.add("Mul", &[&erf, &half], vec![]);
+        Ok(self.add("Mul", &[xs, &share], vec![]))
+    }
+
+    /// [N, C, H, W] in, [N, C] out.
+    fn global_mean(&mut self, xs: &str) -> String {
+        let means = self.add("GlobalAveragePool", &[xs], vec![]);
+        self.flatten(&means)
+    }
+
+    fn flatten(&mut self, xs: &str) -> String {
+        self.add("Flatten", &[xs], vec![int("axis", 1)])
+    }
+
+    fn reshape(&mut self, xs: &str, shape: &[i64]) -> Result<String> {
+        let shape = self.shape(shape)?;
+        Ok(self.add("Reshape", &[xs, &shape], vec![]))
+    }
+
+    fn transpose(&mut self, xs: &str, order: &[i64]) -> String {
+        self.add("Transpose", &[xs], vec![ints("perm", order)])
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use tch::Device;
+    use tch::{Device, Tensor};
 
     use super::*;
-    use crate::common::Result;
+    use crate::deploy::export::proto::FLOAT16;
     use crate::evaluate::Temperature;
-    use crate::model::{Network, Parameters, SeedCnn, Summary};
+    use crate::model::{Network, Parameters, SeedCnn};
 
     fn exported(network: &dyn Network) -> Exported<'_> {
         Exported { network, temperature: Temperature { temperature: 1.5 }, about: &[] }
@@ -341,16 +279,15 @@ mod tests {
             assert_eq!((stored.data_type, stored.raw_data.len()), (FLOAT16, bytes / 2), "{name}");
         }
         assert_eq!(half.node.len(), full.node.len() + weights.len(), "one Cast a weight");
-        let temperature = |graph: &GraphProto| {
-            let found = graph.initializer.iter().find(|other| other.name == "temperature");
-            found.unwrap().raw_data.clone()
-        };
-        assert_eq!(temperature(&full), 1.5f32.to_le_bytes());
-        assert_eq!(temperature(&half), 1.5f32.to_le_bytes());
+        for graph in [full, half] {
+            let divided = graph.node.iter().find(|node| node.op_type == "Div").unwrap();
+            let divisor = graph.initializer.iter().find(|other| other.name == divided.input[1]);
+            assert_eq!(divisor.unwrap().raw_data, 1.5f32.to_le_bytes());
+        }
     }
 
-    /// A network that the crate doesn't know.
-    struct Own(SeedCnn);
+    /// A custom network: the seed CNN's weights with a plan of its own.
+    struct Own(SeedCnn, Plan);
 
     impl Network for Own {
         fn name(&self) -> &'static str {
@@ -365,16 +302,32 @@ mod tests {
         fn parameters_mut(&mut self) -> &mut Parameters {
             self.0.parameters_mut()
         }
-        fn summary(&self) -> Summary {
-            self.0.summary()
+        fn plan(&self) -> Plan {
+            self.1.clone()
         }
     }
 
     #[test]
-    fn a_network_of_ones_own_is_sent_to_torchscript() {
-        let network = Own(SeedCnn::new(Device::Cpu, 1).unwrap());
-        let message = to_bytes(&exported(&network), false).unwrap_err().to_string();
-        assert!(message.starts_with("network = own: expected "), "{message}");
-        assert!(message.contains("TorchScript"), "{message}");
+    fn a_custom_network_is_exported_by_its_plan() {
+        let network = |plan| Own(SeedCnn::new(Device::Cpu, 1).unwrap(), plan);
+        let plan = network(Plan::default()).0.plan();
+        let bytes = to_bytes(&exported(&network(plan.clone())), false).unwrap();
+        assert_eq!(ModelProto::decode(&bytes[..]).unwrap().graph.unwrap().name, "own");
+
+        let dense = |name: &str, units| Operation::Dense { name: name.into(), units };
+        let other =
+            Operation::Other { kind: "Sort".into(), output: vec![7], parameters: 0, flops: 0 };
+        let flat = || Plan::default().layer("flatten", [Operation::Flatten]);
+        for plan in [
+            Plan::default(),                                         // no logits
+            flat().layer("dense2", [dense("dense2", [256, 7])]),     // another input
+            flat().layer("dense2", [dense("dense2", [2304, 7])]),    // weights without use
+            flat().layer("dense9", [dense("dense9", [2304, 7])]),    // no such weights
+            plan.clone().layer("dense2", [dense("dense2", [7, 7])]), // weights used twice
+            plan.layer("sort", [other]),
+        ] {
+            let refused = to_bytes(&exported(&network(plan)), false);
+            assert!(matches!(refused, Err(Error::Input { .. })), "{refused:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! TorchScript, by tracing: libtorch writes down what one forward pass does.
+//! TorchScript by tracing: libtorch records the operations of one forward pass.
 
 use std::path::Path;
 
@@ -6,23 +6,23 @@ use tch::{CModule, Device, Kind, Tensor, no_grad};
 
 use super::Exported;
 use crate::common::files::{TEMPORARY_PREFIX, replace_file};
-use crate::common::{Error, Result};
+use crate::common::{During, Error, Result};
 use crate::data::SIDE;
 use crate::model::to_float;
 
 /// Writes the network to `path`.
-pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
+pub(super) fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
     let device = exported.network.parameters().device();
     if device != Device::Cpu {
-        let expected = "a network on the CPU, so that the file can be opened anywhere";
-        return Err(Error::setting("device", format!("{device:?}"), expected));
+        let expected = "the CPU, so that the file can be opened on any machine";
+        return Err(Error::input("the network's device", format!("{device:?}"), expected));
     }
     if !exported.network.parameters().spans().is_empty() {
-        let expected = "a frozen one: network.parameters_mut().freeze(\"\")";
-        return Err(Error::setting("network", "one that learns", expected));
+        let expected = "frozen ones: network.parameters_mut().freeze(\"\")";
+        return Err(Error::input("the network", "trainable parameters", expected));
     }
     let side = SIDE as i64;
-    // Two images, so that a batch's size is not taken for a dimension of one.
+    // Two images: a batch of one could be recorded as a dimension of size 1.
     let images = Tensor::f_zeros([2, 1, side, side], (Kind::Uint8, device))?;
     let mut failed = None;
     let traced = no_grad(|| {
@@ -39,10 +39,10 @@ pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
     if let Some(error) = failed {
         return Err(error);
     }
-    let traced = traced?;
+    let traced = traced.during("tracing the network")?;
     replace_file(path, |temporary| {
-        // libtorch names what is inside after the file, up to the last dot, and takes no empty name: with
-        // the same name each time, the same network gives the same bytes. The folder goes in any case.
+        // libtorch names the archive after the file, up to the last dot, and takes no empty name. With the
+        // same name each time, the same network gives the same bytes. The folder is removed in any case.
         let beside = temporary.parent().unwrap_or(Path::new("."));
         let failed = |error| Error::io("write", path, error);
         let folder = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(beside);
@@ -54,7 +54,7 @@ pub fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
 }
 
 fn probs(exported: &Exported<'_>, inputs: &[Tensor]) -> Result<Tensor> {
-    let images = inputs.first().ok_or_else(|| Error::setting("inputs", 0, "images"))?;
+    let images = inputs.first().ok_or_else(|| Error::input("inputs", 0, "images"))?;
     let logits = exported.network.forward_t(&to_float(images)?, false)?;
     Ok(logits.f_div_scalar(exported.temperature.temperature)?.f_softmax(-1, Kind::Float)?)
 }
@@ -74,8 +74,7 @@ mod tests {
         let save = |network: &SeedCnn, name: &str| {
             save(&Exported { network, temperature, about: &[] }, &path(name))
         };
-        let message = save(&network, "a.pt").unwrap_err().to_string();
-        assert!(message.contains("freeze"), "{message}");
+        assert!(matches!(save(&network, "a.pt"), Err(Error::Input { .. })));
         network.parameters_mut().freeze("").unwrap();
         save(&network, "a.pt").unwrap();
         save(&network, "b.pt").unwrap();

@@ -59,7 +59,7 @@ impl RunConfig {
             trained_on: None,
             device: device_name(device),
             precision: train.precision.report(device),
-            architecture: network.architecture(),
+            architecture: Architecture::of(network),
             train: train.clone(),
         }
     }

@@ -69,7 +69,7 @@ impl OptimizerState {
 
     /// [`OptimizerState::step`] of these parts alone, each at its own multiple of the learning rate;
     /// the rest and its moments stay as they are.
-    pub fn step_in(
+    pub(crate) fn step_in(
         &mut self,
         parameters: &mut Tensor,
         gradient: &Tensor,

@@ -5,15 +5,16 @@ use std::ffi::{c_char, c_void};
 use tch::{Device, Tensor};
 
 use super::dropout::{Dropped, dropout};
-use super::layers::max_pool;
 use super::shim::{address, call};
-use crate::common::Result;
+use crate::common::{During, Result};
 
-/// The largest of each 2×2, ReLU, and in training [`dropout`] of this share: [B, C, H, W] in, and
-/// [B, C, H/2, W/2] out.
+/// 2×2 max pooling, ReLU and, if `train`, [`dropout`] of this share: [B, C, H, W] in, [B, C, H/2, W/2] out.
 ///
-/// ReLU after the pooling is ReLU before it, since both are monotonic, and has a quarter of the numbers
-/// to go through. On a CPU, what lies channels last goes through pool.cpp, in one pass.
+/// Both pooling and ReLU are monotonic, so ReLU gives the same after the pooling, on a quarter of the
+/// numbers. On a CPU, channels-last tensors go through pool.cpp in one pass.
+///
+/// # Errors
+/// If libtorch refuses the tensor.
 pub fn pool_relu_dropout(xs: &Tensor, share: f64, train: bool) -> Result<Tensor> {
     // In place, because no backward pass needs its input.
     let composed = || -> Result<Tensor> { Ok(max_pool(xs)?.f_relu_()?) };
@@ -27,7 +28,15 @@ pub fn pool_relu_dropout(xs: &Tensor, share: f64, train: bool) -> Result<Tensor>
     }
 }
 
-/// What pool.cpp makes of it, if it takes such a tensor.
+/// The largest of each 2×2: [B, C, H, W] in, [B, C, H/2, W/2] out.
+///
+/// # Errors
+/// If libtorch refuses the tensor.
+pub fn max_pool(xs: &Tensor) -> Result<Tensor> {
+    xs.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false).during("max pooling")
+}
+
+/// pool.cpp's result, or `None` if it does not take this tensor.
 fn one_pass(xs: &Tensor, dropped: Dropped) -> Result<Option<Tensor>> {
     unsafe extern "C" {
         fn fer_pool(

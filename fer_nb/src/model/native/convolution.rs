@@ -1,4 +1,4 @@
-//! The 3×3 convolution that networks spend most of their time in.
+//! The 3×3 convolution, where networks spend most of their time.
 
 use std::ffi::{c_char, c_void};
 
@@ -7,17 +7,17 @@ use tch::Tensor;
 use super::shim::{address, call};
 use crate::common::Result;
 
-/// A convolution of 3×3 with stride 1 and padding 1: [B, I, H, W] by `weight` [O, I, 3, 3], and `bias`
-/// [O], to [B, O, H, W].
+/// A 3×3 convolution with stride 1 and padding 1: [B, I, H, W], `weight` [O, I, 3, 3] and `bias` [O] in,
+/// [B, O, H, W] out.
 ///
-/// On an x86-64 processor with AVX2, where GCC built the crate, what lies channels last goes through
-/// winograd.cpp, which multiplies less than half as often: float32, and bfloat16 where the processor
-/// multiplies in it without AMX; channels in multiples of 32, even sides, and 512 pixels a batch or more, so
-/// that an image alone and in a batch may differ by rounding. All else is libtorch's.
+/// If GCC built the crate and the processor has AVX2, channels-last tensors go through winograd.cpp,
+/// which multiplies less than half as often. It takes float32, and bfloat16 on processors that multiply
+/// in it without AMX; channels in multiples of 32, even sides, and at least 512 pixels a batch, so an
+/// image alone and in a batch may differ by rounding. libtorch computes all others.
 ///
 /// # Errors
-/// Whatever libtorch refuses. What went through winograd.cpp has no second derivative: asking for it is
-/// an error of the backward pass.
+/// If libtorch refuses the tensors. winograd.cpp has no second derivative: asking for one is an error of
+/// the backward pass.
 pub fn convolution(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     match winograd(xs, weight, bias)? {
         Some(ys) => Ok(ys),
@@ -25,7 +25,7 @@ pub fn convolution(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resul
     }
 }
 
-/// What convolution.cpp makes of it, if it takes such tensors.
+/// convolution.cpp's result, or `None` if it does not take these tensors.
 fn winograd(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Option<Tensor>> {
     unsafe extern "C" {
         fn fer_convolution(
@@ -159,7 +159,8 @@ mod tests {
     /// libtorch's variable, which counts here as well, is read when a program begins.
     #[test]
     fn every_instruction_set_of_this_processor_and_other_threads_are_tried() {
-        const TEST: &str = "model::convolution::tests::it_gives_what_libtorch_gives_in_double";
+        const TEST: &str =
+            "model::native::convolution::tests::it_gives_what_libtorch_gives_in_double";
         const VARIABLE: &str = "ATEN_CPU_CAPABILITY";
         #[cfg(fer_winograd)]
         if std::env::var_os(VARIABLE).is_none() && std::arch::is_x86_feature_detected!("avx2") {

@@ -1,27 +1,30 @@
-//! Dropout that does not wait for libtorch's generator.
+//! Dropout without libtorch's generator.
 //!
-//! On a CPU libtorch draws one number after the other on one thread, which took a fifth of a training
-//! step in bfloat16. Here a counter is hashed eight decisions at a time; a GPU draws its own.
+//! On a CPU libtorch draws one number after another on one thread, a fifth of a training step in
+//! bfloat16. Here a counter is hashed into eight decisions at a time. A GPU uses libtorch's dropout.
 
 use tch::{Device, Kind, Tensor};
 
-use crate::common::Result;
 use crate::common::random::derive;
+use crate::common::{During, Result};
 
-/// Drops about `share` of the activations and scales the others, so that their sum stays the same in
-/// expectation (Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
-/// Overfitting", 2014). Without `train`, nothing happens.
+/// Sets about `share` of the activations to 0 and scales the others, so that the expected sum stays the
+/// same (Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014).
+/// Without `train`, returns `xs` as it is.
 ///
-/// `share` is at least 0 and below 1; on a CPU it is rounded to 256ths, and the scale with it. What is
-/// dropped follows from libtorch's seed.
+/// `share` is at least 0 and below 1; on a CPU it is rounded to 256ths, and the scale with it. libtorch's
+/// seed decides which activations are dropped.
+///
+/// # Errors
+/// If libtorch refuses the tensor.
 pub fn dropout(xs: &Tensor, share: f64, train: bool) -> Result<Tensor> {
     if !train || share <= 0.0 {
         return Ok(xs.shallow_clone());
     }
     if xs.device() != Device::Cpu {
-        return Ok(xs.f_dropout(share, train)?);
+        return xs.f_dropout(share, train).during("dropout");
     }
-    Dropped::draw(share)?.apply(xs)
+    Dropped::draw(share)?.apply(xs).during("dropout")
 }
 
 /// Which activations a pass drops on a CPU.
@@ -48,14 +51,14 @@ impl Dropped {
         Ok(Self { seed, threshold: (share * 256.0).round().min(255.0) as u8 })
     }
 
-    /// What is left of activations on a CPU.
+    /// The activations on a CPU after dropout.
     pub(super) fn apply(self, xs: &Tensor) -> Result<Tensor> {
         if self.threshold == 0 {
             return Ok(xs.shallow_clone());
         }
         let size = xs.size();
         let mask = Tensor::f_from_slice(&keep(self.seed, self.threshold, xs.numel()))?;
-        // In the order in which the activations lie, or else the product would have to hop about.
+        // In the memory order of the activations, so that the product reads both in sequence.
         let mask = match size[..] {
             [batch, channels, height, width] if !xs.is_contiguous() => {
                 mask.f_view([batch, height, width, channels])?.f_permute([0, 3, 1, 2])?
@@ -69,8 +72,8 @@ impl Dropped {
     }
 }
 
-/// 1 for each activation that is kept, which is the case with probability 1 - threshold / 256; 0 for
-/// the others. The bytes of SplitMix64's output decide ([`derive`]).
+/// 1 with probability 1 - threshold / 256, for activations that are kept, otherwise 0. The bytes of
+/// SplitMix64's output decide ([`derive`]).
 fn keep(seed: u64, threshold: u8, count: usize) -> Vec<u8> {
     let mut mask = vec![0; count];
     for (index, bytes) in mask.chunks_mut(8).enumerate() {

@@ -6,16 +6,16 @@ use tch::{TchError, Tensor};
 
 use crate::common::Result;
 
-/// What a function of C++ leaves at the address that it is given: a new tensor, or none where the tensors
-/// are not of the form that it takes.
+/// The tensor that a C++ function leaves at the address it gets, or `None` if it does not take its
+/// arguments.
 ///
 /// # Errors
-/// Its message, as libtorch's own are.
+/// The function's message, as an error of libtorch.
 ///
 /// # Safety
 /// `function` writes to the address null or an `at::Tensor*` that nothing else owns, and returns null or a
 /// string of malloc's that nothing else frees.
-pub unsafe fn call(
+pub(super) unsafe fn call(
     function: impl FnOnce(*mut *mut c_void) -> *mut c_char,
 ) -> Result<Option<Tensor>> {
     let mut out = std::ptr::null_mut();
@@ -32,6 +32,6 @@ pub unsafe fn call(
 }
 
 /// The `at::Tensor*` of a tensor, for a function that only reads it.
-pub fn address(tensor: &Tensor) -> *const c_void {
+pub(super) fn address(tensor: &Tensor) -> *const c_void {
     tensor.as_ptr().cast()
 }

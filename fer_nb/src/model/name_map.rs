@@ -1,0 +1,30 @@
+//! [`NameMap`]: names of weights in a file, and those of a network.
+
+/// Renames weights of a file to a network's names. Without a rule a name stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NameMap {
+    rules: Vec<(String, String)>,
+}
+
+impl NameMap {
+    /// Keeps every name.
+    pub fn identity() -> Self {
+        Self::default()
+    }
+
+    /// Replaces `from` at the beginning of a name by `to`. If several rules match, the longest `from`
+    /// counts.
+    pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
+        self.rules.push((from.into(), to.into()));
+        self
+    }
+
+    /// The network's name for a name in the file.
+    pub fn map(&self, name: &str) -> String {
+        let fitting = self.rules.iter().filter(|(from, _)| name.starts_with(from.as_str()));
+        match fitting.max_by_key(|(from, _)| from.len()) {
+            Some((from, to)) => format!("{to}{}", &name[from.len()..]),
+            None => name.to_string(),
+        }
+    }
+}
