@@ -4,194 +4,11 @@ mod history;
 mod importance;
 mod parallel;
 mod slice;
-
-use crate::common::Result;
-use crate::evaluate::tune::{Range, Study, TrialState};
-use crate::plot::axis;
-use crate::plot::figure::Figure;
-use crate::train::Monitor;
-
-/// One trial of a figure.
-#[derive(Debug, Clone)]
-pub struct PlottedTrial {
-    pub number: usize,
-    /// Trained to its end, not pruned.
-    pub complete: bool,
-    /// What it reached.
-    pub value: f64,
-    /// Its place on each axis, 0 to 1.
-    pub places: Vec<f64>,
-}
-
-/// One hyperparameter's axis.
-#[derive(Debug, Clone)]
-pub struct PlottedAxis {
-    /// Its path without the part that all have, "learning_rate".
-    pub name: String,
-    /// Ticks: place on 0 to 1, and text.
-    pub ticks: Vec<(f64, String)>,
-}
-
-/// What all figures of a study show.
-#[derive(Debug, Clone)]
-pub struct StudyData {
-    /// What was learnt from: "FER2013", "made-up sample" or a folder's name; empty before the first trial
-    /// is over.
-    pub subject: String,
-    /// "val_accuracy"
-    pub objective: String,
-    pub more_is_better: bool,
-    pub axes: Vec<PlottedAxis>,
-    /// By number; those that reached nothing are left out.
-    pub trials: Vec<PlottedTrial>,
-    /// Trials that failed or are not over.
-    pub left_out: usize,
-}
-
-impl StudyData {
-    fn of(study: &Study) -> Self {
-        let ranges: Vec<_> = study.config().space.ranges().collect();
-        let axes = ranges
-            .iter()
-            .map(|(path, range)| PlottedAxis { name: short(path), ticks: ticks(range) })
-            .collect();
-        let trials: Vec<_> = study
-            .trials()
-            .iter()
-            .filter(|trial| matches!(trial.state, TrialState::Complete | TrialState::Pruned))
-            .filter_map(|trial| {
-                let places: Option<Vec<f64>> = ranges
-                    .iter()
-                    .map(|(path, range)| share(range, range.place(trial.values.get(*path)?)?))
-                    .collect();
-                Some(PlottedTrial {
-                    number: trial.number,
-                    complete: trial.state == TrialState::Complete,
-                    value: trial.value.filter(|value| value.is_finite())?,
-                    places: places?,
-                })
-            })
-            .collect();
-        let more_is_better = matches!(study.monitor(), Monitor::Accuracy | Monitor::ValAccuracy);
-        let left_out = study.trials().len() - trials.len();
-        let objective = study.monitor().name().to_string();
-        let config =
-            study.trials().iter().find_map(|trial| trial.run(study.folder()).config().ok());
-        let subject = config.map(|config| config.data_title).unwrap_or_default();
-        Self { subject, objective, more_is_better, axes, trials, left_out }
-    }
-
-    /// The best of the trials that were trained to their end.
-    fn best(&self) -> Option<&PlottedTrial> {
-        let complete = self.trials.iter().filter(|trial| trial.complete);
-        complete.min_by(|one, other| self.badness(one).total_cmp(&self.badness(other)))
-    }
-
-    fn badness(&self, trial: &PlottedTrial) -> f64 {
-        if self.more_is_better { -trial.value } else { trial.value }
-    }
-
-    /// A headline that names what was learnt from.
-    fn title(&self, words: &str) -> String {
-        match self.subject.as_str() {
-            "" => words.to_string(),
-            subject => format!("{words}, {subject}"),
-        }
-    }
-
-    /// "12 trials; 2 failed or not over"
-    fn subtitle(&self) -> String {
-        let count = self.trials.len();
-        let mut text = format!("{count} trial{}", if count == 1 { "" } else { "s" });
-        if self.left_out > 0 {
-            text += &format!("; {} more failed or are not over", self.left_out);
-        }
-        text
-    }
-}
-
-/// "train.optimizer.weight_decay" as "weight_decay"; the whole path says where it belongs elsewhere.
-fn short(path: &str) -> String {
-    path.rsplit('.').next().unwrap_or(path).to_string()
-}
-
-/// A place within a range's bounds on 0 to 1.
-fn share(range: &Range, place: f64) -> Option<f64> {
-    let (low, high) = range.bounds();
-    (high > low).then(|| ((place - low) / (high - low)).clamp(0.0, 1.0))
-}
-
-fn ticks(range: &Range) -> Vec<(f64, String)> {
-    let at = |value: toml::Value, text: String| Some((share(range, range.place(&value)?)?, text));
-    match range {
-        Range::Choice { values } => values
-            .iter()
-            .filter_map(|value| {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
-                at(value.clone(), text)
-            })
-            .collect(),
-        Range::Int { low, high } => {
-            let step = ((high - low) / 5).max(1) as usize;
-            (*low..=*high)
-                .step_by(step)
-                .filter_map(|value| at(toml::Value::Integer(value), value.to_string()))
-                .collect()
-        }
-        Range::Float { low, high } => {
-            let values = axis::ticks(*low, *high, 4);
-            let step = match &values[..] {
-                [first, second, ..] => second - first,
-                _ => 1.0,
-            };
-            values
-                .into_iter()
-                .filter_map(|value| at(toml::Value::Float(value), axis::number(value, step)))
-                .collect()
-        }
-        Range::Log { low, high } => {
-            let (from, to) = (low.log10().ceil() as i32, high.log10().floor() as i32);
-            let mut values: Vec<f64> = (from..=to).map(|power| 10f64.powi(power)).collect();
-            if values.len() < 2 {
-                values = vec![*low, *high];
-            }
-            values
-                .into_iter()
-                .filter_map(|value| at(toml::Value::Float(value), format!("{value:.0e}")))
-                .collect()
-        }
-    }
-}
-
-impl Study {
-    /// What each trial reached, and the best so far.
-    pub fn history_figure(&self) -> Result<Figure> {
-        Figure::new(history::HistoryPlot { study: StudyData::of(self) })
-    }
-
-    /// How much of the differences between trials each hyperparameter explains; see
-    /// [`Study::importances`].
-    pub fn importances_figure(&self) -> Result<Figure> {
-        let shares =
-            self.importances().into_iter().map(|(path, share)| (short(&path), share)).collect();
-        Figure::new(importance::ImportancePlot { study: StudyData::of(self), shares })
-    }
-
-    /// A line a trial through the values that it tried, to what it reached.
-    pub fn parallel_figure(&self) -> Result<Figure> {
-        Figure::new(parallel::ParallelPlot { study: StudyData::of(self) })
-    }
-
-    /// What trials reached against each hyperparameter by itself, up to six of them.
-    pub fn slice_figure(&self) -> Result<Figure> {
-        Figure::new(slice::SlicePlot { study: StudyData::of(self) })
-    }
-}
+mod trials;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::evaluate::tune::{Space, Trial};
+    use crate::evaluate::tune::{Space, Study, Trial, TrialState};
     use crate::train::Recipe;
 
     /// A study whose trials say what a smooth function of their values says.
@@ -211,7 +28,8 @@ mod tests {
         .unwrap();
         let study = Study::open(folder, space, recipe).unwrap();
         for number in 1..=trials {
-            let drawn = |salt| (crate::train::derive(number as u64, salt) % 1000) as f64 / 1000.0;
+            let drawn =
+                |salt| (crate::common::random::derive(number as u64, salt) % 1000) as f64 / 1000.0;
             let mut values = toml::Table::new();
             for (salt, (path, range)) in study.config().space.ranges().enumerate() {
                 let (low, high) = range.bounds();
