@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::error::{Error, Result};
 use fer_nb::prelude::*;
+use fer_nb::train::{CsvLogger, TensorBoard};
 use tch::{Device, Kind};
 
 /// One training at a time: libtorch has one random generator for the whole process, and each
@@ -237,7 +238,7 @@ impl Callback for Fail {
 
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
         match epoch.record.epoch == self.after {
-            true => Err(Error::config("disk", "full", "room")),
+            true => Err(Error::setting("disk", "full", "room")),
             false => Ok(()),
         }
     }
