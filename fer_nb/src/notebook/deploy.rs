@@ -10,13 +10,9 @@ impl Show for Prediction {
     fn overview(&self) -> Result<Table> {
         Table::with_digits(&self.to_table()?, 4)
     }
-
-    fn text(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
-shows!(Prediction, "the classes and their probabilities, the likeliest first");
+shows!(Prediction, "the classes and their probabilities, the likeliest first", Display);
 
 impl Show for Published {
     fn overview(&self) -> Result<Table> {

@@ -86,13 +86,13 @@ impl Show for ClassificationReport {
         let table = Table::with_digits(&self.to_table()?, 2)?;
         Ok(table.caption(format!("Classification report, {}", self.title)))
     }
-
-    fn text(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
-shows!(ClassificationReport, "the scores of each class, with scikit-learn's columns and digits");
+shows!(
+    ClassificationReport,
+    "the scores of each class, with scikit-learn's columns and digits",
+    Display
+);
 
 impl ClassificationReport {
     /// [`ClassificationReport::beside_original`] as a table: our precision, recall and F1, the
@@ -116,39 +116,31 @@ impl Show for ConfusionMatrix {
         let caption = format!("Confusion matrix, {} (rows: true, columns: predicted)", self.title);
         Ok(Table::from_frame(&self.to_table()?)?.caption(caption))
     }
-
-    fn text(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
-shows!(ConfusionMatrix, "the number of images of each true class (row) and prediction (column)");
+shows!(
+    ConfusionMatrix,
+    "the number of images of each true class (row) and prediction (column)",
+    Display
+);
 
 impl Show for Comparison {
     fn overview(&self) -> Result<Table> {
         let caption = format!("Runs on the test images, {}", self.title);
         Ok(Table::with_digits(&self.to_table()?, 3)?.caption(caption).note(self.footer()))
     }
-
-    fn text(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
-shows!(Comparison, "the runs' scores side by side");
+shows!(Comparison, "the runs' scores side by side", Display);
 
 impl Show for Study {
     fn overview(&self) -> Result<Table> {
         let caption = format!("Study in {}", self.folder().display());
         Ok(Table::with_digits(&self.to_table()?, 4)?.caption(caption).note(self.to_string()))
     }
-
-    fn text(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
-shows!(Study, "one row a trial: its values, its state and the value that it reached");
+shows!(Study, "one row a trial: its values, its state and the value that it reached", Display);
 
 impl Show for Trust {
     fn overview(&self) -> Result<Table> {
@@ -179,13 +171,9 @@ impl Show for Trust {
         let note = self.protocol.as_ref().map(Protocol::to_string).unwrap_or_default();
         Ok(Table::pairs(rows).note(note))
     }
-
-    fn text(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
-shows!(Trust, "intervals, calibration, accuracy without leaks, and the protocol");
+shows!(Trust, "intervals, calibration, accuracy without leaks, and the protocol", Display);
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::common::{Error, Result};
-use crate::model::Architecture;
 use crate::notebook::Table;
 use crate::notebook::show::{Show, shows};
 use crate::train::{RunConfig, TrainConfig};
@@ -16,58 +15,33 @@ use crate::train::{RunConfig, TrainConfig};
 /// A field's path in the config, "loss.label_smoothing", and its value.
 type Row = (String, Value);
 
-/// The rows of a config, its fields in the order given. A field that is left out here does not compile.
-macro_rules! rows {
-    ($type:ident { $($field:ident),+ $(,)? } = $config:expr) => {{
-        let $type { $($field),+ } = $config;
-        let mut rows = Vec::new();
-        $(push(&mut rows, stringify!($field), $field)?;)+
-        rows
-    }};
-}
+/// The path of the hyperparameters in a run's config.
+const TRAIN: &str = "train.";
 
+/// The rows of hyperparameters. A field that is missing here does not compile.
 fn train_rows(config: &TrainConfig) -> Result<Vec<Row>> {
-    Ok(rows!(
-        TrainConfig {
-            epochs,
-            batch_size,
-            learning_rate,
-            optimizer,
-            schedule,
-            clip_norm,
-            ema,
-            sam,
-            rates,
-            initial_weights,
-            loss,
-            distillation,
-            precision,
-            images,
-            seed,
-            sampling,
-            augmentation,
-            mixing,
-            clean_epochs,
-        } = config
-    ))
+    let mut rows = Vec::new();
+    macro_rules! fields {
+        ($($field:ident),+ $(,)?) => {
+            let TrainConfig { $($field),+ } = config;
+            $(push(&mut rows, stringify!($field), $field)?;)+
+        };
+    }
+    fields! {
+        epochs, batch_size, learning_rate, optimizer, schedule, clip_norm, ema, sam, rates,
+        initial_weights, loss, distillation, precision, images, seed, sampling, augmentation, mixing,
+        clean_epochs,
+    }
+    Ok(rows)
 }
 
 fn run_rows(config: &RunConfig) -> Result<Vec<Row>> {
-    Ok(rows!(
-        RunConfig {
-            fer_nb,
-            network,
-            architecture,
-            data,
-            data_title,
-            data_fingerprint,
-            images,
-            learnt,
-            device,
-            precision,
-            train,
-        } = config
-    ))
+    let mut rows = Vec::new();
+    push(&mut rows, "", config)?;
+    rows.retain(|(path, _)| !path.starts_with(TRAIN));
+    let train = train_rows(&config.train)?.into_iter();
+    rows.extend(train.map(|(path, value)| (format!("{TRAIN}{path}"), value)));
+    Ok(rows)
 }
 
 impl Show for TrainConfig {
@@ -85,13 +59,9 @@ shows!(
 
 impl Show for RunConfig {
     fn overview(&self) -> Result<Table> {
-        // What belongs to no recipe is taken from this run, so that it is no difference.
-        let recipe = RunConfig {
-            train: TrainConfig::default(),
-            architecture: self.architecture.as_ref().map(|_| Architecture::default()),
-            network: Architecture::default().name().into(),
-            ..self.clone()
-        };
+        // Data and device belong to no recipe, so they are no difference.
+        let architecture = self.architecture.as_ref().map(|_| Default::default());
+        let recipe = RunConfig { train: TrainConfig::default(), architecture, ..self.clone() };
         let table = in_halves(&run_rows(self)?, &run_rows(&recipe)?);
         Ok(table.caption(format!("Run, {}", self.data_title)))
     }
@@ -116,6 +86,7 @@ fn push_json(rows: &mut Vec<Row>, path: &str, json: &str) -> serde_json::Result<
     for (name, value) in &fields {
         match name.as_str() {
             "name" => push_json(rows, path, value.get())?,
+            name if path.is_empty() => push_json(rows, name, value.get())?,
             name => push_json(rows, &format!("{path}.{name}"), value.get())?,
         }
     }
@@ -157,52 +128,45 @@ impl<'de> Deserialize<'de> for Fields {
 fn in_halves(rows: &[Row], recipe: &[Row]) -> Table {
     let recipe: HashMap<&str, &Value> =
         recipe.iter().map(|(path, value)| (path.as_str(), value)).collect();
-    let cells: Vec<(String, String, bool)> = rows
-        .iter()
-        .map(|(path, value)| {
-            let now = written(path, value);
-            match recipe.get(path.as_str()) {
-                Some(usual) if *usual == value => (path.clone(), now, false),
-                usual => {
-                    let usual = usual.map_or_else(|| "–".into(), |usual| written(path, usual));
-                    (path.clone(), format!("{usual} → {now}"), true)
-                }
-            }
+    let half = rows
+        .chunk_by(|(one, _), (other, _)| group(one) == group(other))
+        .scan(0, |end, fields| {
+            *end += fields.len();
+            Some(*end)
         })
-        .collect();
-    let half = (1..cells.len())
-        .filter(|at| group(&rows[*at].0) != group(&rows[at - 1].0))
-        .min_by_key(|at| (2 * at).abs_diff(cells.len()))
-        .unwrap_or(cells.len());
-    let (left, right) = cells.split_at(half);
-    let heads = ["hyperparameter", "value", "", "hyperparameter", "value"];
-    let mut table = Table::new(heads);
+        .min_by_key(|end| (2 * end).abs_diff(rows.len()))
+        .unwrap_or_default();
+    let (left, right) = rows.split_at(half);
+    let mut table = Table::new(["hyperparameter", "value", "", "hyperparameter", "value"]);
+    let mut differing = 0;
     for line in 0..left.len().max(right.len()) {
-        let mut row = Vec::new();
+        let mut cells = Vec::new();
         for (column, half) in [(0, left), (3, right)] {
-            row.resize(column, String::new());
-            if let Some((path, value, differs)) = half.get(line) {
-                row.extend([path.clone(), value.clone()]);
-                if *differs {
-                    table = table.bold(line, [column, column + 1]);
-                }
+            cells.resize(column, String::new());
+            let Some((path, value)) = half.get(line) else { continue };
+            let now = written(path, value);
+            let usual = recipe.get(path.as_str());
+            if usual == Some(&value) {
+                cells.extend([path.clone(), now]);
+            } else {
+                let usual = usual.map_or_else(|| "–".into(), |usual| written(path, usual));
+                cells.extend([path.clone(), format!("{usual} → {now}")]);
+                table = table.bold(line, [column, column + 1]);
+                differing += 1;
             }
         }
-        table = table.row(row);
+        table = table.row(cells);
     }
-    let differing = cells.iter().filter(|(_, _, differs)| *differs).count();
+    let all = rows.len();
     table.note(match differing {
         0 => "All values are those of the original recipe.".to_string(),
-        n => format!(
-            "{n} of {} values differ from the original recipe, whose value is before the arrow.",
-            cells.len()
-        ),
+        n => format!("{n} of {all} values differ from the original recipe: its value → this one."),
     })
 }
 
 /// The struct that a row belongs to.
 fn group(path: &str) -> &str {
-    let path = path.strip_prefix("train.").unwrap_or(path);
+    let path = path.strip_prefix(TRAIN).unwrap_or(path);
     path.split('.').next().unwrap_or(path)
 }
 

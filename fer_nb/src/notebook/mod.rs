@@ -20,5 +20,10 @@ mod train;
 
 pub use gallery::{Gallery, gallery};
 pub use live_curves::LiveCurves;
-pub(crate) use show::emit;
 pub use table::{ShowFrame, Table};
+
+/// Puts out a cell's value, as HTML and as text.
+fn emit(html: &str, text: &str) {
+    evcxr_runtime::mime_type("text/html").text(html);
+    evcxr_runtime::mime_type("text/plain").text(text);
+}

@@ -11,10 +11,6 @@ impl Show for Summary {
         let table = self.rows().into_iter().fold(table, Table::row);
         Ok(table.caption(format!("Model: \"{}\"", self.network)).note(self.footer()))
     }
-
-    fn text(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
-shows!(Summary, "layer, output shape and number of parameters, as in Keras");
+shows!(Summary, "layer, output shape and number of parameters, as in Keras", Display);

@@ -9,10 +9,6 @@ impl Show for Environment {
     fn overview(&self) -> Result<Table> {
         Ok(Table::pairs(self.rows.iter().map(|(name, value)| [name.to_string(), value.clone()])))
     }
-
-    fn text(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
-shows!(Environment, "versions, device and folders");
+shows!(Environment, "versions, device and folders", Display);

@@ -2,24 +2,25 @@
 //! [`shows!`] writes; the rest is in the trait [`Show`].
 
 use crate::common::Result;
-use crate::notebook::Table;
+use crate::notebook::{Table, emit};
 
 /// A result that a cell shows as a table.
 pub(crate) trait Show {
     /// The table, with its caption and note.
     fn overview(&self) -> Result<Table>;
-
-    /// The result in words, if it has better ones than the table's text. It is shown in place of the
-    /// table if there is no HTML.
-    fn text(&self) -> Option<String> {
-        None
-    }
 }
 
 /// `shows!(History, "one row an epoch")`: the methods `overview` and `evcxr_display` of a type with
-/// [`Show`]. The text says what the table holds.
+/// [`Show`]. The text says what the table holds. `Display` as a third argument shows the type's own text
+/// in place of the table's if there is no HTML.
 macro_rules! shows {
     ($type:ty, $content:literal) => {
+        shows!($type, $content, |_: &$type| None);
+    };
+    ($type:ty, $content:literal, Display) => {
+        shows!($type, $content, |result: &$type| Some(result.to_string()));
+    };
+    ($type:ty, $content:literal, $text:expr) => {
         impl $type {
             #[doc = concat!("A table: ", $content, ".")]
             ///
@@ -31,7 +32,7 @@ macro_rules! shows {
 
             #[doc = concat!("Shows a table in a notebook: ", $content, ".")]
             pub fn evcxr_display(&self) {
-                $crate::notebook::show::show(self);
+                $crate::notebook::show::show(self, $text(self));
             }
         }
     };
@@ -39,20 +40,13 @@ macro_rules! shows {
 
 pub(crate) use shows;
 
-/// Puts out a result as a cell's value: the table as HTML, and the text.
-pub(crate) fn show(result: &impl Show) {
-    match (result.overview(), result.text()) {
+/// Puts out a result as a cell's value: the table as HTML, and as text unless there is a better one.
+pub(crate) fn show(result: &impl Show, text: Option<String>) {
+    match (result.overview(), text) {
         (Ok(table), text) => emit(&table.html(), &text.unwrap_or_else(|| table.to_string())),
-        (Err(_), Some(text)) => evcxr_runtime::mime_type("text/plain").text(text),
-        (Err(error), None) => {
-            let text = format!("a table that can't be shown: {error}");
+        (Err(error), text) => {
+            let text = text.unwrap_or_else(|| format!("a table that can't be shown: {error}"));
             evcxr_runtime::mime_type("text/plain").text(text);
         }
     }
-}
-
-/// Puts out a cell's value, as HTML and as text.
-pub(crate) fn emit(html: &str, text: &str) {
-    evcxr_runtime::mime_type("text/html").text(html);
-    evcxr_runtime::mime_type("text/plain").text(text);
 }

@@ -90,10 +90,11 @@ fn summary(canvas: &mut Canvas, matrix: &ConfusionMatrix) -> Result<()> {
         y += 60.0;
         canvas.rect((left, y - 28.0), (left + 10.0, y + 8.0), class_color(mistake.truth));
         let words = format!("{} as {}", mistake.truth, mistake.predicted);
-        let number = count(mistake.count as usize);
-        let kind = Type::new(34.0).bold().align(Align::Right);
-        let room = right - left - 26.0 - canvas.width_of(&number, kind)? - 12.0;
-        canvas.text(&number, (right, y), kind);
+        let (number, share) = (count(mistake.count as usize), percent(mistake.share, 0));
+        let (edge, kind) = (right - 100.0, Type::new(34.0).bold().align(Align::Right));
+        canvas.text(&number, (edge, y), kind);
+        canvas.text(&share, (right, y), Type { size: 28.0, ..muted.align(Align::Right) });
+        let room = edge - canvas.width_of(&number, kind)? - 12.0 - (left + 26.0);
         let (words, kind) = canvas.fit(&words, room, Type::new(34.0))?;
         canvas.text(&words, (left + 26.0, y), kind);
     }

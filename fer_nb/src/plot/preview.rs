@@ -62,30 +62,23 @@ fn describe(augmentation: &Augmentation) -> String {
         brightness,
         contrast,
         erasing,
-    } = augmentation;
-    let percent = |value: &f64| (value * 1000.0).round() / 10.0;
-    let mut parts = Vec::new();
-    if *rotation != 0.0 {
-        parts.push(format!("rotation ±{rotation}°"));
-    }
-    for (name, value) in
-        [("horizontal shift", width_shift), ("vertical shift", height_shift), ("zoom", zoom)]
-    {
-        if *value != 0.0 {
-            parts.push(format!("{name} ±{} %", percent(value)));
-        }
-    }
-    if *horizontal_flip {
-        parts.push("horizontal flip".into());
-    }
-    for (name, value) in [("brightness", brightness), ("contrast", contrast)] {
-        if *value != 0.0 {
-            parts.push(format!("{name} ±{} %", percent(value)));
-        }
-    }
-    if *erasing != 0.0 {
-        parts.push(format!("a rectangle erased in {} %", percent(erasing)));
-    }
+    } = *augmentation;
+    let percent = |share: f64| (share * 1000.0).round() / 10.0;
+    let within =
+        |name: &str, share: f64| (share != 0.0).then(|| format!("{name} ±{} %", percent(share)));
+    let parts: Vec<String> = [
+        (rotation != 0.0).then(|| format!("rotation ±{rotation}°")),
+        within("horizontal shift", width_shift),
+        within("vertical shift", height_shift),
+        within("zoom", zoom),
+        horizontal_flip.then(|| "horizontal flip".into()),
+        within("brightness", brightness),
+        within("contrast", contrast),
+        (erasing != 0.0).then(|| format!("a rectangle erased in {} %", percent(erasing))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if parts.is_empty() { "no changes".into() } else { parts.join(", ") }
 }
 
