@@ -61,5 +61,6 @@ pub mod prelude {
         ModelCheckpoint, Optimizer, RangeTestConfig, Recipe, ReduceLrOnPlateau, RunFolder,
         Schedule, TrainBegin, TrainConfig, Trainer,
     };
+    pub use polars::prelude::DataFrame; // evcxr needs a path to name a variable's type
     pub use tch::{Device, Kind, Tensor};
 }

@@ -54,7 +54,7 @@ pub(super) fn draw(canvas: &mut Canvas, rows: &[GridRow], heads: &[(usize, &str)
     let left = MARGIN + 210.0;
     let room = f64::from(WIDTH) - MARGIN - left - gaps(columns);
     let pitch = ((1068.0 - top) / rows.len() as f64).min(room / columns as f64).min(400.0);
-    // A multiple of half an image's width, where that costs little: then every pixel of the
+    // A multiple of half an image's width, if that costs little: then every pixel of the
     // image covers whole pixels of the picture at twice the size.
     let halves = pitch * 0.95 / 24.0;
     let side = 24.0 * if halves.fract() < 0.3 { halves.floor() } else { halves };
