@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::prelude::*;
-use fer_nb::train::ImageChoice;
+use fer_nb::train::{Distillation, ImageChoice};
 use tch::{Device, Kind, Reduction};
 
 /// One training at a time: libtorch has one random generator for the whole process.

@@ -10,7 +10,9 @@ use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::error::Result;
 use fer_nb::model::Network;
 use fer_nb::prelude::*;
-use fer_nb::train::{BatchOf, Checkpoint, RunState, StopReason};
+use fer_nb::train::{
+    BatchOf, Checkpoint, CsvLogger, RunConfig, RunState, StopReason, TensorBoard, TerminateOnNan,
+};
 use tch::{Device, Kind, Tensor};
 
 /// One training at a time: libtorch has one random generator for the whole process.

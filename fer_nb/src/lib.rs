@@ -34,40 +34,33 @@ pub use common::error;
 // So that a notebook needs no dependency but this one.
 pub use {polars, tch};
 
-/// Everything that a notebook uses by name.
+/// What the six notebooks use by name, and what a custom callback and a custom network need. Everything
+/// else is in the stages' modules.
 pub mod prelude {
     pub use crate::common::{Error, Result};
-    pub use crate::data::{
-        Audit, Augmentation, ClassDistribution, Dataset, FaceData, Fer2013, SampleConfig,
-    };
-    pub use crate::deploy::{
-        Face, FaceDetector, Format, ModelCard, Photo, Prediction, Predictor, Published, publish,
-    };
+    pub use crate::data::{Augmentation, Dataset, FaceData, Fer2013, SampleConfig};
+    pub use crate::deploy::{FaceDetector, Format, ModelCard, Photo, Predictor, publish};
     pub use crate::emotion::Emotion;
-    pub use crate::evaluate::tune::{Sampler, Space, Study};
+    pub use crate::evaluate::tune::{Space, Study};
     pub use crate::evaluate::{
-        ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, SeedSpread,
-        Temperature, TestTimeAugmentation, Threshold, Trust, compare, evaluate, evaluate_with,
+        Protocol, Temperature, TestTimeAugmentation, Threshold, Trust, evaluate, evaluate_with,
         grad_cam, original,
     };
     pub use crate::model::{
-        Architecture, NameMap, Network, ResNet, ResNetConfig, SeedCnn, SeedCnnConfig, Summary, Vgg,
-        VggConfig, Vit, VitConfig, to_float, transfer, weights,
+        Architecture, Init, Network, Parameters, ParametersBuilder, SeedCnn, Summary, to_float,
     };
-    pub use crate::notebook::{LiveCurves, ShowFrame, Table, gallery};
-    pub use crate::plot::{
-        Annotated, Figure, annotate, attention, augmentation_preview, predictions,
-    };
+    pub use crate::notebook::ShowFrame as _; // shows a polars table
+    pub use crate::notebook::{LiveCurves, Table, gallery};
+    pub use crate::plot::{annotate, attention, augmentation_preview, predictions};
     pub use crate::project::{
         Environment, Precision, data_file, device, figures, param, pretrained, runs,
     };
-    pub use crate::train::Monitor::{Accuracy, Loss, ValAccuracy, ValLoss};
+    pub use crate::train::Monitor::{ValAccuracy, ValLoss};
     pub use crate::train::{
-        BackupAndRestore, BatchEnd, Callback, ClassWeights, CsvLogger, Distillation, EarlyStopping,
-        EpochEnd, EpochRecord, History, LossConfig, Mixing, ModelCheckpoint, Monitor, Optimizer,
-        RangeTestConfig, Recipe, ReduceLrOnPlateau, RunConfig, RunFolder, Sampling, Schedule,
-        TensorBoard, TerminateOnNan, TrainBegin, TrainConfig, Trainer,
+        BackupAndRestore, BatchEnd, Callback, EarlyStopping, EpochEnd, EpochRecord, History,
+        ModelCheckpoint, Optimizer, RangeTestConfig, Recipe, ReduceLrOnPlateau, RunFolder,
+        Schedule, TrainBegin, TrainConfig, Trainer,
     };
-    pub use polars::prelude::DataFrame;
+    pub use polars::prelude::DataFrame; // evcxr needs a path to name a variable's type
     pub use tch::{Device, Kind, Tensor};
 }

@@ -30,6 +30,29 @@ pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
     text
 }
 
+/// A share on 0 to 1 as percent with `digits` decimals: "59.5 %". A share that is not finite is "–".
+pub(crate) fn percent(share: f64, digits: usize) -> String {
+    if share.is_finite() { format!("{:.digits$} %", share * 100.0) } else { "–".into() }
+}
+
+/// Text as the content or an attribute of XML or HTML. Control characters, which XML forbids, are
+/// left out.
+pub(crate) fn escape_xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c if c.is_control() && !matches!(c, '\n' | '\t') => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 /// Foreign bytes made fit for a message: at most 24 characters, nothing that moves the cursor.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     const SHOWN: usize = 24;
@@ -52,6 +75,14 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(35_887), "35,887");
         assert_eq!(count(1_468_135), "1,468,135");
+        assert_eq!(percent(0.5953, 1), "59.5 %");
+        assert_eq!(percent(f64::NAN, 1), "–");
+    }
+
+    #[test]
+    fn markup_is_escaped() {
+        let escaped = escape_xml("a<b> & \"c\" 'd'\u{7}");
+        assert_eq!(escaped, "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;");
     }
 
     #[test]

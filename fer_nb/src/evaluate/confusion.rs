@@ -1,4 +1,4 @@
-//! [`ConfusionMatrix`]: which class was taken for which.
+//! [`ConfusionMatrix`]: which class was predicted for which.
 
 use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Series};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub struct ConfusionMatrix {
     pub title: String,
 }
 
-/// One kind of mistake: images of `truth` that were taken for `predicted`.
+/// One kind of mistake: images of class `truth` that were predicted as `predicted`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Confusion {
     /// The class on the label.
@@ -37,6 +37,9 @@ impl std::fmt::Display for Confusion {
 }
 
 impl ConfusionMatrix {
+    /// How [`ConfusionMatrix::most_confused`] ranks mistakes, for the captions of figures and tables.
+    pub(crate) const RANKED_BY: &'static str = "by number of images";
+
     /// Counts pairs of class indices 0 to 6; pairs with another index are left out.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (u8, u8)>, title: impl Into<String>) -> Self {
         let mut counts = [[0; Emotion::COUNT]; Emotion::COUNT];
@@ -84,8 +87,9 @@ impl ConfusionMatrix {
         })
     }
 
-    /// The `n` commonest mistakes, most images first; equals in class order. Fewer where fewer kinds
-    /// of mistake were made.
+    /// The `n` commonest mistakes, or fewer. They are ranked by number of images, as in every figure and
+    /// table; equals are in class order. By share of the true class a rare class would lead with a
+    /// handful of images.
     pub fn most_confused(&self, n: usize) -> Vec<Confusion> {
         let mut all = Vec::new();
         for (truth, (row, shares)) in

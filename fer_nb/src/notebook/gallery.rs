@@ -1,14 +1,15 @@
 //! Several figures in one cell.
 
+use crate::notebook::emit;
 use crate::plot::Figure;
 
-/// Figures side by side, two in a row where there is room.
+/// Figures side by side, two in a row if there is room.
 #[derive(Debug, Clone)]
 pub struct Gallery {
     figures: Vec<Figure>,
 }
 
-/// Puts figures side by side; as a cell's last value it shows them.
+/// Figures side by side, shown as a cell's last value.
 pub fn gallery(figures: impl IntoIterator<Item = Figure>) -> Gallery {
     Gallery { figures: figures.into_iter().collect() }
 }
@@ -25,14 +26,14 @@ impl Gallery {
     }
 
     /// A line for each figure.
-    pub fn text(&self) -> String {
+    fn text(&self) -> String {
         let lines: Vec<String> = self.figures.iter().map(Figure::text).collect();
         if lines.is_empty() { "no figures".into() } else { lines.join("\n") }
     }
 
     /// Shows the figures in a notebook.
     pub fn evcxr_display(&self) {
-        super::emit(&self.html(), &self.text());
+        emit(&self.html(), &self.text());
     }
 }
 

@@ -1,34 +1,35 @@
 //! Outputs that show, and change, while a cell runs.
 //!
-//! evcxr shows a cell's value when the cell has ended. The kernel of this project also takes
-//! outputs from stdout: a line that begins with an escape sequence for applications (APC, ECMA-48
-//! 8.3.2), holds JSON, and is never shown as text. An output has an id, and can be changed by it from
-//! any later cell.
+//! evcxr shows a cell's value when the cell has ended. This project's kernel also takes outputs from
+//! stdout: a line that begins with an escape sequence for applications (APC, ECMA-48 8.3.2) and holds
+//! JSON is an output, and is never shown as text. An output has an id, by which any later cell can
+//! change it.
 
 use crate::common::machine::{notebook_is_live, print_line};
+use crate::notebook;
 
 /// The type under which a cell's last value tells the kernel its id.
 const ID_MIME: &str = "application/vnd.fer-nb.display-id";
 
-/// Shows an output, as HTML and as text: in the place of every output of this id where there are any,
-/// whichever cell they belong to, else in the running cell. Without such a kernel, in a terminal or in
-/// plain evcxr, nothing happens.
-pub fn show(id: &str, html: &str, text: &str) {
+/// Shows an output, as HTML and as text: in place of every output of this id, in whichever cell, or in
+/// the running cell if there is none. Without this project's kernel, in a terminal or in plain evcxr,
+/// nothing happens.
+pub(super) fn show(id: &str, html: &str, text: &str) {
     if notebook_is_live() {
         print_line(&line(id, html, text));
     }
 }
 
 /// Puts out a cell's last value under an id, as HTML and as text.
-pub fn emit(id: &str, html: &str, text: &str) {
-    super::emit(html, text);
+pub(super) fn emit(id: &str, html: &str, text: &str) {
+    notebook::emit(html, text);
     if notebook_is_live() {
         evcxr_runtime::mime_type(ID_MIME).text(id);
     }
 }
 
-/// The line that the kernel takes. JSON escapes the control characters, so it can neither break the
-/// line nor end the sequence.
+/// The line for the kernel. JSON escapes control characters, so it can neither break the line nor end
+/// the sequence.
 fn line(id: &str, html: &str, text: &str) -> String {
     let message = serde_json::json!({
         "action": "show",

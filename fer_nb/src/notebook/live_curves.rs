@@ -4,19 +4,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::live;
-use crate::common::Result;
+use crate::common::text::escape_xml;
+use crate::common::{During, Result};
 use crate::model::Network;
-use crate::plot::curves::CurrentEpoch;
-use crate::plot::{Figure, curves_while_training};
+use crate::plot::{CurrentEpoch, Figure, curves_while_training};
 use crate::train::{BatchEnd, Callback, EpochEnd, History, StopReason, TrainBegin};
 
-/// Between two looks into an epoch that takes longer. Reading a loss makes a GPU wait.
+/// The time between two updates within an epoch. Reading a loss makes a GPU wait.
 const WITHIN_EPOCH: Duration = Duration::from_secs(5);
 
 /// The curves so far, as a value and as a callback of the [`Trainer`](crate::train::Trainer).
 ///
-/// A cell that ends in it shows the chart, and a training in a later cell that was given a clone
-/// draws it further, epoch by epoch:
+/// A cell that ends in it shows the chart. A training in a later cell that was given a clone extends it,
+/// epoch by epoch:
 ///
 /// ```no_run
 /// # use fer_nb::prelude::*;
@@ -29,12 +29,12 @@ const WITHIN_EPOCH: Duration = Duration::from_secs(5);
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// Where no cell has shown it, the cell that trains does. It only looks: with it or without it the
-/// same weights come out, and a run can be resumed either way. Outside of a notebook it draws nothing
-/// while training runs.
+/// If no cell has shown it, the training cell does. It only observes: a training gives the same weights
+/// with it and without it, and a run can be resumed either way. Outside of a notebook nothing is drawn
+/// during training.
 #[derive(Debug, Clone)]
 pub struct LiveCurves {
-    /// What the kernel knows the output by.
+    /// The kernel's id for the output.
     id: Arc<str>,
     state: Arc<Mutex<State>>,
 }
@@ -42,18 +42,18 @@ pub struct LiveCurves {
 #[derive(Debug)]
 struct State {
     history: History,
-    /// The epoch that training is in, and how many batches' losses its mean is of.
+    /// The epoch in progress, and how many batches' losses its mean is of.
     current: Option<(CurrentEpoch, usize)>,
     shown: Instant,
 }
 
 impl LiveCurves {
-    /// A chart without an epoch yet. Each has an id of its own; clones share it.
+    /// A chart without epochs. Clones share its id, by which a later cell finds it.
     pub fn new() -> Self {
         let state = State { history: History::default(), current: None, shown: Instant::now() };
         let state = Arc::new(Mutex::new(state));
-        // Cells have no counter in common. No two charts of a process have the same address at the
-        // same time, and no two processes of a machine the same number.
+        // Cells share no counter. At any one time, no two charts of a process have the same address, and
+        // no two processes of a machine the same number.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (process, place) = (std::process::id(), Arc::as_ptr(&state) as usize);
         Self { id: format!("curves-{process:x}-{now:x}-{place:x}").into(), state }
@@ -64,7 +64,10 @@ impl LiveCurves {
         self.state().history.clone()
     }
 
-    /// The chart as it is now.
+    /// The chart with the epochs so far.
+    ///
+    /// # Errors
+    /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
         let state = self.state();
         curves_while_training(&state.history, state.current.map(|(current, _)| current))
@@ -77,7 +80,7 @@ impl LiveCurves {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What a panic left is a history all the same.
+        // A panic elsewhere leaves the history usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -87,11 +90,11 @@ impl LiveCurves {
         self.state().shown = Instant::now();
     }
 
-    /// The chart as HTML and as text. One that can't be drawn says why, and ends no training.
+    /// The chart as HTML and as text. If it can't be drawn it says why; training goes on.
     fn page(&self) -> (String, String) {
         match self.figure() {
             Ok(figure) => (figure.html(), self.text()),
-            Err(error) => (crate::plot::svg::escape(&error.to_string()), error.to_string()),
+            Err(error) => (escape_xml(&error.to_string()), error.to_string()),
         }
     }
 
@@ -135,7 +138,7 @@ impl Callback for LiveCurves {
         if state.shown.elapsed() < WITHIN_EPOCH {
             return Ok(());
         }
-        let loss = batch.loss.f_double_value(&[])?;
+        let loss = batch.loss.f_double_value(&[]).during("reading a batch's loss")?;
         let (mean, read) = match state.current {
             Some((current, read)) if current.epoch == batch.epoch => (current.loss, read),
             _ => (0.0, 0),

@@ -1,20 +1,26 @@
-//! What only a notebook needs: tables and several figures in one cell, and how results show
-//! themselves as a cell's last value.
+//! What only a notebook needs: tables, several figures in one cell, and how results show themselves as a
+//! cell's last value, in one file for each stage.
 //!
-//! A notebook shows one output of each kind a cell, so everything here puts out HTML once and, for
-//! where that isn't shown, its twin in plain text. [`LiveCurves`] alone shows more than that: it
-//! changes while a later cell trains.
+//! A notebook shows one output of each type a cell, so everything here is put out once as HTML and once
+//! as plain text, for where HTML isn't shown. Only [`LiveCurves`] shows more: it changes while a later
+//! cell trains.
 
-mod display;
+mod data;
+mod deploy;
+mod evaluate;
 mod gallery;
+mod hyperparameters;
 mod live;
 mod live_curves;
+mod model;
+mod project;
 mod show;
 mod table;
+mod train;
 
 pub use gallery::{Gallery, gallery};
 pub use live_curves::LiveCurves;
-pub use table::{Align, ShowFrame, Table};
+pub use table::{ShowFrame, Table};
 
 /// Puts out a cell's value, as HTML and as text.
 fn emit(html: &str, text: &str) {

@@ -3,28 +3,37 @@
 use polars::prelude::{AnyValue, Column, DataFrame};
 
 use crate::common::Result;
-use crate::plot::axis::thousands;
-use crate::plot::svg::escape;
+use crate::common::text::{count, escape_xml, plural};
+use crate::notebook::emit;
 
 /// Rows shown of a longer table: this many from its start …
 const HEAD: usize = 30;
 /// … and this many from its end.
 const TAIL: usize = 5;
 
-/// Which side a column's cells keep to.
+/// The side of a column that its cells are aligned to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
+enum Align {
     Left,
     Right,
 }
 
 /// Text in columns, with a caption above and a note below.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use fer_nb::notebook::Table;
+///
+/// let table = Table::new(["class", "images"]).right([1]).row(["happy", "7,215"]);
+/// assert_eq!(table.to_string(), "class  images\nhappy   7,215");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
     caption: String,
     note: String,
     columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
+    /// Row and column of bold cells.
+    bold: Vec<(usize, usize)>,
     /// Rows that are left out after the first [`HEAD`].
     left_out: usize,
 }
@@ -33,17 +42,21 @@ impl Table {
     /// A table without rows; columns are left-aligned until [`Table::right`] says otherwise.
     pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
         let columns = columns.into_iter().map(|name| (name.into(), Align::Left)).collect();
-        let (caption, note) = Default::default();
-        Self { caption, note, columns, rows: Vec::new(), left_out: 0 }
+        Self { columns, ..Self::default() }
     }
 
-    /// A polars table: numbers to the right, whole ones with thousands separators, floats with as
+    /// A table of names and values, without heads.
+    pub(crate) fn pairs(rows: impl IntoIterator<Item = [String; 2]>) -> Self {
+        rows.into_iter().fold(Self::new(["", ""]), Self::row)
+    }
+
+    /// A polars table: numbers right-aligned, whole ones with thousands separators, floats with as
     /// many decimals as their column needs. Of more than 35 rows the middle is left out.
     pub fn from_frame(frame: &DataFrame) -> Result<Self> {
         Self::build(frame, None)
     }
 
-    /// As [`Table::from_frame`], every float with `digits` decimals.
+    /// As [`Table::from_frame`], with `digits` decimals for every float.
     pub fn with_digits(frame: &DataFrame, digits: usize) -> Result<Self> {
         Self::build(frame, Some(digits))
     }
@@ -68,10 +81,10 @@ impl Table {
             }
         }
         let left_out = height - shown.len();
-        Ok(Self { columns, rows, left_out, ..Self::new::<String>([]) })
+        Ok(Self { columns, rows, left_out, ..Self::default() })
     }
 
-    /// Adds a row; missing cells are empty, cells past the last column are left out.
+    /// Adds a row. Missing cells are empty; cells after the last column are dropped.
     pub fn row<S: Into<String>>(mut self, cells: impl IntoIterator<Item = S>) -> Self {
         let mut cells: Vec<String> = cells.into_iter().map(Into::into).collect();
         cells.resize(self.columns.len(), String::new());
@@ -89,8 +102,14 @@ impl Table {
         self
     }
 
+    /// Bold cells in one row, by column; only HTML shows it.
+    pub(crate) fn bold(mut self, row: usize, columns: impl IntoIterator<Item = usize>) -> Self {
+        self.bold.extend(columns.into_iter().map(|column| (row, column)));
+        self
+    }
+
     /// Other names for the columns, from the first one on.
-    pub fn heads<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn heads<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         for ((head, _), name) in self.columns.iter_mut().zip(names) {
             *head = name.into();
         }
@@ -107,7 +126,7 @@ impl Table {
         Self { note: note.into(), ..self }
     }
 
-    /// The table for a page. Its colours are the page's own, so it suits light and dark themes.
+    /// The table as HTML, in the page's own colours, for light and dark themes.
     pub fn html(&self) -> String {
         const LINE: &str = "1px solid var(--jp-border-color2,rgba(128,128,128,.45))";
         let style = |align: Align| match align {
@@ -118,7 +137,7 @@ impl Table {
             .columns
             .iter()
             .map(|(name, align)| {
-                let name = escape(name);
+                let name = escape_xml(name);
                 format!("<th style=\"{};border-bottom:{LINE}\">{name}</th>", style(*align))
             })
             .collect();
@@ -131,14 +150,17 @@ impl Table {
                     "<tr><td colspan=\"{span}\" style=\"text-align:left;opacity:.7\">{words}</td></tr>"
                 ));
             }
-            let cells = row.iter().zip(&self.columns).map(|(cell, (_, align))| {
-                format!("<td style=\"{}\">{}</td>", style(*align), escape(cell))
-            });
+            let cells =
+                row.iter().zip(&self.columns).enumerate().map(|(column, (cell, (_, align)))| {
+                    let weight =
+                        if self.bold.contains(&(place, column)) { "font-weight:600;" } else { "" };
+                    format!("<td style=\"{weight}{}\">{}</td>", style(*align), escape_xml(cell))
+                });
             body.push_str(&format!("<tr>{}</tr>", cells.collect::<String>()));
         }
         let part = |text: &str, style: &str| match text {
             "" => String::new(),
-            text => format!("<div style=\"{style}\">{}</div>", escape(text)),
+            text => format!("<div style=\"{style}\">{}</div>", escape_xml(text)),
         };
         format!(
             "<div style=\"color:var(--jp-content-font-color1,currentColor);overflow-x:auto\">{}\
@@ -151,17 +173,17 @@ impl Table {
     }
 
     fn left_out_words(&self) -> String {
-        format!("… {} more rows …", thousands(self.left_out as u64))
+        format!("… {} …", plural(self.left_out, "more row"))
     }
 
     /// Shows the table in a notebook.
     pub fn evcxr_display(&self) {
-        super::emit(&self.html(), &self.to_string());
+        emit(&self.html(), &self.to_string());
     }
 }
 
-/// Lets a polars table show itself as a cell's last value, as [`Table::from_frame`] has it; polars' own
-/// is a drawing in characters.
+/// Shows a polars table as a cell's last value in the form of [`Table::from_frame`]; polars itself draws
+/// it in characters.
 pub trait ShowFrame {
     /// Shows the table in a notebook.
     fn evcxr_display(&self);
@@ -171,7 +193,7 @@ impl ShowFrame for DataFrame {
     fn evcxr_display(&self) {
         match Table::from_frame(self) {
             Ok(table) => table.evcxr_display(),
-            Err(error) => super::emit("", &format!("a table that can't be shown: {error}")),
+            Err(error) => emit("", &format!("a table that can't be shown: {error}")),
         }
     }
 }
@@ -214,7 +236,7 @@ impl std::fmt::Display for Table {
     }
 }
 
-/// The cells of these rows as text; nothing for null.
+/// The cells of these rows as text; null is empty.
 fn cells(column: &Column, rows: &[usize], digits: Option<usize>) -> Result<Vec<String>> {
     let values = rows.iter().map(|row| Ok(column.get(*row)?)).collect::<Result<Vec<_>>>()?;
     let floats: Vec<f64> = values.iter().filter_map(float).filter(|v| v.is_finite()).collect();
@@ -231,7 +253,7 @@ fn float(value: &AnyValue<'_>) -> Option<f64> {
     }
 }
 
-/// Decimals that show the largest value with four digits or so and lose none of the smallest.
+/// Decimals that show the largest value with about four digits, and digits of the smallest too.
 fn decimals_for(values: &[f64]) -> usize {
     let largest = values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
     let usual: usize = match largest {
@@ -244,7 +266,7 @@ fn decimals_for(values: &[f64]) -> usize {
     if largest == 0.0 || smallest >= 0.001 {
         return usual;
     }
-    // Two digits of the smallest, where a learning rate gets small.
+    // Two digits of the smallest, for small learning rates.
     usual.max((1.0 - smallest.log10().floor()).clamp(0.0, 8.0) as usize)
 }
 
@@ -259,7 +281,7 @@ fn cell(value: &AnyValue<'_>, decimals: usize, hash: bool) -> String {
             (Some(v), _) => v.to_string(),
             (None, Some(v)) => {
                 let sign = if v < 0 { "−" } else { "" };
-                format!("{sign}{}", thousands(v.unsigned_abs() as u64))
+                format!("{sign}{}", count(v.unsigned_abs() as usize))
             }
             (None, None) => other.to_string(),
         },

@@ -1,33 +1,35 @@
-//! A photo with what was found in it: a box a face, the answer above it, and all seven probabilities
-//! beside it where there is room.
+//! A photo with its faces: a box around each, the prediction above it, and all seven probabilities
+//! beside it if there is room.
 
 use std::path::Path;
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
-use plotters::prelude::{IntoDrawingArea, RGBColor};
-use plotters_bitmap::BitMapBackend;
+use plotters::style::RGBColor;
 
+use crate::common::text::percent;
 use crate::common::{Error, Result};
 use crate::deploy::{Face, FaceBox, Photo};
 use crate::emotion::Emotion;
-use crate::plot::canvas::{Align, CAP_HEIGHT, Canvas, Type, WIDTH};
+use crate::plot::canvas::{Align, CAP_HEIGHT, Canvas, Type, WIDTH, failure};
+use crate::plot::figure::write_file;
 use crate::plot::palette::{INK, MUTED, PAPER, class_color, text_on};
-use crate::plot::picture::PictureBackend;
 use crate::plot::raster::Raster;
 
-/// A copy of a photo, drawn upon.
+const TITLE: &str = "the photo's faces";
+
+/// A copy of a photo with boxes around its faces, and their predictions.
 #[derive(Debug, Clone)]
 pub struct Annotated {
     raster: Raster,
 }
 
-/// The photo with its faces. Small photos are enlarged to some 960 pixels, so that letters are legible.
+/// The photo with a box around each face, its prediction and its probabilities. Small photos are
+/// enlarged to 960 pixels, so that the letters are legible.
 ///
 /// # Errors
-/// [`Error::Figure`] where drawing fails.
+/// [`Error::Figure`] if drawing fails.
 pub fn annotate(photo: &Photo, faces: &[Face]) -> Result<Annotated> {
-    const TITLE: &str = "the photo's faces";
     let (width, height) = photo.size();
     let longest = width.max(height).max(1);
     // Drawn on a finer grid where memory allows, and shrunk: plotters has hard edges.
@@ -45,33 +47,28 @@ pub fn annotate(photo: &Photo, faces: &[Face]) -> Result<Annotated> {
     for panel in layout.iter().filter_map(|place| place.panel) {
         brighten(&mut raster, panel.scaled(1.0 / sheet.unit));
     }
-    {
-        let backend = BitMapBackend::with_buffer(&mut raster.pixels, (width, height));
-        let area = backend.into_drawing_area();
-        let canvas = Canvas::over(&area, TITLE)?;
-        for (face, place) in faces.iter().zip(&layout) {
-            sheet.draw(&canvas, face, place)?;
-        }
-        area.present()
-            .map_err(|error| Error::Figure { figure: TITLE.into(), problem: error.to_string() })?;
+    let mut canvas = Canvas::new(TITLE)?;
+    for (face, place) in faces.iter().zip(&layout) {
+        sheet.draw(&mut canvas, face, place)?;
     }
+    raster.paint(&canvas)?;
     Ok(Annotated { raster: if finer > 1 { raster.shrunk(finer) } else { raster } })
 }
 
 impl Annotated {
-    /// As a PNG file's bytes.
+    /// The bytes of a PNG file.
     ///
     /// # Errors
-    /// [`Error::Figure`] where encoding fails.
+    /// [`Error::Figure`] if encoding fails.
     pub fn png(&self) -> Result<Vec<u8>> {
-        self.raster.encode().map_err(|error| self.failure(error))
+        self.raster.encode().map_err(|error| failure(TITLE, error))
     }
 
-    /// Saves it and hands it back; the name says the format: `.png` or `.jpg`. Folders are made as
-    /// needed.
+    /// Saves the photo and returns it. The file's name decides the format: `.png` or `.jpg`. Missing
+    /// folders are created.
     ///
     /// # Errors
-    /// [`Error::Setting`] for another ending; [`Error::Io`] where the file can't be written.
+    /// [`Error::Input`] for another ending; [`Error::Io`] if the file can't be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let extension = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
@@ -79,14 +76,11 @@ impl Annotated {
             "png" => self.png()?,
             "jpg" | "jpeg" => self.jpeg()?,
             _ => {
-                let expected = "a name in .png or .jpg";
-                return Err(Error::setting("annotated photo", path.display(), expected));
+                let expected = "a name that ends in .png or .jpg";
+                return Err(Error::input("annotated photo", path.display(), expected));
             }
         };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-        }
-        std::fs::write(path, bytes).map_err(|error| Error::io("write", path, error))?;
+        write_file(path, &bytes)?;
         Ok(self.clone())
     }
 
@@ -94,15 +88,11 @@ impl Annotated {
         let mut bytes = Vec::new();
         let image =
             RgbImage::from_raw(self.raster.width, self.raster.height, self.raster.pixels.clone())
-                .ok_or_else(|| self.failure("its pixels don't fit its size"))?;
+                .ok_or_else(|| failure(TITLE, "its pixels don't fit its size"))?;
         image
             .write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90))
-            .map_err(|error| self.failure(error))?;
+            .map_err(|error| failure(TITLE, error))?;
         Ok(bytes)
-    }
-
-    fn failure(&self, problem: impl ToString) -> Error {
-        Error::Figure { figure: "the photo's faces".into(), problem: problem.to_string() }
     }
 }
 
@@ -141,12 +131,12 @@ impl Area {
     }
 }
 
-/// Where the parts of a face's answer go.
+/// The places of a face's parts.
 struct Place {
     face: Area,
-    /// The height of letters' em.
+    /// The letters' em.
     letters: f64,
-    /// The answer, as long as there is room for.
+    /// The prediction, in the longest words that fit.
     label: Option<(String, Area)>,
     panel: Option<Area>,
 }
@@ -179,16 +169,17 @@ impl Sheet {
         area
     }
 
-    /// What is drawn where. Nothing covers a face or what belongs to another: the answer goes above its
-    /// face, else below; the bars right of it, else left, below or above. What finds no room is left
-    /// out, first the bars, then the answer's number, then its word; the box's colour still says it.
+    /// A place for each face's parts, so that nothing covers a face or another face's parts. The
+    /// prediction goes above its face or below it; the bars go to the right, else left, below or above.
+    /// Without room, the bars are left out first, then the prediction's number, then its word: the
+    /// box's colour still says the class.
     fn layout(&self, faces: &[Face]) -> Vec<Place> {
         let areas: Vec<Area> = faces.iter().map(|face| self.area(&face.area)).collect();
         let longest = self.photo.right.max(self.photo.bottom);
         let mut taken = areas.clone();
         let mut places: Vec<Place> = Vec::new();
         for (face, area) in faces.iter().zip(&areas) {
-            // A fortieth of the longer side reads well on a slide; small faces take less.
+            // A fortieth of the longer side reads well on a slide; small faces get smaller letters.
             let letters = ((area.right - area.left) / 4.5).clamp(longest / 90.0, longest / 40.0);
             let label = labels(face).into_iter().find_map(|text| {
                 let width = text.chars().count() as f64 * letters * 0.56 + letters;
@@ -200,7 +191,7 @@ impl Sheet {
                     .find(|label| self.is_free(label, &taken))
                     .map(|label| (text, label))
             });
-            // The only face may fill the photo: then the answer lies upon it.
+            // A single face may fill the photo: then the prediction lies on it.
             let label = label.or_else(|| {
                 let (text, width) = (labels(face).into_iter().next()?, letters * 10.0);
                 (faces.len() == 1)
@@ -238,37 +229,27 @@ impl Sheet {
         area.within(&self.photo) && taken.iter().all(|other| !area.overlaps(other))
     }
 
-    fn draw<DB: PictureBackend>(
-        &self,
-        canvas: &Canvas<'_, DB>,
-        face: &Face,
-        place: &Place,
-    ) -> Result<()> {
+    fn draw(&self, canvas: &mut Canvas, face: &Face, place: &Place) -> Result<()> {
         let color = color(face);
         let stroke = place.letters / 7.0;
         let Area { left, top, right, bottom } = place.face;
         // A white line inside keeps the box visible on any photo.
-        canvas.frame((left, top), (right, bottom), stroke * 1.6, PAPER)?;
-        canvas.frame((left, top), (right, bottom), stroke, color)?;
+        canvas.frame((left, top), (right, bottom), stroke * 1.6, PAPER);
+        canvas.frame((left, top), (right, bottom), stroke, color);
         if let Some((text, Area { left, top, right, bottom })) = &place.label {
-            canvas.rect((*left, *top), (*right, *bottom), color)?;
+            canvas.rect((*left, *top), (*right, *bottom), color);
             let kind = Type::new(place.letters).bold().color(text_on(color)).centered();
             let (text, kind) = canvas.fit(text, right - left - place.letters * 0.5, kind)?;
-            canvas.label(&text, ((left + right) / 2.0, (top + bottom) / 2.0), kind)?;
+            canvas.label(&text, ((left + right) / 2.0, (top + bottom) / 2.0), kind);
         }
-        match place.panel {
-            Some(panel) => draw_bars(canvas, face, &panel, place.letters),
-            None => Ok(()),
+        if let Some(panel) = place.panel {
+            draw_bars(canvas, face, &panel, place.letters);
         }
+        Ok(())
     }
 }
 
-fn draw_bars<DB: PictureBackend>(
-    canvas: &Canvas<'_, DB>,
-    face: &Face,
-    panel: &Area,
-    em: f64,
-) -> Result<()> {
+fn draw_bars(canvas: &mut Canvas, face: &Face, panel: &Area, em: f64) {
     let letters = em * 0.9;
     let bars = (panel.left + em * 4.6, panel.right - em * 3.3);
     for (index, emotion) in Emotion::ALL.into_iter().enumerate() {
@@ -277,24 +258,26 @@ fn draw_bars<DB: PictureBackend>(
         let strong = emotion == face.prediction.emotion;
         let kind = Type::new(letters).color(if strong { INK } else { MUTED });
         let kind = if strong { kind.bold() } else { kind };
-        canvas.label(emotion.name(), (panel.left + em * 0.4, middle), kind)?;
+        canvas.label(emotion.name(), (panel.left + em * 0.4, middle), kind);
         let half = letters * CAP_HEIGHT / 2.0;
         let end = bars.0 + (bars.1 - bars.0) * f64::from(prob);
-        canvas.rect((bars.0, middle - half), (end, middle + half), class_color(emotion))?;
-        let percent = format!("{:.0} %", 100.0 * prob);
-        canvas.label(&percent, (panel.right - em * 0.3, middle), kind.align(Align::Right))?;
+        canvas.rect((bars.0, middle - half), (end, middle + half), class_color(emotion));
+        canvas.label(
+            &percent(f64::from(prob), 0),
+            (panel.right - em * 0.3, middle),
+            kind.align(Align::Right),
+        );
     }
-    Ok(())
 }
 
-/// What can be said of a face, the longest first.
+/// Labels for a face, the longest first.
 fn labels(face: &Face) -> [String; 2] {
-    let answer = &face.prediction;
-    match answer.uncertain {
-        true => [format!("uncertain: {}?", answer.emotion), "?".into()],
+    let prediction = &face.prediction;
+    match prediction.uncertain {
+        true => [format!("uncertain: {}?", prediction.emotion), "?".into()],
         false => {
-            let name = answer.emotion.to_string();
-            [format!("{name} {:.0} %", 100.0 * answer.confidence), name]
+            let name = prediction.emotion.to_string();
+            [format!("{name} {}", percent(f64::from(prediction.confidence), 0)), name]
         }
     }
 }
@@ -303,7 +286,7 @@ fn color(face: &Face) -> RGBColor {
     if face.prediction.uncertain { MUTED } else { class_color(face.prediction.emotion) }
 }
 
-/// Lets three quarters of white into an area, so that dark letters can be read on it.
+/// Mixes four fifths of white into an area, so that dark letters are legible on it.
 fn brighten(raster: &mut Raster, area: Area) {
     let (width, height) = (raster.width as usize, raster.height as usize);
     let (left, right) = (area.left.max(0.0) as usize, (area.right.max(0.0) as usize).min(width));

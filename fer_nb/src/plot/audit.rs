@@ -1,108 +1,104 @@
-//! What is wrong with a data set, as bars.
+//! The problems of a data set, as bars.
 
 use crate::common::Result;
-use crate::plot::axis::{percent, thousands};
+use crate::common::text::{count, percent, plural};
+use crate::data::Audit;
 use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
-use crate::plot::figure::Plot;
+use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, MUTED, tint};
-use crate::plot::picture::PictureBackend;
 
-/// One finding.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    /// A few words, e.g. "test images also in train".
-    pub name: String,
-    /// Why it matters, in one line.
-    pub meaning: String,
-    pub count: u64,
-    /// Of how many and what, e.g. (7178, "test images"); `None` where a share says nothing.
-    pub of: Option<(u64, String)>,
-}
-
-/// A horizontal bar for each finding.
-#[derive(Debug, Clone)]
-pub struct AuditPlot {
-    /// Where the data came from: "FER2013", "made-up sample" or a folder's name.
-    pub origin: String,
-    /// How many images were looked at.
-    pub images: u64,
-    pub findings: Vec<Finding>,
-}
-
-impl Plot for AuditPlot {
-    fn title(&self) -> String {
-        format!("Audit of the images, {}", self.origin)
+impl Audit {
+    /// Bars: copies, leaks, contradictions and flat images.
+    ///
+    /// # Errors
+    /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
+    pub fn figure(&self) -> Result<Figure> {
+        Figure::draw(format!("Audit of the images, {}", self.origin.title()), |canvas| {
+            draw(canvas, self)
+        })
     }
+}
 
-    fn draw<DB: PictureBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<()> {
-        canvas.title(&self.title(), &format!("{} images", thousands(self.images)))?;
-        if self.images == 0 || self.findings.is_empty() {
-            return canvas.nothing("There are no images to look at.");
-        }
-        let most = self.findings.iter().map(|finding| finding.count).max().unwrap_or(0).max(1);
-        let top = 200.0;
-        let pitch = (840.0 / self.findings.len() as f64).min(220.0);
-        let size = (pitch * 0.2).min(38.0);
-        let (left, room) = (MARGIN, f64::from(WIDTH) - 2.0 * MARGIN);
-        for (place, finding) in self.findings.iter().enumerate() {
-            let y = top + pitch * place as f64;
-            let name = Type::new(size).bold();
-            canvas.text(&finding.name, (left, y + size), name)?;
-            let after = canvas.width_of(&finding.name, name)? + size * 0.7;
-            let (meaning, kind) =
-                canvas.fit(&finding.meaning, room - after, Type::new(size * 0.8).color(MUTED))?;
-            canvas.text(&meaning, (left + after, y + size), kind)?;
+/// Name, meaning and number of each finding, and whether it is a share of all images.
+fn findings(audit: &Audit) -> [(&'static str, &'static str, usize, bool); 5] {
+    [
+        ("exact copies", "the same 48 × 48 pixels as another image", audit.copies, true),
+        (
+            "test images also in train or validation",
+            "the network may know their labels by heart",
+            audit.test_in_train,
+            false,
+        ),
+        (
+            "validation images also in train",
+            "make val_loss look better than it is",
+            audit.validation_in_train,
+            false,
+        ),
+        (
+            "groups of copies that disagree",
+            "the same face under more than one label",
+            audit.disagreeing_groups,
+            false,
+        ),
+        ("flat images", "a single gray, no face", audit.flat, true),
+    ]
+}
 
-            let words = match &finding.of {
-                Some((whole, what)) if *whole > 0 => {
-                    let share = match finding.count as f64 / *whole as f64 {
-                        share if share > 0.0 && share < 0.001 => "under 0.1 %".to_string(),
-                        share => percent(share, 1),
-                    };
-                    format!("{}  ({share} of {what})", thousands(finding.count))
-                }
-                _ => thousands(finding.count),
+fn draw(canvas: &mut Canvas, audit: &Audit) -> Result<()> {
+    canvas.headline(&plural(audit.images, "image"))?;
+    if audit.images == 0 {
+        return canvas.nothing("There are no images to look at.");
+    }
+    let findings = findings(audit);
+    let most = findings.iter().map(|(_, _, number, _)| *number).max().unwrap_or(0).max(1);
+    let top = 200.0;
+    let pitch = 840.0 / findings.len() as f64;
+    let size = (pitch * 0.2).min(38.0);
+    let (left, room) = (MARGIN, f64::from(WIDTH) - 2.0 * MARGIN);
+    for (place, (name, meaning, number, of_all)) in findings.into_iter().enumerate() {
+        let y = top + pitch * place as f64;
+        let kind = Type::new(size).bold();
+        canvas.text(name, (left, y + size), kind);
+        let after = canvas.width_of(name, kind)? + size * 0.7;
+        let (meaning, kind) =
+            canvas.fit(meaning, room - after, Type::new(size * 0.8).color(MUTED))?;
+        canvas.text(&meaning, (left + after, y + size), kind);
+
+        let mut words = count(number);
+        if of_all {
+            let share = match number as f64 / audit.images as f64 {
+                share if share > 0.0 && share < 0.001 => "under 0.1 %".to_string(),
+                share => percent(share, 1),
             };
-            let kind = Type::new(size);
-            let longest = room - canvas.width_of(&words, kind)?.max(520.0) - 20.0;
-            let length = (finding.count as f64 / most as f64 * longest).max(4.0);
-            let (upper, lower) = (y + size * 1.5, y + size * 3.0);
-            canvas.rect((left, upper), (left + longest, lower), tint(ACCENT, 0.07))?;
-            canvas.rect((left, upper), (left + length, lower), ACCENT)?;
-            canvas.label(&words, (left + longest + 20.0, (upper + lower) / 2.0), kind)?;
+            words += &format!("  ({share} of all images)");
         }
-        Ok(())
+        let kind = Type::new(size);
+        let longest = room - canvas.width_of(&words, kind)?.max(520.0) - 20.0;
+        let length = (number as f64 / most as f64 * longest).max(4.0);
+        let (upper, lower) = (y + size * 1.5, y + size * 3.0);
+        canvas.rect((left, upper), (left + longest, lower), tint(ACCENT, 0.07));
+        canvas.rect((left, upper), (left + length, lower), ACCENT);
+        canvas.label(&words, (left + longest + 20.0, (upper + lower) / 2.0), kind);
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::plot::Figure;
-
-    fn finding(count: u64) -> Finding {
-        Finding {
-            name: "copies".into(),
-            meaning: "the same pixels as an earlier image".into(),
-            count,
-            of: Some((35_887, "all images".into())),
-        }
-    }
+    use crate::data::{FaceData, SampleConfig};
 
     #[test]
     fn findings_have_counts_and_shares() {
-        let findings = vec![finding(1853), finding(0), Finding { of: None, ..finding(57) }];
-        let plot = AuditPlot { origin: "FER2013".into(), images: 35_887, findings };
-        let figure = Figure::new(plot).unwrap();
-        for part in ["1,853  (5.2 % of all images)", "35,887 images", ">57<"] {
+        let config = SampleConfig { seed: 1, train: 70, test: 35 };
+        let mut audit = FaceData::sample(config).unwrap().audit().unwrap();
+        (audit.images, audit.copies, audit.disagreeing_groups) = (35_887, 1853, 57);
+        let figure = audit.figure().unwrap();
+        for part in ["1,853  (5.2 % of all images)", "35,887 images", ">57<", "made-up sample"] {
             assert!(figure.svg().contains(part), "{part}");
         }
         assert!(figure.png(1).is_ok());
-    }
-
-    #[test]
-    fn an_empty_audit_is_drawn() {
-        let plot = AuditPlot { origin: "FER2013".into(), images: 0, findings: Vec::new() };
-        assert!(Figure::new(plot).unwrap().svg().contains("no images"));
+        audit.images = 0;
+        assert!(audit.figure().unwrap().svg().contains("no images"));
     }
 }

@@ -3,24 +3,24 @@
 use plotters::style::RGBColor;
 
 use crate::common::Result;
-use crate::plot::canvas::{Align, Canvas, Type};
+use crate::common::text::count;
+use crate::plot::canvas::{Align, At, Canvas, Type};
 use crate::plot::palette::{GRID, MUTED};
-use crate::plot::picture::PictureBackend;
 
 /// A straight map from values to a stretch of the sheet.
 #[derive(Debug, Clone, Copy)]
-pub struct Scale {
-    pub low: f64,
-    pub high: f64,
+pub(super) struct Scale {
+    pub(super) low: f64,
+    pub(super) high: f64,
     /// Where `low` lies, in logical units.
-    pub from: f64,
+    pub(super) from: f64,
     /// Where `high` lies, in logical units.
-    pub to: f64,
+    pub(super) to: f64,
 }
 
 impl Scale {
     /// Where a value lies.
-    pub fn at(&self, value: f64) -> f64 {
+    pub(super) fn at(&self, value: f64) -> f64 {
         let span = self.high - self.low;
         if span == 0.0 {
             return (self.from + self.to) / 2.0;
@@ -30,8 +30,8 @@ impl Scale {
 }
 
 /// Round values from `low` to `high`: multiples of 1, 2 or 5 times a power of ten, about `count`
-/// of them. Empty where the ends are not finite or not in order.
-pub fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
+/// of them. Empty if the ends are not finite or not in order.
+pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let span = high - low;
     if !span.is_finite() || span <= 0.0 || count == 0 {
         return Vec::new();
@@ -55,10 +55,10 @@ fn step_of(raw: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// The range of the finite values, widened to round numbers; 0 to 1 where there is none.
-pub fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+/// The range of the finite values, widened to round numbers; 0 to 1 if there are none.
+pub(super) fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let mut range: Option<(f64, f64)> = None;
-    // What no picture of this size can show anyway, and what would overflow on the way.
+    // Larger values overflow, and no picture of this size could show them.
     for value in values.into_iter().filter(|v| v.is_finite() && v.abs() < 1e12) {
         let (low, high) = range.unwrap_or((value, value));
         range = Some((low.min(value), high.max(value)));
@@ -70,21 +70,11 @@ pub fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     ((low / step).floor() * step, (high / step).ceil() * step)
 }
 
-/// 22968 as "22,968".
-pub fn thousands(number: u64) -> String {
-    crate::common::text::count(number as usize)
-}
-
-/// A share of 0 to 1 as percent with `digits` decimals: "59.5 %". NaN is "–".
-pub fn percent(share: f64, digits: usize) -> String {
-    if share.is_finite() { format!("{:.digits$} %", share * 100.0) } else { "–".into() }
-}
-
 /// A number for an axis whose ticks are `step` apart: as many decimals as the step needs.
-pub fn number(value: f64, step: f64) -> String {
+pub(super) fn number(value: f64, step: f64) -> String {
     if value.fract() == 0.0 && step >= 1.0 {
         let sign = if value < 0.0 { "−" } else { "" };
-        return format!("{sign}{}", thousands(value.abs() as u64));
+        return format!("{sign}{}", count(value.abs() as usize));
     }
     let digits = (-step.abs().log10()).ceil().clamp(0.0, 8.0) as usize;
     let digits = if step * 10f64.powi(digits as i32) < 0.99 { digits + 1 } else { digits };
@@ -92,30 +82,43 @@ pub fn number(value: f64, step: f64) -> String {
 }
 
 /// Horizontal grid lines between `left` and `right` with their values to the left.
-pub fn grid_lines<DB: PictureBackend>(
-    canvas: &Canvas<'_, DB>,
+pub(super) fn grid_lines(
+    canvas: &mut Canvas,
     scale: &Scale,
     (left, right): (f64, f64),
     format: impl Fn(f64, f64) -> String,
-) -> Result<()> {
+) {
     let values = ticks(scale.low, scale.high, 6);
-    let step = match values.as_slice() {
-        [a, b, ..] => b - a,
-        _ => 1.0,
-    };
+    let step = step_between(&values);
     let kind = Type::new(26.0).color(MUTED).align(Align::Right);
     for value in values {
         let y = scale.at(value);
-        canvas.line(&[(left, y), (right, y)], 2.0, GRID)?;
-        canvas.label(&format(value, step), (left - 16.0, y), kind)?;
+        canvas.line(&[(left, y), (right, y)], 2.0, GRID);
+        canvas.label(&format(value, step), (left - 16.0, y), kind);
     }
-    Ok(())
+}
+
+/// The distance between ticks, 1 if there are fewer than two.
+pub(super) fn step_between(ticks: &[f64]) -> f64 {
+    match ticks {
+        [one, other, ..] => other - one,
+        _ => 1.0,
+    }
+}
+
+/// The axis of shares, 0 to 1, below a panel, with its name.
+pub(super) fn share_axis(canvas: &mut Canvas, x: &Scale, bottom: f64, name: &str) {
+    let kind = Type::new(26.0).color(MUTED).centered();
+    for value in ticks(0.0, 1.0, 6) {
+        canvas.text(&number(value, 0.2), (x.at(value), bottom + 36.0), kind);
+    }
+    canvas.text(name, ((x.from + x.to) / 2.0, bottom + 82.0), kind);
 }
 
 /// A legend in one line that ends at `right`: a swatch and a text each.
-pub fn legend<DB: PictureBackend>(
-    canvas: &Canvas<'_, DB>,
-    (right, middle): (f64, f64),
+pub(super) fn legend(
+    canvas: &mut Canvas,
+    (right, middle): At,
     entries: &[(RGBColor, Option<RGBColor>, String)],
 ) -> Result<()> {
     let kind = Type::new(28.0);
@@ -123,12 +126,12 @@ pub fn legend<DB: PictureBackend>(
     let mut x = right;
     for (fill, outline, text) in entries.iter().rev() {
         x -= canvas.width_of(text, kind)?;
-        canvas.label(text, (x, middle), kind)?;
+        canvas.label(text, (x, middle), kind);
         x -= gap + side;
         let (from, to) = ((x, middle - side / 2.0), (x + side, middle + side / 2.0));
-        canvas.rect(from, to, *fill)?;
+        canvas.rect(from, to, *fill);
         if let Some(outline) = outline {
-            canvas.frame(from, to, 3.0, *outline)?;
+            canvas.frame(from, to, 3.0, *outline);
         }
         x -= space;
     }
@@ -160,11 +163,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1_468_135), "1,468,135");
-        assert_eq!(percent(0.5953, 1), "59.5 %");
-        assert_eq!(percent(f64::NAN, 1), "–");
         assert_eq!(number(2000.0, 2000.0), "2,000");
         assert_eq!(number(0.6, 0.2), "0.6");
         assert_eq!(number(0.25, 0.05), "0.25");

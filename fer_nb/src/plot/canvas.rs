@@ -1,9 +1,11 @@
-//! The sheet that figures draw on: 1920 × 1080 logical units, whatever the backend's size.
+//! The sheet that figures draw on: 1920 × 1080 logical units, whatever the size of the file.
 //!
-//! Everything, strokes and text included, is given in these units, so a picture twice as large is
-//! the same picture, only sharper.
+//! A [`Canvas`] keeps what is drawn, strokes and text included, in these units, and paints it with any
+//! backend and at any size afterwards. So a figure is drawn once, from a borrowed result, and a picture
+//! of twice the size is the same picture, only sharper.
 
 use plotters::coord::Shift;
+use plotters::element::{Drawable, PointCollection};
 use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -13,25 +15,28 @@ use crate::plot::palette::{INK, MUTED, PAPER};
 use crate::plot::picture::{Face, PictureBackend};
 
 /// Width of a figure in logical units, and of its PNG in pixels at scale 1.
-pub const WIDTH: u32 = 1920;
+pub(super) const WIDTH: u32 = 1920;
 /// Height of a figure in logical units, and of its PNG in pixels at scale 1.
-pub const HEIGHT: u32 = 1080;
+pub(super) const HEIGHT: u32 = 1080;
 /// Left and right margin in logical units.
-pub const MARGIN: f64 = 70.0;
+pub(super) const MARGIN: f64 = 70.0;
 
-/// The CSS name under which the embedded Inter is known to plotters; an SVG carries it as it is.
-pub const FONT_FAMILY: &str = "Inter, Helvetica, Arial, sans-serif";
+/// The CSS name under which the embedded Inter is known to plotters; an SVG file names it as it is.
+pub(super) const FONT_FAMILY: &str = "Inter, Helvetica, Arial, sans-serif";
 /// Inter's ascent less its descent, in ems; plotters measures font sizes by it.
-pub const LINE_HEIGHT: f64 = (1984.0 + 494.0) / 2048.0;
+pub(super) const LINE_HEIGHT: f64 = (1984.0 + 494.0) / 2048.0;
 /// Height of Inter's capitals, in ems.
-pub const CAP_HEIGHT: f64 = 1490.0 / 2048.0;
+pub(super) const CAP_HEIGHT: f64 = 1490.0 / 2048.0;
 
 const REGULAR: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.ttf");
 const SEMIBOLD: &[u8] = include_bytes!("../../assets/fonts/Inter-SemiBold.ttf");
 
+/// A position in logical units, from the upper left corner.
+pub(super) type At = (f64, f64);
+
 /// Which part of a text lies at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
+pub(super) enum Align {
     Left,
     Center,
     Right,
@@ -39,131 +44,122 @@ pub enum Align {
 
 /// How a text looks.
 #[derive(Debug, Clone, Copy)]
-pub struct Type {
+pub(super) struct Type {
     /// Size of the em in logical units.
-    pub size: f64,
-    pub color: RGBColor,
-    pub bold: bool,
-    pub align: Align,
+    pub(super) size: f64,
+    pub(super) color: RGBColor,
+    pub(super) bold: bool,
+    pub(super) align: Align,
 }
 
 impl Type {
     /// Regular weight, dark, left-aligned.
-    pub fn new(size: f64) -> Self {
+    pub(super) fn new(size: f64) -> Self {
         Self { size, color: INK, bold: false, align: Align::Left }
     }
 
-    pub fn bold(self) -> Self {
+    pub(super) fn bold(self) -> Self {
         Self { bold: true, ..self }
     }
 
-    pub fn color(self, color: RGBColor) -> Self {
+    pub(super) fn color(self, color: RGBColor) -> Self {
         Self { color, ..self }
     }
 
-    pub fn align(self, align: Align) -> Self {
+    pub(super) fn align(self, align: Align) -> Self {
         Self { align, ..self }
     }
 
-    pub fn centered(self) -> Self {
+    pub(super) fn centered(self) -> Self {
         self.align(Align::Center)
     }
 
-    /// plotters' description of this type, where a logical unit is `unit` of the backend's.
+    /// plotters' description of this type, with `unit` backend units in a logical unit.
     fn font(self, unit: f64) -> FontDesc<'static> {
         let style = if self.bold { FontStyle::Bold } else { FontStyle::Normal };
         FontDesc::new(FontFamily::Name(FONT_FAMILY), self.size * LINE_HEIGHT * unit, style)
     }
 }
 
-/// A drawing area in logical units.
-pub struct Canvas<'a, DB: PictureBackend> {
-    area: &'a DrawingArea<DB, Shift>,
-    /// Backend units in a logical unit.
-    unit: f64,
-    figure: &'a str,
+/// Something drawn, in logical units.
+#[derive(Debug)]
+enum Mark {
+    Rect { from: At, to: At, color: RGBColor },
+    Line { points: Vec<At>, width: f64, color: RGBColor },
+    Dot { center: At, radius: f64, color: RGBColor },
+    Text { text: String, corner: At, kind: Type, upward: bool },
+    Face { corner: At, side: f64, pixels: Vec<u8> },
 }
 
-impl<'a, DB: PictureBackend> Canvas<'a, DB> {
-    /// Paints the whole of `area` white and gets it ready for the figure of this title.
-    pub fn new(area: &'a DrawingArea<DB, Shift>, figure: &'a str) -> Result<Self> {
-        let canvas = Self::over(area, figure)?;
-        canvas.rect((0.0, 0.0), (f64::from(WIDTH), f64::from(HEIGHT)), PAPER)?;
+/// What a figure shows, in the order in which it was drawn.
+#[derive(Debug)]
+pub(super) struct Canvas {
+    title: String,
+    marks: Vec<Mark>,
+}
+
+impl Canvas {
+    /// An empty canvas for the figure of this title.
+    ///
+    /// # Errors
+    /// [`Error::Figure`] if the embedded font can't be read.
+    pub(super) fn new(title: impl Into<String>) -> Result<Self> {
+        let canvas = Self { title: title.into(), marks: Vec::new() };
+        canvas.register_fonts()?;
         Ok(canvas)
     }
 
-    /// As [`Canvas::new`], on what `area` shows already.
-    ///
-    /// The fonts are registered here, with every drawing, because in a notebook each cell has
-    /// plotters' table of fonts anew.
-    pub fn over(area: &'a DrawingArea<DB, Shift>, figure: &'a str) -> Result<Self> {
+    /// The figure's headline.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// For every drawing, because in a notebook each cell has a table of fonts of its own.
+    fn register_fonts(&self) -> Result<()> {
         for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, SEMIBOLD)] {
             register_font(FONT_FAMILY, style, bytes)
-                .map_err(|_| failure(figure, "the embedded font can't be read"))?;
+                .map_err(|_| failure(&self.title, "the embedded font can't be read"))?;
         }
-        let unit = f64::from(area.dim_in_pixel().0) / f64::from(WIDTH);
-        Ok(Self { area, unit, figure })
+        Ok(())
     }
 
-    fn draw<'e, E>(&self, element: &'e E) -> Result<()>
-    where
-        &'e E: plotters::element::PointCollection<'e, (i32, i32)>,
-        E: plotters::element::Drawable<DB>,
-    {
-        self.area.draw(element).map_err(|error| failure(self.figure, error))
-    }
-
-    /// A length in backend units, at least 1.
-    fn length(&self, length: f64) -> u32 {
-        ((length * self.unit).round() as u32).max(1)
-    }
-
-    /// A position in backend units. What is far outside, or not finite, is moved to the sheet's
-    /// neighbourhood, so that a backend's arithmetic can't overflow.
-    fn place(&self, (x, y): (f64, f64)) -> (i32, i32) {
-        let limit = f64::from(WIDTH);
-        let clamp = |v: f64| (v.max(-limit).min(2.0 * limit) * self.unit).round() as i32;
-        (clamp(x), clamp(y))
+    /// Paints everything over what `area` shows already; its width becomes 1920 logical units.
+    ///
+    /// # Errors
+    /// [`Error::Figure`] if the backend fails.
+    pub(super) fn paint<DB: PictureBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()> {
+        self.register_fonts()?;
+        let brush =
+            Brush { area, unit: f64::from(area.dim_in_pixel().0) / f64::from(WIDTH), canvas: self };
+        self.marks.iter().try_for_each(|mark| brush.paint(mark))
     }
 
     /// A filled rectangle between two opposite corners.
-    pub fn rect(&self, from: (f64, f64), to: (f64, f64), color: RGBColor) -> Result<()> {
-        self.draw(&Rectangle::new([self.place(from), self.place(to)], color.filled()))
+    pub(super) fn rect(&mut self, from: At, to: At, color: RGBColor) {
+        self.marks.push(Mark::Rect { from, to, color });
     }
 
-    /// The outline of a rectangle, its stroke `width` wide and inside of it.
-    pub fn frame(
-        &self,
-        (left, top): (f64, f64),
-        (right, bottom): (f64, f64),
+    /// The outline of a rectangle, inside of it.
+    pub(super) fn frame(
+        &mut self,
+        (left, top): At,
+        (right, bottom): At,
         width: f64,
         color: RGBColor,
-    ) -> Result<()> {
-        self.rect((left, top), (right, top + width), color)?;
-        self.rect((left, bottom - width), (right, bottom), color)?;
-        self.rect((left, top), (left + width, bottom), color)?;
-        self.rect((right - width, top), (right, bottom), color)
+    ) {
+        self.rect((left, top), (right, top + width), color);
+        self.rect((left, bottom - width), (right, bottom), color);
+        self.rect((left, top), (left + width, bottom), color);
+        self.rect((right - width, top), (right, bottom), color);
     }
 
     /// A line through `points`; fewer than two draw nothing.
-    pub fn line(&self, points: &[(f64, f64)], width: f64, color: RGBColor) -> Result<()> {
-        let mut path: Vec<(i32, i32)> = points.iter().map(|point| self.place(*point)).collect();
-        // plotters' rasteriser divides by the length of each piece.
-        path.dedup();
-        if path.len() < 2 {
-            return Ok(());
-        }
-        self.draw(&PathElement::new(path, color.stroke_width(self.length(width))))
+    pub(super) fn line(&mut self, points: &[At], width: f64, color: RGBColor) {
+        self.marks.push(Mark::Line { points: points.to_vec(), width, color });
     }
 
     /// A straight dashed line.
-    pub fn dashes(
-        &self,
-        from: (f64, f64),
-        to: (f64, f64),
-        width: f64,
-        color: RGBColor,
-    ) -> Result<()> {
+    pub(super) fn dashes(&mut self, from: At, to: At, width: f64, color: RGBColor) {
         let (dash, gap) = (14.0, 10.0);
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let length = dx.hypot(dy);
@@ -173,34 +169,39 @@ impl<'a, DB: PictureBackend> Canvas<'a, DB> {
         };
         let mut start = 0.0;
         while start < length {
-            self.line(&[at(start), at(start + dash)], width, color)?;
+            self.line(&[at(start), at(start + dash)], width, color);
             start += dash + gap;
         }
-        Ok(())
     }
 
     /// A filled circle.
-    pub fn dot(&self, center: (f64, f64), radius: f64, color: RGBColor) -> Result<()> {
-        self.draw(&Circle::new(self.place(center), self.length(radius), color.filled()))
+    pub(super) fn dot(&mut self, center: At, radius: f64, color: RGBColor) {
+        self.marks.push(Mark::Dot { center, radius, color });
+    }
+
+    /// A circle that shows the paper, for a marked point of a line.
+    pub(super) fn ring(&mut self, center: At, [outer, inner]: [f64; 2], color: RGBColor) {
+        self.dot(center, outer, color);
+        self.dot(center, inner, PAPER);
     }
 
     /// A text whose baseline is at `y`.
-    pub fn text(&self, text: &str, (x, y): (f64, f64), kind: Type) -> Result<()> {
+    pub(super) fn text(&mut self, text: &str, (x, y): At, kind: Type) {
         // plotters draws the baseline half a line height below the position.
         let corner = (x, y - kind.size * LINE_HEIGHT / 2.0);
-        self.write(text, corner, kind, kind.font(self.unit))
+        self.marks.push(Mark::Text { text: text.to_string(), corner, kind, upward: false });
     }
 
     /// A text centred on `middle`, by the height of its capitals.
-    pub fn label(&self, text: &str, (x, middle): (f64, f64), kind: Type) -> Result<()> {
-        self.text(text, (x, middle + kind.size * CAP_HEIGHT / 2.0), kind)
+    pub(super) fn label(&mut self, text: &str, (x, middle): At, kind: Type) {
+        self.text(text, (x, middle + kind.size * CAP_HEIGHT / 2.0), kind);
     }
 
     /// A number above a bar `width` wide: centred, no wider than the bar, and clear of grid lines.
-    pub fn bar_label(
-        &self,
+    pub(super) fn bar_label(
+        &mut self,
         text: &str,
-        (middle, top): (f64, f64),
+        (middle, top): At,
         width: f64,
         kind: Type,
     ) -> Result<()> {
@@ -208,52 +209,36 @@ impl<'a, DB: PictureBackend> Canvas<'a, DB> {
         let half = self.width_of(&text, kind)? / 2.0 + 3.0;
         let baseline = top - 11.0;
         let height = kind.size * CAP_HEIGHT + 5.0;
-        self.rect((middle - half, baseline - height), (middle + half, top - 4.0), PAPER)?;
-        self.text(&text, (middle, baseline), kind)
+        self.rect((middle - half, baseline - height), (middle + half, top - 4.0), PAPER);
+        self.text(&text, (middle, baseline), kind);
+        Ok(())
     }
 
     /// A text that runs upward, its baseline at `x`.
-    pub fn upward(&self, text: &str, (x, y): (f64, f64), kind: Type) -> Result<()> {
+    pub(super) fn upward(&mut self, text: &str, (x, y): At, kind: Type) {
         let corner = (x - kind.size * LINE_HEIGHT / 2.0, y);
-        let font = kind.font(self.unit).transform(FontTransform::Rotate270);
-        self.write(text, corner, kind, font)
-    }
-
-    fn write(
-        &self,
-        text: &str,
-        corner: (f64, f64),
-        kind: Type,
-        font: FontDesc<'static>,
-    ) -> Result<()> {
-        let horizontal = match kind.align {
-            Align::Left => HPos::Left,
-            Align::Center => HPos::Center,
-            Align::Right => HPos::Right,
-        };
-        let style = TextStyle::from(font).color(&kind.color).pos(Pos::new(horizontal, VPos::Top));
-        self.draw(&Text::new(text, self.place(corner), style))
+        self.marks.push(Mark::Text { text: text.to_string(), corner, kind, upward: true });
     }
 
     /// The width of a text in logical units.
-    pub fn width_of(&self, text: &str, kind: Type) -> Result<f64> {
-        // plotters measures in whole units, so it's asked for a large size.
+    pub(super) fn width_of(&self, text: &str, kind: Type) -> Result<f64> {
+        // plotters measures in whole units, hence the large size.
         let large = 100.0;
         let ((left, _), (right, _)) = kind
             .font(large)
             .layout_box(text)
-            .map_err(|error| failure(self.figure, format!("text can't be measured: {error}")))?;
+            .map_err(|error| failure(&self.title, format!("text can't be measured: {error}")))?;
         Ok(f64::from(right - left) / large)
     }
 
-    /// `kind` made as small as it takes for the text to fit into `width`, though not below half
-    /// its size; what is still too long then ends in "…".
-    pub fn fit(&self, text: &str, width: f64, kind: Type) -> Result<(String, Type)> {
+    /// `kind` made small enough for the text to fit into `width`, though not below half its size; a
+    /// text that is still too long ends in "…".
+    pub(super) fn fit(&self, text: &str, width: f64, kind: Type) -> Result<(String, Type)> {
         let natural = self.width_of(text, kind)?;
         if natural <= width {
             return Ok((text.to_string(), kind));
         }
-        // A little less than it takes: at another size, letters round to other widths.
+        // A little smaller than computed: at another size, letters round to other widths.
         let size = (kind.size * width / natural * 0.985).max(kind.size / 2.0);
         let kind = Type { size, ..kind };
         let mut short: Vec<char> = text.chars().collect();
@@ -265,38 +250,111 @@ impl<'a, DB: PictureBackend> Canvas<'a, DB> {
     }
 
     /// The figure's title in the upper left corner, and a line below it that may be empty.
-    pub fn title(&self, title: &str, subtitle: &str) -> Result<()> {
+    pub(super) fn headline(&mut self, subtitle: &str) -> Result<()> {
         let width = f64::from(WIDTH) - 2.0 * MARGIN;
-        let (title, kind) = self.fit(title, width, Type::new(52.0).bold())?;
-        self.text(&title, (MARGIN, 92.0), kind)?;
+        let (title, kind) = self.fit(&self.title, width, Type::new(52.0).bold())?;
+        self.text(&title, (MARGIN, 92.0), kind);
         if !subtitle.is_empty() {
             let (subtitle, kind) = self.fit(subtitle, width, Type::new(30.0).color(MUTED))?;
-            self.text(&subtitle, (MARGIN, 144.0), kind)?;
+            self.text(&subtitle, (MARGIN, 144.0), kind);
         }
         Ok(())
     }
 
-    /// What a figure shows that has nothing to show.
-    pub fn nothing(&self, why: &str) -> Result<()> {
+    /// Says in the middle of the sheet why there is nothing to show.
+    pub(super) fn nothing(&mut self, why: &str) -> Result<()> {
         let middle = (f64::from(WIDTH) / 2.0, f64::from(HEIGHT) / 2.0);
         let width = f64::from(WIDTH) - 2.0 * MARGIN;
         let (why, kind) = self.fit(why, width, Type::new(40.0).color(MUTED).centered())?;
-        self.label(&why, middle, kind)
+        self.label(&why, middle, kind);
+        Ok(())
     }
 
-    /// A picture of 48×48 pixels (u8, row-major, gray or red, green and blue) in a square `side` wide.
-    pub fn face(&self, corner: (f64, f64), side: f64, pixels: &[u8]) -> Result<()> {
-        match Face::new(self.place(corner), self.length(side), pixels) {
-            Some(face) => self.draw(&face),
-            None => {
-                let problem = format!("a picture has {} pixels instead of 48 × 48", pixels.len());
-                Err(failure(self.figure, problem))
+    /// A picture of 48 × 48 pixels (u8, row-major, gray or red, green and blue) in a square `side`
+    /// wide.
+    ///
+    /// # Errors
+    /// [`Error::Figure`] for a picture of another size.
+    pub(super) fn face(&mut self, corner: At, side: f64, pixels: &[u8]) -> Result<()> {
+        if Face::new((0, 0), 1, pixels).is_none() {
+            let problem = format!("a picture has {} pixels instead of 48 × 48", pixels.len());
+            return Err(failure(&self.title, problem));
+        }
+        self.marks.push(Mark::Face { corner, side, pixels: pixels.to_vec() });
+        Ok(())
+    }
+}
+
+/// Puts marks on a drawing area.
+struct Brush<'a, DB: PictureBackend> {
+    area: &'a DrawingArea<DB, Shift>,
+    /// Backend units in a logical unit.
+    unit: f64,
+    canvas: &'a Canvas,
+}
+
+impl<DB: PictureBackend> Brush<'_, DB> {
+    fn paint(&self, mark: &Mark) -> Result<()> {
+        match mark {
+            Mark::Rect { from, to, color } => {
+                self.draw(&Rectangle::new([self.place(*from), self.place(*to)], color.filled()))
+            }
+            Mark::Line { points, width, color } => {
+                let mut path: Vec<_> = points.iter().map(|point| self.place(*point)).collect();
+                // plotters' rasteriser divides by the length of each piece.
+                path.dedup();
+                if path.len() < 2 {
+                    return Ok(());
+                }
+                self.draw(&PathElement::new(path, color.stroke_width(self.length(*width))))
+            }
+            Mark::Dot { center, radius, color } => {
+                self.draw(&Circle::new(self.place(*center), self.length(*radius), color.filled()))
+            }
+            Mark::Text { text, corner, kind, upward } => {
+                let font = kind.font(self.unit);
+                let font = if *upward { font.transform(FontTransform::Rotate270) } else { font };
+                let horizontal = match kind.align {
+                    Align::Left => HPos::Left,
+                    Align::Center => HPos::Center,
+                    Align::Right => HPos::Right,
+                };
+                let style = TextStyle::from(font);
+                let style = style.color(&kind.color).pos(Pos::new(horizontal, VPos::Top));
+                self.draw(&Text::new(text.as_str(), self.place(*corner), style))
+            }
+            Mark::Face { corner, side, pixels } => {
+                match Face::new(self.place(*corner), self.length(*side), pixels) {
+                    Some(face) => self.draw(&face),
+                    None => Ok(()), // [`Canvas::face`] let none in
+                }
             }
         }
+    }
+
+    fn draw<'e, E>(&self, element: &'e E) -> Result<()>
+    where
+        &'e E: PointCollection<'e, (i32, i32)>,
+        E: Drawable<DB>,
+    {
+        self.area.draw(element).map_err(|error| failure(&self.canvas.title, error))
+    }
+
+    /// A length in backend units, at least 1.
+    fn length(&self, length: f64) -> u32 {
+        ((length * self.unit).round() as u32).max(1)
+    }
+
+    /// A position in backend units. One far outside, or not finite, is moved to the sheet's
+    /// neighbourhood, so that a backend's arithmetic can't overflow.
+    fn place(&self, (x, y): At) -> (i32, i32) {
+        let limit = f64::from(WIDTH);
+        let clamp = |v: f64| (v.max(-limit).min(2.0 * limit) * self.unit).round() as i32;
+        (clamp(x), clamp(y))
     }
 }
 
 /// A drawing error under the figure's name.
-pub fn failure(figure: &str, problem: impl ToString) -> Error {
+pub(super) fn failure(figure: &str, problem: impl ToString) -> Error {
     Error::Figure { figure: figure.to_string(), problem: problem.to_string() }
 }

@@ -1,66 +1,51 @@
-//! Faces in a grid, each with two lines below it.
+//! Faces in rows, each with two lines below it.
 
 use crate::common::Result;
 use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
-use crate::plot::figure::Plot;
 use crate::plot::palette::MUTED;
-use crate::plot::picture::PictureBackend;
 
 /// How many faces a figure holds.
-pub const MOST: usize = 12;
+pub(super) const MOST: usize = 12;
 
 /// One face.
 #[derive(Debug, Clone)]
-pub struct CaptionedFace {
+pub(super) struct CaptionedFace {
     /// One picture, or more side by side: u8 [48 × 48], or [48 × 48 × 3].
-    pub pictures: Vec<Vec<u8>>,
-    /// What is said of it: first what the network says.
-    pub lines: [String; 2],
+    pub(super) pictures: Vec<Vec<u8>>,
+    /// The prediction, and what there is to say about it.
+    pub(super) lines: [String; 2],
 }
 
-/// Up to twelve faces, in rows.
-#[derive(Debug, Clone)]
-pub struct FacesPlot {
-    pub title: String,
-    pub subtitle: String,
-    pub faces: Vec<CaptionedFace>,
-}
-
-impl Plot for FacesPlot {
-    fn title(&self) -> String {
-        self.title.clone()
+/// Up to twelve faces below the headline; further ones are left out.
+pub(super) fn draw(canvas: &mut Canvas, subtitle: &str, faces: &[CaptionedFace]) -> Result<()> {
+    canvas.headline(subtitle)?;
+    let faces = faces.get(..MOST).unwrap_or(faces);
+    if faces.is_empty() {
+        return canvas.nothing("There are no images.");
     }
-
-    fn draw<DB: PictureBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<()> {
-        canvas.title(&self.title, &self.subtitle)?;
-        let faces = self.faces.get(..MOST).unwrap_or(&self.faces);
-        if faces.is_empty() {
-            return canvas.nothing("There are no images.");
+    let wide = faces.iter().map(|face| face.pictures.len()).max().unwrap_or(1).max(1);
+    let most = if wide == 1 { 6 } else { 4 };
+    let rows = faces.len().div_ceil(most);
+    let columns = faces.len().div_ceil(rows).max(if rows == 1 { 3 } else { 1 });
+    let (top, bottom, gap, text) = (186.0, 1050.0, 40.0, 92.0);
+    let width = (f64::from(WIDTH) - 2.0 * MARGIN + gap) / columns as f64;
+    let height = (bottom - top) / rows as f64;
+    let inner = 10.0;
+    let room = (width - gap - inner * (wide - 1) as f64) / wide as f64;
+    let side = room.min(height - text - 30.0).min(420.0);
+    for (place, face) in faces.iter().enumerate() {
+        let left = MARGIN + width * (place % columns) as f64;
+        let top = top + height * (place / columns) as f64;
+        for (index, pixels) in face.pictures.iter().enumerate() {
+            canvas.face((left + (side + inner) * index as f64, top), side, pixels)?;
         }
-        let wide = faces.iter().map(|face| face.pictures.len()).max().unwrap_or(1).max(1);
-        let most = if wide == 1 { 6 } else { 4 };
-        let rows = faces.len().div_ceil(most);
-        let columns = faces.len().div_ceil(rows).max(if rows == 1 { 3 } else { 1 });
-        let (top, bottom, gap, text) = (186.0, 1050.0, 40.0, 92.0);
-        let width = (f64::from(WIDTH) - 2.0 * MARGIN + gap) / columns as f64;
-        let height = (bottom - top) / rows as f64;
-        let inner = 10.0;
-        let room = (width - gap - inner * (wide - 1) as f64) / wide as f64;
-        let side = room.min(height - text - 30.0).min(420.0);
-        for (place, face) in faces.iter().enumerate() {
-            let left = MARGIN + width * (place % columns) as f64;
-            let top = top + height * (place / columns) as f64;
-            for (index, pixels) in face.pictures.iter().enumerate() {
-                canvas.face((left + (side + inner) * index as f64, top), side, pixels)?;
-            }
-            let kinds = [Type::new(31.0).bold(), Type::new(26.0).color(MUTED)];
-            for ((line, kind), y) in face.lines.iter().zip(kinds).zip([42.0, 82.0]) {
-                let (line, kind) = canvas.fit(line, width - gap, kind)?;
-                canvas.text(&line, (left, top + side + y), kind)?;
-            }
+        let kinds = [Type::new(31.0).bold(), Type::new(26.0).color(MUTED)];
+        for ((line, kind), y) in face.lines.iter().zip(kinds).zip([42.0, 82.0]) {
+            let (line, kind) = canvas.fit(line, width - gap, kind)?;
+            canvas.text(&line, (left, top + side + y), kind);
         }
-        Ok(())
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -77,12 +62,8 @@ mod tests {
                     pictures: vec![vec![100; PIXELS]; pictures],
                     lines: ["surprise, 100 %".into(), "label disgust, loss 12.34".into()],
                 };
-                let plot = FacesPlot {
-                    title: "Faces, made-up sample".into(),
-                    subtitle: "some".into(),
-                    faces: vec![face; count],
-                };
-                let figure = Figure::new(plot).unwrap();
+                let faces = vec![face; count];
+                let figure = Figure::draw("Faces", |canvas| draw(canvas, "some", &faces)).unwrap();
                 let drawn = figure.svg().matches("<image").count();
                 assert_eq!(drawn, count.min(MOST) * pictures);
                 assert_eq!(figure.svg().contains("no images"), count == 0);

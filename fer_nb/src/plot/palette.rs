@@ -5,22 +5,22 @@ use plotters::style::RGBColor;
 use crate::emotion::Emotion;
 
 /// Text and axes.
-pub const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
+pub(super) const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
 /// Text of second rank; 5.9 : 1 against the paper.
-pub const MUTED: RGBColor = RGBColor(0x5c, 0x5c, 0x5c);
+pub(super) const MUTED: RGBColor = RGBColor(0x5c, 0x5c, 0x5c);
 /// Grid lines.
-pub const GRID: RGBColor = RGBColor(0xdf, 0xdf, 0xdf);
-/// The background; drawn, so that a figure stays legible on JupyterLab's dark theme.
-pub const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
-/// The series that a figure is about, where it is no class: validation, the audit's bars.
-pub const ACCENT: RGBColor = RGBColor(0x1f, 0x3f, 0x77);
-/// The series it is compared with: training.
-pub const SECOND: RGBColor = RGBColor(0x8a, 0x8a, 0x8a);
+pub(super) const GRID: RGBColor = RGBColor(0xdf, 0xdf, 0xdf);
+/// The background. It is drawn, so that a figure stays legible in JupyterLab's dark theme.
+pub(super) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
+/// The main series of a figure, if it is no class: validation, the audit's bars.
+pub(super) const ACCENT: RGBColor = RGBColor(0x1f, 0x3f, 0x77);
+/// The series that it is compared with: training.
+pub(super) const SECOND: RGBColor = RGBColor(0x8a, 0x8a, 0x8a);
 
 /// The colour of a class: Okabe and Ito's colour-blind-safe set ("Color Universal Design", 2008,
 /// <https://jfly.uni-koeln.de/color/>). Their yellow is left out, being illegible on white, and
 /// their black, which takes its place, is softened to a dark grey.
-pub const fn class_color(emotion: Emotion) -> RGBColor {
+pub(super) const fn class_color(emotion: Emotion) -> RGBColor {
     match emotion {
         Emotion::Angry => RGBColor(0xd5, 0x5e, 0x00),
         Emotion::Disgust => RGBColor(0x00, 0x9e, 0x73),
@@ -33,13 +33,13 @@ pub const fn class_color(emotion: Emotion) -> RGBColor {
 }
 
 /// `color` with `share` (0 to 1) of itself left, the rest white.
-pub fn tint(color: RGBColor, share: f64) -> RGBColor {
+pub(super) fn tint(color: RGBColor, share: f64) -> RGBColor {
     mix(PAPER, color, share)
 }
 
 /// The sequential scale for a share of 0 to 1: ColorBrewer's nine "Blues", lightest first, with
 /// straight lines between them. Values outside count as the nearer end, NaN as 0.
-pub fn sequential(share: f64) -> RGBColor {
+pub(super) fn sequential(share: f64) -> RGBColor {
     const BLUES: [RGBColor; 9] = [
         RGBColor(0xf7, 0xfb, 0xff),
         RGBColor(0xde, 0xeb, 0xf7),
@@ -61,12 +61,12 @@ pub fn sequential(share: f64) -> RGBColor {
 }
 
 /// Dark or white text, whichever has the higher contrast on `background`.
-pub fn text_on(background: RGBColor) -> RGBColor {
+pub(super) fn text_on(background: RGBColor) -> RGBColor {
     if contrast(background, INK) >= contrast(background, PAPER) { INK } else { PAPER }
 }
 
 /// Contrast ratio of two colours, 1 to 21 (WCAG 2.1).
-pub fn contrast(a: RGBColor, b: RGBColor) -> f64 {
+fn contrast(a: RGBColor, b: RGBColor) -> f64 {
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }

@@ -5,9 +5,9 @@ use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
 
 use crate::data::{PIXELS, SIDE};
 
-/// A backend that shows a small picture enlarged. plotters' own `blit_bitmap` draws pixel for
-/// pixel, which in an SVG would be thousands of rectangles a face.
-pub trait PictureBackend: DrawingBackend {
+/// A backend that enlarges a small picture. plotters' own `blit_bitmap` draws pixel by pixel, in an SVG
+/// thousands of rectangles a face.
+pub(super) trait PictureBackend: DrawingBackend {
     /// Draws `pixels` (u8, row-major, gray `side` × `side` or red, green and blue `side` × `side` × 3)
     /// as a square of `extent` backend units whose upper left corner is `corner`.
     fn draw_picture(
@@ -21,7 +21,7 @@ pub trait PictureBackend: DrawingBackend {
 
 /// A face of 48×48 pixels as an element that plotters draws.
 #[derive(Debug)]
-pub struct Face<'a> {
+pub(super) struct Face<'a> {
     corner: BackendCoord,
     extent: u32,
     pixels: &'a [u8],
@@ -30,7 +30,7 @@ pub struct Face<'a> {
 impl<'a> Face<'a> {
     /// A face at `corner`, `extent` backend units wide; `None` unless `pixels` is u8 [48 × 48] or
     /// [48 × 48 × 3].
-    pub fn new(corner: BackendCoord, extent: u32, pixels: &'a [u8]) -> Option<Self> {
+    pub(super) fn new(corner: BackendCoord, extent: u32, pixels: &'a [u8]) -> Option<Self> {
         (pixels.len() == PIXELS || pixels.len() == 3 * PIXELS).then_some(Self {
             corner,
             extent,
@@ -63,7 +63,7 @@ impl<DB: PictureBackend> Drawable<DB> for Face<'_> {
 }
 
 /// Standard base64 (RFC 4648) with padding.
-pub fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {

@@ -3,18 +3,20 @@
 use crate::common::Result;
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Canvas, Type};
-use crate::plot::figure::Plot;
+use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, INK, MUTED};
-use crate::plot::picture::PictureBackend;
+use crate::train::RangeTest;
 
-/// One panel: the smoothed loss over the learning rate's logarithm, the steepest fall marked.
-#[derive(Debug, Clone)]
-pub struct RangeTestPlot {
-    /// Where the data came from: "FER2013", "made-up sample" or a folder's name.
-    pub origin: String,
-    /// Learning rate and loss.
-    pub points: Vec<(f64, f64)>,
-    pub suggestion: Option<f64>,
+impl RangeTest {
+    /// The smoothed loss over the learning rate's logarithm, with the steepest fall marked.
+    ///
+    /// # Errors
+    /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
+    pub fn figure(&self) -> Result<Figure> {
+        Figure::draw(format!("Learning-rate range test, {}", self.title), |canvas| {
+            draw(canvas, self)
+        })
+    }
 }
 
 const LEFT: f64 = 180.0;
@@ -22,87 +24,77 @@ const RIGHT: f64 = 1820.0;
 const TOP: f64 = 260.0;
 const BOTTOM: f64 = 930.0;
 
-impl Plot for RangeTestPlot {
-    fn title(&self) -> String {
-        format!("Learning-rate range test, {}", self.origin)
+fn draw(canvas: &mut Canvas, test: &RangeTest) -> Result<()> {
+    let suggestion = test.suggestion();
+    let subtitle = match suggestion {
+        Some(rate) => format!("the loss falls fastest at {rate:.1e}"),
+        None => "the loss does not fall at any of them".to_string(),
+    };
+    canvas.headline(&subtitle)?;
+    let points: Vec<_> = test
+        .points
+        .iter()
+        .filter(|(rate, loss)| *rate > 0.0 && rate.is_finite() && loss.is_finite())
+        .map(|(rate, loss)| (rate.log10(), *loss))
+        .collect();
+    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+        return canvas.nothing("No step has been recorded.");
+    };
+    // The values of an exploding loss are left out: to scale they would flatten the rest.
+    let least = points.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
+    let top = first.1 + (first.1 - least).max(0.02 * first.1.abs());
+    let shown = points.iter().take_while(|point| point.1 <= top).count().max(1);
+    let (points, beyond) = points.split_at(shown);
+    let (low, high) = axis::round_range(points.iter().map(|point| point.1));
+    let y = Scale { low, high, from: BOTTOM, to: TOP };
+    axis::grid_lines(canvas, &y, (LEFT, RIGHT), axis::number);
+    let x = Scale { low: first.0, high: last.0, from: LEFT + 14.0, to: RIGHT - 14.0 };
+    let kind = Type::new(26.0).color(MUTED).centered();
+    for exponent in first.0.ceil() as i32..=last.0.floor() as i32 {
+        let at = x.at(f64::from(exponent));
+        canvas.text(&format!("1e{exponent}"), (at, BOTTOM + 42.0), kind);
     }
-
-    fn draw<DB: PictureBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<()> {
-        let subtitle = match self.suggestion {
-            Some(rate) => format!("the loss falls fastest at {rate:.1e}"),
-            None => "the loss does not fall at any of them".to_string(),
-        };
-        canvas.title(&self.title(), &subtitle)?;
-        let points: Vec<_> = self
-            .points
-            .iter()
-            .filter(|(rate, loss)| *rate > 0.0 && rate.is_finite() && loss.is_finite())
-            .map(|(rate, loss)| (rate.log10(), *loss))
-            .collect();
-        let (Some(first), Some(last)) = (points.first(), points.last()) else {
-            return canvas.nothing("No step has been recorded.");
-        };
-        // Where the loss explodes, only that it does is of interest: in scale it would flatten the rest.
-        let least = points.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
-        let top = first.1 + (first.1 - least).max(0.02 * first.1.abs());
-        let shown = points.iter().take_while(|point| point.1 <= top).count().max(1);
-        let (points, beyond) = points.split_at(shown);
-        let (low, high) = axis::round_range(points.iter().map(|point| point.1));
-        let y = Scale { low, high, from: BOTTOM, to: TOP };
-        axis::grid_lines(canvas, &y, (LEFT, RIGHT), axis::number)?;
-        let x = Scale { low: first.0, high: last.0, from: LEFT + 14.0, to: RIGHT - 14.0 };
+    let middle = (LEFT + RIGHT) / 2.0;
+    canvas.text("learning rate", (middle, BOTTOM + 92.0), kind);
+    canvas.text("loss, smoothed", (LEFT, TOP - 36.0), Type::new(28.0).bold());
+    if let Some(rate) = suggestion {
+        let at = x.at(rate.log10());
+        canvas.dashes((at, TOP - 14.0), (at, BOTTOM), 3.0, MUTED);
+        let words = format!("{rate:.1e}");
+        let kind = Type::new(28.0).bold().centered();
+        canvas.text(&words, (at.clamp(LEFT + 320.0, RIGHT - 360.0), TOP - 36.0), kind);
+    }
+    if let (Some(edge), Some(_)) = (points.last(), beyond.first()) {
         let kind = Type::new(26.0).color(MUTED).centered();
-        for exponent in first.0.ceil() as i32..=last.0.floor() as i32 {
-            let at = x.at(f64::from(exponent));
-            canvas.text(&format!("1e{exponent}"), (at, BOTTOM + 42.0), kind)?;
-        }
-        let middle = (LEFT + RIGHT) / 2.0;
-        canvas.text("learning rate", (middle, BOTTOM + 92.0), kind)?;
-        canvas.text("loss, smoothed", (LEFT, TOP - 36.0), Type::new(28.0).bold())?;
-        if let Some(rate) = self.suggestion {
-            let at = x.at(rate.log10());
-            canvas.dashes((at, TOP - 14.0), (at, BOTTOM), 3.0, MUTED)?;
-            let words = format!("{rate:.1e}");
-            let kind = Type::new(28.0).bold().centered();
-            canvas.text(&words, (at.clamp(LEFT + 320.0, RIGHT - 360.0), TOP - 36.0), kind)?;
-        }
-        if let (Some(edge), Some(_)) = (points.last(), beyond.first()) {
-            let kind = Type::new(26.0).color(MUTED).centered();
-            let at = x.at(edge.0).clamp(LEFT + 120.0, RIGHT - 120.0);
-            canvas.text("it explodes here", (at, TOP - 36.0), kind)?;
-        }
-        let places: Vec<_> = points.iter().map(|point| (x.at(point.0), y.at(point.1))).collect();
-        canvas.line(&places, 6.0, ACCENT)?;
-        if let Some(rate) = self.suggestion
-            && let Some(nearest) = points
-                .iter()
-                .min_by(|a, b| (a.0 - rate.log10()).abs().total_cmp(&(b.0 - rate.log10()).abs()))
-        {
-            canvas.dot((x.at(nearest.0), y.at(nearest.1)), 13.0, INK)?;
-            canvas.dot((x.at(nearest.0), y.at(nearest.1)), 8.0, crate::plot::palette::PAPER)?;
-        }
-        Ok(())
+        let at = x.at(edge.0).clamp(LEFT + 120.0, RIGHT - 120.0);
+        canvas.text("the loss explodes here", (at, TOP - 36.0), kind);
     }
+    let places: Vec<_> = points.iter().map(|point| (x.at(point.0), y.at(point.1))).collect();
+    canvas.line(&places, 6.0, ACCENT);
+    if let Some(rate) = suggestion
+        && let Some(nearest) = points
+            .iter()
+            .min_by(|a, b| (a.0 - rate.log10()).abs().total_cmp(&(b.0 - rate.log10()).abs()))
+    {
+        canvas.ring((x.at(nearest.0), y.at(nearest.1)), [13.0, 8.0], INK);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::Figure;
 
     #[test]
     fn the_suggestion_is_marked_and_an_empty_test_is_drawn_too() {
-        let points = (0..100).map(|i| (1e-5 * 1.12f64.powi(i), 2.0 - f64::from(i) / 100.0));
-        let plot = RangeTestPlot {
-            origin: "made-up sample".into(),
-            points: points.collect(),
-            suggestion: Some(1e-3),
-        };
-        let figure = Figure::new(plot.clone()).unwrap();
-        assert!(figure.svg().contains("falls fastest at 1.0e-3") && figure.png(1).is_ok());
+        let loss = |i: i32| 2.0 - (f64::from(i - 50) / 8.0).tanh();
+        let points = (0..100).map(|i| (1e-5 * 1.12f64.powi(i), loss(i))).collect();
+        let test = RangeTest { points, title: "made-up sample".into() };
+        let words = format!("falls fastest at {:.1e}", test.suggestion().unwrap());
+        let figure = test.figure().unwrap();
+        assert!(figure.svg().contains(&words) && figure.png(1).is_ok());
         for points in [vec![], vec![(1e-3, 2.0)], vec![(1e-3, f64::NAN)]] {
-            let plot = RangeTestPlot { points, suggestion: None, ..plot.clone() };
-            assert!(Figure::new(plot).unwrap().png(1).is_ok());
+            assert!(RangeTest { points, ..test.clone() }.figure().unwrap().png(1).is_ok());
         }
     }
 }

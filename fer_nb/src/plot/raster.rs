@@ -1,12 +1,14 @@
-//! Figures as pixels: plotters' bitmap backend on a larger sheet than asked for, which is shrunk and
-//! packed as PNG. Shrinking smooths what plotters draws with hard edges: polygons, and glyphs that it places on
-//! whole pixels.
+//! Figures as pixels: plotters' bitmap backend draws on a larger sheet, which is shrunk and encoded as
+//! PNG. Shrinking smooths the hard edges of polygons, and of glyphs, which plotters places on whole
+//! pixels.
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
+use plotters::prelude::IntoDrawingArea;
 use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
 use plotters_bitmap::BitMapBackend;
 
+use crate::plot::canvas::{Canvas, failure};
 use crate::plot::picture::PictureBackend;
 
 /// Bytes of a pixel: red, green, blue.
@@ -14,20 +16,20 @@ const CHANNELS: usize = 3;
 
 /// RGB pixels, u8 [height × width × 3].
 #[derive(Debug, Clone)]
-pub struct Raster {
-    pub width: u32,
-    pub height: u32,
-    pub pixels: Vec<u8>,
+pub(super) struct Raster {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) pixels: Vec<u8>,
 }
 
 impl Raster {
     /// A white sheet.
-    pub fn white(width: u32, height: u32) -> Self {
+    pub(super) fn white(width: u32, height: u32) -> Self {
         Self { width, height, pixels: vec![255; width as usize * height as usize * CHANNELS] }
     }
 
     /// Width and height divided by `factor`; each pixel is the mean of the square it stands for.
-    pub fn shrunk(&self, factor: u32) -> Self {
+    pub(super) fn shrunk(&self, factor: u32) -> Self {
         let factor = factor.clamp(1, 16);
         let (width, height) = (self.width / factor, self.height / factor);
         let (row, side) = (self.width as usize * CHANNELS, factor as usize);
@@ -49,21 +51,32 @@ impl Raster {
         Self { width, height, pixels }
     }
 
+    /// Paints what is on a canvas over it.
+    ///
+    /// # Errors
+    /// [`Error::Figure`](crate::common::Error::Figure) if plotters can't.
+    pub(super) fn paint(&mut self, canvas: &Canvas) -> crate::common::Result<()> {
+        let size = (self.width, self.height);
+        let area = BitMapBackend::with_buffer_and_format(&mut self.pixels, size)
+            .map_err(|error| failure(canvas.title(), error))?
+            .into_drawing_area();
+        canvas.paint(&area)
+    }
+
     /// As a PNG file.
-    pub fn encode(&self) -> Result<Vec<u8>, ImageError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, ImageError> {
         encode(&self.pixels, self.width, self.height, ExtendedColorType::Rgb8)
     }
 }
 
-/// A square picture, u8, gray [`side` × `side`] or of red, green and blue [`side` × `side` × 3], as a
-/// PNG file.
-pub fn encode_square(side: usize, pixels: &[u8]) -> Result<Vec<u8>, ImageError> {
+/// A square picture as a PNG file: u8 [`side` × `side`], gray, or [`side` × `side` × 3], RGB.
+pub(super) fn encode_square(side: usize, pixels: &[u8]) -> Result<Vec<u8>, ImageError> {
     let gray = pixels.len() == side * side;
     let kind = if gray { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
     encode(pixels, side as u32, side as u32, kind)
 }
 
-/// The encoder itself panics where the buffer has another size than the picture; so that's checked.
+/// The encoder panics if the buffer's size is not the picture's, so it is checked first.
 fn encode(
     pixels: &[u8],
     width: u32,

@@ -1,8 +1,8 @@
 //! A plotters backend that writes SVG.
 //!
-//! plotters' own rounds to whole pixels, can't hold pictures, and places text by a rule of its own;
-//! this one counts in tenths of a unit, embeds faces as PNG, and gives each text the width that it
-//! has in Inter, so that a viewer without Inter lays it out the same.
+//! The one in plotters rounds to whole pixels, embeds no pictures and places text by other rules. This
+//! one counts in tenths of a unit, embeds faces as PNG, and gives each text its width in Inter, so
+//! that a viewer without that font lays it out the same.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,8 @@ use plotters_backend::{
     FontTransform,
 };
 
-use crate::plot::canvas::{HEIGHT, LINE_HEIGHT, WIDTH};
+use crate::common::text::escape_xml;
+use crate::plot::canvas::{FONT_FAMILY, HEIGHT, LINE_HEIGHT, WIDTH};
 use crate::plot::picture::{PictureBackend, base64};
 use crate::plot::raster::encode_square;
 
@@ -23,13 +24,13 @@ const STEPS: u32 = 10;
 type Drawn<E = std::io::Error> = Result<(), DrawingErrorKind<E>>;
 
 /// Writes elements, without the `<svg>` around them, to a string; [`document`] adds that.
-pub struct SvgBackend<'a> {
+pub(super) struct SvgBackend<'a> {
     body: &'a mut String,
 }
 
 impl<'a> SvgBackend<'a> {
     /// A backend of 19,200 × 10,800 units that appends to `body`.
-    pub fn new(body: &'a mut String) -> Self {
+    pub(super) fn new(body: &'a mut String) -> Self {
         Self { body }
     }
 
@@ -40,33 +41,16 @@ impl<'a> SvgBackend<'a> {
     }
 }
 
-/// The whole file. It has no ids, so any number of figures fit on one page, and it shrinks to the
-/// width there is.
-pub fn document(title: &str, body: &str) -> String {
+/// The whole file. It has no ids, so that a page can hold any number of figures, and it shrinks to the
+/// available width.
+pub(super) fn document(title: &str, body: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
          width=\"{WIDTH}\" height=\"{HEIGHT}\" style=\"max-width:100%;height:auto\" role=\"img\" \
          aria-label=\"{}\" font-family=\"{}\">\n{body}</svg>\n",
-        escape(title),
-        crate::plot::canvas::FONT_FAMILY,
+        escape_xml(title),
+        FONT_FAMILY,
     )
-}
-
-/// Text as XML or HTML content or attribute. Control characters, which XML forbids, are left out.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() && !matches!(c, '\n' | '\t') => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 /// A length in the SVG's units, without needless zeros.
@@ -226,7 +210,7 @@ impl DrawingBackend for SvgBackend<'_> {
             units(right - left),
             hex(style.color()),
             opacity(style.color()),
-            escape(text),
+            escape_xml(text),
         ))
     }
 }
@@ -255,11 +239,6 @@ impl PictureBackend for SvgBackend<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_is_escaped() {
-        assert_eq!(escape("a<b> & \"c\" 'd'\u{7}"), "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;");
-    }
 
     #[test]
     fn lengths_have_no_needless_digits() {
