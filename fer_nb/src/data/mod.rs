@@ -1,7 +1,5 @@
 //! Stage 2: from files to a [`Dataset`], split, audited and augmented.
 
-use crate::common::text;
-
 mod audit;
 pub mod augment;
 mod csv;

@@ -34,8 +34,8 @@ fn draw(canvas: &mut Canvas, test: &RangeTest) -> Result<()> {
     let points: Vec<_> = test
         .points
         .iter()
-        .filter(|(rate, loss)| *rate > 0.0 && rate.is_finite() && loss.is_finite())
-        .map(|(rate, loss)| (rate.log10(), *loss))
+        .map(|point| (point.learning_rate.log10(), point.smoothed))
+        .filter(|(rate, loss)| rate.is_finite() && loss.is_finite())
         .collect();
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return canvas.nothing("No step has been recorded.");
