@@ -116,7 +116,7 @@ impl Callback for KillAfter {
 
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
         match batch.epoch > self.0 {
-            true => Err(Error::config("epoch", batch.epoch, "to be killed before")),
+            true => Err(Error::setting("epoch", batch.epoch, "to be killed before")),
             false => Ok(()),
         }
     }

@@ -167,7 +167,7 @@ impl Callback for Kill {
 
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
         match batch.epoch > self.after {
-            true => Err(Error::config("epoch", batch.epoch, "to be killed before")),
+            true => Err(Error::setting("epoch", batch.epoch, "to be killed before")),
             false => Ok(()),
         }
     }

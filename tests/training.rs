@@ -237,7 +237,7 @@ impl Callback for Fail {
 
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
         match epoch.record.epoch == self.after {
-            true => Err(Error::config("disk", "full", "room")),
+            true => Err(Error::setting("disk", "full", "room")),
             false => Ok(()),
         }
     }
@@ -303,7 +303,7 @@ fn a_run_folder_holds_what_the_next_stage_needs() {
     let predictor = Predictor::load(run.path(), Device::Cpu).unwrap();
     let pixels = data.validation.image(0).unwrap();
     let prediction = predictor.predict_pixels(pixels).unwrap();
-    assert_eq!(prediction.emotion.index() as u8, evaluation.predictions[0]);
+    assert_eq!(prediction.emotion().index() as u8, evaluation.predictions()[0]);
     assert!(predictor.predict_pixels(&pixels[1..]).is_err());
 }
 

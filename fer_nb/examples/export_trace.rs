@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match &arguments[..] {
         [config, folder, temperature] => trace(config, Path::new(folder), temperature),
-        _ => Err(Error::config("arguments", arguments.join(" "), "see the top of the source")),
+        _ => Err(Error::setting("arguments", arguments.join(" "), "see the top of the source")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn trace(config: &str, folder: &Path, temperature: &str) -> Result<()> {
     let temperature = temperature
         .parse()
-        .map_err(|_| Error::config("temperature", temperature, "a number above 0"))?;
+        .map_err(|_| Error::setting("temperature", temperature, "a number above 0"))?;
     let images = |count| Tensor::f_randint(256, [count, 1, 48, 48], (Kind::Uint8, Device::Cpu));
     let mut network = trained(config, |count| to_float(&images(count)?))?;
     network.parameters_mut().freeze("")?;
@@ -44,7 +44,7 @@ fn trace(config: &str, folder: &Path, temperature: &str) -> Result<()> {
     let logits = no_grad(|| network.forward_t(&to_float(&images)?, false))?;
     let exported = Exported {
         network: &*network,
-        temperature: Temperature { temperature },
+        temperature: Temperature::new(temperature)?,
         about: &[("trained_on", "random images".into())],
     };
     exported.save_onnx(folder.join("model.onnx"), false)?;

@@ -1,5 +1,5 @@
-//! Measures how much of an image of FER2013 the face detector's square takes: what
-//! `fer_nb::deploy::face::MARGIN` is from.
+//! Measures how much of an image of FER2013 the face detector's square takes: the source of `MARGIN` in
+//! fer_nb's deploy/face.rs.
 //!
 //!     cargo run --example face_margin -- [DATA] [IMAGES A CLASS]
 //!
@@ -33,7 +33,7 @@ fn measure() -> Result<()> {
     let per_class = match arguments.get(1).map(|count| count.parse()) {
         None => 100,
         Some(Ok(count)) => count,
-        Some(Err(_)) => return Err(Error::config("images a class", &arguments[1], "a number")),
+        Some(Err(_)) => return Err(Error::setting("images a class", &arguments[1], "a number")),
     };
     let few = data.train.take_per_class(per_class)?;
     let detector = FaceDetector { longest: 1280, threshold: 3.0 };

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match &arguments[..] {
         [config, to] => trace(config, to),
-        _ => Err(Error::config("arguments", arguments.join(" "), "see the top of the source")),
+        _ => Err(Error::setting("arguments", arguments.join(" "), "see the top of the source")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["steps", config, from, to] => steps(config, from, to),
         ["schedule", config, epochs, steps] => schedule(config, epochs, steps),
-        _ => Err(Error::config("arguments", arguments.join(" "), "see the top of the source")),
+        _ => Err(Error::setting("arguments", arguments.join(" "), "see the top of the source")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 
 fn config(path: &str) -> Result<TrainConfig> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
-    toml::from_str(&text).map_err(|error| Error::config(path, error, "a training configuration"))
+    toml::from_str(&text).map_err(|error| Error::setting(path, error, "a training configuration"))
 }
 
 fn steps(config_path: &str, from: &str, to: &str) -> Result<()> {
@@ -39,7 +39,7 @@ fn steps(config_path: &str, from: &str, to: &str) -> Result<()> {
     let tensors = Tensor::read_safetensors(from)?;
     let named = |name: &str| {
         let found = tensors.iter().find(|(other, _)| other == name);
-        found.map(|(_, tensor)| tensor).ok_or_else(|| Error::config(name, "nothing", "a tensor"))
+        found.map(|(_, tensor)| tensor).ok_or_else(|| Error::setting(name, "nothing", "a tensor"))
     };
     let mut weights = named("start")?.f_detach_copy()?;
     let mut optimizer = OptimizerState::new(config.optimizer, &weights)?;
@@ -63,7 +63,7 @@ fn steps(config_path: &str, from: &str, to: &str) -> Result<()> {
 fn schedule(config_path: &str, epochs: &str, steps: &str) -> Result<()> {
     let config = config(config_path)?;
     let number = |text: &str| {
-        text.parse::<usize>().map_err(|_| Error::config("argument", text, "a whole number"))
+        text.parse::<usize>().map_err(|_| Error::setting("argument", text, "a whole number"))
     };
     let (epochs, steps) = (number(epochs)?, number(steps)?);
     for step in 0..epochs * steps {

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Reduction, Tensor};
 pub fn trained(config: &str, images: impl Fn(i64) -> Result<Tensor>) -> Result<Box<dyn Network>> {
     let text = std::fs::read_to_string(config).map_err(|error| Error::io("read", config, error))?;
     let architecture: Architecture = toml::from_str(&text)
-        .map_err(|error| Error::config(config, error, "an architecture with its settings"))?;
+        .map_err(|error| Error::setting(config, error, "an architecture with its settings"))?;
     let mut network = architecture.build(Device::Cpu, 3)?;
     tch::manual_seed(5);
     for _ in 0..3 {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::{Dataset, FaceData, Origin, text};
-use crate::common::Result;
+use super::copies::{Member, groups_of_copies, is_flat, members};
+use super::{Dataset, FaceData, Origin};
+use crate::common::{Result, text};
 use crate::emotion::Emotion;
 
 /// The parts of the data, in the order in which the audit goes through them.
 const SPLITS: [&str; 3] = ["train", "validation", "test"];
-const TEST: usize = 2;
 
 /// What [`FaceData::audit`] found. Copies are exact: all 2304 pixels are equal.
 #[derive(Debug, Clone)]
@@ -49,15 +49,6 @@ struct Affected {
     problems: Vec<&'static str>,
     /// The number of its group of copies, from 1.
     group: Option<u32>,
-}
-
-/// One image of one part.
-#[derive(Clone, Copy)]
-struct Member<'a> {
-    split: usize,
-    index: usize,
-    pixels: &'a [u8],
-    emotion: Emotion,
 }
 
 impl From<&Member<'_>> for Affected {
@@ -141,68 +132,6 @@ impl FaceData {
         }
         Ok(audit)
     }
-
-    /// Places of the test images whose exact copy is also in train or validation, ascending.
-    pub fn leaked_test_images(&self) -> Vec<usize> {
-        let members = members(self.parts());
-        let mut leaked: Vec<usize> = groups_of_copies(&members)
-            .into_iter()
-            .filter(|group| group.iter().any(|member| member.split != TEST))
-            .flatten()
-            .filter(|member| member.split == TEST)
-            .map(|member| member.index)
-            .collect();
-        leaked.sort_unstable();
-        leaked
-    }
-
-    /// The same data without the train and validation images that are also in test. The test set
-    /// stays whole, so that its figures can be compared with others'.
-    pub fn without_leaks(&self) -> Result<FaceData> {
-        let members = members(self.parts());
-        let leaked: Vec<Member> = groups_of_copies(&members)
-            .into_iter()
-            .filter(|group| group.iter().any(|member| member.split == TEST))
-            .flatten()
-            .collect();
-        self.without(&leaked, "also in test")
-    }
-
-    /// The same data without the train and validation images of one flat colour. The test set stays
-    /// whole, so that its figures can be compared with others'.
-    pub fn without_flat(&self) -> Result<FaceData> {
-        let members = members(self.parts());
-        let flat: Vec<Member> =
-            members.into_iter().filter(|member| is_flat(member.pixels)).collect();
-        self.without(&flat, "of one flat colour")
-    }
-
-    fn without(&self, members: &[Member], reason: &str) -> Result<FaceData> {
-        let [train, validation, test] = self.parts();
-        let rest = |split: usize, data: &Dataset| {
-            let mut keep = vec![true; data.len()];
-            for member in members.iter().filter(|member| member.split == split) {
-                if let Some(keep) = keep.get_mut(member.index) {
-                    *keep = false;
-                }
-            }
-            let indices: Vec<usize> = keep
-                .iter()
-                .enumerate()
-                .filter(|(_, keep)| **keep)
-                .map(|(index, _)| index)
-                .collect();
-            data.select(&indices)
-        };
-        let (kept_train, kept_validation) = (rest(0, train)?, rest(1, validation)?);
-        let mut notes = self.notes.clone();
-        notes.push(format!(
-            "Left out {} of train and {} of validation: {reason}",
-            text::plural(train.len() - kept_train.len(), "image"),
-            text::count(validation.len() - kept_validation.len()),
-        ));
-        Ok(FaceData { train: kept_train, validation: kept_validation, test: test.clone(), notes })
-    }
 }
 
 impl Audit {
@@ -249,50 +178,6 @@ impl std::fmt::Display for Audit {
     }
 }
 
-fn members(parts: [&Dataset; 3]) -> Vec<Member<'_>> {
-    parts
-        .into_iter()
-        .enumerate()
-        .flat_map(|(split, data)| {
-            data.iter().enumerate().map(move |(index, (pixels, emotion))| Member {
-                split,
-                index,
-                pixels,
-                emotion,
-            })
-        })
-        .collect()
-}
-
-/// Groups of two or more images with equal pixels, in the order of their first members; members keep
-/// the data's order. The hash finds candidates, the bytes decide.
-fn groups_of_copies<'a>(members: &[Member<'a>]) -> Vec<Vec<Member<'a>>> {
-    let mut hashed: Vec<(u64, usize)> = members
-        .iter()
-        .enumerate()
-        .map(|(place, member)| (xxhash_rust::xxh3::xxh3_64(member.pixels), place))
-        .collect();
-    hashed.sort_unstable();
-    let mut groups: Vec<(usize, Vec<Member>)> = Vec::new();
-    for run in hashed.chunk_by(|one, other| one.0 == other.0).filter(|run| run.len() > 1) {
-        // Two images of one hash are as good as always equal; then this makes one group.
-        let mut of_run: Vec<(usize, Vec<Member>)> = Vec::new();
-        for (_, place) in run {
-            let Some(member) = members.get(*place) else { continue };
-            let same = |group: &&mut (usize, Vec<Member>)| {
-                group.1.first().is_some_and(|first| first.pixels == member.pixels)
-            };
-            match of_run.iter_mut().find(same) {
-                Some((_, group)) => group.push(*member),
-                None => of_run.push((*place, vec![*member])),
-            }
-        }
-        groups.extend(of_run.into_iter().filter(|(_, group)| group.len() > 1));
-    }
-    groups.sort_unstable_by_key(|(place, _)| *place);
-    groups.into_iter().map(|(_, group)| group).collect()
-}
-
 fn count_splits(group: &[Member]) -> [usize; 3] {
     let mut counts = [0; 3];
     for member in group {
@@ -301,10 +186,6 @@ fn count_splits(group: &[Member]) -> [usize; 3] {
         }
     }
     counts
-}
-
-fn is_flat(pixels: &[u8]) -> bool {
-    pixels.first().is_some_and(|first| pixels.iter().all(|pixel| pixel == first))
 }
 
 fn sources(data: &Dataset) -> Result<Vec<String>> {
@@ -383,30 +264,6 @@ mod tests {
         );
         let shown = audit.to_string();
         assert!(shown.contains("\n       4  exact copies of another image\n"), "{shown}");
-
-        let clean = data.without_leaks().unwrap();
-        assert_eq!(data.train.len() - clean.train.len(), 2);
-        assert_eq!((clean.validation.len(), clean.test.len()), (data.validation.len(), 22 + 1));
-        assert_eq!(clean.audit().unwrap().test_in_train, 0);
-        let note = "Left out 2 images of train and 0 of validation: also in test";
-        assert_eq!(clean.notes, [note]);
-    }
-
-    #[test]
-    fn flat_images_leave_train_and_stay_in_test() {
-        let flat = |value| {
-            fixtures::encode(image::GrayImage::from_pixel(48, 48, image::Luma([value])).into())
-        };
-        let data = data_with(&[
-            ("train/sad/flat.png", flat(0)),
-            ("train/sad/000.png", flat(1)),
-            ("test/sad/flat.png", flat(2)),
-        ]);
-        let clean = data.without_flat().unwrap();
-        assert_eq!(clean.train.len() + 1, data.train.len());
-        assert_eq!(clean.validation.len() + 1, data.validation.len());
-        assert_eq!(clean.test.len(), data.test.len());
-        assert_eq!(clean.audit().unwrap().flat, 1);
     }
 
     /// Against the known counts of FER2013's train and PublicTest images; needs them in the folder

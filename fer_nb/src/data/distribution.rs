@@ -2,8 +2,8 @@
 
 use polars::prelude::*;
 
-use super::{Origin, text};
-use crate::common::Result;
+use super::Origin;
+use crate::common::{Result, text};
 use crate::emotion::Emotion;
 
 /// Images by class, in train, validation and test.

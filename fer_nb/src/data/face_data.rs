@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::loaded::Loaded;
 use super::sample::{self, SampleConfig};
 use super::split::{self, VALIDATION_SHARE};
-use super::{ClassDistribution, Dataset, Origin, csv, folder, text};
-use crate::common::{Error, Result};
+use super::{ClassDistribution, Dataset, Origin, csv, folder};
+use crate::common::{Error, Result, text};
 use crate::emotion::Emotion;
 use crate::project::root;
 

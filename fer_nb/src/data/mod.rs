@@ -2,6 +2,8 @@
 
 mod audit;
 pub mod augment;
+mod clean;
+mod copies;
 mod csv;
 mod dataset;
 mod decode;
@@ -11,6 +13,7 @@ mod face_data;
 pub(crate) mod fixtures;
 mod folder;
 mod loaded;
+pub(crate) mod pixels;
 pub(crate) mod rectangle;
 pub mod sample;
 pub mod split;

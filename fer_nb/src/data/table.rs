@@ -17,10 +17,7 @@ pub fn build(
 ) -> Result<DataFrame> {
     let statistics: Vec<(f32, f32, u64)> =
         images.par_chunks_exact(PIXELS).with_min_len(256).map(describe).collect();
-    let names: Vec<&str> = labels
-        .iter()
-        .map(|label| Emotion::from_index(*label as usize).map_or("", Emotion::name))
-        .collect();
+    let names: Vec<&str> = labels.iter().map(|label| Emotion::name_of(*label)).collect();
     Ok(df!(
         "source" => sources,
         "label" => labels.iter().map(|label| u32::from(*label)).collect::<Vec<_>>(),

@@ -141,7 +141,7 @@ impl ClassificationReport {
         );
         Ok(Table::with_digits(&self.beside_original()?, 2)?
             .heads(heads)
-            .caption(format!("Ours: {}. The original: FER2013", self.title))
+            .caption(format!("Ours: {}. The original: FER2013", self.title()))
             .note("±: ours less the original's"))
     }
 }
@@ -156,7 +156,7 @@ impl Evaluation {
         let f1 = |emotion: &Emotion| report.class(*emotion).f1;
         classes.sort_by(|one, other| f1(other).total_cmp(&f1(one)));
         let heads = ["class", "F1", "original's", "recall", "test images", "taken for most"];
-        let table = Table::new(heads).right([1, 2, 3, 4]).caption(self.title.clone());
+        let table = Table::new(heads).right([1, 2, 3, 4]).caption(self.title());
         classes.into_iter().fold(table, |table, emotion| {
             let scores = report.class(emotion);
             let taken = confused.iter().find(|pair| pair.truth == emotion).map_or_else(
@@ -190,7 +190,7 @@ impl Published {
     pub fn overview(&self) -> Table {
         let table = Table::new(["file", "weights", "MB", "accuracy"])
             .right([2, 3])
-            .caption(format!("On the test images of {}", self.test.title));
+            .caption(format!("On the test images of {}", self.test.title()));
         self.files.iter().fold(table, |table, file| {
             let megabytes = format!("{:.1}", file.bytes as f64 / 1e6);
             let accuracy = format!("{:.4}", file.accuracy.value);

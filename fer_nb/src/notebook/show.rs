@@ -104,7 +104,7 @@ impl Trust {
             table = row(table, &name, format!("{ece:.4}"));
         }
         if let Some((threshold, counted)) = &self.certain {
-            let percent = 100.0 * threshold.uncertain_below;
+            let percent = 100.0 * threshold.uncertain_below();
             let name = format!("of the answers of {percent:.1} % confidence or more");
             table = row(table, &name, counted.to_string());
         }
@@ -168,8 +168,8 @@ impl Evaluation {
             .row(["predicted right".to_string(), thousands(accuracy.correct)])
             .row(["accuracy".to_string(), format!("{:.4}", accuracy.value)])
             .row(["95 % interval".to_string(), format!("{:.4}–{:.4}", accuracy.low, accuracy.high)])
-            .row(["loss".to_string(), format!("{:.4}", self.loss)])
-            .caption(format!("Evaluation, {}", self.title))
+            .row(["loss".to_string(), format!("{:.4}", self.loss())])
+            .caption(format!("Evaluation, {}", self.title()))
     }
 
     /// Shows loss and accuracy in a notebook.
@@ -182,7 +182,7 @@ impl ClassificationReport {
     /// Shows the report in a notebook, with scikit-learn's columns and digits.
     pub fn evcxr_display(&self) {
         let table = self.to_table().and_then(|frame| Table::with_digits(&frame, 2));
-        let caption = format!("Classification report, {}", self.title);
+        let caption = format!("Classification report, {}", self.title());
         show(table.map(|table| table.caption(caption)), &self.to_string());
     }
 }
@@ -191,7 +191,8 @@ impl ConfusionMatrix {
     /// Shows the counts in a notebook.
     pub fn evcxr_display(&self) {
         let table = self.to_table().and_then(|frame| Table::from_frame(&frame));
-        let caption = format!("Confusion matrix, {} (rows: true, columns: predicted)", self.title);
+        let caption =
+            format!("Confusion matrix, {} (rows: true, columns: predicted)", self.title());
         show(table.map(|table| table.caption(caption)), &self.to_string());
     }
 }

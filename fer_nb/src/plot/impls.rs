@@ -188,8 +188,8 @@ impl ConfusionMatrix {
     pub fn figure(&self) -> Result<Figure> {
         let Accuracy { low, high, .. } = Accuracy::new(self.correct(), self.total());
         Figure::new(ConfusionPlot {
-            subject: self.title.clone(),
-            counts: self.counts,
+            subject: self.title().into(),
+            counts: *self.counts(),
             interval: Some((low, high)),
         })
     }
@@ -200,8 +200,8 @@ impl ClassificationReport {
     /// whatever ours are of.
     pub fn f1_figure(&self) -> Result<Figure> {
         Figure::new(F1Plot {
-            subject: self.title.clone(),
-            ours: self.classes.map(|scores| scores.f1),
+            subject: self.title().into(),
+            ours: self.classes().map(|scores| scores.f1),
             original: published().f1(),
             original_name: "original (Keras, on FER2013)".into(),
         })
@@ -264,7 +264,7 @@ pub fn predictions(
 ) -> Result<Figure> {
     let faces = faces.into_iter().map(|(pixels, prediction, truth)| PredictedFace {
         pixels,
-        probs: prediction.probs,
+        probs: *prediction.probs(),
         truth,
     });
     Figure::new(PredictionsPlot { subject: subject.into(), faces: faces.collect() })
@@ -277,12 +277,12 @@ impl Evaluation {
     /// # Errors
     /// [`Error::Setting`] where `data` has another number of images, or an index is past the end.
     pub fn images_figure(&self, data: &Dataset, indices: &[usize]) -> Result<Figure> {
-        if data.len() != self.probs.len() {
-            let expected = format!("the {} images that were evaluated", self.probs.len());
+        if data.len() != self.probs().len() {
+            let expected = format!("the {} images that were evaluated", self.probs().len());
             return Err(Error::setting("data", format!("{} images", data.len()), expected));
         }
         let faces =
-            indices.iter().map(|index| match (data.image(*index), self.probs.get(*index)) {
+            indices.iter().map(|index| match (data.image(*index), self.probs().get(*index)) {
                 (Some(pixels), Some(probs)) => Ok(PredictedFace {
                     pixels: pixels.to_vec(),
                     probs: *probs,
@@ -291,7 +291,7 @@ impl Evaluation {
                 _ => Err(Error::setting("index", index, format!("below {}", data.len()))),
             });
         Figure::new(PredictionsPlot {
-            subject: self.title.clone(),
+            subject: self.title().into(),
             faces: faces.collect::<Result<_>>()?,
         })
     }
@@ -305,16 +305,16 @@ impl Evaluation {
             true => None,
             false => {
                 let calibration = self.at_temperature(temperature)?.calibration();
-                Some((temperature.temperature, calibration))
+                Some((temperature.value(), calibration))
             }
         };
-        let subject = self.title.clone();
+        let subject = self.title().into();
         Figure::new(ReliabilityPlot { subject, before: self.calibration(), after })
     }
 
     /// The ROC curve of each class against the rest.
     pub fn roc_figure(&self) -> Result<Figure> {
-        Figure::new(RocPlot { subject: self.title.clone(), classes: self.roc() })
+        Figure::new(RocPlot { subject: self.title().into(), classes: self.roc() })
     }
 
     /// The twelve images with the highest loss, or fewer, with prediction and label. `data` is the set
@@ -323,14 +323,14 @@ impl Evaluation {
     /// # Errors
     /// [`Error::Setting`] where `data` has another number of images.
     pub fn top_losses_figure(&self, data: &Dataset) -> Result<Figure> {
-        if data.len() != self.probs.len() {
-            let expected = format!("the {} images that were evaluated", self.probs.len());
+        if data.len() != self.probs().len() {
+            let expected = format!("the {} images that were evaluated", self.probs().len());
             return Err(Error::setting("data", format!("{} images", data.len()), expected));
         }
         let faces = self.top_losses(MOST).into_iter().filter_map(|index| {
-            let (pixels, probs) = (data.image(index)?, self.probs.get(index)?);
+            let (pixels, probs) = (data.image(index)?, self.probs().get(index)?);
             let truth = data.label(index)?;
-            let predicted = usize::from(*self.predictions.get(index)?);
+            let predicted = usize::from(*self.predictions().get(index)?);
             let sure = f64::from(*probs.get(predicted)?);
             let loss = -f64::from(*probs.get(truth.index())?).max(1e-7).ln();
             let predicted = Emotion::from_index(predicted)?;
@@ -343,7 +343,7 @@ impl Evaluation {
             })
         });
         Figure::new(FacesPlot {
-            title: format!("Highest losses, {}", self.title),
+            title: format!("Highest losses, {}", self.title()),
             subtitle: format!("out of {} images", thousands(self.len() as u64)),
             faces: faces.collect(),
         })

@@ -7,6 +7,8 @@ use clap::Subcommand;
 use fer_nb::error::{Error, Result};
 use fer_nb::project::root;
 
+use crate::arguments::DataPath;
+
 /// Executes the project's notebooks without a browser, or names them.
 #[derive(clap::Args)]
 pub struct Args {
@@ -41,9 +43,8 @@ struct Run {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataPath,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -86,7 +87,7 @@ fn execute(args: &Run, root: &Path) -> Result<()> {
         let out = absolute(out)?;
         command.arg("--out").arg(&out).env("FER_FIGURES_DIR", out.join("figures"));
     }
-    if let Some(data) = &args.data {
+    if let Some(data) = &args.data.data {
         if !data.exists() {
             let hint = "Expected is a folder with train/ and test/, or fer2013.csv.";
             return Err(Error::missing("the data", data, hint));

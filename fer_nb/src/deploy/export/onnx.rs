@@ -277,13 +277,13 @@ pub fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
         return Err(Error::setting("weight", name, "one that the exported graph uses"));
     }
     graph.add_named("Identity", &[&logits], vec![], "logits");
-    let temperature = graph.number("temperature", exported.temperature.temperature)?;
+    let temperature = graph.number("temperature", exported.temperature.value())?;
     let cooled = graph.add("Div", &["logits", &temperature], vec![]);
     graph.add_named("Softmax", &[&cooled], vec![int("axis", -1)], "probs");
     let own = [
         ("classes", Emotion::names().join(",")),
         ("network", network.name().to_string()),
-        ("temperature", exported.temperature.temperature.to_string()),
+        ("temperature", exported.temperature.value().to_string()),
     ];
     let model = ModelProto {
         ir_version: IR_VERSION,
@@ -319,7 +319,7 @@ mod tests {
     use crate::model::{Network, Parameters, SeedCnn, Summary};
 
     fn exported(network: &dyn Network) -> Exported<'_> {
-        Exported { network, temperature: Temperature { temperature: 1.5 }, about: &[] }
+        Exported { network, temperature: Temperature::new(1.5).unwrap(), about: &[] }
     }
 
     #[test]

@@ -211,7 +211,8 @@ mod tests {
         .unwrap();
         let study = Study::open(folder, space, recipe).unwrap();
         for number in 1..=trials {
-            let drawn = |salt| (crate::train::derive(number as u64, salt) % 1000) as f64 / 1000.0;
+            let drawn =
+                |salt| (crate::common::random::derive(number as u64, salt) % 1000) as f64 / 1000.0;
             let mut values = toml::Table::new();
             for (salt, (path, range)) in study.config().space.ranges().enumerate() {
                 let (low, high) = range.bounds();

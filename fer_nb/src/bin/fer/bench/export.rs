@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use fer_nb::data::{FaceData, Origin};
+use fer_nb::data::Origin;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::{SeedCnn, weights};
 use fer_nb::project::replace_file;
 
+use crate::arguments::DataPath;
+
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataPath,
 
     /// The folder for data.safetensors (train.images u8 [N, 1, 48, 48], train.labels i64 [N], and
     /// the same for validation and test) and weights.safetensors (float32, PyTorch's shapes).
@@ -35,7 +36,7 @@ struct Exported<'a> {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let data = FaceData::open_or(args.data.as_deref())?;
+    let data = args.data.open()?;
     crate::say(&format!("{data}\n"))?;
     let parts = [("train", &data.train), ("validation", &data.validation), ("test", &data.test)];
     let mut tensors = Vec::new();

@@ -3,23 +3,22 @@
 //! The file is 300 MB of text for 83 MB of pixels, so it is never held whole: one thread reads
 //! records while the others turn the records before them into pixels.
 
+mod row;
+
 use std::fs::File;
 use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use rayon::prelude::*;
 
+use self::row::{COLUMNS, Row, USAGES};
 use super::dataset::{Dataset, Origin, PIXELS};
 use super::loaded::{Loaded, compact};
-use super::{table, text};
-use crate::common::{Error, Place, Result};
+use super::table;
+use crate::common::{Error, Place, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;
 
-/// The columns that are needed, in any order and among any others.
-const COLUMNS: [&str; 3] = ["emotion", "pixels", "Usage"];
-/// How Kaggle calls its three parts; the first is for training and validation, the others for test.
-const USAGES: [&str; 3] = ["Training", "PublicTest", "PrivateTest"];
 /// Up to this share of bad rows is set aside; more says that the file is something else.
 const TOLERATED: f64 = 0.01;
 /// Records that are in flight between the reading thread and the others: 2 MB of text.
@@ -27,12 +26,6 @@ const BATCH: usize = 256;
 /// What to do about a table that has other columns.
 const EXPECTED_COLUMNS: &str = "Expected are the columns emotion, pixels and Usage, in any order; \
                                 see data/README.md.";
-
-/// One row's class index and its place in [`USAGES`].
-struct Row {
-    label: u8,
-    usage: usize,
-}
 
 /// What is wrong with a row: the field, what it holds and what was expected.
 struct BadRow {
@@ -83,7 +76,7 @@ fn open(path: &Path) -> Result<(Reader<File>, [usize; 3])> {
     let header = reader.byte_headers().map_err(|error| unreadable(path, error))?.clone();
     let names: Vec<&[u8]> = header
         .iter()
-        .map(|name| trim(name.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(name)))
+        .map(|name| row::trim(name.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(name)))
         .collect();
     if names.iter().all(|name| name.is_empty()) {
         return Err(Error::file(path, "is empty", EXPECTED_COLUMNS));
@@ -139,7 +132,7 @@ impl Parsed {
             .par_chunks_exact_mut(PIXELS)
             .zip(records)
             .with_min_len(8)
-            .map(|(out, record)| parse_row(record, columns, out))
+            .map(|(out, record)| row::parse(record, columns, out))
             .collect();
         let mut keep = Vec::with_capacity(rows.len());
         for (row, record) in rows.into_iter().zip(records) {
@@ -221,80 +214,6 @@ impl Parsed {
         let origin = Origin::Csv(path.to_path_buf());
         let dataset = Dataset::new(self.images, self.labels, table, origin)?;
         Ok(Loaded { dataset, is_test, notes })
-    }
-}
-
-fn parse_row(record: &ByteRecord, columns: &[usize; 3], out: &mut [u8]) -> Result<Row, String> {
-    let mut fields = [&[] as &[u8]; 3];
-    for ((field, column), name) in fields.iter_mut().zip(columns).zip(COLUMNS) {
-        *field = trim(record.get(*column).ok_or_else(|| {
-            let count = text::plural(record.len(), "field");
-            format!("{count} and none for {name}, expected emotion, pixels and Usage")
-        })?);
-    }
-    let [emotion, pixels, usage] = fields;
-    let label = match emotion {
-        [digit @ b'0'..=b'9'] => Emotion::from_kaggle(digit - b'0'),
-        _ => None,
-    }
-    .ok_or_else(|| format!("emotion is '{}', expected 0 to 6", text::excerpt(emotion)))?
-    .index() as u8;
-    let usage =
-        USAGES.iter().position(|known| usage.eq_ignore_ascii_case(known.as_bytes())).ok_or_else(
-            || format!("Usage is '{}', expected {}", text::excerpt(usage), USAGES.join(", ")),
-        )?;
-    parse_pixels(pixels, out)?;
-    Ok(Row { label, usage })
-}
-
-/// Parses numbers of 0 to 255 with blanks between them into `out`, exactly as many as it holds.
-fn parse_pixels(field: &[u8], out: &mut [u8]) -> Result<(), String> {
-    let wrong = |at: usize, number: &[u8]| {
-        format!("pixels: value {} is '{}', expected 0 to 255", at + 1, text::excerpt(number))
-    };
-    let mut rest = field;
-    let mut count = 0;
-    loop {
-        while let [b' ' | b'\t', tail @ ..] = rest {
-            rest = tail;
-        }
-        if rest.is_empty() {
-            break;
-        }
-        let length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(length);
-        let digit = |byte: &u8| byte.wrapping_sub(b'0');
-        // One to three digits are all that fits; what isn't a digit wraps to 10 or more.
-        let value = match number {
-            [a] if digit(a) < 10 => u32::from(digit(a)),
-            [a, b] if digit(a) < 10 && digit(b) < 10 => {
-                u32::from(digit(a)) * 10 + u32::from(digit(b))
-            }
-            [a, b, c] if digit(a) < 10 && digit(b) < 10 && digit(c) < 10 => {
-                u32::from(digit(a)) * 100 + u32::from(digit(b)) * 10 + u32::from(digit(c))
-            }
-            _ => return Err(wrong(count, number)),
-        };
-        let value = u8::try_from(value).map_err(|_| wrong(count, number))?;
-        if let Some(pixel) = out.get_mut(count) {
-            *pixel = value;
-        }
-        count += 1;
-        rest = tail;
-    }
-    if count == out.len() {
-        Ok(())
-    } else {
-        Err(format!("pixels: {} values, expected {}", text::count(count), text::count(out.len())))
-    }
-}
-
-/// A field without the blanks and quotes around it.
-fn trim(field: &[u8]) -> &[u8] {
-    let field = field.trim_ascii();
-    match field {
-        [b'"', inner @ .., b'"'] => inner.trim_ascii(),
-        _ => field,
     }
 }
 

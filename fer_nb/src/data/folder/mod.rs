@@ -1,27 +1,20 @@
 //! FER2013 as images in folders: `train/<class>/*.jpg` and `test/<class>/*.jpg`.
 
+mod listing;
+
 use std::fs;
 use std::path::Path;
 
 use rayon::prelude::*;
 
+use self::listing::{Found, USAGES, listed};
 use super::dataset::{Dataset, Origin, PIXELS, TRAINING_COUNTS};
 use super::decode::{Converted, decode};
-use super::{loaded::Loaded, table, text};
-use crate::common::{Error, Result};
+use super::loaded::{Loaded, compact};
+use super::table;
+use crate::common::{Error, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;
-
-/// The two folders that the root has to have, which are also the `usage` of their images.
-const USAGES: [&str; 2] = ["train", "test"];
-
-/// One image file that was found, not yet opened.
-struct Found {
-    /// Path below the root, with slashes.
-    source: String,
-    usage: &'static str,
-    emotion: Emotion,
-}
 
 /// Reads all images below `root`, classes in index order and files in byte order of their names.
 ///
@@ -29,13 +22,7 @@ struct Found {
 /// converted and counted in a note. An error names the folder: `train` or `test` missing, a class
 /// missing, unknown or empty, or no file that can be decoded. Stop ends it after the files in flight.
 pub(super) fn load(root: &Path) -> Result<Loaded> {
-    let mut passed_over = Vec::new();
-    let mut files = Vec::new();
-    check_root(root)?;
-    for usage in USAGES {
-        list_usage(root, usage, &mut files, &mut passed_over)?;
-    }
-
+    let (mut files, passed_over) = listed(root)?;
     let task = Task::begin("loading images", Some(files.len()))?;
     let mut images = vec![0u8; files.len() * PIXELS];
     let outcomes: Result<Vec<Result<Converted, String>>> = images
@@ -53,7 +40,7 @@ pub(super) fn load(root: &Path) -> Result<Loaded> {
 
     let notes = notes(&files, &outcomes, &passed_over);
     let keep: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
-    super::loaded::compact(&mut images, &keep);
+    compact(&mut images, &keep);
     let total = files.len();
     let mut keep = keep.into_iter();
     files.retain(|_| keep.next().unwrap_or(false));
@@ -99,126 +86,6 @@ const NAMES: [&str; 3] = ["Training_", "PublicTest_", "PrivateTest_"];
 
 /// As much of a folder's name as a figure's title has room for.
 const TITLE_LENGTH: usize = 32;
-
-const LAYOUT: &str = "Expected are train/<class> and test/<class> with images in each of angry, \
-                      disgust, fear, happy, neutral, sad and surprise; see data/README.md";
-
-const ALL_SEVEN: &str = "Expected are all seven of angry, disgust, fear, happy, neutral, sad and \
-                         surprise, in train and in test.";
-
-fn check_root(root: &Path) -> Result<()> {
-    let metadata = fs::metadata(root).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::missing("FER2013", root, format!("{LAYOUT}.")),
-        _ => Error::io("read", root, error),
-    })?;
-    if !metadata.is_dir() {
-        return Err(Error::file(root, "is not a folder", format!("{LAYOUT}.")));
-    }
-    let missing: Vec<&str> =
-        USAGES.into_iter().filter(|usage| !root.join(usage).is_dir()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    // The two usual slips: the folder within, and the folder around the one that was meant.
-    let hint = if root.join("angry").is_dir() {
-        format!("These are class folders: give the folder above. {LAYOUT}.")
-    } else {
-        format!("{LAYOUT}.")
-    };
-    Err(Error::file(root, format!("has no folder {}", missing.join(" and no folder ")), hint))
-}
-
-/// Adds the image files of `<root>/<usage>` to `files`, and whatever else lies there to `passed_over`.
-fn list_usage(
-    root: &Path,
-    usage: &'static str,
-    files: &mut Vec<Found>,
-    passed_over: &mut Vec<String>,
-) -> Result<()> {
-    let folder = root.join(usage);
-    let mut present = [false; Emotion::COUNT];
-    for (name, kind) in entries(&folder)? {
-        match (kind, name.parse::<Emotion>()) {
-            (Kind::File | Kind::Other, _) => passed_over.push(format!("{usage}/{name}")),
-            (Kind::Folder, Ok(emotion)) => present[emotion.index()] = true,
-            (Kind::Folder, Err(_)) => {
-                return Err(Error::file(
-                    folder.join(&name),
-                    "is not a class of FER2013",
-                    format!(
-                        "Class folders are {}: rename it, or move it elsewhere.",
-                        Emotion::names().join(", ")
-                    ),
-                ));
-            }
-        }
-    }
-    for emotion in Emotion::ALL {
-        let class = folder.join(emotion.name());
-        if !present[emotion.index()] {
-            return Err(Error::missing(format!("the class folder {emotion}"), &class, ALL_SEVEN));
-        }
-        let before = files.len();
-        for (name, kind) in entries(&class)? {
-            let source = format!("{usage}/{emotion}/{name}");
-            if kind == Kind::File && is_image_name(&name) {
-                files.push(Found { source, usage, emotion });
-            } else {
-                passed_over.push(source);
-            }
-        }
-        if files.len() == before {
-            return Err(Error::file(
-                class,
-                "holds no .jpg, .jpeg or .png file",
-                "Every class needs images in train and in test.",
-            ));
-        }
-    }
-    Ok(())
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    File,
-    Folder,
-    /// A broken link, a pipe: nothing that can be read.
-    Other,
-}
-
-/// What lies in a folder, in byte order of the names. Hidden files (".DS_Store", "._x.jpg") are no
-/// part of the data and never mentioned.
-fn entries(folder: &Path) -> Result<Vec<(String, Kind)>> {
-    let refused = |error| Error::io("read", folder, error);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(refused)? {
-        let entry = entry.map_err(refused)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            continue;
-        }
-        let mut kind = entry.file_type().map_err(refused)?;
-        if kind.is_symlink() {
-            // What a link points to counts; only links cost the extra question.
-            kind = fs::metadata(entry.path()).map_or(kind, |target| target.file_type());
-        }
-        let kind = match kind {
-            kind if kind.is_dir() => Kind::Folder,
-            kind if kind.is_file() => Kind::File,
-            _ => Kind::Other,
-        };
-        found.push((name, kind));
-    }
-    found.sort_unstable();
-    Ok(found)
-}
-
-fn is_image_name(name: &str) -> bool {
-    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| {
-        ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    })
-}
 
 /// What a reader should know about the files, in sentences.
 fn notes(
