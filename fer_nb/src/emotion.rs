@@ -9,12 +9,19 @@ use crate::common::named;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Emotion {
+    /// Class 0.
     Angry,
+    /// Class 1.
     Disgust,
+    /// Class 2.
     Fear,
+    /// Class 3.
     Happy,
+    /// Class 4.
     Neutral,
+    /// Class 5.
     Sad,
+    /// Class 6.
     Surprise,
 }
 

@@ -1,5 +1,5 @@
-//! What is wrong with the data itself: copies, copies across train and test, copies that disagree on
-//! the label, and images of one flat colour.
+//! [`Audit`]: problems of the data itself: copies, copies across train and test, copies that disagree
+//! on the label, and images of one flat colour.
 
 use std::collections::BTreeMap;
 
@@ -13,30 +13,31 @@ use crate::emotion::Emotion;
 /// The parts of the data, in the order in which the audit goes through them.
 const SPLITS: [&str; 3] = ["train", "validation", "test"];
 
-/// What [`FaceData::audit`] found. Copies are exact: all 2304 pixels are equal.
+/// The findings of [`FaceData::audit`]. Copies are exact: all 2304 pixels are equal.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    pub origin: Origin,
+    /// The source of the images.
+    pub(crate) origin: Origin,
     /// Images of all three parts.
-    pub images: usize,
+    pub(crate) images: usize,
     /// Images that differ from each other; `images - distinct` are copies of another one.
-    pub distinct: usize,
+    pub(crate) distinct: usize,
     /// Images that are a copy of another one: of every group all but one.
-    pub copies: usize,
+    pub(crate) copies: usize,
     /// Groups of two or more images that are copies of each other.
-    pub groups: usize,
-    /// Test images that are also in train or validation: the network may have learnt their answer.
-    pub test_in_train: usize,
+    pub(crate) groups: usize,
+    /// Test images that are also in train or validation: the network may have been trained on their label.
+    pub(crate) test_in_train: usize,
     /// Train and validation images that are also in test: what [`FaceData::without_leaks`] leaves out.
-    pub train_in_test: usize,
+    pub(crate) train_in_test: usize,
     /// Validation images that are also in train, which makes val_loss look better than it is.
-    pub validation_in_train: usize,
+    pub(crate) validation_in_train: usize,
     /// Groups of copies whose labels are not all the same.
-    pub disagreeing_groups: usize,
+    pub(crate) disagreeing_groups: usize,
     /// Images in those groups.
-    pub disagreeing_images: usize,
+    pub(crate) disagreeing_images: usize,
     /// Images whose pixels all have one value.
-    pub flat: usize,
+    pub(crate) flat: usize,
     affected: Vec<Affected>,
 }
 
@@ -135,7 +136,7 @@ impl FaceData {
 }
 
 impl Audit {
-    /// One row an affected image, in the data's order: `split` and `source` and `emotion` (str),
+    /// A table of one row an affected image, in the data's order: `split` and `source` and `emotion` (str),
     /// `problem` (str: "copy", "in train and test", "labels disagree", "one flat colour", several
     /// joined by "; "), and `group` (u32, the same for copies of each other; null without copies).
     pub fn table(&self) -> Result<DataFrame> {
@@ -152,7 +153,7 @@ impl Audit {
         )?)
     }
 
-    /// What was found, as (what, how many), in the order of the report.
+    /// Each finding's name and count, in the order of the report.
     pub fn findings(&self) -> [(&'static str, usize); 9] {
         [
             ("images", self.images),
@@ -197,16 +198,7 @@ fn sources(data: &Dataset) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::{self, Tree};
-
-    /// 10 train and 3 test images a class (2 of the 10 for validation), and these extra files.
-    fn data_with(files: &[(&str, Vec<u8>)]) -> FaceData {
-        let tree = Tree::new(10, 3);
-        for (name, bytes) in files {
-            tree.write(name, bytes);
-        }
-        FaceData::from_folder(tree.path()).unwrap()
-    }
+    use crate::data::fixtures::{self, data_with};
 
     #[test]
     fn clean_data_has_no_findings() {

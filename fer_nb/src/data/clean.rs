@@ -1,5 +1,7 @@
 //! The data without what its audit found: images that are also in test, images of one flat colour.
 
+use std::collections::HashSet;
+
 use super::copies::{Member, TEST, groups_of_copies, is_flat, members};
 use super::{Dataset, FaceData};
 use crate::common::{Result, text};
@@ -20,7 +22,7 @@ impl FaceData {
     }
 
     /// The same data without the train and validation images that are also in test. The test set
-    /// stays whole, so that its figures can be compared with others'.
+    /// stays whole, so that its metrics can be compared with others'.
     pub fn without_leaks(&self) -> Result<FaceData> {
         let members = members(self.parts());
         let leaked: Vec<Member> = groups_of_copies(&members)
@@ -32,7 +34,7 @@ impl FaceData {
     }
 
     /// The same data without the train and validation images of one flat colour. The test set stays
-    /// whole, so that its figures can be compared with others'.
+    /// whole, so that its metrics can be compared with others'.
     pub fn without_flat(&self) -> Result<FaceData> {
         let members = members(self.parts());
         let flat: Vec<Member> =
@@ -43,19 +45,10 @@ impl FaceData {
     fn without(&self, members: &[Member], reason: &str) -> Result<FaceData> {
         let [train, validation, test] = self.parts();
         let rest = |split: usize, data: &Dataset| {
-            let mut keep = vec![true; data.len()];
-            for member in members.iter().filter(|member| member.split == split) {
-                if let Some(keep) = keep.get_mut(member.index) {
-                    *keep = false;
-                }
-            }
-            let indices: Vec<usize> = keep
-                .iter()
-                .enumerate()
-                .filter(|(_, keep)| **keep)
-                .map(|(index, _)| index)
-                .collect();
-            data.select(&indices)
+            let of_split = members.iter().filter(|member| member.split == split);
+            let left_out: HashSet<usize> = of_split.map(|member| member.index).collect();
+            let kept = (0..data.len()).filter(|index| !left_out.contains(index));
+            data.select(&kept.collect::<Vec<_>>())
         };
         let (kept_train, kept_validation) = (rest(0, train)?, rest(1, validation)?);
         let mut notes = self.notes.clone();
@@ -70,17 +63,7 @@ impl FaceData {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::data::fixtures::{self, Tree};
-
-    /// 10 train and 3 test images a class (2 of the 10 for validation), and these extra files.
-    fn data_with(files: &[(&str, Vec<u8>)]) -> FaceData {
-        let tree = Tree::new(10, 3);
-        for (name, bytes) in files {
-            tree.write(name, bytes);
-        }
-        FaceData::from_folder(tree.path()).unwrap()
-    }
+    use crate::data::fixtures::{self, data_with};
 
     #[test]
     fn leaks_leave_train_and_stay_in_test() {

@@ -1,4 +1,4 @@
-//! One image file to 48×48 gray pixels, and what was odd about it.
+//! One image file to 48×48 gray pixels, with notes on conversions.
 
 use std::io::Cursor;
 
@@ -11,26 +11,26 @@ use super::pixels::{gray, is_complete_jpeg, scaled};
 /// No photo of a face is larger; what claims to be would only eat memory.
 const LARGEST_SIDE: u32 = 16_384;
 
-/// What had to be done to an image to make it 48×48 gray.
+/// The conversions that made an image 48×48 gray.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Converted {
     /// It was in colour, had an alpha channel or 16 bits a pixel.
-    pub color: bool,
+    pub(super) color: bool,
     /// It had another size.
-    pub size: bool,
+    pub(super) size: bool,
 }
 
 impl Converted {
-    /// Whether anything had to be done.
-    pub fn any(self) -> bool {
+    /// Whether there was any.
+    pub(super) fn any(self) -> bool {
         self.color || self.size
     }
 }
 
 /// Decodes a JPEG or PNG, whatever its file is called, into `out` (u8 [48 × 48], row-major). Colour
-/// becomes luma by ITU-R BT.601, as Pillow's `convert("L")` and so Keras does it; other sizes are
-/// scaled with a triangle filter, without regard to their proportions. The error says in a few words
-/// what is wrong with the file.
+/// becomes luma by ITU-R BT.601, as in Pillow's `convert("L")` and so in Keras; other sizes are
+/// scaled without regard to their proportions. The error says in a few words what is wrong with the
+/// file.
 pub(super) fn decode(bytes: &[u8], out: &mut [u8]) -> Result<Converted, String> {
     if bytes.is_empty() {
         return Err("0 bytes".into());

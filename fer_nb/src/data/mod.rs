@@ -1,7 +1,7 @@
 //! Stage 2: from files to a [`Dataset`], split, audited and augmented.
 
 mod audit;
-pub mod augment;
+mod augment;
 mod clean;
 mod copies;
 mod csv;
@@ -15,9 +15,9 @@ mod folder;
 mod loaded;
 pub(crate) mod pixels;
 pub(crate) mod rectangle;
-pub mod sample;
-pub mod split;
-pub mod table;
+mod sample;
+pub(crate) mod split;
+mod table;
 
 pub use audit::Audit;
 pub use augment::Augmentation;

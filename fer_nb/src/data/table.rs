@@ -7,9 +7,9 @@ use super::dataset::PIXELS;
 use crate::common::Result;
 use crate::emotion::Emotion;
 
-/// Builds the table of [`crate::data::Dataset::table`] from `sources` (path below the root, or
+/// Builds the table of [`super::Dataset::table`] from `sources` (path below the root, or
 /// "row 17"), `usages` (train, test, …), pixels (u8 [N × 2304]) and class indices.
-pub fn build(
+pub(super) fn build(
     sources: Vec<String>,
     usages: Vec<&'static str>,
     images: &[u8],

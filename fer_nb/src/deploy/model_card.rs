@@ -163,7 +163,7 @@ impl ModelCard {
                  faces by machine, 48×48 pixels, gray."
                     .to_string()
             }
-            Origin::Own { name, .. } => format!(
+            Origin::Custom { name, .. } => format!(
                 "{name}: custom images, not FER2013. Say here who is in them, where they come \
                  from, who labelled them, and under which terms they may be used."
             ),
@@ -216,7 +216,7 @@ impl ModelCard {
         }
         text += EXPRESSION;
         text += "\n\n";
-        if !matches!(self.trained_on, Origin::Own { .. }) {
+        if !matches!(self.trained_on, Origin::Custom { .. }) {
             text += OF_FER2013;
             text += "\n\n";
         }
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn other_peoples_photos_never_pass_for_fer2013() {
-        let own = Origin::Own { path: "/home/someone/ours".into(), name: "ours".into() };
+        let own = Origin::Custom { path: "/home/someone/ours".into(), name: "ours".into() };
         let text = card(own).to_markdown();
         assert!(text.contains("ours: custom images, not FER2013."), "{text}");
         assert!(text.contains("Tested on: 3 images, ours."), "{text}");

@@ -30,14 +30,17 @@ pub struct ComparedRun {
     pub val_loss: Option<f64>,
     /// On the test images, with Wilson's 95 % interval.
     pub accuracy: Accuracy,
+    /// The plain mean of the classes' F1, 0 to 1.
     pub macro_f1: f64,
+    /// The mean recall of the classes that have images, 0 to 1.
     pub balanced_accuracy: f64,
     /// The share of labels among the two likeliest classes.
     pub top_2: Accuracy,
     /// Expected calibration error as it is.
     pub ece: f64,
-    /// The temperature fitted on validation, and the error with it.
+    /// The temperature fitted on validation.
     pub temperature: f64,
+    /// Expected calibration error at that temperature.
     pub ece_calibrated: f64,
     /// Against the first run; `None` for the first itself.
     pub mcnemar: Option<McNemar>,
@@ -48,6 +51,7 @@ pub struct ComparedRun {
 /// Runs on the same test images, in the order in which they were named.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
+    /// One entry a run.
     pub runs: Vec<ComparedRun>,
     /// Mean and spread, if the runs differ in nothing but their seeds.
     pub seeds: Option<SeedSpread>,

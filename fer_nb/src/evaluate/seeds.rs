@@ -58,8 +58,11 @@ impl fmt::Display for Spread {
 /// The spread of accuracy, macro F1 and balanced accuracy over runs that differ in their seed alone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SeedSpread {
+    /// Of the share of correct predictions.
     pub accuracy: Spread,
+    /// Of the plain mean of the classes' F1.
     pub macro_f1: Spread,
+    /// Of the mean recall of the classes that have images.
     pub balanced_accuracy: Spread,
 }
 

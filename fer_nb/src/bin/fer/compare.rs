@@ -11,7 +11,7 @@ use crate::arguments::{DataPath, JsonFile};
 /// what chooses; on the test images accuracy with its interval, F1, calibration, and McNemar's test against
 /// the first run. Mean and spread where the runs differ in their seeds alone.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Folders below runs/, paths, or weights that come with the project (seed_cnn).
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Args {
     json: JsonFile,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let folders: Vec<_> = args.runs.iter().map(|run| RunFolder::named(run)).collect();
     for folder in &folders {
         folder.config()?; // before anything is computed

@@ -1,4 +1,4 @@
-//! `fer data`: what was found, and what is wrong with it.
+//! `fer data`: the data found, and its audit.
 
 use fer_nb::emotion::Emotion;
 use fer_nb::error::Result;
@@ -7,7 +7,7 @@ use crate::arguments::{DataPath, JsonFile};
 
 /// Counts of each class, and an audit: copies, leaks, labels that disagree, flat images.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     data: DataPath,
 
@@ -15,7 +15,7 @@ pub struct Args {
     json: JsonFile,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let data = args.data.open()?;
     let audit = data.audit()?;
     crate::say(&format!("{data}\n\n{}\n\n{audit}\n", data.class_distribution()))?;

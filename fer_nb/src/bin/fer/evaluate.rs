@@ -16,7 +16,7 @@ use crate::arguments::{DataPath, JsonFile};
 
 /// Accuracy, classification report and confusion matrix on the test images.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The run whose weights are evaluated: a folder below runs/, a path, or weights that come with
     /// the project (seed_cnn).
     #[arg(long, default_value = "baseline")]
@@ -54,7 +54,7 @@ pub struct Args {
     json: JsonFile,
 }
 
-/// What `--json` writes.
+/// The content of the file of `--json`.
 #[derive(Serialize)]
 struct Metrics<'a> {
     #[serde(flatten)]
@@ -63,7 +63,7 @@ struct Metrics<'a> {
     trust: &'a Trust,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let (evaluation, trust) = match &args.predictions {
         Some(path) => {
             let evaluation = titled(Evaluation::from_csv(path)?, args);

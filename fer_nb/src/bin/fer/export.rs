@@ -12,7 +12,7 @@ use crate::arguments::DataPath;
 /// Writes a run's best weights in float16 with config, history, temperature and model card into a
 /// folder that can be used as a run; and, where asked, as ONNX and TorchScript.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The run: a folder below runs/, a path, or weights that come with the project (seed_cnn).
     #[arg(long, default_value = "baseline")]
     run: String,
@@ -34,7 +34,7 @@ pub struct Args {
     data: DataPath,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let run = RunFolder::named(&args.run);
     run.config()?; // before the data is read
     let data = args.data.open()?;

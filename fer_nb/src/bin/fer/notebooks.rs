@@ -11,7 +11,7 @@ use crate::arguments::DataPath;
 
 /// Executes the project's notebooks without a browser, or names them.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Action,
 }
@@ -47,7 +47,7 @@ struct Run {
     data: DataPath,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let root = root()?;
     match &args.command {
         Action::Run(args) => execute(args, &root),
@@ -104,7 +104,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::io("find", path, error))
 }
 
-/// What every notebook takes, though no cell asks for it by name.
+/// Settings that every notebook takes, although no cell asks for them by name.
 const ALWAYS: [&str; 1] = ["device"];
 
 /// Fails at a setting that no cell of these notebooks asks for: it would change nothing.

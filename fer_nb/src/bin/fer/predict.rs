@@ -18,7 +18,7 @@ const CUT_OUT: u32 = 96;
 
 /// Finds the faces in photos and classifies each, with the best weights of a run.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// JPEG or PNG files, or folders with such files.
     #[arg(required = true, value_name = "PHOTO")]
     photos: Vec<PathBuf>,
@@ -42,7 +42,7 @@ pub struct Args {
     json: JsonFile,
 }
 
-/// What `--json` writes of a photo.
+/// A photo's entry in the file of `--json`.
 #[derive(Serialize)]
 struct Predicted {
     image: PathBuf,
@@ -52,7 +52,7 @@ struct Predicted {
     faces: Vec<Face>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let photos = listed(&args.photos)?;
     let several = photos.len() > 1 || args.photos.iter().any(|path| path.is_dir());
     let originals: HashSet<_> =
@@ -169,7 +169,7 @@ fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(photos)
 }
 
-/// A progress bar on stderr; none for a handful of photos, or where nobody looks.
+/// A progress bar on stderr; none for a handful of photos, or without a terminal.
 fn bar(photos: usize) -> ProgressBar {
     let target = match photos {
         0..=4 => ProgressDrawTarget::hidden(),

@@ -9,7 +9,7 @@ use fer_nb::train::RunFolder;
 
 /// Opens a page on this machine that looks at the camera or at photos, and an HTTP endpoint.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The run whose weights are used: a folder below runs/, a path, or weights that come with the
     /// project [default: baseline, or, where it is missing, seed_cnn, which comes along].
     #[arg(long)]
@@ -36,7 +36,7 @@ pub struct Args {
     max_upload: u32,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let run = match &args.run {
         Some(run) => RunFolder::named(run),
         None => RunFolder::or_pretrained(runs("baseline")),

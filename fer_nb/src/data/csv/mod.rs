@@ -14,20 +14,19 @@ use rayon::prelude::*;
 use self::row::{COLUMNS, Row, USAGES};
 use super::dataset::{Dataset, Origin, PIXELS};
 use super::loaded::{Loaded, compact};
-use super::table;
 use crate::common::{Error, Place, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;
 
-/// Up to this share of bad rows is set aside; more says that the file is something else.
+/// The share of bad rows up to which they are set aside; with more, the file is refused.
 const TOLERATED: f64 = 0.01;
 /// Records that are in flight between the reading thread and the others: 2 MB of text.
 const BATCH: usize = 256;
-/// What to do about a table that has other columns.
+/// The hint for a table with other columns.
 const EXPECTED_COLUMNS: &str = "Expected are the columns emotion, pixels and Usage, in any order; \
                                 see data/README.md.";
 
-/// What is wrong with a row: the field, what it holds and what was expected.
+/// A row that can't be used: the problem names the field, its content and what was expected.
 struct BadRow {
     /// "row 17 (line 18)": the 17th below the header.
     place: Place,
@@ -36,9 +35,13 @@ struct BadRow {
 
 /// Reads the table at `path`; rows keep their order.
 ///
-/// A bad row is set aside and named in a note. An error names the first bad row where more than 1 %
-/// are bad, and the columns found where one is missing. A byte-order mark, CRLF, quotes around
-/// fields and blanks around names are fine. Stop ends it after the rows in flight.
+/// A bad row is set aside and named in a note. A byte-order mark, CRLF, quotes around fields and blanks
+/// around names are fine.
+///
+/// # Errors
+/// [`Error::Missing`] for a file that is not there; [`Error::File`] with the first bad row if more than
+/// 1 % are bad, and with the columns found if one is missing; [`Error::Stopped`] after the rows in flight
+/// if the user stops it.
 pub(super) fn load(path: &Path) -> Result<Loaded> {
     let (mut reader, columns) = open(path)?;
     let task = Task::begin("reading the rows of fer2013.csv", None)?;
@@ -210,9 +213,8 @@ impl Parsed {
         let usages: Vec<&'static str> =
             self.usages.iter().filter_map(|usage| USAGES.get(*usage).copied()).collect();
         let is_test = self.usages.iter().map(|usage| *usage > 0).collect();
-        let table = table::build(self.sources, usages, &self.images, &self.labels)?;
         let origin = Origin::Csv(path.to_path_buf());
-        let dataset = Dataset::new(self.images, self.labels, table, origin)?;
+        let dataset = Dataset::new(self.images, self.labels, self.sources, usages, origin)?;
         Ok(Loaded { dataset, is_test, notes })
     }
 }

@@ -7,8 +7,9 @@ use crate::emotion::Emotion;
 
 /// The columns that are needed, in any order and among any others.
 pub(super) const COLUMNS: [&str; 3] = ["emotion", "pixels", "Usage"];
-/// How Kaggle calls its three parts; the first is for training and validation, the others for test.
+/// Kaggle's names of its three parts; the first is for training and validation, the others for test.
 pub(super) const USAGES: [&str; 3] = ["Training", "PublicTest", "PrivateTest"];
+
 /// One row's class index and its place in [`USAGES`].
 pub(super) struct Row {
     pub(super) label: u8,

@@ -11,7 +11,6 @@ use self::listing::{Found, USAGES, listed};
 use super::dataset::{Dataset, Origin, PIXELS, TRAINING_COUNTS};
 use super::decode::{Converted, decode};
 use super::loaded::{Loaded, compact};
-use super::table;
 use crate::common::{Error, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;
@@ -19,8 +18,12 @@ use crate::project::Task;
 /// Reads all images below `root`, classes in index order and files in byte order of their names.
 ///
 /// A file that can't be decoded is set aside and named in a note; colour and other sizes are
-/// converted and counted in a note. An error names the folder: `train` or `test` missing, a class
-/// missing, unknown or empty, or no file that can be decoded. Stop ends it after the files in flight.
+/// converted and counted in a note.
+///
+/// # Errors
+/// [`Error::Missing`] or [`Error::File`], with the folder, if `train` or `test` is missing, if a class
+/// is missing, unknown or empty, or if no file can be decoded; [`Error::Stopped`] after the files in
+/// flight if the user stops it.
 pub(super) fn load(root: &Path) -> Result<Loaded> {
     let (mut files, passed_over) = listed(root)?;
     let task = Task::begin("loading images", Some(files.len()))?;
@@ -51,13 +54,13 @@ pub(super) fn load(root: &Path) -> Result<Loaded> {
     let is_test = usages.iter().map(|usage| *usage == "test").collect();
     let sources: Vec<String> = files.into_iter().map(|file| file.source).collect();
     let origin = origin(root, &sources, &labels);
-    let table = table::build(sources, usages, &images, &labels)?;
-    let dataset = Dataset::new(images, labels, table, origin)?;
+    let dataset = Dataset::new(images, labels, sources, usages, origin)?;
     Ok(Loaded { dataset, is_test, notes })
 }
 
-/// Whether the images are FER2013's: most of the files are named as its are, "Training_3908.jpg", or the
-/// training images are as many of each class, since the set also goes around with other names.
+/// The source of the images. A folder is treated as FER2013 if most of its file names match FER2013's
+/// pattern ("Training_3908.jpg"), or if each class has as many training images, since the set is also
+/// distributed with other names.
 fn origin(root: &Path, sources: &[String], labels: &[u8]) -> Origin {
     let named = sources.iter().filter(|source| {
         let file = source.rsplit('/').next().unwrap_or_default();
@@ -77,17 +80,17 @@ fn origin(root: &Path, sources: &[String], labels: &[u8]) -> Origin {
     let whole = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
     let name = whole.file_name().unwrap_or_default().to_string_lossy();
     let name: String = name.chars().filter(|c| !c.is_control()).take(TITLE_LENGTH).collect();
-    let name = if name.is_empty() { "own images".into() } else { name };
-    Origin::Own { path: root.to_path_buf(), name }
+    let name = if name.is_empty() { "custom images".into() } else { name };
+    Origin::Custom { path: root.to_path_buf(), name }
 }
 
-/// How the names of FER2013's files begin, by Kaggle's column Usage.
+/// The beginnings of FER2013's file names, by Kaggle's column Usage.
 const NAMES: [&str; 3] = ["Training_", "PublicTest_", "PrivateTest_"];
 
-/// As much of a folder's name as a figure's title has room for.
+/// The most characters of a folder's name that a figure's title has room for.
 const TITLE_LENGTH: usize = 32;
 
-/// What a reader should know about the files, in sentences.
+/// Notes on files that were set aside, converted or passed over, in sentences.
 fn notes(
     files: &[Found],
     outcomes: &[Result<Converted, String>],
@@ -218,7 +221,7 @@ mod tests {
         let named = |tree: &Tree| load(tree.path()).unwrap().dataset.origin().clone();
         let own = named(&tree);
         let folder = tree.path().file_name().unwrap().to_string_lossy().into_owned();
-        assert_eq!(own, Origin::Own { path: tree.path().to_path_buf(), name: folder.clone() });
+        assert_eq!(own, Origin::Custom { path: tree.path().to_path_buf(), name: folder.clone() });
         assert_eq!(own.title(), folder);
         assert!(own.to_string().ends_with("(not FER2013)"), "{own}");
 

@@ -20,9 +20,9 @@ const WAITING: usize = 16;
 /// Faces that wait are classified together, which is quicker than one by one.
 const TOGETHER: usize = 8;
 
-/// What is asked about a photo.
+/// What to classify in a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Question {
+pub(super) enum Question {
     /// All faces that this detector finds.
     Faces(FaceDetector),
     /// The photo is one face: its middle square.
@@ -31,18 +31,18 @@ pub enum Question {
 
 /// The reply to a photo.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Width and height in pixels, upright.
-    pub size: [u32; 2],
+    pub(super) size: [u32; 2],
     /// The largest first.
-    pub faces: Vec<Face>,
+    pub(super) faces: Vec<Face>,
     /// The time from the file's bytes to the predictions, in milliseconds.
-    pub milliseconds: f64,
+    pub(super) milliseconds: f64,
 }
 
 /// Why there is no reply.
 #[derive(Debug)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// The photo can't be used.
     Photo(String),
     /// There is too much to do.
@@ -59,16 +59,16 @@ struct Job {
 
 /// The network behind the server.
 #[derive(Debug, Clone, Serialize)]
-pub struct Model {
+pub(super) struct Model {
     /// Its name: "seed_cnn".
-    pub network: String,
+    pub(super) network: String,
     /// What it was trained on: "FER2013", "made-up sample" or a folder's name.
-    pub trained_on: String,
+    pub(super) trained_on: String,
     /// The dtype that it computes in: "bfloat16 (auto)".
-    pub precision: String,
+    pub(super) precision: String,
     /// The threshold of uncertain predictions.
     #[serde(rename = "certainty")]
-    pub threshold: Threshold,
+    pub(super) threshold: Threshold,
 }
 
 /// Jobs that wait, the oldest first.
@@ -126,7 +126,7 @@ impl Queue {
 }
 
 /// Workers, each a thread with its own copy of a run's network.
-pub struct Engine {
+pub(super) struct Engine {
     queue: Arc<Queue>,
     workers: Vec<JoinHandle<()>>,
     model: Model,
@@ -138,7 +138,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Predictor::load`]; [`Error::Io`] if a thread can't be started.
-    pub fn start(
+    pub(super) fn start(
         run: PathBuf,
         device: Device,
         precision: Precision,
@@ -178,12 +178,12 @@ impl Engine {
     }
 
     /// The network behind the server.
-    pub fn model(&self) -> &Model {
+    pub(super) fn model(&self) -> &Model {
         &self.model
     }
 
     /// Classifies the faces of a JPEG or PNG file's bytes.
-    pub async fn ask(&self, bytes: Vec<u8>, question: Question) -> Result<Answer, Refusal> {
+    pub(super) async fn ask(&self, bytes: Vec<u8>, question: Question) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.queue.add(Job { bytes, question, reply }, WAITING * self.workers.len())?;
         let gone = |_| Refusal::Internal("a worker gave no answer".into());

@@ -1,4 +1,4 @@
-//! `fer bench`: the engine as one subject of `make bench`, and what the others start from.
+//! `fer bench`: the engine as one subject of `make bench`, and the data and weights for the others.
 //!
 //! Each call does one piece of work once, in a fresh process, and prints one line of JSON last;
 //! fer_nb/benches/bench.py calls it in turn with the same work in other frameworks.
@@ -31,7 +31,7 @@ const FIRST_BATCH: usize = 64;
 
 /// Measures this engine; `make bench` compares it with others.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     work: Work,
 }
@@ -89,7 +89,7 @@ struct Options {
     json: JsonFile,
 }
 
-/// What is reported beside the work's own figures.
+/// The work's metrics with what is reported beside them.
 #[derive(Serialize)]
 struct Report<T> {
     #[serde(flatten)]
@@ -104,7 +104,7 @@ struct Report<T> {
     device: String,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.work {
         Work::Training(options) => with_network(options, |network, data| {
             training::measure(network, data, options.precision, options.batch_size, options.seconds)
