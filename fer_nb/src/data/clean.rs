@@ -8,7 +8,7 @@ use crate::common::{Result, text};
 
 impl FaceData {
     /// Places of the test images whose exact copy is also in train or validation, ascending.
-    pub fn leaked_test_images(&self) -> Vec<usize> {
+    pub(crate) fn leaked_test_images(&self) -> Vec<usize> {
         let members = members(self.parts());
         let mut leaked: Vec<usize> = groups_of_copies(&members)
             .into_iter()

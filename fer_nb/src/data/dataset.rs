@@ -52,7 +52,7 @@ impl Origin {
     }
 
     /// Whether these are FER2013's photos.
-    pub fn is_fer2013(&self) -> bool {
+    pub(crate) fn is_fer2013(&self) -> bool {
         matches!(self, Origin::Folder(_) | Origin::Csv(_))
     }
 }
@@ -223,7 +223,7 @@ impl Dataset {
 
     /// A fingerprint (XXH3) of pixels, labels and order. Runs record it, so that a result can be tied to
     /// its data.
-    pub fn fingerprint(&self) -> u64 {
+    pub(crate) fn fingerprint(&self) -> u64 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         for (image, emotion) in self.iter() {
             hasher.update(image);

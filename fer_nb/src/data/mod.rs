@@ -24,7 +24,7 @@ pub use augment::Augmentation;
 pub use dataset::{Dataset, Origin, PIXELS, SIDE};
 pub use distribution::ClassDistribution;
 pub use face_data::FaceData;
+pub use sample::SampleConfig;
 
 /// The name that cells of earlier notebooks use.
 pub type Fer2013 = FaceData;
-pub use sample::SampleConfig;

@@ -19,29 +19,29 @@ use crate::train::RunFolder;
 #[derive(Debug, Clone)]
 pub struct ModelCard {
     /// The weights' name: "seed CNN, 35 epochs".
-    pub name: String,
+    pub(crate) name: String,
     /// The network in a sentence: layers, input, output.
     pub network: String,
     /// Trainable parameters.
     pub parameters: u64,
     /// The data it was trained on.
-    pub trained_on: Origin,
+    pub(crate) trained_on: Origin,
     /// All hyperparameters, as in the run's `config.toml`.
-    pub config: String,
+    pub(crate) config: String,
     /// Where and how long it was trained: processor or GPU, versions, minutes. May be empty.
     pub hardware: String,
     /// The images it was tested on, in words: "7,178 images, PublicTest and PrivateTest".
-    pub tested_on: String,
+    pub(crate) tested_on: String,
     /// Share of the test images predicted correctly.
-    pub accuracy: Accuracy,
+    pub(crate) accuracy: Accuracy,
     /// Mean cross-entropy on the test images, in nats.
-    pub loss: f64,
+    pub(crate) loss: f64,
     /// Scores of each class on the test images.
-    pub report: ClassificationReport,
+    pub(crate) report: ClassificationReport,
     /// What was trained, chosen and measured on, if that is known.
-    pub protocol: Option<Protocol>,
+    pub(crate) protocol: Option<Protocol>,
     /// The temperature of the probabilities; 1 if none was fitted.
-    pub temperature: Temperature,
+    pub(crate) temperature: Temperature,
     /// What else a user of the weights should know; one paragraph each.
     pub notes: Vec<String>,
 }

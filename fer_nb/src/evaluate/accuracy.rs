@@ -31,7 +31,7 @@ pub struct Accuracy {
 impl Accuracy {
     /// The accuracy of `correct` correct predictions out of `total`. Without images the interval is 0
     /// to 1.
-    pub fn new(correct: u64, total: u64) -> Self {
+    pub(crate) fn new(correct: u64, total: u64) -> Self {
         if total == 0 {
             return Self { correct, total, value: 0.0, low: 0.0, high: 1.0 };
         }
@@ -44,11 +44,6 @@ impl Accuracy {
         let low = if correct == 0 { 0.0 } else { (centre - half).max(0.0) };
         let high = if correct >= total { 1.0 } else { (centre + half).min(1.0) };
         Self { correct, total, value: p, low, high }
-    }
-
-    /// Whether `value`, another result's accuracy, 0 to 1, lies within the interval.
-    pub fn contains(&self, value: f64) -> bool {
-        (self.low..=self.high).contains(&value)
     }
 }
 
@@ -70,7 +65,6 @@ mod tests {
         assert!((accuracy.low - 0.583_888_2).abs() < 1e-7, "{accuracy:?}");
         assert!((accuracy.high - 0.606_592_2).abs() < 1e-7, "{accuracy:?}");
         assert_eq!(accuracy.to_string(), "0.5953 (95 % interval 0.584–0.607, n = 7178)");
-        assert!(accuracy.contains(0.59) && !accuracy.contains(0.61));
     }
 
     #[test]

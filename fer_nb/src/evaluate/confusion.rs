@@ -35,7 +35,10 @@ impl std::fmt::Display for Confusion {
 
 impl ConfusionMatrix {
     /// Counts pairs of class indices 0 to 6; pairs with another index are left out.
-    pub fn from_pairs(pairs: impl IntoIterator<Item = (u8, u8)>, title: impl Into<String>) -> Self {
+    pub(crate) fn from_pairs(
+        pairs: impl IntoIterator<Item = (u8, u8)>,
+        title: impl Into<String>,
+    ) -> Self {
         let mut counts = [[0; Emotion::COUNT]; Emotion::COUNT];
         for (truth, predicted) in pairs {
             let row = counts.get_mut(usize::from(truth));
@@ -57,12 +60,12 @@ impl ConfusionMatrix {
     }
 
     /// The number of images.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.counts.iter().flatten().sum()
     }
 
     /// Images on the diagonal: correct predictions.
-    pub fn correct(&self) -> u64 {
+    pub(crate) fn correct(&self) -> u64 {
         self.counts.iter().enumerate().filter_map(|(index, row)| row.get(index)).sum()
     }
 

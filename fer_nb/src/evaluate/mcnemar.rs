@@ -22,7 +22,7 @@ pub struct McNemar {
 
 impl McNemar {
     /// From the counts of images that only one of the two predicts correctly.
-    pub fn new(only_first: u64, only_second: u64) -> Self {
+    fn new(only_first: u64, only_second: u64) -> Self {
         Self { only_first, only_second, p_value: sign_test(only_first, only_second) }
     }
 }

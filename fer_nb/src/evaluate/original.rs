@@ -14,7 +14,7 @@ type Published = [f64; 3];
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Original {
     /// Test images.
-    pub images: u64,
+    pub(crate) images: u64,
     /// Share predicted correctly.
     pub accuracy: f64,
     /// Precision, recall and F1 of each class, by class index.
@@ -46,7 +46,7 @@ pub const fn original() -> Original {
 
 impl Original {
     /// The published F1 of each class, by class index.
-    pub fn f1(&self) -> [f64; Emotion::COUNT] {
+    pub(crate) fn f1(&self) -> [f64; Emotion::COUNT] {
         self.classes.map(|[_, _, f1]| f1)
     }
 
@@ -63,7 +63,7 @@ impl ClassificationReport {
     /// original's. The row `accuracy` has its numbers in the F1 columns, as in the report's text.
     ///
     /// The original's are of FER2013's 7,178 test images: beside another data set's they say little.
-    pub fn beside_original(&self) -> Result<DataFrame> {
+    pub(crate) fn beside_original(&self) -> Result<DataFrame> {
         let theirs = original();
         let mut names = Vec::new();
         // Ours, theirs and the difference of precision, recall and F1.

@@ -14,11 +14,11 @@ use crate::train::RunConfig;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Protocol {
     /// What the weights were fitted to.
-    pub trained_on: String,
+    pub(crate) trained_on: String,
     /// What epoch, hyperparameters and temperature were chosen on.
-    pub chosen_on: String,
+    pub(crate) chosen_on: String,
     /// What the metrics are of.
-    pub measured_on: String,
+    pub(crate) measured_on: String,
 }
 
 impl Protocol {

@@ -108,7 +108,7 @@ impl ClassificationReport {
     }
 
     /// The scores of each class, by class index.
-    pub fn classes(&self) -> &[Scores; Emotion::COUNT] {
+    pub(crate) fn classes(&self) -> &[Scores; Emotion::COUNT] {
         &self.classes
     }
 

@@ -16,21 +16,21 @@ const SEED: u64 = 0;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trust {
     /// Of accuracy, macro F1 and balanced accuracy.
-    pub intervals: Intervals,
+    pub(crate) intervals: Intervals,
     /// Labels among the two likeliest classes.
-    pub top_2: Accuracy,
+    pub(crate) top_2: Accuracy,
     /// Labels among the three likeliest classes.
-    pub top_3: Accuracy,
+    pub(crate) top_3: Accuracy,
     /// Expected calibration error as it is, 0 to 1.
-    pub ece: f64,
+    pub(crate) ece: f64,
     /// The temperature that was fitted on validation images, and the calibration error with it.
-    pub calibrated: Option<(f64, f64)>,
+    pub(crate) calibrated: Option<(f64, f64)>,
     /// The threshold of uncertain predictions, and the accuracy of the others on the test images.
-    pub certain: Option<(Threshold, Accuracy)>,
+    pub(crate) certain: Option<(Threshold, Accuracy)>,
     /// Test images that have a copy in train or validation, and the accuracy without them.
-    pub without_leaks: Option<(usize, Accuracy)>,
+    pub(crate) without_leaks: Option<(usize, Accuracy)>,
     /// What was trained, chosen and measured on.
-    pub protocol: Option<Protocol>,
+    pub(crate) protocol: Option<Protocol>,
 }
 
 impl Trust {
