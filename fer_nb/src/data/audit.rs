@@ -1,11 +1,11 @@
 //! [`Audit`]: problems of the data itself: copies, copies across train and test, copies that disagree
 //! on the label, and images of one flat colour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 
-use super::copies::{Member, groups_of_copies, is_flat, members};
+use super::copies::{Member, TEST, groups_of_copies, is_flat, members};
 use super::{Dataset, FaceData, Origin};
 use crate::common::{Result, text};
 use crate::emotion::Emotion;
@@ -52,23 +52,20 @@ struct Affected {
     group: Option<u32>,
 }
 
-impl From<&Member<'_>> for Affected {
-    fn from(member: &Member) -> Self {
-        let Member { split, emotion, .. } = *member;
-        Self { split, source: String::new(), emotion, problems: Vec::new(), group: None }
-    }
-}
-
 impl FaceData {
-    /// Looks for copies, leaks, contradictions and flat images; a fraction of a second.
+    /// Looks for copies, leaks, labels that disagree and flat images; takes a fraction of a second.
+    ///
+    /// # Errors
+    /// [`Error::Table`](crate::common::Error::Table) if the data's table can't be read.
     pub fn audit(&self) -> Result<Audit> {
         let members = members(self.parts());
         let groups = groups_of_copies(&members);
+        let copies = groups.iter().map(|group| group.len() - 1).sum();
         let mut audit = Audit {
             origin: self.origin().clone(),
             images: members.len(),
-            distinct: 0,
-            copies: groups.iter().map(|group| group.len() - 1).sum(),
+            distinct: members.len() - copies,
+            copies,
             groups: groups.len(),
             test_in_train: 0,
             train_in_test: 0,
@@ -78,13 +75,19 @@ impl FaceData {
             flat: 0,
             affected: Vec::new(),
         };
-        audit.distinct = audit.images - audit.copies;
-
+        let [train, validation, test] = self.parts();
+        let sources = [sources(train)?, sources(validation)?, sources(test)?];
+        let row = |member: &Member, group| {
+            let Member { split, index, emotion, .. } = *member;
+            let source = sources.get(split).and_then(|names| names.get(index)).cloned();
+            let source = source.unwrap_or_default();
+            Affected { split, source, emotion, problems: Vec::new(), group }
+        };
         // By split and index, so that the table comes out in the data's own order.
         let mut affected: BTreeMap<(usize, usize), Affected> = BTreeMap::new();
         for (number, group) in (1u32..).zip(&groups) {
-            let counts = count_splits(group);
-            let [train, validation, test] = counts;
+            let count = |split| group.iter().filter(|member| member.split == split).count();
+            let [train, validation, test] = [0, 1, TEST].map(count);
             let leaks = test > 0 && train + validation > 0;
             if leaks {
                 audit.test_in_train += test;
@@ -93,44 +96,27 @@ impl FaceData {
             if train > 0 {
                 audit.validation_in_train += validation;
             }
-            let disagrees = group.windows(2).any(|pair| match pair {
-                [one, other] => one.emotion != other.emotion,
-                _ => false,
-            });
+            let labels: BTreeSet<Emotion> = group.iter().map(|member| member.emotion).collect();
+            let disagrees = labels.len() > 1;
             if disagrees {
                 audit.disagreeing_groups += 1;
                 audit.disagreeing_images += group.len();
             }
+            let found =
+                [(true, "copy"), (leaks, "in train and test"), (disagrees, "labels disagree")];
             for member in group {
-                let mut found = vec!["copy"];
-                if leaks {
-                    found.push("in train and test");
-                }
-                if disagrees {
-                    found.push("labels disagree");
-                }
-                affected.insert(
-                    (member.split, member.index),
-                    Affected { problems: found, group: Some(number), ..Affected::from(member) },
-                );
+                let mut row = row(member, Some(number));
+                row.problems.extend(found.iter().filter(|(is, _)| *is).map(|(_, name)| *name));
+                affected.insert((member.split, member.index), row);
             }
         }
         for member in members.iter().filter(|member| is_flat(member.pixels)) {
             audit.flat += 1;
-            affected
-                .entry((member.split, member.index))
-                .or_insert_with(|| Affected::from(member))
-                .problems
-                .push("one flat colour");
+            let place = (member.split, member.index);
+            let row = affected.entry(place).or_insert_with(|| row(member, None));
+            row.problems.push("one flat colour");
         }
-
-        let [train, validation, test] = self.parts();
-        let sources = [sources(train)?, sources(validation)?, sources(test)?];
-        for ((split, index), mut row) in affected {
-            let source = sources.get(split).and_then(|names| names.get(index));
-            row.source = source.cloned().unwrap_or_default();
-            audit.affected.push(row);
-        }
+        audit.affected = affected.into_values().collect();
         Ok(audit)
     }
 }
@@ -177,16 +163,6 @@ impl std::fmt::Display for Audit {
         }
         Ok(())
     }
-}
-
-fn count_splits(group: &[Member]) -> [usize; 3] {
-    let mut counts = [0; 3];
-    for member in group {
-        if let Some(count) = counts.get_mut(member.split) {
-            *count += 1;
-        }
-    }
-    counts
 }
 
 fn sources(data: &Dataset) -> Result<Vec<String>> {

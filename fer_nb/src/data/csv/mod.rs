@@ -5,6 +5,7 @@
 
 mod row;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
@@ -123,7 +124,7 @@ struct Parsed {
     seen: usize,
     images: Vec<u8>,
     labels: Vec<u8>,
-    usages: Vec<usize>,
+    usages: Vec<&'static str>,
     sources: Vec<String>,
     bad: Vec<BadRow>,
 }
@@ -183,38 +184,25 @@ impl Parsed {
                 text::list(&named)
             ));
         }
-        for (part, is_part) in
-            [("Training", [true, false, false]), ("PublicTest or PrivateTest", [false, true, true])]
-        {
-            let of_part = |usage: &usize| is_part.get(*usage).copied().unwrap_or(false);
-            if !self.usages.iter().any(of_part) {
+        let is_test: Vec<bool> = self.usages.iter().map(|usage| *usage != USAGES[0]).collect();
+        for (part, test) in [("Training", false), ("PublicTest or PrivateTest", true)] {
+            let rows = self.labels.iter().zip(&is_test).filter(|(_, is_test)| **is_test == test);
+            let classes: HashSet<usize> = rows.map(|(label, _)| usize::from(*label)).collect();
+            if classes.is_empty() {
                 return Err(Error::file(
                     path,
                     format!("has no row whose Usage is {part}"),
                     "Both are needed: images to train with and images to test with.",
                 ));
             }
-            let mut counts = [0usize; Emotion::COUNT];
-            for (label, _) in
-                self.labels.iter().zip(&self.usages).filter(|(_, usage)| of_part(usage))
-            {
-                counts[usize::from(*label)] += 1;
-            }
-            let absent: Vec<&str> = Emotion::ALL
-                .into_iter()
-                .filter(|emotion| counts[emotion.index()] == 0)
-                .map(Emotion::name)
-                .collect();
+            let absent = Emotion::ALL.into_iter().filter(|class| !classes.contains(&class.index()));
+            let absent: Vec<&str> = absent.map(Emotion::name).collect();
             if !absent.is_empty() {
                 notes.push(format!("No {part} row of {}", text::list(&absent)));
             }
         }
-
-        let usages: Vec<&'static str> =
-            self.usages.iter().filter_map(|usage| USAGES.get(*usage).copied()).collect();
-        let is_test = self.usages.iter().map(|usage| *usage > 0).collect();
         let origin = Origin::Csv(path.to_path_buf());
-        let dataset = Dataset::new(self.images, self.labels, self.sources, usages, origin)?;
+        let dataset = Dataset::new(self.images, self.labels, self.sources, self.usages, origin)?;
         Ok(Loaded { dataset, is_test, notes })
     }
 }

@@ -10,10 +10,10 @@ pub(super) const COLUMNS: [&str; 3] = ["emotion", "pixels", "Usage"];
 /// Kaggle's names of its three parts; the first is for training and validation, the others for test.
 pub(super) const USAGES: [&str; 3] = ["Training", "PublicTest", "PrivateTest"];
 
-/// One row's class index and its place in [`USAGES`].
+/// One row's class index and its part, one of [`USAGES`].
 pub(super) struct Row {
     pub(super) label: u8,
-    pub(super) usage: usize,
+    pub(super) usage: &'static str,
 }
 
 /// Parses a row: its pixels go to `out`, u8 [48 × 48], row-major. `columns` are the places of
@@ -38,7 +38,7 @@ pub(super) fn parse(
     .ok_or_else(|| format!("emotion is '{}', expected 0 to 6", text::excerpt(emotion)))?
     .index() as u8;
     let usage =
-        USAGES.iter().position(|known| usage.eq_ignore_ascii_case(known.as_bytes())).ok_or_else(
+        USAGES.into_iter().find(|known| usage.eq_ignore_ascii_case(known.as_bytes())).ok_or_else(
             || format!("Usage is '{}', expected {}", text::excerpt(usage), USAGES.join(", ")),
         )?;
     parse_pixels(pixels, out)?;

@@ -102,54 +102,33 @@ fn notes(
             Err(problem) => bad.push(format!("{} ({problem})", file.source)),
             Ok(converted) => {
                 if converted.color {
-                    colored.push(&file.source);
+                    colored.push(file.source.clone());
                 }
                 if converted.size {
-                    sized.push(&file.source);
+                    sized.push(file.source.clone());
                 }
             }
         }
     }
-    let mut notes = Vec::new();
-    let mut note = |names: usize, text: String| {
-        if names > 0 {
-            notes.push(text);
-        }
-    };
     let total = text::count(files.len());
-    note(
-        bad.len(),
-        format!(
-            "Set aside {} of {total} that can't be decoded: {}",
-            text::plural(bad.len(), "file"),
-            text::list(&bad)
+    let images = |names: &[String]| text::plural(names.len(), "image");
+    let entries = text::plural(passed_over.len(), "entry").replace("entrys", "entries");
+    let bad_files = text::plural(bad.len(), "file");
+    [
+        (&bad[..], format!("Set aside {bad_files} of {total} that can't be decoded")),
+        (&colored, format!("Converted {} to 8-bit gray", images(&colored))),
+        (&sized, format!("Scaled {} to 48×48 pixels", images(&sized))),
+        (
+            passed_over,
+            format!(
+                "Passed over {entries} that is not a .jpg, .jpeg or .png file in a class folder"
+            ),
         ),
-    );
-    note(
-        colored.len(),
-        format!(
-            "Converted {} to 8-bit gray: {}",
-            text::plural(colored.len(), "image"),
-            text::list(&colored)
-        ),
-    );
-    note(
-        sized.len(),
-        format!(
-            "Scaled {} to 48×48 pixels: {}",
-            text::plural(sized.len(), "image"),
-            text::list(&sized)
-        ),
-    );
-    note(
-        passed_over.len(),
-        format!(
-            "Passed over {} that is not a .jpg, .jpeg or .png file in a class folder: {}",
-            text::plural(passed_over.len(), "entry").replace("entrys", "entries"),
-            text::list(passed_over)
-        ),
-    );
-    notes
+    ]
+    .into_iter()
+    .filter(|(names, _)| !names.is_empty())
+    .map(|(names, what)| format!("{what}: {}", text::list(names)))
+    .collect()
 }
 
 /// Every class needs an image that can be decoded, in train and in test.
