@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t, requires = "weights")]
     network: Architecture,
 
-    /// Views of each image whose mean answer counts: none, flip, shifts or ten-crop.
+    /// Views of each image whose probabilities are averaged: none, flip, shifts or ten-crop.
     #[arg(long, default_value_t)]
     tta: TestTimeAugmentation,
 
@@ -120,7 +120,7 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
             if args.tta == TestTimeAugmentation::None && of_its_kind {
                 // A run in a folder that can't be written to can be evaluated, too.
                 let kept = temperature.save(run).and_then(|()| threshold.save(run));
-                kept.unwrap_or_else(|error| crate::complain(&format!("not kept: {error}")));
+                kept.unwrap_or_else(|error| crate::complain(&format!("temperature and threshold are not saved: {error}")));
             }
         }
     }

@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 }
 
 /// Asks oneMKL, which libtorch multiplies matrices with, for sums in the same order in every run. It
-/// reads the variable at its first product; what the user set stays.
+/// reads the variable at its first product; a value that the user set stays.
 fn repeat_sums() {
     const NAME: &str = "MKL_CBWR";
     if std::env::var_os(NAME).is_none() {

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long)]
     cut_out: bool,
 
-    /// Write copies with boxes, answers and probabilities drawn upon: a .png or .jpg file for one photo,
+    /// Write copies with boxes, predictions and probabilities drawn on: a .png or .jpg file for one photo,
     /// a folder for several.
     #[arg(long, value_name = "PATH")]
     annotate: Option<PathBuf>,

@@ -23,11 +23,11 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 8765)]
     port: u16,
 
-    /// What the network computes in: auto is bfloat16 where this machine computes in it, else float32.
+    /// What the network computes in: auto is bfloat16 if this machine supports it, else float32.
     #[arg(long, default_value_t)]
     precision: Precision,
 
-    /// Networks that answer at the same time; 0 is one a core.
+    /// Copies of the network that work in parallel; 0 is one a core.
     #[arg(long, default_value_t = 0)]
     workers: usize,
 
