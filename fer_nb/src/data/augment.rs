@@ -337,8 +337,8 @@ mod tests {
     #[test]
     fn a_value_out_of_range_is_named() {
         let wrong = Augmentation { zoom: 1.0, ..Augmentation::default() };
-        let message = wrong.validate().unwrap_err().to_string();
-        assert_eq!(message, "augmentation.zoom = 1: expected 0 to below 1");
+        let refused = wrong.validate();
+        assert!(matches!(refused, Err(Error::Setting { name, .. }) if name == "augmentation.zoom"));
         assert!(Augmentation { rotation: f64::NAN, ..Augmentation::default() }.validate().is_err());
     }
 }

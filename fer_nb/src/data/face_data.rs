@@ -404,13 +404,10 @@ mod tests {
         let path = elsewhere.path();
         assert_eq!(look(None, path.to_str()).unwrap(), Some(path.to_path_buf()));
         assert_eq!(look(Some(root), path.to_str()).unwrap(), Some(root.to_path_buf()));
-        let error = look(None, Some("/nowhere")).unwrap_err().to_string();
-        assert!(
-            error.starts_with("FER2013 is missing at /nowhere. FER2013_DIR names it"),
-            "{error}"
-        );
-        let error = look(Some(Path::new("no.csv")), None).unwrap_err().to_string();
-        assert!(error.starts_with("the data is missing at no.csv"), "{error}");
+        let missing = look(None, Some("/nowhere"));
+        assert!(matches!(missing, Err(Error::Missing { hint, .. }) if hint.contains(VARIABLE)));
+        let missing = look(Some(Path::new("no.csv")), None);
+        assert!(matches!(missing, Err(Error::Missing { path, .. }) if path == Path::new("no.csv")));
     }
 
     #[test]

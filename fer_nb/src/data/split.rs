@@ -86,8 +86,8 @@ mod tests {
         assert_eq!((four.train.len(), four.validation.len()), (4, 0));
         assert_eq!(by_class(&[], 0.2).unwrap(), Split { train: vec![], validation: vec![] });
         for share in [-0.1, 1.0, f64::NAN] {
-            let error = by_class(&[Emotion::Fear], share).unwrap_err().to_string();
-            assert!(error.starts_with("validation share = "), "{error}");
+            let refused = by_class(&[Emotion::Fear], share);
+            assert!(matches!(refused, Err(Error::Setting { .. })), "{refused:?}");
         }
     }
 }

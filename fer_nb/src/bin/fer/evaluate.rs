@@ -120,7 +120,9 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
             if args.tta == TestTimeAugmentation::None && of_its_kind {
                 // A run in a folder that can't be written to can be evaluated, too.
                 let kept = temperature.save(run).and_then(|()| threshold.save(run));
-                kept.unwrap_or_else(|error| crate::complain(&format!("temperature and threshold are not saved: {error}")));
+                kept.unwrap_or_else(|error| {
+                    crate::complain(&format!("temperature and threshold are not saved: {error}"))
+                });
             }
         }
     }
