@@ -1,4 +1,4 @@
-"""A folder of images shaped like FER2013, of noise: for tests to which it does not matter what is learnt."""
+"""A folder of noise images in the layout of FER2013, for tests that need no meaningful faces."""
 
 import numpy as np
 from PIL import Image
@@ -7,7 +7,7 @@ CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
 def noise(folder, seed, train=25, test=5):
-    """As many images of each class as said, in `folder`, which it gives back."""
+    """Writes `train` and `test` images of each class into `folder` and returns it."""
     generator = np.random.default_rng(seed)
     for part, count in (("train", train), ("test", test)):
         for name in CLASSES:

@@ -94,11 +94,11 @@ fn damaged_photos_get_an_answer_or_an_error() {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let photo = Photo::decode(&bytes, "photo")?;
             predictor.predict_photo(&photo, &FaceDetector::for_video())?;
-            predictor.predict_pixels(&fer_nb::deploy::image::to_pixels(&photo.gray)?)
+            predictor.predict_pixels(&photo.middle_square()?)
         }));
         match result {
             Ok(Ok(prediction)) => {
-                assert!((prediction.probs.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+                assert!((prediction.probs().iter().sum::<f32>() - 1.0).abs() < 1e-4);
                 answered += 1;
             }
             Ok(Err(error)) => {
@@ -121,7 +121,8 @@ fn damaged_photos_get_an_answer_or_an_error() {
 /// stays within the photo.
 #[test]
 fn faces_at_the_edges_are_found_or_not() {
-    let portrait = Photo::open("../data/pictures/portrait.jpg").unwrap().gray;
+    let portrait = Photo::open("../data/pictures/portrait.jpg").unwrap();
+    let portrait = portrait.gray();
     let (width, height) = portrait.dimensions();
     let seed = setting("FER_FUZZ_SEED", 2026);
     let until = Instant::now() + Duration::from_secs(setting("FER_FUZZ_SECONDS", 10));
@@ -132,15 +133,14 @@ fn faces_at_the_edges_are_found_or_not() {
         let (x, y) = (random.random_range(150..300), random.random_range(40..190));
         let (left, right) = if random.random() { (x, width) } else { (0, x) };
         let (top, bottom) = if random.random() { (y, height) } else { (0, y) };
-        let window =
-            imageops::crop_imm(&portrait, left, top, right - left, bottom - top).to_image();
+        let window = imageops::crop_imm(portrait, left, top, right - left, bottom - top).to_image();
         let scale = random.random_range(0.5..2.5);
         let side = |side: u32| ((f64::from(side) * scale) as u32).max(1);
         let (width, height) = (side(right - left), side(bottom - top));
         let window = imageops::resize(&window, width, height, FilterType::Triangle);
         for face in FaceDetector::for_photos().detect(&window).unwrap() {
             assert!(face.width > 0.0 && face.left < width as f32 && face.top < height as f32);
-            fer_nb::deploy::face::cut(&window, &face).unwrap();
+            face.crop(&window).unwrap();
             faces += 1;
         }
         photos += 1;

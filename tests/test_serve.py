@@ -420,7 +420,7 @@ def test_a_folder_of_photos(tmp_path):
     before = (photos / "b.png").read_bytes()
     for option, target in (("--annotate", photos), ("--json", photos / "b.png")):
         done = fer("predict", photos, option, target, FER_RUNS_DIR=str(tmp_path))
-        assert done.returncode == 1 and "another file than a photo" in done.stderr, done.stderr
+        assert done.returncode == 1 and "not overwritten" in done.stderr, done.stderr
         assert (photos / "b.png").read_bytes() == before
     (tmp_path / "none").mkdir()
     done = fer("predict", tmp_path / "none", FER_RUNS_DIR=str(tmp_path))

@@ -309,7 +309,7 @@ fn a_run_folder_holds_what_the_next_stage_needs() {
     let predictor = Predictor::load(run.path(), Device::Cpu).unwrap();
     let pixels = data.validation.image(0).unwrap();
     let prediction = predictor.predict_pixels(pixels).unwrap();
-    assert_eq!(prediction.emotion.index() as u8, evaluation.predictions[0]);
+    assert_eq!(prediction.emotion().index() as u8, evaluation.predictions()[0]);
     assert!(predictor.predict_pixels(&pixels[1..]).is_err());
 }
 

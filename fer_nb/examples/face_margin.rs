@@ -1,5 +1,5 @@
-//! Measures how much of an image of FER2013 the face detector's square takes: what
-//! `fer_nb::deploy::face::MARGIN` is from.
+//! Measures how much of an image of FER2013 the face detector's square takes: the source of `MARGIN` in
+//! fer_nb's deploy/face.rs.
 //!
 //!     cargo run --example face_margin -- [DATA] [IMAGES A CLASS]
 //!

@@ -2,107 +2,90 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Error, Result};
+use crate::common::named;
 
-/// One of the seven expressions, numbered 0 to 6 in alphabetical order, which is the order in which
-/// Keras' `flow_from_directory` numbers folders.
+/// One of the seven classes, numbered 0 to 6 in alphabetical order, as Keras'
+/// `flow_from_directory` numbers folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Emotion {
+    /// Class 0.
     Angry,
+    /// Class 1.
     Disgust,
+    /// Class 2.
     Fear,
+    /// Class 3.
     Happy,
+    /// Class 4.
     Neutral,
+    /// Class 5.
     Sad,
+    /// Class 6.
     Surprise,
 }
 
+named! {
+    Emotion: "emotion",
+    Angry => "angry",
+    Disgust => "disgust",
+    Fear => "fear",
+    Happy => "happy",
+    Neutral => "neutral",
+    Sad => "sad",
+    Surprise => "surprise",
+}
+
+/// The classes in the order of Kaggle's `fer2013.csv`.
+const KAGGLE: [Emotion; Emotion::COUNT] = [
+    Emotion::Angry,
+    Emotion::Disgust,
+    Emotion::Fear,
+    Emotion::Happy,
+    Emotion::Sad,
+    Emotion::Surprise,
+    Emotion::Neutral,
+];
+
 impl Emotion {
-    /// How many classes there are.
-    pub const COUNT: usize = 7;
+    /// The number of classes.
+    pub const COUNT: usize = Self::ALL.len();
 
-    /// All classes, in index order.
-    pub const ALL: [Emotion; Self::COUNT] = [
-        Emotion::Angry,
-        Emotion::Disgust,
-        Emotion::Fear,
-        Emotion::Happy,
-        Emotion::Neutral,
-        Emotion::Sad,
-        Emotion::Surprise,
-    ];
-
-    /// Class index, 0 to 6.
+    /// The class index, 0 to 6.
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// The class of an index, `None` from 7 on.
+    /// The class of an index; `None` from 7 on.
     pub fn from_index(index: usize) -> Option<Self> {
         Self::ALL.get(index).copied()
     }
 
-    /// The lower-case English name, which is also the name of the class's folder.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Emotion::Angry => "angry",
-            Emotion::Disgust => "disgust",
-            Emotion::Fear => "fear",
-            Emotion::Happy => "happy",
-            Emotion::Neutral => "neutral",
-            Emotion::Sad => "sad",
-            Emotion::Surprise => "surprise",
-        }
+    /// The name of an index's class; empty from 7 on.
+    pub(crate) fn name_of(index: u8) -> &'static str {
+        Self::from_index(usize::from(index)).map_or("", Self::name)
     }
 
-    /// The names of all classes, in index order.
+    /// The lower-case English names of all classes, in index order; each is also the name of the
+    /// class's folder.
     pub fn names() -> [&'static str; Self::COUNT] {
         Self::ALL.map(Emotion::name)
     }
 
-    /// The class behind a number of Kaggle's `fer2013.csv`, which orders the classes otherwise:
-    /// 0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral.
+    /// The class of a number in Kaggle's `fer2013.csv`, which has another order: 0 angry, 1 disgust,
+    /// 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral.
     pub fn from_kaggle(number: u8) -> Option<Self> {
-        const KAGGLE: [Emotion; Emotion::COUNT] = [
-            Emotion::Angry,
-            Emotion::Disgust,
-            Emotion::Fear,
-            Emotion::Happy,
-            Emotion::Sad,
-            Emotion::Surprise,
-            Emotion::Neutral,
-        ];
-        KAGGLE.get(number as usize).copied()
+        KAGGLE.get(usize::from(number)).copied()
     }
 
     /// The number of this class in Kaggle's `fer2013.csv`; the inverse of [`Emotion::from_kaggle`].
     pub const fn to_kaggle(self) -> u8 {
         match self {
-            Emotion::Angry => 0,
-            Emotion::Disgust => 1,
-            Emotion::Fear => 2,
-            Emotion::Happy => 3,
             Emotion::Sad => 4,
             Emotion::Surprise => 5,
             Emotion::Neutral => 6,
+            same => same as u8,
         }
-    }
-}
-
-impl std::fmt::Display for Emotion {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl std::str::FromStr for Emotion {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|emotion| emotion.name() == name).ok_or_else(|| {
-            Error::setting("emotion", name, format!("one of {}", Self::names().join(", ")))
-        })
     }
 }
 

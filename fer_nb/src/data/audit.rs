@@ -1,43 +1,43 @@
-//! What is wrong with the data itself: copies, copies across train and test, copies that disagree on
-//! the label, and images of one flat colour.
+//! [`Audit`]: problems of the data itself: copies, copies across train and test, copies that disagree
+//! on the label, and images of one flat colour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 
+use super::copies::{Member, TEST, groups_of_copies, is_flat, members};
 use super::{Dataset, FaceData, Origin};
-use crate::common::Result;
-use crate::common::text;
+use crate::common::{Result, text};
 use crate::emotion::Emotion;
 
 /// The parts of the data, in the order in which the audit goes through them.
 const SPLITS: [&str; 3] = ["train", "validation", "test"];
-const TEST: usize = 2;
 
-/// What [`FaceData::audit`] found. Copies are exact: all 2304 pixels are equal.
+/// The findings of [`FaceData::audit`]. Copies are exact: all 2304 pixels are equal.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    pub origin: Origin,
+    /// The source of the images.
+    pub(crate) origin: Origin,
     /// Images of all three parts.
-    pub images: usize,
+    pub(crate) images: usize,
     /// Images that differ from each other; `images - distinct` are copies of another one.
-    pub distinct: usize,
+    pub(crate) distinct: usize,
     /// Images that are a copy of another one: of every group all but one.
-    pub copies: usize,
+    pub(crate) copies: usize,
     /// Groups of two or more images that are copies of each other.
-    pub groups: usize,
-    /// Test images that are also in train or validation: the network may have learnt their answer.
-    pub test_in_train: usize,
+    pub(crate) groups: usize,
+    /// Test images that are also in train or validation: the network may have been trained on their label.
+    pub(crate) test_in_train: usize,
     /// Train and validation images that are also in test: what [`FaceData::without_leaks`] leaves out.
-    pub train_in_test: usize,
+    pub(crate) train_in_test: usize,
     /// Validation images that are also in train, which makes val_loss look better than it is.
-    pub validation_in_train: usize,
+    pub(crate) validation_in_train: usize,
     /// Groups of copies whose labels are not all the same.
-    pub disagreeing_groups: usize,
+    pub(crate) disagreeing_groups: usize,
     /// Images in those groups.
-    pub disagreeing_images: usize,
+    pub(crate) disagreeing_images: usize,
     /// Images whose pixels all have one value.
-    pub flat: usize,
+    pub(crate) flat: usize,
     affected: Vec<Affected>,
 }
 
@@ -52,32 +52,20 @@ struct Affected {
     group: Option<u32>,
 }
 
-/// One image of one part.
-#[derive(Clone, Copy)]
-struct Member<'a> {
-    split: usize,
-    index: usize,
-    pixels: &'a [u8],
-    emotion: Emotion,
-}
-
-impl From<&Member<'_>> for Affected {
-    fn from(member: &Member) -> Self {
-        let Member { split, emotion, .. } = *member;
-        Self { split, source: String::new(), emotion, problems: Vec::new(), group: None }
-    }
-}
-
 impl FaceData {
-    /// Looks for copies, leaks, contradictions and flat images; a fraction of a second.
+    /// Looks for copies, leaks, labels that disagree and flat images; takes a fraction of a second.
+    ///
+    /// # Errors
+    /// [`Error::Table`](crate::common::Error::Table) if the data's table can't be read.
     pub fn audit(&self) -> Result<Audit> {
         let members = members(self.parts());
         let groups = groups_of_copies(&members);
+        let copies = groups.iter().map(|group| group.len() - 1).sum();
         let mut audit = Audit {
             origin: self.origin().clone(),
             images: members.len(),
-            distinct: 0,
-            copies: groups.iter().map(|group| group.len() - 1).sum(),
+            distinct: members.len() - copies,
+            copies,
             groups: groups.len(),
             test_in_train: 0,
             train_in_test: 0,
@@ -87,13 +75,19 @@ impl FaceData {
             flat: 0,
             affected: Vec::new(),
         };
-        audit.distinct = audit.images - audit.copies;
-
+        let [train, validation, test] = self.parts();
+        let sources = [sources(train)?, sources(validation)?, sources(test)?];
+        let row = |member: &Member, group| {
+            let Member { split, index, emotion, .. } = *member;
+            let source = sources.get(split).and_then(|names| names.get(index)).cloned();
+            let source = source.unwrap_or_default();
+            Affected { split, source, emotion, problems: Vec::new(), group }
+        };
         // By split and index, so that the table comes out in the data's own order.
         let mut affected: BTreeMap<(usize, usize), Affected> = BTreeMap::new();
         for (number, group) in (1u32..).zip(&groups) {
-            let counts = count_splits(group);
-            let [train, validation, test] = counts;
+            let count = |split| group.iter().filter(|member| member.split == split).count();
+            let [train, validation, test] = [0, 1, TEST].map(count);
             let leaks = test > 0 && train + validation > 0;
             if leaks {
                 audit.test_in_train += test;
@@ -102,112 +96,33 @@ impl FaceData {
             if train > 0 {
                 audit.validation_in_train += validation;
             }
-            let disagrees = group.windows(2).any(|pair| match pair {
-                [one, other] => one.emotion != other.emotion,
-                _ => false,
-            });
+            let labels: BTreeSet<Emotion> = group.iter().map(|member| member.emotion).collect();
+            let disagrees = labels.len() > 1;
             if disagrees {
                 audit.disagreeing_groups += 1;
                 audit.disagreeing_images += group.len();
             }
+            let found =
+                [(true, "copy"), (leaks, "in train and test"), (disagrees, "labels disagree")];
             for member in group {
-                let mut found = vec!["copy"];
-                if leaks {
-                    found.push("in train and test");
-                }
-                if disagrees {
-                    found.push("labels disagree");
-                }
-                affected.insert(
-                    (member.split, member.index),
-                    Affected { problems: found, group: Some(number), ..Affected::from(member) },
-                );
+                let mut row = row(member, Some(number));
+                row.problems.extend(found.iter().filter(|(is, _)| *is).map(|(_, name)| *name));
+                affected.insert((member.split, member.index), row);
             }
         }
         for member in members.iter().filter(|member| is_flat(member.pixels)) {
             audit.flat += 1;
-            affected
-                .entry((member.split, member.index))
-                .or_insert_with(|| Affected::from(member))
-                .problems
-                .push("one flat colour");
+            let place = (member.split, member.index);
+            let row = affected.entry(place).or_insert_with(|| row(member, None));
+            row.problems.push("one flat colour");
         }
-
-        let [train, validation, test] = self.parts();
-        let sources = [sources(train)?, sources(validation)?, sources(test)?];
-        for ((split, index), mut row) in affected {
-            let source = sources.get(split).and_then(|names| names.get(index));
-            row.source = source.cloned().unwrap_or_default();
-            audit.affected.push(row);
-        }
+        audit.affected = affected.into_values().collect();
         Ok(audit)
-    }
-
-    /// Places of the test images whose exact copy is also in train or validation, ascending.
-    pub fn leaked_test_images(&self) -> Vec<usize> {
-        let members = members(self.parts());
-        let mut leaked: Vec<usize> = groups_of_copies(&members)
-            .into_iter()
-            .filter(|group| group.iter().any(|member| member.split != TEST))
-            .flatten()
-            .filter(|member| member.split == TEST)
-            .map(|member| member.index)
-            .collect();
-        leaked.sort_unstable();
-        leaked
-    }
-
-    /// The same data without the train and validation images that are also in test. The test set
-    /// stays whole, so that its figures can be compared with others'.
-    pub fn without_leaks(&self) -> Result<FaceData> {
-        let members = members(self.parts());
-        let leaked: Vec<Member> = groups_of_copies(&members)
-            .into_iter()
-            .filter(|group| group.iter().any(|member| member.split == TEST))
-            .flatten()
-            .collect();
-        self.without(&leaked, "also in test")
-    }
-
-    /// The same data without the train and validation images of one flat colour. The test set stays
-    /// whole, so that its figures can be compared with others'.
-    pub fn without_flat(&self) -> Result<FaceData> {
-        let members = members(self.parts());
-        let flat: Vec<Member> =
-            members.into_iter().filter(|member| is_flat(member.pixels)).collect();
-        self.without(&flat, "of one flat colour")
-    }
-
-    fn without(&self, members: &[Member], reason: &str) -> Result<FaceData> {
-        let [train, validation, test] = self.parts();
-        let rest = |split: usize, data: &Dataset| {
-            let mut keep = vec![true; data.len()];
-            for member in members.iter().filter(|member| member.split == split) {
-                if let Some(keep) = keep.get_mut(member.index) {
-                    *keep = false;
-                }
-            }
-            let indices: Vec<usize> = keep
-                .iter()
-                .enumerate()
-                .filter(|(_, keep)| **keep)
-                .map(|(index, _)| index)
-                .collect();
-            data.select(&indices)
-        };
-        let (kept_train, kept_validation) = (rest(0, train)?, rest(1, validation)?);
-        let mut notes = self.notes.clone();
-        notes.push(format!(
-            "Left out {} of train and {} of validation: {reason}",
-            text::plural(train.len() - kept_train.len(), "image"),
-            text::count(validation.len() - kept_validation.len()),
-        ));
-        Ok(FaceData { train: kept_train, validation: kept_validation, test: test.clone(), notes })
     }
 }
 
 impl Audit {
-    /// One row an affected image, in the data's order: `split` and `source` and `emotion` (str),
+    /// A table of one row an affected image, in the data's order: `split` and `source` and `emotion` (str),
     /// `problem` (str: "copy", "in train and test", "labels disagree", "one flat colour", several
     /// joined by "; "), and `group` (u32, the same for copies of each other; null without copies).
     pub fn table(&self) -> Result<DataFrame> {
@@ -224,7 +139,7 @@ impl Audit {
         )?)
     }
 
-    /// What was found, as (what, how many), in the order of the report.
+    /// Each finding's name and count, in the order of the report.
     pub fn findings(&self) -> [(&'static str, usize); 9] {
         [
             ("images", self.images),
@@ -250,64 +165,6 @@ impl std::fmt::Display for Audit {
     }
 }
 
-fn members(parts: [&Dataset; 3]) -> Vec<Member<'_>> {
-    parts
-        .into_iter()
-        .enumerate()
-        .flat_map(|(split, data)| {
-            data.iter().enumerate().map(move |(index, (pixels, emotion))| Member {
-                split,
-                index,
-                pixels,
-                emotion,
-            })
-        })
-        .collect()
-}
-
-/// Groups of two or more images with equal pixels, in the order of their first members; members keep
-/// the data's order. The hash finds candidates, the bytes decide.
-fn groups_of_copies<'a>(members: &[Member<'a>]) -> Vec<Vec<Member<'a>>> {
-    let mut hashed: Vec<(u64, usize)> = members
-        .iter()
-        .enumerate()
-        .map(|(place, member)| (xxhash_rust::xxh3::xxh3_64(member.pixels), place))
-        .collect();
-    hashed.sort_unstable();
-    let mut groups: Vec<(usize, Vec<Member>)> = Vec::new();
-    for run in hashed.chunk_by(|one, other| one.0 == other.0).filter(|run| run.len() > 1) {
-        // Two images of one hash are as good as always equal; then this makes one group.
-        let mut of_run: Vec<(usize, Vec<Member>)> = Vec::new();
-        for (_, place) in run {
-            let Some(member) = members.get(*place) else { continue };
-            let same = |group: &&mut (usize, Vec<Member>)| {
-                group.1.first().is_some_and(|first| first.pixels == member.pixels)
-            };
-            match of_run.iter_mut().find(same) {
-                Some((_, group)) => group.push(*member),
-                None => of_run.push((*place, vec![*member])),
-            }
-        }
-        groups.extend(of_run.into_iter().filter(|(_, group)| group.len() > 1));
-    }
-    groups.sort_unstable_by_key(|(place, _)| *place);
-    groups.into_iter().map(|(_, group)| group).collect()
-}
-
-fn count_splits(group: &[Member]) -> [usize; 3] {
-    let mut counts = [0; 3];
-    for member in group {
-        if let Some(count) = counts.get_mut(member.split) {
-            *count += 1;
-        }
-    }
-    counts
-}
-
-fn is_flat(pixels: &[u8]) -> bool {
-    pixels.first().is_some_and(|first| pixels.iter().all(|pixel| pixel == first))
-}
-
 fn sources(data: &Dataset) -> Result<Vec<String>> {
     let table = data.table()?;
     let column = table.column("source")?.str()?;
@@ -317,16 +174,7 @@ fn sources(data: &Dataset) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::{self, Tree};
-
-    /// 10 train and 3 test images a class (2 of the 10 for validation), and these extra files.
-    fn data_with(files: &[(&str, Vec<u8>)]) -> FaceData {
-        let tree = Tree::new(10, 3);
-        for (name, bytes) in files {
-            tree.write(name, bytes);
-        }
-        FaceData::from_folder(tree.path()).unwrap()
-    }
+    use crate::data::fixtures::{self, data_with};
 
     #[test]
     fn clean_data_has_no_findings() {
@@ -384,30 +232,6 @@ mod tests {
         );
         let shown = audit.to_string();
         assert!(shown.contains("\n       4  exact copies of another image\n"), "{shown}");
-
-        let clean = data.without_leaks().unwrap();
-        assert_eq!(data.train.len() - clean.train.len(), 2);
-        assert_eq!((clean.validation.len(), clean.test.len()), (data.validation.len(), 22 + 1));
-        assert_eq!(clean.audit().unwrap().test_in_train, 0);
-        let note = "Left out 2 images of train and 0 of validation: also in test";
-        assert_eq!(clean.notes, [note]);
-    }
-
-    #[test]
-    fn flat_images_leave_train_and_stay_in_test() {
-        let flat = |value| {
-            fixtures::encode(image::GrayImage::from_pixel(48, 48, image::Luma([value])).into())
-        };
-        let data = data_with(&[
-            ("train/sad/flat.png", flat(0)),
-            ("train/sad/000.png", flat(1)),
-            ("test/sad/flat.png", flat(2)),
-        ]);
-        let clean = data.without_flat().unwrap();
-        assert_eq!(clean.train.len() + 1, data.train.len());
-        assert_eq!(clean.validation.len() + 1, data.validation.len());
-        assert_eq!(clean.test.len(), data.test.len());
-        assert_eq!(clean.audit().unwrap().flat, 1);
     }
 
     /// Against the known counts of FER2013's train and PublicTest images; needs them in the folder

@@ -7,11 +7,11 @@ use tch::{Kind, Tensor};
 
 use super::SIDE;
 use super::rectangle::{Rectangle, mask};
-use crate::common::{Error, Result};
+use crate::common::{During, Error, Result};
 
 /// Ranges of random changes, with the meanings of Keras' `ImageDataGenerator`; pixels that come
 /// from outside of the image take the nearest edge's value. Light changes after the geometry, and
-/// what is erased is erased last. The default is what the original project used.
+/// erasing comes last. The default is the original project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
@@ -55,7 +55,7 @@ impl Default for Augmentation {
 }
 
 impl Augmentation {
-    /// Leaves images as they are.
+    /// No change at all.
     pub fn none() -> Self {
         Self {
             rotation: 0.0,
@@ -69,12 +69,15 @@ impl Augmentation {
         }
     }
 
-    /// Mirrors every second image and changes nothing else.
+    /// Mirrors every second image, at random, and changes nothing else.
     pub fn flip_only() -> Self {
         Self { horizontal_flip: true, ..Self::none() }
     }
 
-    /// Names the first value outside its range.
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the first value outside its range.
     pub fn validate(&self) -> Result<()> {
         let within = |field: &str, value: f64, top: f64, closed: bool| {
             let fits = (0.0..top).contains(&value) || (closed && value == top);
@@ -94,11 +97,18 @@ impl Augmentation {
         within("erasing", self.erasing, 1.0, true)
     }
 
-    /// A random view of each image: f32 [N, 1, 48, 48] on 0 to 1 in, the same out. Which changes an
-    /// image gets depends on `seed` and on its place alone.
+    /// A random view of each image: f32 [N, 1, 48, 48] on 0 to 1 in, the same out. The changes to an
+    /// image depend on `seed` and on its place alone.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] if libtorch refuses.
     pub fn apply(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
+        self.changed(images, seed).during("augmenting images")
+    }
+
+    fn changed(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
         let mut images = self.geometry(images, seed)?;
-        // Generators of their own, so that one change does not move what the others draw.
+        // Each has its own generator, so that one change does not move what the others draw.
         if self.brightness != 0.0 || self.contrast != 0.0 {
             images = self.light(&images, &mut StdRng::seed_from_u64(seed ^ LIGHT))?;
         }
@@ -178,7 +188,7 @@ impl Augmentation {
     }
 }
 
-/// What tells the generators of light and of erasing from that of the geometry.
+/// Tells the generators of light and of erasing from that of the geometry.
 const LIGHT: u64 = 0x6c69_6768_7400_0001;
 const ERASING: u64 = 0x6572_6173_6500_0002;
 
@@ -327,8 +337,8 @@ mod tests {
     #[test]
     fn a_value_out_of_range_is_named() {
         let wrong = Augmentation { zoom: 1.0, ..Augmentation::default() };
-        let message = wrong.validate().unwrap_err().to_string();
-        assert_eq!(message, "augmentation.zoom = 1: expected 0 to below 1");
+        let refused = wrong.validate();
+        assert!(matches!(refused, Err(Error::Setting { name, .. }) if name == "augmentation.zoom"));
         assert!(Augmentation { rotation: f64::NAN, ..Augmentation::default() }.validate().is_err());
     }
 }

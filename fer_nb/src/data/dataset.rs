@@ -6,7 +6,8 @@ use std::sync::Arc;
 use polars::prelude::{DataFrame, IdxCa};
 use tch::{Device, Tensor};
 
-use crate::common::{Error, Result};
+use super::table;
+use crate::common::{During, Error, Result};
 use crate::emotion::Emotion;
 
 /// Height and width of an image, in pixels.
@@ -14,36 +15,44 @@ pub const SIDE: usize = 48;
 /// Bytes of an image: one u8 a pixel, row by row.
 pub const PIXELS: usize = SIDE * SIDE;
 
-/// How many training images, those of validation among them, each class of FER2013 has.
+/// The number of training images of each class of FER2013, those of validation among them.
 pub(super) const TRAINING_COUNTS: [usize; Emotion::COUNT] =
     [3995, 436, 4097, 7215, 4965, 4830, 3171];
 
-/// Where a data set came from. Every report names it, so that neither made-up faces nor other people's
+/// The source of a data set. Every report names it, so that neither made-up faces nor other people's
 /// photos pass for FER2013.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// FER2013's images in folders `train/<class>` and `test/<class>` below this path.
     Folder(PathBuf),
-    /// Images of the user's own in such folders, called by the name of the folder at this path.
-    Own { path: PathBuf, name: String },
+    /// Custom images in such folders below this path, called by its last folder's name.
+    Custom {
+        /// The folder.
+        path: PathBuf,
+        /// Its own name, without control characters.
+        name: String,
+    },
     /// Kaggle's `fer2013.csv` at this path.
     Csv(PathBuf),
     /// Faces that the crate drew itself, from this seed.
-    Sample { seed: u64 },
+    Sample {
+        /// The seed of [`SampleConfig`](super::SampleConfig).
+        seed: u64,
+    },
 }
 
 impl Origin {
-    /// What a figure's title calls the data: "FER2013", "made-up sample" or the name of a folder.
+    /// The data's name in titles: "FER2013", "made-up sample" or the name of a folder.
     pub fn title(&self) -> &str {
         match self {
             Origin::Folder(_) | Origin::Csv(_) => "FER2013",
-            Origin::Own { name, .. } => name,
+            Origin::Custom { name, .. } => name,
             Origin::Sample { .. } => "made-up sample",
         }
     }
 
     /// Whether these are FER2013's photos.
-    pub fn is_fer2013(&self) -> bool {
+    pub(crate) fn is_fer2013(&self) -> bool {
         matches!(self, Origin::Folder(_) | Origin::Csv(_))
     }
 }
@@ -53,7 +62,7 @@ impl std::fmt::Display for Origin {
         match self {
             Origin::Folder(path) => write!(f, "FER2013, folder {}", path.display()),
             Origin::Csv(path) => write!(f, "FER2013, table {}", path.display()),
-            Origin::Own { path, name } => {
+            Origin::Custom { path, name } => {
                 write!(f, "{name}, folder {} (not FER2013)", path.display())
             }
             Origin::Sample { seed } => write!(f, "made-up sample, seed {seed} (not FER2013)"),
@@ -61,7 +70,7 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// What all subsets of one loaded data set share; never copied.
+/// The images that all subsets of one loaded data set share; never copied.
 #[derive(Debug)]
 struct Store {
     /// u8, N × 2304, row-major.
@@ -82,31 +91,39 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Puts a data set together: `images` u8 [N × 2304] on 0 to 255, `labels` [N] on 0 to 6, and a
-    /// table of N rows. [`crate::data::table::build`] makes the table.
-    pub fn new(images: Vec<u8>, labels: Vec<u8>, table: DataFrame, origin: Origin) -> Result<Self> {
-        if images.len() != labels.len() * PIXELS || table.height() != labels.len() {
-            return Err(Error::setting(
-                "dataset",
-                format!(
-                    "{} bytes of pixels, {} labels, {} table rows",
-                    images.len(),
-                    labels.len(),
-                    table.height()
-                ),
-                format!("as many table rows as labels, and {PIXELS} bytes for each"),
-            ));
+    /// Puts N images together: `images` u8 [N × 2304] on 0 to 255, `labels` [N] on 0 to 6, and for
+    /// the table their `sources` [N] (a path or "row 17") and `usages` [N] ("train", "test").
+    ///
+    /// # Errors
+    /// [`Error::Input`] for lengths that differ and for a label that is no class.
+    pub fn new(
+        images: Vec<u8>,
+        labels: Vec<u8>,
+        sources: Vec<String>,
+        usages: Vec<&'static str>,
+        origin: Origin,
+    ) -> Result<Self> {
+        let lengths = [images.len() / PIXELS, labels.len(), sources.len(), usages.len()];
+        if lengths != [labels.len(); 4] || !images.len().is_multiple_of(PIXELS) {
+            let [_, labels, sources, usages] = lengths;
+            let found = format!(
+                "{} bytes of pixels, {labels} labels, {sources} sources, {usages} usages",
+                images.len()
+            );
+            let expected = format!("equally many, and {PIXELS} bytes for each");
+            return Err(Error::input("data set", found, expected));
         }
-        if let Some(label) = labels.iter().find(|label| **label as usize >= Emotion::COUNT) {
-            return Err(Error::setting("label", label, "0 to 6"));
+        if let Some(label) = labels.iter().find(|label| usize::from(**label) >= Emotion::COUNT) {
+            return Err(Error::input("label", label, "0 to 6"));
         }
         let count = u32::try_from(labels.len())
-            .map_err(|_| Error::setting("images", labels.len(), "fewer than 2^32"))?;
+            .map_err(|_| Error::input("images", labels.len(), "fewer than 2^32"))?;
+        let table = table::build(sources, usages, &images, &labels)?;
         let store = Store { images, labels, table, origin };
         Ok(Self { store: Arc::new(store), rows: (0..count).collect() })
     }
 
-    /// How many images.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -116,7 +133,7 @@ impl Dataset {
         self.rows.is_empty()
     }
 
-    /// Where the images came from.
+    /// The source of the images.
     pub fn origin(&self) -> &Origin {
         &self.store.origin
     }
@@ -138,7 +155,7 @@ impl Dataset {
         (0..self.len()).filter_map(|index| Some((self.image(index)?, self.label(index)?)))
     }
 
-    /// How many images each class has, by class index.
+    /// The number of images of each class, by class index.
     pub fn class_counts(&self) -> [usize; Emotion::COUNT] {
         let mut counts = [0; Emotion::COUNT];
         for row in self.rows.iter() {
@@ -147,24 +164,29 @@ impl Dataset {
         counts
     }
 
-    /// The subset with these indices, in this order. Indices past the end are an error.
+    /// The subset with these indices, in this order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an index past the end.
     pub fn select(&self, indices: &[usize]) -> Result<Self> {
         let rows = indices
             .iter()
             .map(|index| {
                 self.rows.get(*index).copied().ok_or_else(|| {
-                    Error::setting("index", index, format!("0 to {}", self.len().saturating_sub(1)))
+                    Error::input("index", index, format!("0 to {}", self.len().saturating_sub(1)))
                 })
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { store: self.store.clone(), rows: rows.into() })
     }
 
-    /// This set's images and another's, in the order in which they were loaded. Both must be parts of
-    /// one loaded data set.
+    /// This set's images and another's, in the order in which they were loaded.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if they are not parts of one loaded data set.
     pub(super) fn joined(&self, other: &Self) -> Result<Self> {
         if !Arc::ptr_eq(&self.store, &other.store) {
-            return Err(Error::setting("datasets", "two that were loaded apart", "parts of one"));
+            return Err(Error::input("data sets", "two that were loaded apart", "parts of one"));
         }
         let mut rows: Vec<u32> = self.rows.iter().chain(other.rows.iter()).copied().collect();
         rows.sort_unstable();
@@ -184,7 +206,7 @@ impl Dataset {
         self.select(&indices)
     }
 
-    /// One row an image, in this data set's order. Columns: `source` (str: path below the root, or
+    /// A table of one row an image, in order. Columns: `source` (str: path below the root, or
     /// "row 17"), `label` (u32 class index), `emotion` (str), `usage` (str: train or test, or
     /// Kaggle's Usage), `mean` and `std` (f32, of the pixels on 0 to 1), `hash` (u64, XXH3 of the
     /// pixels; equal for exact copies).
@@ -194,13 +216,14 @@ impl Dataset {
     }
 
     /// XXH3 content hash of each image, in order; equal for exact copies.
-    pub fn hashes(&self) -> Vec<u64> {
+    #[cfg(test)]
+    pub(super) fn hashes(&self) -> Vec<u64> {
         self.iter().map(|(image, _)| xxhash_rust::xxh3::xxh3_64(image)).collect()
     }
 
-    /// A fingerprint of pixels, labels and order; runs record it, so a result can be tied to its
-    /// data.
-    pub fn fingerprint(&self) -> u64 {
+    /// A fingerprint (XXH3) of pixels, labels and order. Runs record it, so that a result can be tied to
+    /// its data.
+    pub(crate) fn fingerprint(&self) -> u64 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         for (image, emotion) in self.iter() {
             hasher.update(image);
@@ -210,6 +233,9 @@ impl Dataset {
     }
 
     /// Images as a tensor: u8 [N, 1, 48, 48] on `device`, 0 to 255.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] if the device's memory does not suffice.
     pub fn images_tensor(&self, device: Device) -> Result<Tensor> {
         let mut pixels = Vec::with_capacity(self.len() * PIXELS);
         for (image, _) in self.iter() {
@@ -217,12 +243,15 @@ impl Dataset {
         }
         let shape = [self.len() as i64, 1, SIDE as i64, SIDE as i64];
         let tensor = Tensor::f_from_slice(&pixels)?.f_reshape(shape)?;
-        Ok(tensor.f_to_device(device)?)
+        tensor.f_to_device(device).during("copying images to the device")
     }
 
     /// Labels as a tensor: i64 [N] on `device`, class indices 0 to 6.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] if the device's memory does not suffice.
     pub fn labels_tensor(&self, device: Device) -> Result<Tensor> {
         let labels: Vec<i64> = self.iter().map(|(_, emotion)| emotion.index() as i64).collect();
-        Ok(Tensor::f_from_slice(&labels)?.f_to_device(device)?)
+        Tensor::f_from_slice(&labels)?.f_to_device(device).during("copying labels to the device")
     }
 }

@@ -1,43 +1,43 @@
-//! One image file to 48×48 gray pixels, and what was odd about it.
+//! One image file to 48×48 gray pixels, with notes on conversions.
 
 use std::io::Cursor;
 
 use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
-use image::imageops::FilterType;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat};
 
-use super::dataset::{PIXELS, SIDE};
+use super::dataset::SIDE;
+use super::pixels::{gray, is_complete_jpeg, scaled};
 
 /// No photo of a face is larger; what claims to be would only eat memory.
 const LARGEST_SIDE: u32 = 16_384;
 
-/// What had to be done to an image to make it 48×48 gray.
+/// The conversions that made an image 48×48 gray.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Converted {
     /// It was in colour, had an alpha channel or 16 bits a pixel.
-    pub color: bool,
+    pub(super) color: bool,
     /// It had another size.
-    pub size: bool,
+    pub(super) size: bool,
 }
 
 impl Converted {
-    /// Whether anything had to be done.
-    pub fn any(self) -> bool {
+    /// Whether there was any.
+    pub(super) fn any(self) -> bool {
         self.color || self.size
     }
 }
 
 /// Decodes a JPEG or PNG, whatever its file is called, into `out` (u8 [48 × 48], row-major). Colour
-/// becomes luma by ITU-R BT.601, as Pillow's `convert("L")` and so Keras does it; other sizes are
-/// scaled with a triangle filter, without regard to their proportions. The error says in a few words
-/// what is wrong with the file.
+/// becomes luma by ITU-R BT.601, as in Pillow's `convert("L")` and so in Keras; other sizes are
+/// scaled without regard to their proportions. The error says in a few words what is wrong with the
+/// file.
 pub(super) fn decode(bytes: &[u8], out: &mut [u8]) -> Result<Converted, String> {
     if bytes.is_empty() {
         return Err("0 bytes".into());
     }
     match image::guess_format(bytes) {
         Ok(ImageFormat::Jpeg) => {
-            if !has_end_of_image(bytes) {
+            if !is_complete_jpeg(bytes) {
                 return Err("cut short".into());
             }
             fill(JpegDecoder::new(Cursor::new(bytes)).map_err(broken)?, out)
@@ -61,51 +61,10 @@ fn fill(decoder: impl ImageDecoder, out: &mut [u8]) -> Result<Converted, String>
         decoder.read_image(out).map_err(broken)?;
         return Ok(converted);
     }
-    let mut gray = luma(DynamicImage::from_decoder(decoder).map_err(broken)?);
-    if converted.size {
-        gray = image::imageops::resize(&gray, side, side, FilterType::Triangle);
-    }
-    let pixels = gray.into_raw();
-    if pixels.len() != PIXELS || out.len() != PIXELS {
-        return Err(format!("{} pixels after scaling, expected {PIXELS}", pixels.len()));
-    }
+    let image = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let pixels = scaled(gray(&image)).map_err(|error| error.to_string())?;
     out.copy_from_slice(&pixels);
     Ok(converted)
-}
-
-/// Gray levels of an image. `image`'s own conversion uses BT.709, which makes another face of it
-/// than the one that Keras trains on.
-fn luma(image: DynamicImage) -> image::GrayImage {
-    if !image.color().has_color() {
-        return image.into_luma8();
-    }
-    let rgb = image.into_rgb8();
-    image::GrayImage::from_fn(rgb.width(), rgb.height(), |x, y| {
-        let [r, g, b] = rgb.get_pixel(x, y).0.map(u32::from);
-        // Pillow's fixed-point weights: 0.299, 0.587, 0.114 in 16 bits, rounded.
-        image::Luma([((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8])
-    })
-}
-
-/// Whether a JPEG's end marker follows its first scan. The decoder fills what is missing with gray
-/// and reports success, so a file that was cut short has to be found here. Compressed data never
-/// holds the marker: FF is always followed by 00 or a restart marker there.
-fn has_end_of_image(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    // Segments up to the scan: FF, marker, and a big-endian length that counts itself.
-    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4) {
-        if marker == 0xFF {
-            at += 1; // a fill byte
-            continue;
-        }
-        at += 2 + usize::from(u16::from_be_bytes([high, low]));
-        if marker == 0xDA {
-            let scan = bytes.get(at..).unwrap_or_default();
-            // Nearly always the last two bytes, so look from the end.
-            return scan.windows(2).rev().any(|pair| pair == [0xFF, 0xD9]);
-        }
-    }
-    false
 }
 
 fn broken(error: image::ImageError) -> String {
@@ -126,6 +85,7 @@ fn broken(error: image::ImageError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::PIXELS;
 
     fn encoded(image: DynamicImage, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());

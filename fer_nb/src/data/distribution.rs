@@ -1,22 +1,22 @@
-//! How many images each class has, in each part of the data.
+//! [`ClassDistribution`]: the number of images of each class, in each part of the data.
 
 use polars::prelude::*;
 
 use super::Origin;
-use crate::common::Result;
-use crate::common::text;
+use crate::common::{Result, text};
 use crate::emotion::Emotion;
 
 /// Images by class, in train, validation and test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassDistribution {
+    /// The source of the images.
     pub origin: Origin,
     /// Each part's name and its images by class index.
     pub splits: [(&'static str, [usize; Emotion::COUNT]); 3],
 }
 
 impl ClassDistribution {
-    /// A row a class and one with the totals: `emotion` (str), and `train`, `validation` and `test`
+    /// A table of one row a class and one with the totals: `emotion` (str), and `train`, `validation` and `test`
     /// (u64, images).
     pub fn table(&self) -> Result<DataFrame> {
         let mut names = Emotion::names().map(String::from).to_vec();

@@ -1,4 +1,4 @@
-//! [`FaceData`]: the whole data set in its three parts, wherever it was found.
+//! [`FaceData`]: the whole data set in its three parts, from a folder, a table or the made-up sample.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,40 +7,50 @@ use super::loaded::Loaded;
 use super::sample::{self, SampleConfig};
 use super::split::{self, VALIDATION_SHARE};
 use super::{ClassDistribution, Dataset, Origin, csv, folder};
-use crate::common::text;
-use crate::common::{Error, Result};
+use crate::common::{Error, Result, text};
 use crate::emotion::Emotion;
 use crate::project::root;
 
 /// The environment variable that names a folder or a csv file.
 const VARIABLE: &str = "FER2013_DIR";
 
-/// Train, validation and test images, with what there is to know about how they were read.
+/// Train, validation and test images, with notes on how they were read.
+///
+/// ```
+/// use fer_nb::prelude::*;
+///
+/// let data = FaceData::sample(SampleConfig { seed: 1, train: 350, test: 70 })?;
+/// assert_eq!(data.train.len() + data.validation.len(), 350);
+/// println!("{data}\n{}", data.class_distribution());
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct FaceData {
-    /// What the network learns from: the training images less those held back.
+    /// The images that a network is trained on: the training images less those held back.
     pub train: Dataset,
     /// The first 20 % of each class's training images, which choose the best epoch.
     pub validation: Dataset,
-    /// What the result is measured on, once.
+    /// The images that the final metrics are of.
     pub test: Dataset,
-    /// What was set aside, converted or left out, in sentences; empty where all was well.
+    /// Notes on what was set aside, converted or left out, in sentences; empty if all was well.
     pub notes: Vec<String>,
 }
 
 impl FaceData {
     /// Loads the first of: what `$FER2013_DIR` names (a folder or a csv file), `data/fer2013/` and
-    /// `data/fer2013.csv` below the project's root, and else the made-up sample. Prints nothing but
-    /// how far it is where it takes more than some seconds; show the value to see what was found.
+    /// `data/fer2013.csv` below the project's root, and else the made-up sample. Prints nothing but its
+    /// progress, if it takes more than a few seconds; show the value to see what was found.
     ///
     /// # Errors
-    /// What [`FaceData::from_folder`] and [`FaceData::from_csv`] refuse; [`Error::Stopped`] where the
-    /// user stops it.
+    /// As [`FaceData::from_folder`] and [`FaceData::from_csv`].
     pub fn open() -> Result<Self> {
         Self::open_or(None)
     }
 
-    /// As [`FaceData::open`], but an explicit path comes before all others: what `--data` gives.
+    /// As [`FaceData::open`], with an explicit path before all others: that of `--data`.
+    ///
+    /// # Errors
+    /// As [`FaceData::open`]; [`Error::Missing`] for a path that is not there.
     pub fn open_or(path: Option<&Path>) -> Result<Self> {
         match locate(path, std::env::var_os(VARIABLE), root().ok().as_deref())? {
             Some(path) => Self::from_path(path),
@@ -57,6 +67,9 @@ impl FaceData {
 
     /// A folder or a csv file, whichever `path` is. A folder without `train` and `test` may hold
     /// fer2013.csv instead.
+    ///
+    /// # Errors
+    /// As [`FaceData::from_folder`] and [`FaceData::from_csv`].
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let table = path.join("fer2013.csv");
@@ -72,7 +85,11 @@ impl FaceData {
     /// Images in `train/<class>` and `test/<class>` below `path`, as .jpg, .jpeg or .png.
     ///
     /// Files that can't be decoded are set aside and named in [`FaceData::notes`]; colour and other
-    /// sizes are converted. A missing, unknown or empty class is an error that names its folder.
+    /// sizes are converted.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] or [`Error::File`], with the folder, for a class that is missing, unknown or
+    /// empty; [`Error::Stopped`] if the user stops it.
     pub fn from_folder(path: impl AsRef<Path>) -> Result<Self> {
         Self::assemble(folder::load(path.as_ref())?)
     }
@@ -80,13 +97,19 @@ impl FaceData {
     /// Kaggle's `fer2013.csv` with the columns emotion, pixels and Usage in any order. Training rows
     /// are for train and validation, PublicTest and PrivateTest rows together are test.
     ///
-    /// Bad rows are set aside and named in [`FaceData::notes`]; more than 1 % of them are an error
-    /// that names the first, and so is a missing column.
+    /// Bad rows, up to 1 %, are set aside and named in [`FaceData::notes`].
+    ///
+    /// # Errors
+    /// [`Error::File`] with the first bad row if there are more, and for a missing column;
+    /// [`Error::Stopped`] if the user stops it.
     pub fn from_csv(path: impl AsRef<Path>) -> Result<Self> {
         Self::assemble(csv::load(path.as_ref())?)
     }
 
-    /// Faces that the crate draws from a seed; nothing is read.
+    /// Made-up faces, drawn from a seed; nothing is read.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for sizes out of range.
     pub fn sample(config: SampleConfig) -> Result<Self> {
         let (training, test) = sample::generate(&config)?;
         let split = split::by_class(&labels(&training), VALIDATION_SHARE)?;
@@ -117,12 +140,12 @@ impl FaceData {
         })
     }
 
-    /// The same images with another share of each class's training images held back for validation, the
-    /// first floor(`share`·n): above 0 and below 1. With less than the 20 % it was loaded with, all
-    /// that stay are among those.
+    /// The same images with another share, above 0 and below 1, of each class's training images held
+    /// back for validation: the first floor(`share`·n). With less than the 20 % it was loaded with, the
+    /// validation images are a subset of the former ones.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the share is out of range.
+    /// [`Error::Setting`] for a share out of range.
     pub fn with_validation_share(&self, share: f64) -> Result<Self> {
         if !(share > 0.0 && share < 1.0) {
             return Err(Error::setting("validation share", share, "above 0 and below 1"));
@@ -133,7 +156,7 @@ impl FaceData {
             (training.select(&split.train)?, training.select(&split.validation)?);
         let mut notes = self.notes.clone();
         notes.push(format!(
-            "{} % of each class is held back: {} to learn from, {} for validation",
+            "{} % of each class is held back: {} for training, {} for validation",
             share * 100.0,
             text::plural(train.len(), "image"),
             validation.len(),
@@ -141,7 +164,7 @@ impl FaceData {
         Ok(Self { train, validation, test: self.test.clone(), notes })
     }
 
-    /// Where the images came from.
+    /// The source of the images.
     pub fn origin(&self) -> &Origin {
         self.train.origin()
     }
@@ -157,7 +180,7 @@ impl FaceData {
     }
 
     /// Keras' lines for train, validation and test: "Found 22968 images belonging to 7 classes."
-    pub fn found_lines(&self) -> [String; 3] {
+    pub(crate) fn found_lines(&self) -> [String; 3] {
         let mut present = [false; Emotion::COUNT];
         for data in self.parts() {
             for (present, count) in present.iter_mut().zip(data.class_counts()) {
@@ -170,7 +193,7 @@ impl FaceData {
             .map(|data| format!("Found {} images belonging to {classes} classes.", data.len()))
     }
 
-    /// How many images each class has in each part.
+    /// The number of images of each class in each part.
     pub fn class_distribution(&self) -> ClassDistribution {
         ClassDistribution {
             origin: self.origin().clone(),
@@ -182,8 +205,8 @@ impl FaceData {
         }
     }
 
-    /// A fingerprint of all pixels, labels, their order and the split; equal for equal data, wherever
-    /// it lies.
+    /// A fingerprint (XXH3) of all pixels, labels, their order and the split; equal for equal data,
+    /// wherever it is stored.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         for data in self.parts() {
@@ -192,8 +215,10 @@ impl FaceData {
         hasher.digest()
     }
 
-    /// The first `per_class` images of each class in each part: small data of the same shape, for a
-    /// quick try.
+    /// The first `per_class` images of each class in each part: a small data set for a quick try.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for 0.
     pub fn take(&self, per_class: usize) -> Result<Self> {
         if per_class == 0 {
             return Err(Error::setting("per_class", per_class, "1 or more"));
@@ -379,13 +404,10 @@ mod tests {
         let path = elsewhere.path();
         assert_eq!(look(None, path.to_str()).unwrap(), Some(path.to_path_buf()));
         assert_eq!(look(Some(root), path.to_str()).unwrap(), Some(root.to_path_buf()));
-        let error = look(None, Some("/nowhere")).unwrap_err().to_string();
-        assert!(
-            error.starts_with("FER2013 is missing at /nowhere. FER2013_DIR names it"),
-            "{error}"
-        );
-        let error = look(Some(Path::new("no.csv")), None).unwrap_err().to_string();
-        assert!(error.starts_with("the data is missing at no.csv"), "{error}");
+        let missing = look(None, Some("/nowhere"));
+        assert!(matches!(missing, Err(Error::Missing { hint, .. }) if hint.contains(VARIABLE)));
+        let missing = look(Some(Path::new("no.csv")), None);
+        assert!(matches!(missing, Err(Error::Missing { path, .. }) if path == Path::new("no.csv")));
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 
+use super::FaceData;
 use super::dataset::SIDE;
 use crate::emotion::Emotion;
 
 /// A gray image that differs from that of any other seed.
-pub fn gray(seed: u32) -> GrayImage {
+pub(crate) fn gray(seed: u32) -> GrayImage {
     let mut image = GrayImage::from_fn(SIDE as u32, SIDE as u32, |x, y| {
         Luma([(x * (seed % 5 + 1) + y * 3) as u8])
     });
@@ -20,24 +21,24 @@ pub fn gray(seed: u32) -> GrayImage {
     image
 }
 
-pub fn encode(image: DynamicImage) -> Vec<u8> {
+pub(crate) fn encode(image: DynamicImage) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, ImageFormat::Png).unwrap();
     bytes.into_inner()
 }
 
-pub fn png(seed: u32) -> Vec<u8> {
+pub(crate) fn png(seed: u32) -> Vec<u8> {
     encode(gray(seed).into())
 }
 
-pub fn jpeg(seed: u32) -> Vec<u8> {
+pub(crate) fn jpeg(seed: u32) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     gray(seed).write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
     bytes.into_inner()
 }
 
 /// A FER2013-shaped tree in a temporary folder, which is removed with it.
-pub struct Tree(PathBuf);
+pub(crate) struct Tree(PathBuf);
 
 impl Drop for Tree {
     fn drop(&mut self) {
@@ -47,7 +48,7 @@ impl Drop for Tree {
 
 impl Tree {
     /// An empty folder of its own.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("fer_nb-data-{}-{count}", std::process::id());
@@ -57,12 +58,12 @@ impl Tree {
     }
 
     /// `train` and `test` images, all different, in every class.
-    pub fn new(train: usize, test: usize) -> Self {
+    pub(crate) fn new(train: usize, test: usize) -> Self {
         Self::of([train; Emotion::COUNT], [test; Emotion::COUNT])
     }
 
     /// As many images as said, by class index.
-    pub fn of(train: [usize; Emotion::COUNT], test: [usize; Emotion::COUNT]) -> Self {
+    pub(crate) fn of(train: [usize; Emotion::COUNT], test: [usize; Emotion::COUNT]) -> Self {
         let tree = Self::empty();
         let mut seed = 0;
         for (usage, counts) in [("train", train), ("test", test)] {
@@ -76,13 +77,22 @@ impl Tree {
         tree
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
+}
+
+/// 10 train and 3 test images a class (2 of the 10 for validation), and these extra files.
+pub(crate) fn data_with(files: &[(&str, Vec<u8>)]) -> FaceData {
+    let tree = Tree::new(10, 3);
+    for (name, bytes) in files {
+        tree.write(name, bytes);
+    }
+    FaceData::from_folder(tree.path()).unwrap()
 }

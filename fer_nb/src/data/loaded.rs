@@ -1,15 +1,15 @@
-//! What the readers of folders and tables hand on: every image in one data set, not yet split.
+//! [`Loaded`]: the images of a folder or a table in one data set, not yet split.
 
 use super::dataset::{Dataset, PIXELS};
 
 /// Everything that was read from one place.
 pub(super) struct Loaded {
     /// All images, train and test.
-    pub dataset: Dataset,
+    pub(super) dataset: Dataset,
     /// Which of them are test images; the others are for training and validation.
-    pub is_test: Vec<bool>,
-    /// What was set aside or converted, in sentences.
-    pub notes: Vec<String>,
+    pub(super) is_test: Vec<bool>,
+    /// Notes on what was set aside or converted, in sentences.
+    pub(super) notes: Vec<String>,
 }
 
 /// Closes the gaps that images set aside leave in `images` (u8 [N × 2304]), in place: a second

@@ -1,7 +1,9 @@
 //! Stage 2: from files to a [`Dataset`], split, audited and augmented.
 
 mod audit;
-pub mod augment;
+mod augment;
+mod clean;
+mod copies;
 mod csv;
 mod dataset;
 mod decode;
@@ -11,17 +13,18 @@ mod face_data;
 pub(crate) mod fixtures;
 mod folder;
 mod loaded;
+pub(crate) mod pixels;
 pub(crate) mod rectangle;
-pub mod sample;
-pub mod split;
-pub mod table;
+mod sample;
+pub(crate) mod split;
+mod table;
 
 pub use audit::Audit;
 pub use augment::Augmentation;
 pub use dataset::{Dataset, Origin, PIXELS, SIDE};
 pub use distribution::ClassDistribution;
 pub use face_data::FaceData;
+pub use sample::SampleConfig;
 
 /// The name that cells of earlier notebooks use.
 pub type Fer2013 = FaceData;
-pub use sample::SampleConfig;

@@ -5,19 +5,19 @@ use tch::{Device, Kind, Tensor};
 use super::SIDE;
 use crate::common::Result;
 
-/// Columns `left` to below `right` and rows `top` to below `bottom`; empty where they are equal.
+/// Columns `left` to below `right` and rows `top` to below `bottom`, in pixels; empty if they are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rectangle {
-    pub left: i64,
-    pub right: i64,
-    pub top: i64,
-    pub bottom: i64,
+pub(crate) struct Rectangle {
+    pub(crate) left: i64,
+    pub(crate) right: i64,
+    pub(crate) top: i64,
+    pub(crate) bottom: i64,
 }
 
 impl Rectangle {
     /// The part within the image of a rectangle of this width and height around a centre, all in
     /// pixels.
-    pub fn around(centre: (f64, f64), width: f64, height: f64) -> Self {
+    pub(crate) fn around(centre: (f64, f64), width: f64, height: f64) -> Self {
         let side = SIDE as f64;
         let range = |centre: f64, length: f64| {
             let low = (centre - length / 2.0).round().clamp(0.0, side) as i64;
@@ -30,13 +30,13 @@ impl Rectangle {
     }
 
     /// Its share of the image's pixels, 0 to 1.
-    pub fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         ((self.right - self.left) * (self.bottom - self.top)) as f64 / (SIDE * SIDE) as f64
     }
 }
 
-/// Where images' rectangles are: bool [N, 1, 48, 48].
-pub fn mask(rectangles: &[Rectangle], device: Device) -> Result<Tensor> {
+/// The pixels within images' rectangles: bool [N, 1, 48, 48].
+pub(crate) fn mask(rectangles: &[Rectangle], device: Device) -> Result<Tensor> {
     let count = rectangles.len() as i64;
     let places = Tensor::f_arange(SIDE as i64, (Kind::Int64, device))?;
     let bound = |of: fn(&Rectangle) -> i64| -> Result<Tensor> {

@@ -1,4 +1,4 @@
-//! Which training images are held back for validation.
+//! The split of training images into train and validation.
 //!
 //! The rule is Keras' `ImageDataGenerator(validation_split=0.2)`: class by class, the first
 //! floor(0.2·n) images in file-name order are validation and the rest are train. On the full FER2013
@@ -8,24 +8,24 @@ use crate::common::{Error, Result};
 use crate::emotion::Emotion;
 
 /// The share of each class's training images that is held back for validation.
-pub const VALIDATION_SHARE: f64 = 0.2;
+pub(crate) const VALIDATION_SHARE: f64 = 0.2;
 
 /// Indices of the training images, split in two; both in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Split {
-    pub train: Vec<usize>,
-    pub validation: Vec<usize>,
+pub(super) struct Split {
+    pub(super) train: Vec<usize>,
+    pub(super) validation: Vec<usize>,
 }
 
-/// How many of a class's `count` images are held back: floor(`share`·count), in double precision as
+/// The number of a class's `count` images that are held back: floor(`share`·count), in double precision as
 /// Keras computes it.
-pub fn held_back(count: usize, share: f64) -> usize {
+fn held_back(count: usize, share: f64) -> usize {
     (share * count as f64).floor() as usize
 }
 
 /// Splits images by class: of each class the first floor(`share`·n), in the order given, go to
 /// validation. `share` is 0 or more and below 1.
-pub fn by_class(labels: &[Emotion], share: f64) -> Result<Split> {
+pub(super) fn by_class(labels: &[Emotion], share: f64) -> Result<Split> {
     if !(0.0..1.0).contains(&share) {
         return Err(Error::setting("validation share", share, "0 or more and below 1"));
     }
@@ -86,8 +86,8 @@ mod tests {
         assert_eq!((four.train.len(), four.validation.len()), (4, 0));
         assert_eq!(by_class(&[], 0.2).unwrap(), Split { train: vec![], validation: vec![] });
         for share in [-0.1, 1.0, f64::NAN] {
-            let error = by_class(&[Emotion::Fear], share).unwrap_err().to_string();
-            assert!(error.starts_with("validation share = "), "{error}");
+            let refused = by_class(&[Emotion::Fear], share);
+            assert!(matches!(refused, Err(Error::Setting { .. })), "{refused:?}");
         }
     }
 }

@@ -7,9 +7,9 @@ use super::dataset::PIXELS;
 use crate::common::Result;
 use crate::emotion::Emotion;
 
-/// Builds the table of [`crate::data::Dataset::table`] from `sources` (path below the root, or
+/// Builds the table of [`super::Dataset::table`] from `sources` (path below the root, or
 /// "row 17"), `usages` (train, test, …), pixels (u8 [N × 2304]) and class indices.
-pub fn build(
+pub(super) fn build(
     sources: Vec<String>,
     usages: Vec<&'static str>,
     images: &[u8],
@@ -17,10 +17,7 @@ pub fn build(
 ) -> Result<DataFrame> {
     let statistics: Vec<(f32, f32, u64)> =
         images.par_chunks_exact(PIXELS).with_min_len(256).map(describe).collect();
-    let names: Vec<&str> = labels
-        .iter()
-        .map(|label| Emotion::from_index(*label as usize).map_or("", Emotion::name))
-        .collect();
+    let names: Vec<&str> = labels.iter().map(|label| Emotion::name_of(*label)).collect();
     Ok(df!(
         "source" => sources,
         "label" => labels.iter().map(|label| u32::from(*label)).collect::<Vec<_>>(),

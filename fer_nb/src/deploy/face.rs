@@ -1,15 +1,14 @@
-//! Where the faces of a photo are: SeetaFace's frontal detector, and the cut that FER2013 would have made.
+//! [`FaceDetector`]: SeetaFace's frontal detector, and the crop that FER2013 would have of a face.
 
 use std::cell::RefCell;
 
-use ::image::GrayImage;
-use ::image::imageops::{self, FilterType};
+use image::GrayImage;
 use rustface::{Detector, ImageData, Model};
 use serde::Serialize;
 
 use crate::common::machine::guarded;
 use crate::common::{Error, Result};
-use crate::data::{PIXELS, SIDE};
+use crate::data::pixels::{shrunk, square};
 
 /// Funnel-structured cascade of Wu, Kan, He, Shan and Chen (2017), "SeetaFace"; BSD-2, licence beside it.
 const MODEL: &[u8] = include_bytes!("../../assets/face_detector/seeta_fd_frontal_v1.0.bin");
@@ -17,20 +16,24 @@ const MODEL: &[u8] = include_bytes!("../../assets/face_detector/seeta_fd_frontal
 /// The detector's window in pixels: no smaller face is found.
 const WINDOW: u32 = 40;
 
-/// How much larger than the detector's square a face's cut is. The squares that the detector finds in
+/// How much larger than the detector's square a face's crop is. The squares that the detector finds in
 /// FER2013's own training images have 0.92 of an image's side in the median (576 found of 700 images;
 /// quartiles 0.84 and 0.99), and the same centre within 0.003 sides:
 /// `cargo run --example face_margin` measures it.
-pub const MARGIN: f32 = 1.085;
+const MARGIN: f32 = 1.085;
 
 /// A face in a photo, in the photo's pixels; it may reach beyond the photo's edges.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FaceBox {
+    /// The left edge.
     pub left: f32,
+    /// The upper edge.
     pub top: f32,
+    /// From the left edge to the right.
     pub width: f32,
+    /// From the upper edge to the lower.
     pub height: f32,
-    /// How sure the detector is, from its threshold upwards; no probability.
+    /// The detector's score, from its threshold upwards; not a probability.
     pub score: f32,
 }
 
@@ -42,33 +45,50 @@ impl FaceBox {
         let [left, top, side] = [left, top, side].map(|at| at as f32);
         Self { left, top, width: side, height: side, score: 0.0 }
     }
+
+    /// The face as FER2013 would have cropped it: the square around the detector's, 8.5 % larger,
+    /// scaled to u8 [48 × 48], row-major. Beyond the photo's edges, its last pixels are repeated.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a photo without a pixel.
+    pub fn crop(&self, photo: &GrayImage) -> Result<Vec<u8>> {
+        // A square of twice the photo's size, far outside, is nothing but repeated edges, and so is any
+        // larger one; NaN becomes 0.
+        let largest = 2 * i64::from(photo.width().max(photo.height()));
+        let whole = |value: f32| (value.round() as i64).clamp(-largest, largest);
+        let side = whole(self.width.max(self.height) * MARGIN).max(1);
+        let left = whole(self.left + self.width / 2.0) - side / 2;
+        let top = whole(self.top + self.height / 2.0) - side / 2;
+        square(photo, left, top, side as u32)
+    }
 }
 
-/// Finds faces that look into the camera, more or less.
+/// Finds faces that look more or less into the camera.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FaceDetector {
-    /// Larger photos are shrunk, by a whole number, until their longer side has no more pixels than
-    /// this, which bounds the time. The smallest face that is found has 40 pixels in what is left.
+    /// The longest side, in pixels, 40 or more. Larger photos are shrunk by a whole number, which bounds
+    /// the time. The smallest face that is found has 40 pixels in the shrunk photo.
     pub longest: u32,
-    /// What is less sure is no face.
+    /// The least score of a face, above 0.
     pub threshold: f32,
 }
 
 impl FaceDetector {
-    /// For photos, where a second counts less than the faces in the last row.
+    /// For photos: small faces count more than a second.
     pub fn for_photos() -> Self {
         Self { longest: 1280, threshold: 3.0 }
     }
 
-    /// For a camera's frames: faces of an eighth of the frame's width or more, within some milliseconds.
+    /// For a camera's frames: faces of an eighth of the frame's width or more, in a few milliseconds.
     pub fn for_video() -> Self {
         Self { longest: 320, threshold: 3.0 }
     }
 
-    /// The faces in a photo, the largest first.
+    /// Finds the faces in a photo, the largest first.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the detector is set to something impossible.
+    /// [`Error::Setting`] for a `longest` or `threshold` out of range; [`Error::Input`] for a photo that
+    /// the detector can't take.
     pub fn detect(&self, photo: &GrayImage) -> Result<Vec<FaceBox>> {
         if self.longest < WINDOW || self.threshold.is_nan() || self.threshold <= 0.0 {
             let value = format!("{} pixels, threshold {}", self.longest, self.threshold);
@@ -77,11 +97,14 @@ impl FaceDetector {
         let (width, height) = photo.dimensions();
         // By a whole number: the mean of squares is much quicker than a resampling filter.
         let factor = width.max(height).div_ceil(self.longest).max(1);
-        let small = if factor == 1 { photo } else { &shrunk(photo, factor) };
-        let (small_width, small_height) = small.dimensions();
+        let (small_width, small_height) = (width / factor, height / factor);
         if small_width.min(small_height) < WINDOW {
             return Ok(Vec::new()); // the detector's window does not fit into it
         }
+        let small = match factor {
+            1 => photo.as_raw(),
+            factor => &shrunk::<1>(photo.as_raw(), width, factor),
+        };
         let scale = factor as f32;
         let found = DETECTOR.with_borrow_mut(|kept| {
             let mut detector = match kept.take() {
@@ -90,12 +113,10 @@ impl FaceDetector {
             };
             let found = guarded(|| {
                 detector.set_score_thresh(f64::from(self.threshold));
-                detector.detect(&ImageData::new(small.as_raw(), small_width, small_height))
+                detector.detect(&ImageData::new(small, small_width, small_height))
             })
-            .map_err(|panic| {
-                Error::setting("photo", panic, "one that the face detector can take")
-            })?;
-            *kept = Some(detector); // after a panic it is made anew
+            .map_err(|panic| Error::input("photo", panic, "one that the face detector can take"))?;
+            *kept = Some(detector); // after a panic, the next call makes another
             Ok::<_, Error>(found)
         })?;
         let mut faces: Vec<FaceBox> = found
@@ -118,25 +139,6 @@ impl FaceDetector {
     }
 }
 
-/// Width and height divided by `factor`, 2 or more; each pixel is the mean of the square it stands for.
-fn shrunk(photo: &GrayImage, factor: u32) -> GrayImage {
-    let (width, height) = (photo.width() / factor, photo.height() / factor);
-    let (side, row) = (factor as usize, photo.width() as usize);
-    let area = factor * factor;
-    let mut pixels = Vec::with_capacity(width as usize * height as usize);
-    let mut sums = vec![0u32; width as usize];
-    for band in photo.as_raw().chunks_exact(row * side) {
-        sums.fill(0);
-        for line in band.chunks_exact(row) {
-            for (sum, square) in sums.iter_mut().zip(line.chunks_exact(side)) {
-                *sum += square.iter().map(|pixel| u32::from(*pixel)).sum::<u32>();
-            }
-        }
-        pixels.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
-    }
-    GrayImage::from_raw(width, height, pixels).unwrap_or_default()
-}
-
 thread_local! {
     /// A detector reads its model when it is made, and has buffers of its own: one a thread.
     static DETECTOR: RefCell<Option<Box<dyn Detector>>> = const { RefCell::new(None) };
@@ -144,48 +146,15 @@ thread_local! {
 
 fn model() -> Result<Model> {
     rustface::read_model(MODEL)
-        .map_err(|error| Error::setting("face detector's model", error, "SeetaFace's, as it comes"))
-}
-
-/// A face as FER2013 would have cut it: the square around the detector's, larger by [`MARGIN`], resized
-/// to 48×48. What lies beyond the photo's edge continues its last pixels. u8 [48 × 48], row by row.
-///
-/// # Errors
-/// [`Error::Setting`] for a photo without a pixel.
-pub fn cut(photo: &GrayImage, face: &FaceBox) -> Result<Vec<u8>> {
-    let (width, height) = photo.dimensions();
-    if width == 0 || height == 0 {
-        return Err(Error::setting("photo", format!("{width}×{height}"), "one pixel or more"));
-    }
-    // A square of twice the photo's size, far outside, is nothing but continued edges, and so is any
-    // larger one; numbers that are none become 0.
-    let largest = 2 * i64::from(width.max(height));
-    let whole = |value: f32| (value.round() as i64).clamp(-largest, largest);
-    let side = whole(face.width.max(face.height) * MARGIN).max(1);
-    let left = whole(face.left + face.width / 2.0) - side / 2;
-    let top = whole(face.top + face.height / 2.0) - side / 2;
-    let side = side as u32;
-    let nearest = |at: i64, count: u32| at.clamp(0, i64::from(count) - 1) as u32;
-    let square = GrayImage::from_fn(side, side, |x, y| {
-        let (x, y) = (nearest(left + i64::from(x), width), nearest(top + i64::from(y), height));
-        *photo.get_pixel(x, y)
-    });
-    let pixels = match side as usize == SIDE {
-        true => square.into_raw(),
-        false => {
-            imageops::resize(&square, SIDE as u32, SIDE as u32, FilterType::Triangle).into_raw()
-        }
-    };
-    match pixels.len() {
-        PIXELS => Ok(pixels),
-        other => Err(Error::setting("face", format!("{other} pixels"), format!("{PIXELS}"))),
-    }
+        .map_err(|error| Error::input("face detector's model", error, "SeetaFace's own"))
 }
 
 #[cfg(test)]
 mod tests {
+    use image::Luma;
+
     use super::*;
-    use ::image::Luma;
+    use crate::data::PIXELS;
 
     fn face(left: f32, top: f32, side: f32) -> FaceBox {
         FaceBox { left, top, width: side, height: side, score: 1.0 }
@@ -206,42 +175,26 @@ mod tests {
     }
 
     #[test]
-    fn shrinking_takes_means() {
-        let photo = GrayImage::from_raw(
-            5,
-            4,
-            vec![
-                10, 20, 0, 0, 99, //
-                30, 40, 0, 1, 99, //
-                255, 255, 7, 7, 99, //
-                255, 255, 7, 7, 99,
-            ],
-        );
-        let half = shrunk(&photo.unwrap(), 2);
-        assert_eq!((half.dimensions(), half.into_raw()), ((2, 2), vec![25, 0, 255, 7]));
-        assert_eq!(shrunk(&GrayImage::new(3, 9), 4).dimensions(), (0, 2));
-    }
-
-    #[test]
-    fn a_cut_is_the_square_around_the_face() {
-        // Columns tell where the cut is from.
+    fn a_crop_is_the_square_around_the_face() {
+        // Columns tell where the crop is from.
         let photo = GrayImage::from_fn(200, 100, |x, _| Luma([x as u8]));
         let side = 48.0 / MARGIN;
-        let cut_out = cut(&photo, &face(100.0 - side / 2.0, 50.0 - side / 2.0, side)).unwrap();
+        let cut_out = face(100.0 - side / 2.0, 50.0 - side / 2.0, side).crop(&photo).unwrap();
         let row: Vec<u8> = (76..124).collect();
         assert_eq!(cut_out[..48], row);
         assert_eq!(cut_out[47 * 48..], row);
     }
 
     #[test]
-    fn edges_go_on_and_nothing_is_too_large() {
+    fn edges_are_repeated_and_nothing_is_too_large() {
         let photo = GrayImage::from_fn(60, 60, |x, _| Luma([if x < 30 { 10 } else { 200 }]));
-        let beyond = cut(&photo, &face(-40.0, 0.0, 60.0)).unwrap();
+        let beyond = face(-40.0, 0.0, 60.0).crop(&photo).unwrap();
         assert_eq!(beyond[0], 10);
         assert!(beyond.contains(&200) || beyond.iter().all(|pixel| *pixel == 10));
         for wild in [f32::MAX, f32::MIN, f32::NAN, f32::INFINITY, 0.0, -5.0] {
-            assert_eq!(cut(&photo, &face(wild, wild, wild)).unwrap().len(), PIXELS);
+            assert_eq!(face(wild, wild, wild).crop(&photo).unwrap().len(), PIXELS);
         }
-        assert!(cut(&GrayImage::new(0, 0), &face(0.0, 0.0, 10.0)).is_err());
+        let empty = face(0.0, 0.0, 10.0).crop(&GrayImage::new(0, 0));
+        assert!(matches!(empty, Err(Error::Input { .. })));
     }
 }

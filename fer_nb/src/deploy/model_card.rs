@@ -1,4 +1,4 @@
-//! [`ModelCard`]: what a trained network is, what it reached, and what it is not for.
+//! [`ModelCard`]: what a trained network is, its metrics, and what it is not for.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -19,35 +19,35 @@ use crate::train::RunFolder;
 #[derive(Debug, Clone)]
 pub struct ModelCard {
     /// The weights' name: "seed CNN, 35 epochs".
-    pub name: String,
+    pub(crate) name: String,
     /// The network in a sentence: layers, input, output.
     pub network: String,
     /// Trainable parameters.
     pub parameters: u64,
     /// The data it was trained on.
-    pub trained_on: Origin,
+    pub(crate) trained_on: Origin,
     /// All hyperparameters, as in the run's `config.toml`.
-    pub config: String,
+    pub(crate) config: String,
     /// Where and how long it was trained: processor or GPU, versions, minutes. May be empty.
     pub hardware: String,
     /// The images it was tested on, in words: "7,178 images, PublicTest and PrivateTest".
-    pub tested_on: String,
-    /// Share of the test images predicted right.
-    pub accuracy: Accuracy,
+    pub(crate) tested_on: String,
+    /// Share of the test images predicted correctly.
+    pub(crate) accuracy: Accuracy,
     /// Mean cross-entropy on the test images, in nats.
-    pub loss: f64,
+    pub(crate) loss: f64,
     /// Scores of each class on the test images.
-    pub report: ClassificationReport,
-    /// What was trained, chosen and measured on, where that is known.
-    pub protocol: Option<Protocol>,
-    /// What makes the probabilities as sure as they are right; 1 where nothing was fitted.
-    pub temperature: Temperature,
+    pub(crate) report: ClassificationReport,
+    /// What was trained, chosen and measured on, if that is known.
+    pub(crate) protocol: Option<Protocol>,
+    /// The temperature of the probabilities; 1 if none was fitted.
+    pub(crate) temperature: Temperature,
     /// What else a user of the weights should know; one paragraph each.
     pub notes: Vec<String>,
 }
 
 impl ModelCard {
-    /// A card with the figures of `test`; the network, hardware and notes are left to be filled in.
+    /// A card with the metrics of `test`; the network, hardware and notes are left to be filled in.
     pub fn new(
         name: impl Into<String>,
         trained_on: Origin,
@@ -61,9 +61,9 @@ impl ModelCard {
             trained_on,
             config: config.into(),
             hardware: String::new(),
-            tested_on: format!("{} images, {}", test.len(), test.title),
+            tested_on: format!("{} images, {}", test.len(), test.title()),
             accuracy: test.accuracy(),
-            loss: test.loss,
+            loss: test.loss(),
             report: test.classification_report(),
             protocol: None,
             temperature: Temperature::default(),
@@ -71,18 +71,19 @@ impl ModelCard {
         }
     }
 
-    /// The card of a run: its network, hyperparameters and device, with the figures of `test`. `data`
-    /// is what the run learnt from; see [`RunFolder::check_data`].
+    /// The card of a run: its network, hyperparameters and device, with the metrics of `test`. `data`
+    /// is what the run was trained on; see [`RunFolder::check_data`].
     ///
     /// # Errors
-    /// Where the run is missing or unreadable, or learnt from another kind of data.
+    /// [`Error::Missing`] and [`Error::File`] for a run that is not there or can't be read, and as
+    /// [`RunFolder::check_data`] for one that was trained on another kind of data.
     pub fn of_run(run: &RunFolder, data: &FaceData, test: &Evaluation) -> Result<Self> {
         run.check_data(data)?;
         let config = run.config()?;
         let epochs = run.history()?.epochs;
         let network = run.network(Device::Cpu)?;
         let hyperparameters = toml::to_string_pretty(&config.train)
-            .map_err(|error| Error::setting("hyperparameters", error, "values TOML can hold"))?;
+            .map_err(|error| Error::input("hyperparameters", error, "values that TOML can hold"))?;
         let name = run.path().file_name().unwrap_or_default().to_string_lossy();
         let minutes = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0;
         let title = data.origin().title();
@@ -106,7 +107,7 @@ impl ModelCard {
         Ok(card)
     }
 
-    /// Whether it was trained on the made-up sample, not on photos.
+    /// Whether it was trained on the made-up sample.
     fn is_made_up(&self) -> bool {
         matches!(self.trained_on, Origin::Sample { .. })
     }
@@ -129,6 +130,9 @@ impl ModelCard {
     }
 
     /// Writes the card to a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         std::fs::write(path, self.to_markdown()).map_err(|source| Error::io("write", path, source))
@@ -159,8 +163,8 @@ impl ModelCard {
                  faces by machine, 48×48 pixels, gray."
                     .to_string()
             }
-            Origin::Own { name, .. } => format!(
-                "{name}: images of the user's own, not FER2013. Say here who is in them, where they come \
+            Origin::Custom { name, .. } => format!(
+                "{name}: custom images, not FER2013. Say here who is in them, where they come \
                  from, who labelled them, and under which terms they may be used."
             ),
         }
@@ -208,11 +212,11 @@ impl ModelCard {
     fn limits(&self) -> String {
         let mut text = String::new();
         if self.is_made_up() {
-            text += "The figures above are of drawn faces and say nothing about photos.\n\n";
+            text += "The metrics above are of drawn faces and say nothing about photos.\n\n";
         }
         text += EXPRESSION;
         text += "\n\n";
-        if !matches!(self.trained_on, Origin::Own { .. }) {
+        if !matches!(self.trained_on, Origin::Custom { .. }) {
             text += OF_FER2013;
             text += "\n\n";
         }
@@ -222,8 +226,8 @@ impl ModelCard {
                 let _ = write!(
                     text,
                     "The logits are divided by a temperature of {:.3}, fitted on validation images, so \
-                     that the probabilities are about as sure as they are right on photos of this kind.",
-                    self.temperature.temperature
+                     that the probabilities match the accuracy on photos of this kind.",
+                    self.temperature.value()
                 );
             }
         }
@@ -261,8 +265,8 @@ const NOT_CALIBRATED: &str = "\
 The probabilities are not calibrated: 0.9 does not mean right nine times out of ten.";
 
 const OTHER_PICTURES: &str = "\
-Faces that are turned, covered or not cropped as the training images were give answers of little \
-worth, and a picture without a face gets an answer too.";
+Predictions for faces that are turned, covered or not cropped as the training images were mean \
+little, and a picture without a face gets a prediction too.";
 
 #[cfg(test)]
 mod tests {
@@ -309,9 +313,9 @@ mod tests {
 
     #[test]
     fn other_peoples_photos_never_pass_for_fer2013() {
-        let own = Origin::Own { path: "/home/someone/ours".into(), name: "ours".into() };
+        let own = Origin::Custom { path: "/home/someone/ours".into(), name: "ours".into() };
         let text = card(own).to_markdown();
-        assert!(text.contains("ours: images of the user's own, not FER2013."), "{text}");
+        assert!(text.contains("ours: custom images, not FER2013."), "{text}");
         assert!(text.contains("Tested on: 3 images, ours."), "{text}");
         for part in ["0.5953", "someone", "65 ± 5 %", "drawn"] {
             assert!(!text.contains(part), "{part:?} is in\n{text}");
@@ -321,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_missing_is_named() {
-        let error = card(Origin::Sample { seed: 5 }).save("no/such/card.md").unwrap_err();
-        assert!(error.to_string().starts_with("cannot write no/such/card.md: "), "{error}");
+        let refused = card(Origin::Sample { seed: 5 }).save("no/such/card.md");
+        assert!(matches!(refused, Err(Error::Io { .. })));
     }
 }

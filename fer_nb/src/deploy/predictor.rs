@@ -1,44 +1,55 @@
-//! [`Predictor`]: a run's network, ready for single images.
+//! [`Predictor`]: a run's network for single images and photos.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use super::face::{self, FaceBox, FaceDetector};
-use super::image::{self, Photo};
+use super::face::{FaceBox, FaceDetector};
+use super::photo::Photo;
 use super::prediction::Prediction;
-use crate::common::{Error, Result};
+use crate::common::{During, Error, Result};
 use crate::data::{Dataset, PIXELS, SIDE};
-use crate::emotion::Emotion;
 use crate::evaluate::{Temperature, Threshold, rows};
 use crate::model::{Network, logits, logits_of};
 use crate::project::Precision;
 use crate::train::RunFolder;
 
-/// A face of a photo, and what the network takes it for.
+/// A face in a photo, with its prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Face {
-    /// Where it is.
+    /// Its place in the photo.
     pub area: FaceBox,
-    /// What it shows.
+    /// What it was classified as.
     pub prediction: Prediction,
 }
 
-/// Classifies faces with the best weights of a run.
+/// Classifies faces with the best weights of a run, at its temperature and with its threshold.
+///
+/// ```no_run
+/// use fer_nb::prelude::*;
+///
+/// let predictor = Predictor::load(pretrained("seed_cnn"), device()?)?;
+/// let photo = Photo::open("group.jpg")?;
+/// for face in predictor.predict_photo(&photo, &FaceDetector::for_photos())? {
+///     println!("at {:.0}, {:.0}: {}", face.area.left, face.area.top, face.prediction);
+/// }
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Predictor {
     network: Box<dyn Network>,
-    /// What makes its probabilities as sure as they are right.
     temperature: Temperature,
-    /// Which of its answers count.
     threshold: Threshold,
-    /// What the network was trained on, for titles: "FER2013", "made-up sample" or a folder's name.
     trained_on: String,
 }
 
 impl Predictor {
-    /// Loads `best.safetensors` of a run folder, with the temperature and the threshold that were kept
-    /// for it; notebook 05_validation and `fer evaluate` fit them.
+    /// Loads `best.safetensors` of a run folder, with the temperature and the threshold that were fitted
+    /// for it by notebook 05_validation or `fer evaluate`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for a run that is not there or has no weights, [`Error::File`] for one that
+    /// can't be used.
     pub fn load(run: impl Into<PathBuf>, device: Device) -> Result<Self> {
         let run = RunFolder::at(run);
         let network = run.network(device)?;
@@ -47,23 +58,18 @@ impl Predictor {
         Ok(Self { network, temperature, threshold, trained_on: run.config()?.data_title })
     }
 
-    /// Computes in another kind of number from now on; f32 at first. bfloat16 is quicker where the
-    /// hardware computes in it, and has the probabilities to some two digits.
+    /// Changes the dtype that it computes in, float32 at first. bfloat16 is faster if the hardware
+    /// supports it, and gives probabilities to about two digits.
     ///
     /// # Errors
-    /// Whatever libtorch refuses.
+    /// [`Error::Tensor`] if libtorch refuses.
     pub fn set_precision(&mut self, precision: Precision) -> Result<()> {
         let parameters = self.network.parameters_mut();
         let kind = precision.kind(parameters.device());
         parameters.set_kind(kind)
     }
 
-    /// The temperature of its probabilities; 1 where none was fitted.
-    pub fn temperature(&self) -> Temperature {
-        self.temperature
-    }
-
-    /// Which of its answers count; all where nothing was fitted.
+    /// The threshold of uncertain predictions; 0 if none was fitted.
     pub fn threshold(&self) -> Threshold {
         self.threshold
     }
@@ -78,21 +84,27 @@ impl Predictor {
         &*self.network
     }
 
-    /// Classifies a picture of one face: any JPEG or PNG, cut to its middle square.
+    /// Classifies a picture of one face: any JPEG or PNG, cropped to its middle square.
+    ///
+    /// # Errors
+    /// As [`Photo::open`].
     pub fn predict_file(&self, path: impl AsRef<Path>) -> Result<Prediction> {
-        self.predict_pixels(&image::load(path)?)
+        self.predict_pixels(&Photo::open(path)?.middle_square()?)
     }
 
-    /// Classifies one face of u8 [48 × 48], row by row.
+    /// Classifies one face of u8 [48 × 48], row-major.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a face of another size.
     pub fn predict_pixels(&self, pixels: &[u8]) -> Result<Prediction> {
-        let answers = self.predict_batch(&[pixels])?;
-        answers.first().copied().ok_or_else(|| Error::setting("logits", 0, "one row"))
+        let predictions = self.predict_batch(&[pixels])?;
+        predictions.first().copied().ok_or_else(|| Error::input("logits", 0, "one row"))
     }
 
     /// Classifies faces of u8 [48 × 48] each, all at once.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a face of another size.
+    /// [`Error::Input`] for a face of another size.
     pub fn predict_batch<P: AsRef<[u8]>>(&self, faces: &[P]) -> Result<Vec<Prediction>> {
         if faces.is_empty() {
             return Ok(Vec::new());
@@ -102,7 +114,7 @@ impl Predictor {
             let pixels = face.as_ref();
             if pixels.len() != PIXELS {
                 let expected = format!("{PIXELS}, an image of {SIDE}×{SIDE}");
-                return Err(Error::setting("pixels", pixels.len(), expected));
+                return Err(Error::input("pixels", pixels.len(), expected));
             }
             bytes.extend_from_slice(pixels);
         }
@@ -110,41 +122,34 @@ impl Predictor {
         let images = Tensor::f_from_slice(&bytes)?
             .f_reshape([faces.len() as i64, 1, side, side])?
             .f_to_device(self.network.parameters().device())?;
-        rows(&logits_of(&*self.network, &images)?)?
-            .into_iter()
-            .map(|logits| self.calibrated(logits))
-            .collect()
+        self.calibrated(&logits_of(&*self.network, &images).during("classifying faces")?)
     }
 
-    /// Classifies all faces of a photo, the largest first. None is an answer, too.
+    /// Classifies all faces of a photo, the largest first; none if no face was found.
+    ///
+    /// # Errors
+    /// As [`FaceDetector::detect`].
     pub fn predict_photo(&self, photo: &Photo, detector: &FaceDetector) -> Result<Vec<Face>> {
-        let areas = detector.detect(&photo.gray)?;
-        let cuts =
-            areas.iter().map(|area| face::cut(&photo.gray, area)).collect::<Result<Vec<_>>>()?;
-        let answers = self.predict_batch(&cuts)?;
-        Ok(areas
-            .into_iter()
-            .zip(answers)
-            .map(|(area, prediction)| Face { area, prediction })
-            .collect())
-    }
-
-    fn calibrated(&self, logits: [f32; Emotion::COUNT]) -> Result<Prediction> {
-        let plain = Prediction::from_logits(logits)?;
-        let mut calibrated = Prediction::from_probs(self.temperature.apply(&plain.probs))?;
-        // Logits decide where rounding makes two probabilities equal.
-        if calibrated.emotion != plain.emotion {
-            calibrated.emotion = plain.emotion;
-        }
-        calibrated.uncertain = self.threshold.is_uncertain(calibrated.confidence);
-        Ok(calibrated)
+        let areas = detector.detect(photo.gray())?;
+        let crops = areas.iter().map(|area| area.crop(photo.gray())).collect::<Result<Vec<_>>>()?;
+        let predictions = self.predict_batch(&crops)?;
+        let faces = areas.into_iter().zip(predictions);
+        Ok(faces.map(|(area, prediction)| Face { area, prediction }).collect())
     }
 
     /// Classifies every image of a data set, in order.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] after the batch in flight if the user stops it.
     pub fn predict(&self, data: &Dataset) -> Result<Vec<Prediction>> {
-        rows(&logits(&*self.network, data)?)?
+        self.calibrated(&logits(&*self.network, data).during("classifying images")?)
+    }
+
+    /// Predictions of logits f32 [N, 7].
+    fn calibrated(&self, logits: &Tensor) -> Result<Vec<Prediction>> {
+        rows(logits)?
             .into_iter()
-            .map(|logits| self.calibrated(logits))
+            .map(|row| Prediction::from_logits(row)?.calibrated(self.temperature, self.threshold))
             .collect()
     }
 }

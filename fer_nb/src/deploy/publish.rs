@@ -1,4 +1,5 @@
-//! A run's weights made ready for others: smaller, in the formats of other programs, with their card.
+//! [`publish`]: a run's weights for others, in float16 and in the formats of other programs, with their
+//! model card.
 
 use std::fmt;
 use std::path::Path;
@@ -17,39 +18,40 @@ const ONNX: &str = "model.onnx";
 const ONNX_HALF: &str = "model_f16.onnx";
 const TORCH_SCRIPT: &str = "model.pt";
 
-/// What was handed out.
+/// The files that [`publish`] wrote.
 #[derive(Debug, Clone)]
 pub struct Published {
     /// The float16 weights on the test images.
     pub test: Evaluation,
-    /// What was written.
-    pub files: Vec<HandedFile>,
+    /// One entry a file with weights.
+    pub files: Vec<PublishedFile>,
 }
 
-/// A file that was handed out.
+/// A file with a run's weights.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HandedFile {
+pub struct PublishedFile {
     /// Its name within the folder.
     pub name: &'static str,
-    /// The kind of its weights: "float32" or "float16".
+    /// The dtype of its weights: "float32" or "float16".
     pub weights: &'static str,
-    /// Its size.
+    /// Its size, in bytes.
     pub bytes: u64,
-    /// How many test images these very weights have right.
+    /// The accuracy of these very weights on the test images.
     pub accuracy: Accuracy,
 }
 
 /// Writes what others need of a run into the folder `to`, which can be used as a run folder itself: the
 /// best weights in float16 (`best.safetensors`), `config.toml` without paths of this machine,
-/// `history.csv`, temperature and threshold, and `model_card.md` with the figures of these very weights. The
-/// formats add `model.onnx`, `model_f16.onnx` and `model.pt`; see [`super::export`] for what they take
-/// and give. Those that an earlier call left and this one doesn't write are removed: they hold other weights.
+/// `history.csv`, temperature and threshold, and `model_card.md` with the metrics of these very weights.
+/// The formats add `model.onnx`, `model_f16.onnx` and `model.pt`; see [`super::export`] for their inputs
+/// and outputs. Those of an earlier call that this one doesn't write are removed: they hold other weights.
 ///
-/// `command` is what trained the weights, for the card.
+/// `command` is the command that trained the weights, for the card; it may be empty.
 ///
 /// # Errors
-/// Where the run is missing or learnt from another kind of data; where `to` is the run itself, whose weights
-/// would be rounded for good; where a file can't be written.
+/// [`Error::Missing`] for a run that is not there; as [`RunFolder::check_data`] for one that was trained
+/// on another kind of data; [`Error::WouldOverwrite`] if `to` is this run or another trained one, whose
+/// float32 weights would be lost; [`Error::Io`] if a file can't be written.
 pub fn publish(
     run: &RunFolder,
     data: &FaceData,
@@ -59,16 +61,12 @@ pub fn publish(
     device: Device,
 ) -> Result<Published> {
     run.check_data(data)?;
-    let handed = RunFolder::at(to.as_ref());
-    std::fs::create_dir_all(handed.path())
-        .map_err(|error| Error::io("create", handed.path(), error))?;
-    if is_same(run.path(), handed.path())? {
-        let expected = "another folder than the run's own, which keeps its float32 weights";
-        return Err(Error::setting("to", handed.path().display(), expected));
-    }
-    if handed.checkpoint().is_file() {
-        let expected = "another folder, since a run that was trained is in this one";
-        return Err(Error::setting("to", handed.path().display(), expected));
+    let folder = RunFolder::at(to.as_ref());
+    std::fs::create_dir_all(folder.path())
+        .map_err(|error| Error::io("create", folder.path(), error))?;
+    if is_same(run.path(), folder.path())? || folder.checkpoint().is_file() {
+        let what = "a trained run with its float32 weights";
+        return Err(Error::would_overwrite(folder.path(), what, "Give another folder."));
     }
     let mut config = run.config()?;
     config.data = config.data_title.clone();
@@ -81,54 +79,54 @@ pub fn publish(
         [("trained_on", protocol.trained_on.clone()), ("measured_on", protocol.measured_on)];
     let whole = run.network(device)?;
     for name in [ONNX, ONNX_HALF, TORCH_SCRIPT] {
-        remove(&handed.path().join(name))?;
+        remove(&folder.path().join(name))?;
     }
-    weights::save_with(&*whole, handed.weights(), Kind::Half, &about)?;
-    handed.save_config(&config)?;
-    handed.save_history(&run.history()?)?;
-    // From here on, with what the rounding left.
-    let rounded = handed.network(device)?;
+    weights::save_with(&*whole, folder.weights(), Kind::Half, &about)?;
+    folder.save_config(&config)?;
+    folder.save_history(&run.history()?)?;
+    // From here on with the rounded weights.
+    let rounded = folder.network(device)?;
     let held_back = run.held_back(data)?;
     let mut temperature = Temperature::default();
     if !held_back.is_empty() {
         let validation = evaluate(&*rounded, &held_back)?;
         temperature = Temperature::fit(&validation);
-        temperature.save(&handed)?;
+        temperature.save(&folder)?;
         let validation = validation.at_temperature(temperature)?;
-        Threshold::fit(&validation, Threshold::RIGHT)?.save(&handed)?;
+        Threshold::fit(&validation, Threshold::RIGHT)?.save(&folder)?;
     }
     let test = evaluate(&*rounded, &data.test)?;
-    let half = |name| file(&handed, name, "float16", test.accuracy());
+    let half = |name| file(&folder, name, "float16", test.accuracy());
     let mut files = vec![half("best.safetensors")?];
     if formats.iter().any(|format| *format != Format::Safetensors) {
         let full = evaluate(&*whole, &data.test)?.accuracy();
-        // Files for anywhere are made where everybody can open them.
+        // Weights on the CPU can be opened on every machine.
         let mut on_cpu = run.network(Device::Cpu)?;
-        on_cpu.parameters_mut().freeze("")?; // a trace takes no weights that learn
+        on_cpu.parameters_mut().freeze("")?; // a trace takes no trainable weights
         let network: &dyn Network = &*on_cpu;
         let exported = Exported { network, temperature, about: &about };
-        let path = |name| handed.path().join(name);
+        let path = |name| folder.path().join(name);
         if formats.contains(&Format::Onnx) {
             exported.save_onnx(path(ONNX), false)?;
             exported.save_onnx(path(ONNX_HALF), true)?;
-            files.push(file(&handed, ONNX, "float32", full)?);
+            files.push(file(&folder, ONNX, "float32", full)?);
             files.push(half(ONNX_HALF)?);
         }
         if formats.contains(&Format::TorchScript) {
             exported.save_torch_script(path(TORCH_SCRIPT))?;
-            files.push(file(&handed, TORCH_SCRIPT, "float32", full)?);
+            files.push(file(&folder, TORCH_SCRIPT, "float32", full)?);
         }
     }
-    let mut card = ModelCard::of_run(&handed, data, &test)?;
+    let mut card = ModelCard::of_run(&folder, data, &test)?;
     card.notes
-        .push("The weights are rounded to float16; all figures are of the rounded ones.".into());
-    let handed = Published { test, files };
-    card.notes.push(handed.table());
+        .push("The weights are rounded to float16; all metrics are of the rounded ones.".into());
+    let published = Published { test, files };
+    card.notes.push(published.table());
     if !command.is_empty() {
         card.hardware += &format!(" Command: `{command}`.");
     }
     card.save(to.as_ref().join("model_card.md"))?;
-    Ok(handed)
+    Ok(published)
 }
 
 fn remove(path: &Path) -> Result<()> {
@@ -140,12 +138,12 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// A run's or a file's name: folders of this machine say nothing to others.
+/// A run's or a file's name, without the folders of this machine.
 fn without_folders(name: &str) -> String {
     Path::new(name).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Whether both are one folder, by whatever names and links.
+/// Whether both are the same folder, whatever names and links lead there.
 fn is_same(one: &Path, other: &Path) -> Result<bool> {
     let real =
         |path: &Path| std::fs::canonicalize(path).map_err(|error| Error::io("read", path, error));
@@ -153,14 +151,14 @@ fn is_same(one: &Path, other: &Path) -> Result<bool> {
 }
 
 fn file(
-    handed: &RunFolder,
+    folder: &RunFolder,
     name: &'static str,
     weights: &'static str,
     accuracy: Accuracy,
-) -> Result<HandedFile> {
-    let path = handed.path().join(name);
+) -> Result<PublishedFile> {
+    let path = folder.path().join(name);
     let bytes = std::fs::metadata(&path).map_err(|error| Error::io("read", &path, error))?.len();
-    Ok(HandedFile { name, weights, bytes, accuracy })
+    Ok(PublishedFile { name, weights, bytes, accuracy })
 }
 
 impl Published {
@@ -168,7 +166,7 @@ impl Published {
     fn table(&self) -> String {
         let mut text =
             String::from("| file | weights | MB | accuracy |\n| --- | --- | ---: | ---: |");
-        for HandedFile { name, weights, bytes, accuracy } in &self.files {
+        for PublishedFile { name, weights, bytes, accuracy } in &self.files {
             let megabytes = *bytes as f64 / 1e6;
             text += &format!("\n| {name} | {weights} | {megabytes:.1} | {:.4} |", accuracy.value);
         }
@@ -179,7 +177,7 @@ impl Published {
 impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.test)?;
-        for HandedFile { name, weights, bytes, accuracy } in &self.files {
+        for PublishedFile { name, weights, bytes, accuracy } in &self.files {
             let megabytes = *bytes as f64 / 1e6;
             write!(
                 f,
@@ -198,7 +196,7 @@ mod tests {
     use crate::train::Recipe;
 
     #[test]
-    fn what_is_handed_out_is_a_run_of_half_the_size() {
+    fn what_is_published_is_a_run_of_half_the_size() {
         let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut recipe = Recipe::default();
@@ -211,8 +209,10 @@ mod tests {
             publish(&run, &data, &to, "fer train --epochs 1", &Format::ALL, Device::Cpu).unwrap();
         let before = std::fs::read(run.weights()).unwrap();
         let itself = folder.path().join("out/../run");
-        let message = publish(&run, &data, itself, "", &[], Device::Cpu).unwrap_err().to_string();
-        assert!(message.starts_with("to = ") && message.contains("another folder"), "{message}");
+        for kept in [itself.as_path(), run.path()] {
+            let refused = publish(&run, &data, kept, "", &[], Device::Cpu);
+            assert!(matches!(refused, Err(Error::WouldOverwrite { .. })), "{refused:?}");
+        }
         assert_eq!(std::fs::read(run.weights()).unwrap(), before);
         let again = folder.path().join("again");
         publish(&run, &data, &again, "", &Format::ALL, Device::Cpu).unwrap();
@@ -224,12 +224,12 @@ mod tests {
         assert_eq!(names, ["best.safetensors", "model.onnx", "model_f16.onnx", "model.pt"]);
         assert!(test.files[2].bytes < test.files[1].bytes * 51 / 100);
         let test = test.test;
-        let handed = RunFolder::at(&to);
+        let published = RunFolder::at(&to);
         let bytes = |run: &RunFolder| std::fs::metadata(run.weights()).unwrap().len();
-        assert!(bytes(&handed) < bytes(&run) / 2 + 2048);
-        let again = evaluate(&*handed.network(Device::Cpu).unwrap(), &data.test).unwrap();
+        assert!(bytes(&published) < bytes(&run) / 2 + 2048);
+        let again = evaluate(&*published.network(Device::Cpu).unwrap(), &data.test).unwrap();
         assert_eq!(again, test);
-        assert_ne!(Temperature::of_run(&handed).unwrap(), Temperature::default());
+        assert_ne!(Temperature::of_run(&published).unwrap(), Temperature::default());
         let card = std::fs::read_to_string(to.join("model_card.md")).unwrap();
         for part in [
             "Command: `fer train --epochs 1`",

@@ -1,4 +1,4 @@
-//! [`Accuracy`]: a share of right answers, and how much it could be chance.
+//! [`Accuracy`]: the share of correct predictions, and how much of it could be chance.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +13,14 @@ const Z: f64 = 1.959_963_984_540_054;
 ///
 /// > (p + z²/2n ± z·√(p(1 − p)/n + z²/4n²)) / (1 + z²/n)
 ///
-/// It is about which images happened to be tested; another seed of the training varies on top.
+/// It covers which images happened to be tested; retraining with another seed varies on top.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
-    /// Images predicted right.
+    /// Images predicted correctly.
     pub correct: u64,
     /// Images in all.
     pub total: u64,
-    /// `correct / total`, 0 to 1; 0 where there is no image.
+    /// `correct / total`, 0 to 1; 0 if there is no image.
     pub value: f64,
     /// Lower end of the 95 % interval.
     pub low: f64,
@@ -29,9 +29,9 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// The accuracy of `correct` right answers out of `total`. Of no images nothing is known: the
-    /// interval is then 0 to 1.
-    pub fn new(correct: u64, total: u64) -> Self {
+    /// The accuracy of `correct` correct predictions out of `total`. Without images the interval is 0
+    /// to 1.
+    pub(crate) fn new(correct: u64, total: u64) -> Self {
         if total == 0 {
             return Self { correct, total, value: 0.0, low: 0.0, high: 1.0 };
         }
@@ -44,11 +44,6 @@ impl Accuracy {
         let low = if correct == 0 { 0.0 } else { (centre - half).max(0.0) };
         let high = if correct >= total { 1.0 } else { (centre + half).min(1.0) };
         Self { correct, total, value: p, low, high }
-    }
-
-    /// Whether `value`, another result's accuracy on 0 to 1, lies within the interval.
-    pub fn contains(&self, value: f64) -> bool {
-        (self.low..=self.high).contains(&value)
     }
 }
 
@@ -70,7 +65,6 @@ mod tests {
         assert!((accuracy.low - 0.583_888_2).abs() < 1e-7, "{accuracy:?}");
         assert!((accuracy.high - 0.606_592_2).abs() < 1e-7, "{accuracy:?}");
         assert_eq!(accuracy.to_string(), "0.5953 (95 % interval 0.584–0.607, n = 7178)");
-        assert!(accuracy.contains(0.59) && !accuracy.contains(0.61));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! [`Intervals`]: how much of a score is the luck of which images were tested.
+//! [`Intervals`]: how much a score depends on which images were tested.
 
 use std::fmt;
 
@@ -28,38 +28,39 @@ impl fmt::Display for Interval {
     }
 }
 
-/// Scores with 95 % intervals from the bootstrap: the images are drawn anew, with replacement, and
-/// the middle 95 % of the scores are the interval (the percentile method; Efron, "Bootstrap Methods:
-/// Another Look at the Jackknife", 1979). Another seed of the training varies on top of it.
+/// Scores with 95 % intervals from the bootstrap: the images are resampled with replacement, and the
+/// middle 95 % of the scores are the interval (the percentile method; Efron, "Bootstrap Methods:
+/// Another Look at the Jackknife", 1979). Retraining with another seed varies on top of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Intervals {
-    /// Share of right predictions.
+    /// Share of correct predictions.
     pub accuracy: Interval,
     /// The plain mean of the classes' F1.
     pub macro_f1: Interval,
-    /// The plain mean of the recall of those classes that there are images of.
+    /// The plain mean of the recall of the classes that have images.
     pub balanced_accuracy: Interval,
-    /// How often the images were drawn anew.
+    /// The number of resamples.
     pub resamples: usize,
 }
 
 impl Evaluation {
-    /// The mean recall of the classes that there are images of, 0 to 1; scikit-learn's
+    /// The mean recall of the classes that have images, 0 to 1; scikit-learn's
     /// `balanced_accuracy_score`.
     pub fn balanced_accuracy(&self) -> f64 {
         balanced_accuracy(&self.confusion_matrix())
     }
 
-    /// 95 % intervals from `resamples` drawings, 100 or more; 1,000 are common. `seed` alone decides.
+    /// 95 % intervals from `resamples` resamples, 100 or more; 1,000 are common. The same `seed` gives
+    /// the same intervals.
     ///
     /// # Errors
-    /// [`Error::Setting`] for fewer.
+    /// [`Error::Setting`] for fewer than 100.
     pub fn bootstrap(&self, resamples: usize, seed: u64) -> Result<Intervals> {
         if resamples < 100 {
             return Err(Error::setting("resamples", resamples, "100 or more"));
         }
         let pairs: Vec<(u8, u8)> =
-            self.labels.iter().copied().zip(self.predictions.iter().copied()).collect();
+            self.labels().iter().copied().zip(self.predictions().iter().copied()).collect();
         let drawn: Vec<[f64; 3]> = (0..resamples)
             .into_par_iter()
             .map(|index| {
@@ -89,13 +90,13 @@ impl Evaluation {
 /// Accuracy, macro F1 and balanced accuracy.
 fn scores(matrix: &ConfusionMatrix) -> [f64; 3] {
     let report = matrix.report();
-    [report.accuracy, report.macro_avg.f1, balanced_accuracy(matrix)]
+    [report.accuracy(), report.macro_avg().f1, balanced_accuracy(matrix)]
 }
 
 fn balanced_accuracy(matrix: &ConfusionMatrix) -> f64 {
     let report = matrix.report();
     let recalls: Vec<f64> = report
-        .classes
+        .classes()
         .iter()
         .filter(|scores| scores.support > 0)
         .map(|scores| scores.recall)
@@ -103,8 +104,8 @@ fn balanced_accuracy(matrix: &ConfusionMatrix) -> f64 {
     recalls.iter().sum::<f64>() / recalls.len().max(1) as f64
 }
 
-/// The value below which a share of sorted values lies, between neighbours in a straight line, as
-/// numpy's `quantile`.
+/// The value below which a share of sorted values lies, interpolated linearly, as numpy's
+/// `quantile`.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * sorted.len().saturating_sub(1) as f64;
     let at = |index: usize| sorted.get(index).or(sorted.last()).copied().unwrap_or_default();

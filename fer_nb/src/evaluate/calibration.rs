@@ -1,24 +1,24 @@
-//! Whether a network is right as often as it is sure, and what makes it so.
+//! [`Calibration`]: confidence against accuracy; [`Temperature`] scales the one to fit the other.
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluation::softmax;
+use super::probs::{Row, softmax};
 use super::{Accuracy, Evaluation, fitted};
-use crate::common::{Error, Result};
+use crate::common::{Error, Place, Result};
 use crate::emotion::Emotion;
 use crate::train::RunFolder;
 
-/// How many equally wide ranges of confidence are looked at.
-pub const BINS: usize = 15;
+/// The number of equally wide ranges of confidence.
+const BINS: usize = 15;
 
 /// The images whose confidence lies in one range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     /// Upper end of the range, which belongs to it; the lower end is the bin before's.
     pub high: f64,
-    /// Mean confidence, 0 to 1; 0 where there is no image.
+    /// Mean confidence, 0 to 1; 0 if there is no image.
     pub confidence: f64,
-    /// How many were right, with the interval.
+    /// The share of correct predictions, with its interval.
     pub accuracy: Accuracy,
 }
 
@@ -37,10 +37,8 @@ impl Evaluation {
     /// Confidence against accuracy in 15 bins.
     pub fn calibration(&self) -> Calibration {
         let mut counts = [(0u64, 0u64, 0.0f64); BINS];
-        for ((label, predicted), row) in self.labels.iter().zip(&self.predictions).zip(&self.probs)
-        {
-            let confidence =
-                row.get(usize::from(*predicted)).copied().map_or(0.0, f64::from).clamp(0.0, 1.0);
+        for (_, label, predicted, confidence) in self.rows() {
+            let confidence = f64::from(confidence).clamp(0.0, 1.0);
             let place = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
             if let Some((total, correct, sum)) = counts.get_mut(place) {
                 *total += 1;
@@ -70,19 +68,16 @@ impl Evaluation {
     /// # Errors
     /// As [`Evaluation::from_probs`].
     pub fn at_temperature(&self, temperature: Temperature) -> Result<Evaluation> {
-        let probs = self.probs.iter().map(|row| temperature.apply(row)).collect();
-        let mut evaluation = Self::from_probs(self.labels.clone(), probs, self.title.clone())?;
-        evaluation.predictions = self.predictions.clone(); // no temperature changes an order
-        Ok(evaluation)
+        self.with_probs(self.probs().iter().map(|row| temperature.apply(row)).collect())
     }
 }
 
-/// What logits are divided by before softmax, so that confidence fits accuracy (temperature scaling;
-/// Guo et al., 2017): above 1 where a network is surer than right. It changes no prediction.
+/// The number, above 0, that logits are divided by before softmax, so that confidence fits accuracy
+/// (temperature scaling; Guo et al., 2017): above 1 for an overconfident network; 1 changes nothing.
+/// It changes no prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Temperature {
-    /// Above 0; 1 changes nothing.
-    pub temperature: f64,
+    temperature: f64,
 }
 
 impl Default for Temperature {
@@ -92,15 +87,31 @@ impl Default for Temperature {
 }
 
 impl Temperature {
-    /// The temperature, 0.05 to 20, at which these predictions have the least cross-entropy. Fit it on
-    /// validation images and use it on others. The cross-entropy has one minimum in 1 / T, which is
-    /// found by halving to four digits.
+    /// A temperature above 0.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for another number.
+    pub fn new(temperature: f64) -> Result<Self> {
+        match temperature.is_finite() && temperature > 0.0 {
+            true => Ok(Self { temperature }),
+            false => Err(Error::setting("temperature", temperature, "a number above 0")),
+        }
+    }
+
+    /// The number itself, above 0.
+    pub fn value(self) -> f64 {
+        self.temperature
+    }
+
+    /// Fits the temperature, 0.05 to 20, at which these predictions have the least cross-entropy. Fit
+    /// it on validation images and use it on others. The cross-entropy has one minimum in 1 / T, which
+    /// is found by bisection to four digits.
     pub fn fit(validation: &Evaluation) -> Self {
         // ln p are logits, but for a number that softmax takes away again.
         let rows: Vec<(usize, [f64; Emotion::COUNT])> = validation
-            .labels
+            .labels()
             .iter()
-            .zip(&validation.probs)
+            .zip(validation.probs())
             .map(|(label, row)| (usize::from(*label), row.map(logit)))
             .collect();
         // The slope of the mean cross-entropy by 1 / T: the mean of Σ p · z - z of the label.
@@ -124,36 +135,37 @@ impl Temperature {
     }
 
     /// Probabilities at this temperature.
-    pub fn apply(&self, probs: &[f32; Emotion::COUNT]) -> [f32; Emotion::COUNT] {
+    pub(crate) fn apply(self, probs: &Row) -> Row {
         if self.temperature == 1.0 {
             return *probs;
         }
         softmax(&probs.map(|p| (logit(p) / self.temperature) as f32))
     }
 
-    /// Keeps it in a run's folder, as `temperature.toml`, for the run's best weights as they are now.
+    /// Saves it in a run's folder, as `temperature.toml`, for the run's present best weights.
     ///
     /// # Errors
-    /// Where there are no weights, or the file can't be written.
+    /// [`Error::Io`] if there are no weights, or the file can't be written.
     pub fn save(&self, run: &RunFolder) -> Result<()> {
         fitted::save(run, FILE, self)
     }
 
-    /// What [`Temperature::save`] kept for a run's best weights; 1 where it kept nothing, or for other
-    /// weights.
+    /// The temperature that [`Temperature::save`] left for a run's best weights; 1 if it left none, or
+    /// for other weights.
     ///
     /// # Errors
-    /// Where the file holds something else.
+    /// [`Error::File`] if the file holds something else.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
         let kept = fitted::of_run::<Self>(run, FILE)?.unwrap_or_default();
-        match kept.temperature.is_finite() && kept.temperature > 0.0 {
-            true => Ok(kept),
-            false => Err(Error::setting("temperature", kept.temperature, "a number above 0")),
-        }
+        Self::new(kept.temperature).map_err(|_| {
+            let problem = format!("{} is no number above 0", kept.temperature);
+            let place = Place::Key("temperature".into());
+            Error::file_at(run.path().join(FILE), place, problem, fitted::REFIT)
+        })
     }
 }
 
-/// Where a run keeps it.
+/// Its file in a run's folder.
 const FILE: &str = "temperature.toml";
 
 /// ln p; a probability of 0 counts as the smallest f32.
@@ -199,12 +211,12 @@ mod tests {
         let (one, three) = (Temperature::fit(&plain), Temperature::fit(&sharp));
         assert!((three.temperature / one.temperature - 3.0).abs() < 1e-3, "{three:?} {one:?}");
         let cooled = sharp.at_temperature(three).unwrap();
-        assert!(cooled.loss < sharp.loss && cooled.calibration().ece < sharp.calibration().ece);
-        assert_eq!(cooled.predictions, sharp.predictions);
+        assert!(cooled.loss() < sharp.loss() && cooled.calibration().ece < sharp.calibration().ece);
+        assert_eq!(cooled.predictions(), sharp.predictions());
         // No temperature nearby has a lower loss.
         for factor in [0.98, 1.02] {
             let near = Temperature { temperature: three.temperature * factor };
-            assert!(sharp.at_temperature(near).unwrap().loss > cooled.loss);
+            assert!(sharp.at_temperature(near).unwrap().loss() > cooled.loss());
         }
     }
 
@@ -215,7 +227,7 @@ mod tests {
         assert!(Temperature::fit(&right).temperature < 0.06);
         let wrong = Evaluation::from_probs(vec![1, 1], vec![row; 2], "").unwrap();
         assert!(Temperature::fit(&wrong).temperature > 19.0);
-        assert!(wrong.at_temperature(Temperature::fit(&wrong)).unwrap().loss.is_finite());
+        assert!(wrong.at_temperature(Temperature::fit(&wrong)).unwrap().loss().is_finite());
     }
 
     #[test]
@@ -231,7 +243,10 @@ mod tests {
         std::fs::write(run.weights(), "others").unwrap();
         assert_eq!(Temperature::of_run(&run).unwrap(), Temperature::default());
         std::fs::write(run.path().join(FILE), "heat = 1.0").unwrap();
-        let message = Temperature::of_run(&run).unwrap_err().to_string();
-        assert!(message.contains("temperature.toml: "), "{message}");
+        assert!(matches!(Temperature::of_run(&run), Err(Error::File { .. })));
+        let negative = Temperature { temperature: -1.0 };
+        negative.save(&run).unwrap();
+        let refused = Temperature::of_run(&run);
+        assert!(matches!(refused, Err(Error::File { place: Place::Key(_), .. })), "{refused:?}");
     }
 }

@@ -13,33 +13,36 @@ use crate::common::{Error, Result};
 use crate::data::FaceData;
 use crate::train::{RunConfig, RunFolder};
 
-/// One run's figures.
+/// One run's metrics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedRun {
     /// The folder's name, with folders above it where another run's has the same.
     pub run: String,
     /// The architecture's name.
     pub network: String,
-    /// Epochs that were trained.
+    /// The number of epochs that were trained.
     pub epochs: usize,
     /// Its seed.
     pub seed: u64,
-    /// On the validation images, which are what chooses between runs; none where it held none back.
+    /// On the validation images, which choose between runs; `None` if it held none back.
     pub val_accuracy: Option<Accuracy>,
     /// Mean cross-entropy on them, in nats.
     pub val_loss: Option<f64>,
     /// On the test images, with Wilson's 95 % interval.
     pub accuracy: Accuracy,
+    /// The plain mean of the classes' F1, 0 to 1.
     pub macro_f1: f64,
+    /// The mean recall of the classes that have images, 0 to 1.
     pub balanced_accuracy: f64,
-    /// Labels among the two likeliest classes.
+    /// The share of labels among the two likeliest classes.
     pub top_2: Accuracy,
     /// Expected calibration error as it is.
     pub ece: f64,
-    /// The temperature fitted on validation, and the error with it.
+    /// The temperature fitted on validation.
     pub temperature: f64,
+    /// Expected calibration error at that temperature.
     pub ece_calibrated: f64,
-    /// Against the first run; none for the first itself.
+    /// Against the first run; `None` for the first itself.
     pub mcnemar: Option<McNemar>,
     /// What it was trained, chosen and measured on.
     pub protocol: Protocol,
@@ -48,21 +51,22 @@ pub struct ComparedRun {
 /// Runs on the same test images, in the order in which they were named.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
+    /// One entry a run.
     pub runs: Vec<ComparedRun>,
-    /// Mean and spread, where the runs differ in nothing but their seeds.
+    /// Mean and spread, if the runs differ in nothing but their seeds.
     pub seeds: Option<SeedSpread>,
     /// "FER2013", "made-up sample" or a folder's name.
     pub title: String,
 }
 
-/// Evaluates the best weights of each run on `data`'s test images and puts the figures side by side.
+/// Evaluates the best weights of each run on `data`'s test images and puts the metrics side by side.
 ///
 /// # Errors
-/// [`Error::Setting`] where no run is named; where a run is missing, has no weights, or learnt from
-/// another kind of data.
+/// [`Error::Input`] for no run; [`Error::Missing`] for a run that is not there or has no weights; as
+/// [`RunFolder::check_data`] for a run that was trained on another kind of data.
 pub fn compare(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Comparison> {
     if runs.is_empty() {
-        return Err(Error::setting("runs", 0, "one or more"));
+        return Err(Error::input("runs", 0, "one or more"));
     }
     let (mut rows, mut tests, mut configs) = (Vec::new(), Vec::<Evaluation>::new(), Vec::new());
     for (run, name) in runs.iter().zip(names(runs)) {
@@ -81,13 +85,13 @@ pub fn compare(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Co
             epochs: run.history()?.epochs.len(),
             seed: config.train.seed,
             val_accuracy: validation.as_ref().map(Evaluation::accuracy),
-            val_loss: validation.as_ref().map(|validation| validation.loss),
+            val_loss: validation.as_ref().map(Evaluation::loss),
             accuracy: test.accuracy(),
-            macro_f1: test.classification_report().macro_avg.f1,
+            macro_f1: test.classification_report().macro_avg().f1,
             balanced_accuracy: test.balanced_accuracy(),
             top_2: test.top_k(2)?,
             ece: test.calibration().ece,
-            temperature: temperature.temperature,
+            temperature: temperature.value(),
             ece_calibrated: test.at_temperature(temperature)?.calibration().ece,
             mcnemar: tests.first().map(|first| first.mcnemar(&test)).transpose()?,
             protocol: Protocol::of(Some(&config), data)?,
@@ -132,13 +136,13 @@ fn differ_in_seed_only(configs: &[RunConfig]) -> bool {
 }
 
 impl Comparison {
-    /// A row a run. Columns: `run`, `network` (str), `epochs` (u32), `val_accuracy`, `val_loss` (f64, null
-    /// where nothing was held back), and of the test images `accuracy`, `low`, `high`, `macro F1`,
+    /// A table of one row a run. Columns: `run`, `network` (str), `epochs` (u32), `val_accuracy`, `val_loss` (f64, null
+    /// if nothing was held back), and of the test images `accuracy`, `low`, `high`, `macro F1`,
     /// `balanced`, `top 2` (f64, 0 to 1), `ECE`, `temperature`, `ECE calibrated` (f64), and `p` (f64),
     /// McNemar's against the first run; null for the first itself.
     ///
     /// # Errors
-    /// Whatever polars refuses.
+    /// [`Error::Table`] if polars refuses.
     pub fn to_table(&self) -> Result<DataFrame> {
         let text =
             |of: fn(&ComparedRun) -> &str| -> Vec<&str> { self.runs.iter().map(of).collect() };
@@ -255,9 +259,9 @@ mod tests {
         let network = runs[1].network(Device::Cpu).unwrap();
         let held_back = evaluate(&*network, &runs[1].held_back(&data).unwrap()).unwrap();
         assert_eq!(two.runs[1].val_accuracy, Some(held_back.accuracy()));
-        assert_eq!(two.runs[1].val_loss, Some(held_back.loss));
+        assert_eq!(two.runs[1].val_loss, Some(held_back.loss()));
         let text = two.to_string();
-        assert!(text.contains(&format!("  {:.4}  ", held_back.loss)), "{text}");
+        assert!(text.contains(&format!("  {:.4}  ", held_back.loss())), "{text}");
         assert!(text.contains("run2") && text.contains("made-up sample's test part"), "{text}");
         let three = compare(&runs, &data, Device::Cpu).unwrap();
         assert_eq!(three.seeds, None, "other batches are another recipe");

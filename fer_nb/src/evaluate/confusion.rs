@@ -5,15 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::Result;
 use crate::emotion::Emotion;
-use crate::evaluate::report::ClassificationReport;
 
 /// How often each class was predicted for each class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfusionMatrix {
-    /// Images by true class (row) and predicted class (column), class indices 0 to 6.
-    pub counts: [[u64; Emotion::COUNT]; Emotion::COUNT],
-    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
-    pub title: String,
+    counts: [[u64; Emotion::COUNT]; Emotion::COUNT],
+    title: String,
 }
 
 /// One kind of mistake: images of class `truth` that were predicted as `predicted`.
@@ -41,7 +38,10 @@ impl ConfusionMatrix {
     pub(crate) const RANKED_BY: &'static str = "by number of images";
 
     /// Counts pairs of class indices 0 to 6; pairs with another index are left out.
-    pub fn from_pairs(pairs: impl IntoIterator<Item = (u8, u8)>, title: impl Into<String>) -> Self {
+    pub(crate) fn from_pairs(
+        pairs: impl IntoIterator<Item = (u8, u8)>,
+        title: impl Into<String>,
+    ) -> Self {
         let mut counts = [[0; Emotion::COUNT]; Emotion::COUNT];
         for (truth, predicted) in pairs {
             let row = counts.get_mut(usize::from(truth));
@@ -52,23 +52,28 @@ impl ConfusionMatrix {
         Self { counts, title: title.into() }
     }
 
-    /// All images.
-    pub fn total(&self) -> u64 {
+    /// Images by true class (row) and predicted class (column), class indices 0 to 6.
+    pub fn counts(&self) -> &[[u64; Emotion::COUNT]; Emotion::COUNT] {
+        &self.counts
+    }
+
+    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The number of images.
+    pub(crate) fn total(&self) -> u64 {
         self.counts.iter().flatten().sum()
     }
 
-    /// Images on the diagonal: predicted right.
-    pub fn correct(&self) -> u64 {
+    /// Images on the diagonal: correct predictions.
+    pub(crate) fn correct(&self) -> u64 {
         self.counts.iter().enumerate().filter_map(|(index, row)| row.get(index)).sum()
     }
 
-    /// Images of each true class (row sums), by class index.
-    pub fn support(&self) -> [u64; Emotion::COUNT] {
-        self.counts.map(|row| row.iter().sum())
-    }
-
     /// How often each class was predicted (column sums), by class index.
-    pub fn predicted(&self) -> [u64; Emotion::COUNT] {
+    pub(crate) fn predicted(&self) -> [u64; Emotion::COUNT] {
         let mut sums = [0; Emotion::COUNT];
         for row in &self.counts {
             for (sum, count) in sums.iter_mut().zip(row) {
@@ -108,12 +113,8 @@ impl ConfusionMatrix {
         all
     }
 
-    /// Precision, recall and F1 of each class.
-    pub fn report(&self) -> ClassificationReport {
-        ClassificationReport::from_counts(self)
-    }
-
-    /// One row a true class: `true` (str), then one u64 column a predicted class, of images.
+    /// A table of one row a true class: `true` (str), then one u64 column a predicted class, of
+    /// images.
     pub fn to_table(&self) -> Result<DataFrame> {
         table(|column| {
             let counts = self.counts.iter().filter_map(|row| row.get(column.index()).copied());
@@ -138,7 +139,7 @@ fn table(column: impl Fn(Emotion) -> Series) -> Result<DataFrame> {
     Ok(DataFrame::new(Emotion::COUNT, std::iter::once(truth).chain(predicted).collect())?)
 }
 
-/// The matrix as aligned text: counts, then each row's recall in per cent.
+/// Aligned text: counts, then each row's recall in percent.
 impl std::fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "confusion matrix, {} (rows: true, columns: predicted)", self.title)?;
@@ -177,7 +178,6 @@ mod tests {
         let matrix = small();
         assert_eq!(matrix.counts[3], [0, 0, 0, 3, 1, 0, 0]);
         assert_eq!((matrix.total(), matrix.correct()), (7, 5));
-        assert_eq!(matrix.support(), [2, 0, 1, 4, 0, 0, 0]);
         assert_eq!(matrix.predicted(), [1, 0, 2, 3, 1, 0, 0]);
         assert_eq!(matrix.normalized()[3], [0.0, 0.0, 0.0, 0.75, 0.25, 0.0, 0.0]);
         assert_eq!(matrix.normalized()[1], [0.0; 7], "a class without images");

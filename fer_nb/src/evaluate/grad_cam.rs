@@ -1,25 +1,25 @@
-//! Grad-CAM: where in a face the network found what it says.
+//! Grad-CAM: the regions of a face that a prediction rests on.
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use crate::common::{Error, Result};
+use crate::common::{During, Error, Result};
 use crate::data::{Dataset, PIXELS, SIDE};
 use crate::emotion::Emotion;
 use crate::model::{Network, to_float};
 
-/// What a network says of one image, and where it looked.
+/// A network's prediction for one image, with the map of where it looked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attention {
     /// The image, u8 [48 × 48].
     pub pixels: Vec<u8>,
-    /// How much each pixel's surroundings speak for the predicted class, 0 to 1, [48 × 48]; all 0 where
-    /// none do.
+    /// How much each pixel's surroundings speak for the predicted class, f32 [48 × 48] on 0 to 1; all 0
+    /// if none do.
     pub map: Vec<f32>,
-    /// The class that is predicted, and that the map is for.
+    /// The predicted class, which the map is for.
     pub predicted: Emotion,
     /// Its probability, 0 to 1.
     pub confidence: f32,
-    /// The label.
+    /// The label, if it is known.
     pub truth: Option<Emotion>,
 }
 
@@ -29,31 +29,34 @@ pub struct Attention {
 /// off, and the largest value is 1.
 ///
 /// # Errors
-/// For a network of one's own without [`Network::features`]; whatever libtorch refuses.
+/// [`Error::Input`] for a custom network without [`Network::features`]; [`Error::Tensor`] if libtorch
+/// refuses.
 pub fn grad_cam(network: &dyn Network, data: &Dataset) -> Result<Vec<Attention>> {
     if data.is_empty() {
         return Ok(Vec::new());
     }
+    const STEP: &str = "Grad-CAM";
     let images = to_float(&data.images_tensor(network.parameters().device())?)?;
-    let features = no_grad(|| network.features(&images))?.f_detach()?.f_set_requires_grad(true)?;
-    let logits = network.head(&features)?;
+    let features = no_grad(|| network.features(&images)).during(STEP)?;
+    let features = features.f_detach()?.f_set_requires_grad(true)?;
+    let logits = network.head(&features).during(STEP)?;
     let probs = logits.f_softmax(1, Kind::Float)?.f_detach()?;
     let (confidences, predicted) = probs.f_max_dim(1, false)?;
     let chosen = logits.f_gather(1, &predicted.f_unsqueeze(1)?, false)?.f_sum(Kind::Float)?;
-    let gradients = Tensor::f_run_backward(&[&chosen], &[&features], false, false)?;
+    let gradients = Tensor::f_run_backward(&[&chosen], &[&features], false, false).during(STEP)?;
     let Some(gradient) = gradients.first() else {
-        return Err(Error::setting("network", network.name(), "a head that uses the features"));
+        return Err(Error::input("network", network.name(), "a head that uses the features"));
     };
-    let maps = no_grad(|| class_maps(&features, gradient))?;
+    let maps = no_grad(|| class_maps(&features, gradient)).during(STEP)?;
     let maps = Vec::<f32>::try_from(&maps.f_to_device(Device::Cpu)?.f_reshape([-1])?)?;
     let confidences = Vec::<f32>::try_from(&confidences.f_to_device(Device::Cpu)?)?;
     let predicted = Vec::<i64>::try_from(&predicted.f_to_device(Device::Cpu)?)?;
-    let answers = predicted.into_iter().zip(confidences).zip(maps.chunks(PIXELS));
+    let seen = predicted.into_iter().zip(confidences).zip(maps.chunks(PIXELS));
     data.iter()
-        .zip(answers)
+        .zip(seen)
         .map(|((pixels, truth), ((class, confidence), map))| {
             let predicted = Emotion::from_index(class as usize)
-                .ok_or_else(|| Error::setting("logits", class, "7 a row"))?;
+                .ok_or_else(|| Error::input("logits", class, "7 a row"))?;
             let (pixels, map) = (pixels.to_vec(), map.to_vec());
             Ok(Attention { pixels, map, predicted, confidence, truth: Some(truth) })
         })
@@ -107,7 +110,7 @@ mod tests {
             let looked = grad_cam(&*network, &faces).unwrap();
             let evaluation = super::super::evaluate(&*network, &faces).unwrap();
             assert_eq!(looked.len(), 7);
-            for (attention, predicted) in looked.iter().zip(&evaluation.predictions) {
+            for (attention, predicted) in looked.iter().zip(evaluation.predictions()) {
                 assert_eq!(attention.predicted.index(), usize::from(*predicted));
                 assert!(attention.map.iter().all(|value| (0.0..=1.0).contains(value)));
             }

@@ -1,4 +1,4 @@
-//! [`McNemar`]: whether two networks differ by more than the images' luck.
+//! [`McNemar`]: whether two networks differ by more than chance.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use super::Evaluation;
 use crate::common::{Error, Result};
 
 /// McNemar's test of two networks on the same images (McNemar, "Note on the Sampling Error of the
-/// Difference Between Correlated Proportions or Percentages", 1947), exact: of the images that only
-/// one of the two has right, each would be as likely to have its share if they were equally good.
+/// Difference Between Correlated Proportions or Percentages", 1947), exact: if the two were equally
+/// good, each would be as likely to be the one that is right on an image that only one has right.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct McNemar {
-    /// Images that the first has right and the second wrong.
+    /// Images that only the first predicts correctly.
     pub only_first: u64,
-    /// Images that the second has right and the first wrong.
+    /// Images that only the second predicts correctly.
     pub only_second: u64,
     /// Probability of a difference at least as large if there were none, two-sided; 0 to 1.
     pub p_value: f64,
 }
 
 impl McNemar {
-    /// Of the counts of images that only one has right.
-    pub fn new(only_first: u64, only_second: u64) -> Self {
+    /// From the counts of images that only one of the two predicts correctly.
+    fn new(only_first: u64, only_second: u64) -> Self {
         Self { only_first, only_second, p_value: sign_test(only_first, only_second) }
     }
 }
@@ -45,17 +45,16 @@ impl Evaluation {
     /// McNemar's test of this evaluation, the first, and `other`, on the same images in the same order.
     ///
     /// # Errors
-    /// [`Error::Setting`] where their labels differ.
+    /// [`Error::Input`] if their labels differ.
     pub fn mcnemar(&self, other: &Evaluation) -> Result<McNemar> {
-        if self.labels != other.labels {
+        if self.labels() != other.labels() {
             let found = format!("{} images and {} others", self.len(), other.len());
-            return Err(Error::setting("evaluations", found, "the same images in the same order"));
+            return Err(Error::input("evaluations", found, "the same images in the same order"));
         }
-        let rows = self.labels.iter().zip(self.predictions.iter().zip(&other.predictions));
         let (mut only_first, mut only_second) = (0, 0);
-        for (label, (one, two)) in rows {
-            only_first += u64::from(one == label && two != label);
-            only_second += u64::from(one != label && two == label);
+        for ((_, label, one, _), two) in self.rows().zip(other.predictions()) {
+            only_first += u64::from(one == label && *two != label);
+            only_second += u64::from(one != label && *two == label);
         }
         Ok(McNemar::new(only_first, only_second))
     }
@@ -104,6 +103,6 @@ mod tests {
         assert_eq!((test.only_first, test.only_second), (1, 1));
         assert!(test.to_string().ends_with("p = 1.000 (McNemar, exact)"), "{test}");
         let others = with_predictions(&[(0, 0)]);
-        assert!(one.mcnemar(&others).unwrap_err().to_string().contains("the same images"));
+        assert!(matches!(one.mcnemar(&others), Err(Error::Input { .. })));
     }
 }

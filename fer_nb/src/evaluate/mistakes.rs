@@ -1,16 +1,15 @@
-//! Predictions by confidence: the mistakes that a network is surest of, and how often it is right
-//! when it is sure.
+//! Predictions by confidence: the most confident mistakes, and the accuracy within a range of
+//! confidence.
 
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
 
-use super::evaluation::name;
 use super::{Accuracy, Evaluation};
 use crate::common::{Error, Result};
+use crate::emotion::Emotion;
 
 impl Evaluation {
-    /// Places of the wrong predictions, the most confident first; `n` at most.
-    ///
-    /// Among them are the labels that people would not agree with.
+    /// Places of the wrong predictions, the most confident first; `n` at most. Many of them are labels
+    /// that people would not agree with.
     pub fn surest_mistakes(&self, n: usize) -> Vec<usize> {
         let mut wrong: Vec<(f32, usize)> = self
             .rows()
@@ -21,19 +20,19 @@ impl Evaluation {
         wrong.into_iter().take(n).map(|(_, index)| index).collect()
     }
 
-    /// Places of the images with the highest loss, the highest first; `n` at most. It is the
-    /// probability of the label that counts, so among them are also mistakes that were close.
+    /// Places of the images with the highest loss, the highest first; `n` at most. The loss depends on
+    /// the label's probability alone, so among them are also mistakes that were close.
     pub fn top_losses(&self, n: usize) -> Vec<usize> {
         let mut all: Vec<(f32, usize)> = self
             .rows()
-            .map(|(index, label, _, _)| (self.probability(index, label), index))
+            .map(|(index, label, _, _)| (self.probability(index, usize::from(label)), index))
             .collect();
         all.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
         all.into_iter().take(n).map(|(_, index)| index).collect()
     }
 
-    /// The accuracy of the images whose prediction has a confidence of at least `low` and below
-    /// `high`: a calibrated network is right as often as it is sure.
+    /// The accuracy of the predictions with a confidence of at least `low` and below `high`. A
+    /// calibrated network's is about their mean confidence.
     pub fn accuracy_between(&self, low: f32, high: f32) -> Accuracy {
         let chosen = self.rows().filter(|(_, _, _, sure)| (low..high).contains(sure));
         let (total, correct) = chosen.fold((0, 0), |(total, correct), (_, label, predicted, _)| {
@@ -42,25 +41,26 @@ impl Evaluation {
         Accuracy::new(correct, total)
     }
 
-    /// A row for each of these places, in their order: `index` (u32), `true` and `predicted` (str),
+    /// A table of one row for each of these places, in their order: `index` (u32), `true` and `predicted` (str),
     /// `confidence` and `true_probability` (f32: of the predicted class and of the label's).
     ///
     /// # Errors
-    /// [`Error::Setting`] where an index is past the end.
+    /// [`Error::Input`] for a place past the end.
     pub fn table_of(&self, indices: &[usize]) -> Result<DataFrame> {
         let rows = indices
             .iter()
             .map(|index| {
-                self.rows().nth(*index).ok_or_else(|| {
-                    Error::setting("index", index, format!("below {}", self.labels.len()))
-                })
+                self.rows()
+                    .nth(*index)
+                    .ok_or_else(|| Error::input("index", index, format!("below {}", self.len())))
             })
             .collect::<Result<Vec<_>>>()?;
         let places: Vec<u32> = rows.iter().map(|row| row.0 as u32).collect();
-        let labels: Vec<&str> = rows.iter().map(|row| name(&row.1)).collect();
-        let predicted: Vec<&str> = rows.iter().map(|row| name(&row.2)).collect();
+        let labels: Vec<&str> = rows.iter().map(|row| Emotion::name_of(row.1)).collect();
+        let predicted: Vec<&str> = rows.iter().map(|row| Emotion::name_of(row.2)).collect();
         let confidence: Vec<f32> = rows.iter().map(|row| row.3).collect();
-        let of_label: Vec<f32> = rows.iter().map(|row| self.probability(row.0, row.1)).collect();
+        let of_label: Vec<f32> =
+            rows.iter().map(|row| self.probability(row.0, usize::from(row.1))).collect();
         let columns: Vec<Column> = vec![
             Series::new("index".into(), places).into_column(),
             Series::new("true".into(), labels).into_column(),
@@ -69,18 +69,6 @@ impl Evaluation {
             Series::new("true_probability".into(), of_label).into_column(),
         ];
         Ok(DataFrame::new(rows.len(), columns)?)
-    }
-
-    /// Place, label, prediction and the prediction's probability of each image.
-    fn rows(&self) -> impl Iterator<Item = (usize, u8, u8, f32)> + '_ {
-        self.labels.iter().zip(&self.predictions).enumerate().map(|(index, (label, predicted))| {
-            (index, *label, *predicted, self.probability(index, *predicted))
-        })
-    }
-
-    fn probability(&self, index: usize, class: u8) -> f32 {
-        let row = self.probs.get(index);
-        row.and_then(|row| row.get(usize::from(class))).copied().unwrap_or_default()
     }
 }
 

@@ -1,8 +1,8 @@
-//! Stage 5, validation: what a network's predictions are worth.
+//! Stage 5, validation: the metrics of a network's predictions.
 //!
 //! An [`Evaluation`] holds the predictions on one data set; everything else is counted from it:
 //! the [`Accuracy`] with its interval, the [`ConfusionMatrix`], the [`ClassificationReport`] in
-//! scikit-learn's layout, and that report beside the numbers that the [original](mod@original) Keras project
+//! scikit-learn's layout, and that report beside the numbers that the [original](original()) Keras project
 //! published.
 //!
 //! ```
@@ -15,12 +15,12 @@
 //! # Ok::<(), fer_nb::error::Error>(())
 //! ```
 
-pub mod accuracy;
+mod accuracy;
 mod bootstrap;
 mod calibration;
 mod comparison;
-pub mod confusion;
-pub mod evaluation;
+mod confusion;
+mod evaluation;
 mod fitted;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -28,11 +28,13 @@ mod grad_cam;
 mod mcnemar;
 mod mistakes;
 mod network;
-pub mod original;
+mod original;
+pub(crate) mod probs;
 mod protocol;
 mod ranking;
-pub mod report;
+mod report;
 mod seeds;
+mod summary;
 mod table_file;
 mod threshold;
 mod trust;
@@ -44,7 +46,7 @@ pub use bootstrap::{Interval, Intervals};
 pub use calibration::{Bin, Calibration, Temperature};
 pub use comparison::{ComparedRun, Comparison, compare};
 pub use confusion::{Confusion, ConfusionMatrix};
-pub use evaluation::{Evaluation, EvaluationSummary};
+pub use evaluation::Evaluation;
 pub use grad_cam::{Attention, grad_cam};
 pub use mcnemar::McNemar;
 pub use network::evaluate;
@@ -54,6 +56,7 @@ pub use protocol::Protocol;
 pub use ranking::Roc;
 pub use report::{ClassificationReport, Scores};
 pub use seeds::{SeedSpread, Spread};
+pub use summary::EvaluationSummary;
 pub use threshold::Threshold;
 pub use trust::Trust;
 pub use tta::{TestTimeAugmentation, evaluate_with};

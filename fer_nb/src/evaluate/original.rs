@@ -1,4 +1,4 @@
-//! What the original reached: the results of the Keras project that this crate rebuilds.
+//! The published results of the original Keras project, which this crate rebuilds.
 
 use polars::prelude::{DataFrame, df};
 
@@ -7,22 +7,22 @@ use crate::emotion::Emotion;
 use crate::evaluate::report::ClassificationReport;
 
 /// Precision, recall and F1 of one row, as published: with two digits.
-pub type Published = [f64; 3];
+type Published = [f64; 3];
 
 /// The original's published test results: one run of the seed network on FER2013's PublicTest and
 /// PrivateTest together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Original {
     /// Test images.
-    pub images: u64,
-    /// Share predicted right.
+    pub(crate) images: u64,
+    /// Share predicted correctly.
     pub accuracy: f64,
     /// Precision, recall and F1 of each class, by class index.
-    pub classes: [Published; Emotion::COUNT],
+    classes: [Published; Emotion::COUNT],
     /// Plain means over the classes.
-    pub macro_avg: Published,
+    macro_avg: Published,
     /// Means weighted by support.
-    pub weighted_avg: Published,
+    weighted_avg: Published,
 }
 
 /// The original's published numbers.
@@ -46,7 +46,7 @@ pub const fn original() -> Original {
 
 impl Original {
     /// The published F1 of each class, by class index.
-    pub fn f1(&self) -> [f64; Emotion::COUNT] {
+    pub(crate) fn f1(&self) -> [f64; Emotion::COUNT] {
         self.classes.map(|[_, _, f1]| f1)
     }
 
@@ -57,13 +57,13 @@ impl Original {
 }
 
 impl ClassificationReport {
-    /// This report beside the original's. One row a class, then macro avg, weighted avg and
+    /// A table of this report beside the original's: one row a class, then macro avg, weighted avg and
     /// accuracy; columns `class`, and for each of precision, recall and F1 three of f64: ours, the
     /// original's (`… original`, two digits as published) and the `… difference`, ours less the
     /// original's. The row `accuracy` has its numbers in the F1 columns, as in the report's text.
     ///
     /// The original's are of FER2013's 7,178 test images: beside another data set's they say little.
-    pub fn beside_original(&self) -> Result<DataFrame> {
+    pub(crate) fn beside_original(&self) -> Result<DataFrame> {
         let theirs = original();
         let mut names = Vec::new();
         // Ours, theirs and the difference of precision, recall and F1.
@@ -80,7 +80,7 @@ impl ClassificationReport {
         for ((name, row), theirs) in self.rows().into_iter().zip(theirs.rows()) {
             push(name, [row.precision, row.recall, row.f1].map(Some), theirs.map(Some));
         }
-        push("accuracy", [None, None, Some(self.accuracy)], [None, None, Some(theirs.accuracy)]);
+        push("accuracy", [None, None, Some(self.accuracy())], [None, None, Some(theirs.accuracy)]);
         let [precision, recall, f1] = columns;
         let [precision, precision_original, precision_difference] = precision;
         let [recall, recall_original, recall_difference] = recall;

@@ -5,28 +5,28 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::common::Result;
+use crate::common::{Result, text};
 use crate::data::{Dataset, FaceData};
 use crate::train::RunConfig;
 
-/// What has to be said with every figure. FER2013's published numbers differ as much in this as in
+/// What has to be said with every metric. FER2013's published results differ as much in this as in
 /// their networks: many are of the epoch that was best on the very images that they report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Protocol {
     /// What the weights were fitted to.
-    pub trained_on: String,
+    pub(crate) trained_on: String,
     /// What epoch, hyperparameters and temperature were chosen on.
-    pub chosen_on: String,
-    /// What the figures are of.
-    pub measured_on: String,
+    pub(crate) chosen_on: String,
+    /// What the metrics are of.
+    pub(crate) measured_on: String,
 }
 
 impl Protocol {
-    /// Of a run of this crate and the data that it is evaluated on; without a run, of weights of
-    /// unknown origin.
+    /// The protocol of a run of this crate and the data that it is evaluated on; without a run, of
+    /// weights of unknown origin.
     ///
     /// # Errors
-    /// Where the data's table can't be read.
+    /// [`Error::Table`](crate::common::Error::Table) if the data's table can't be read.
     pub fn of(run: Option<&RunConfig>, data: &FaceData) -> Result<Self> {
         let measured_on = measured_on(&data.test)?;
         let Some(run) = run else {
@@ -45,9 +45,8 @@ impl Protocol {
         }
         let fewer = left_out.without_leaks || left_out.without_flat;
         let left = if fewer && run.trained_on.is_none() { "at most " } else { "" };
-        trained_on += &format!(" ({left}{})", crate::common::text::plural(train, "image"));
-        let chosen_on =
-            format!("validation ({left}{})", crate::common::text::plural(validation, "image"));
+        trained_on += &format!(" ({left}{})", text::plural(train, "image"));
+        let chosen_on = format!("validation ({left}{})", text::plural(validation, "image"));
         Ok(Self { trained_on, chosen_on, measured_on })
     }
 }
@@ -65,7 +64,7 @@ impl fmt::Display for Protocol {
 /// The test images in words: by Kaggle's column Usage, or by the names that FER2013's folders give their
 /// files, "PublicTest_123.jpg".
 fn measured_on(test: &Dataset) -> Result<String> {
-    let images = crate::common::text::plural(test.len(), "image");
+    let images = text::plural(test.len(), "image");
     let title = test.origin().title();
     if !test.origin().is_fer2013() {
         return Ok(format!("{title}'s test part ({images})"));

@@ -1,4 +1,4 @@
-//! What probabilities say beyond their greatest: top-k accuracy and ROC curves.
+//! Metrics of all seven probabilities: top-k accuracy and ROC curves.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,14 +14,14 @@ pub struct Roc {
     /// False positive rate and true positive rate, both 0 to 1, as the threshold falls; from (0, 0)
     /// to (1, 1). Equal probabilities are one step, as in scikit-learn.
     pub points: Vec<(f64, f64)>,
-    /// The area below: the probability that an image of the class is given more of it than one that
-    /// is not (Fawcett, "An introduction to ROC analysis", 2006). 0.5 is chance.
+    /// The area below: the probability that an image of the class gets a higher probability of it than
+    /// one of another class (Fawcett, "An introduction to ROC analysis", 2006). 0.5 is chance.
     pub auc: f64,
 }
 
 impl Evaluation {
     /// The share of images whose label is among the `k` likeliest classes, 1 to 7, with its interval.
-    /// Of equals, the lower class index is the likelier.
+    /// Of equals, the lower class index counts as likelier.
     ///
     /// # Errors
     /// [`Error::Setting`] for another `k`.
@@ -41,12 +41,12 @@ impl Evaluation {
         // The prediction itself may have been made of logits that round to equal probabilities.
         let right = match k {
             1 => self.accuracy().correct as usize,
-            _ => self.labels.iter().zip(&self.probs).filter(|pair| within(*pair)).count(),
+            _ => self.labels().iter().zip(self.probs()).filter(|pair| within(*pair)).count(),
         };
         Ok(Accuracy::new(right as u64, self.len() as u64))
     }
 
-    /// The ROC curve of each class that there are images of and images besides.
+    /// The ROC curve of each class that has images, if other classes have some, too.
     pub fn roc(&self) -> Vec<Roc> {
         Emotion::ALL.into_iter().filter_map(|emotion| self.roc_of(emotion)).collect()
     }
@@ -54,9 +54,9 @@ impl Evaluation {
     fn roc_of(&self, emotion: Emotion) -> Option<Roc> {
         let class = emotion.index();
         let mut rows: Vec<(f32, bool)> = self
-            .labels
+            .labels()
             .iter()
-            .zip(&self.probs)
+            .zip(self.probs())
             .map(|(label, row)| {
                 (row.get(class).copied().unwrap_or_default(), usize::from(*label) == class)
             })

@@ -32,25 +32,26 @@ pub struct Scores {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OutputDict", into = "OutputDict")]
 pub struct ClassificationReport {
-    /// Each class's scores, by class index.
-    pub classes: [Scores; Emotion::COUNT],
-    /// The share of images predicted right.
-    pub accuracy: f64,
-    /// The plain mean over the classes: each class weighs the same.
-    pub macro_avg: Scores,
-    /// The mean weighted by support: each image weighs the same.
-    pub weighted_avg: Scores,
-    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
-    pub title: String,
+    classes: [Scores; Emotion::COUNT],
+    accuracy: f64,
+    macro_avg: Scores,
+    weighted_avg: Scores,
+    title: String,
+}
+
+impl ConfusionMatrix {
+    /// Precision, recall and F1 of each class.
+    pub fn report(&self) -> ClassificationReport {
+        ClassificationReport::from_counts(self)
+    }
 }
 
 impl ClassificationReport {
-    /// Counts a report from a confusion matrix.
-    pub fn from_counts(matrix: &ConfusionMatrix) -> Self {
+    fn from_counts(matrix: &ConfusionMatrix) -> Self {
         let predicted = matrix.predicted();
         let mut classes = [Scores::default(); Emotion::COUNT];
         for (index, (scores, (row, predicted))) in
-            classes.iter_mut().zip(matrix.counts.iter().zip(predicted)).enumerate()
+            classes.iter_mut().zip(matrix.counts().iter().zip(predicted)).enumerate()
         {
             let hits = row.get(index).copied().unwrap_or_default();
             let support: u64 = row.iter().sum();
@@ -82,8 +83,33 @@ impl ClassificationReport {
             accuracy: share(matrix.correct(), total),
             macro_avg: average(&|_| 1.0),
             weighted_avg: average(&|class| class.support as f64),
-            title: matrix.title.clone(),
+            title: matrix.title().into(),
         }
+    }
+
+    /// The share of correct predictions, 0 to 1.
+    pub fn accuracy(&self) -> f64 {
+        self.accuracy
+    }
+
+    /// The plain mean over the classes: each class weighs the same.
+    pub fn macro_avg(&self) -> Scores {
+        self.macro_avg
+    }
+
+    /// The mean weighted by support: each image weighs the same.
+    pub fn weighted_avg(&self) -> Scores {
+        self.weighted_avg
+    }
+
+    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The scores of each class, by class index.
+    pub(crate) fn classes(&self) -> &[Scores; Emotion::COUNT] {
+        &self.classes
     }
 
     /// The scores of one class.
@@ -97,7 +123,7 @@ impl ClassificationReport {
         Emotion::names().into_iter().zip(self.classes).chain(averages).collect()
     }
 
-    /// One row a class, then accuracy, macro avg and weighted avg. Columns: `class` (str),
+    /// A table of one row a class, then accuracy, macro avg and weighted avg. Columns: `class` (str),
     /// `precision`, `recall`, `f1-score` (f64, 0 to 1), `support` (u64). As in the text, the
     /// accuracy is in the F1 column and its precision and recall are null.
     pub fn to_table(&self) -> Result<DataFrame> {

@@ -10,7 +10,7 @@ use crate::common::{Error, Result};
 /// Mean and spread of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// How many values.
+    /// The number of values.
     pub n: usize,
     /// Their mean.
     pub mean: f64,
@@ -23,14 +23,14 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of one value or more.
+    /// The spread of one value or more.
     ///
     /// # Errors
-    /// [`Error::Setting`] for none, or for values that are not finite.
+    /// [`Error::Input`] for none, or for values that are not finite.
     pub fn of(values: &[f64]) -> Result<Self> {
         if values.is_empty() || values.iter().any(|value| !value.is_finite()) {
             let found = format!("{values:?}");
-            return Err(Error::setting("values", found, "one or more finite numbers"));
+            return Err(Error::input("values", found, "one or more finite numbers"));
         }
         let n = values.len();
         let mean = values.iter().sum::<f64>() / n as f64;
@@ -58,23 +58,26 @@ impl fmt::Display for Spread {
 /// The spread of accuracy, macro F1 and balanced accuracy over runs that differ in their seed alone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SeedSpread {
+    /// Of the share of correct predictions.
     pub accuracy: Spread,
+    /// Of the plain mean of the classes' F1.
     pub macro_f1: Spread,
+    /// Of the mean recall of the classes that have images.
     pub balanced_accuracy: Spread,
 }
 
 impl SeedSpread {
-    /// Of one evaluation a seed.
+    /// The spread over one evaluation a seed.
     ///
     /// # Errors
-    /// [`Error::Setting`] where there is none.
+    /// [`Error::Input`] for none.
     pub fn of(evaluations: &[Evaluation]) -> Result<Self> {
         let spread = |score: fn(&Evaluation) -> f64| {
             Spread::of(&evaluations.iter().map(score).collect::<Vec<_>>())
         };
         Ok(Self {
             accuracy: spread(|evaluation| evaluation.accuracy().value)?,
-            macro_f1: spread(|evaluation| evaluation.classification_report().macro_avg.f1)?,
+            macro_f1: spread(|evaluation| evaluation.classification_report().macro_avg().f1)?,
             balanced_accuracy: spread(Evaluation::balanced_accuracy)?,
         })
     }

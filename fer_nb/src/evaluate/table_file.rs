@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::common::{Error, Place, Result};
 use crate::emotion::Emotion;
-use crate::evaluate::evaluation::{Evaluation, check_probs, name};
+use crate::evaluate::evaluation::Evaluation;
+use crate::evaluate::probs::{Row, check_probs};
 
 const COLUMNS: &str = "Expected are a column 'label' and either prob_angry … prob_surprise or \
                        logit_angry … logit_surprise.";
@@ -23,60 +24,72 @@ struct Layout {
     numbers: Numbers,
 }
 
-/// Reads a file; see [`Evaluation::from_csv`].
-pub(super) fn read(path: &Path) -> Result<Evaluation> {
-    if !path.exists() {
-        let hint = "Give the CSV file that holds one prediction a row.";
-        return Err(Error::missing("the table of predictions", path, hint));
+impl Evaluation {
+    /// Reads labels and predictions from a CSV file: a column `label` (or `true`) of class indices
+    /// or names, and either `prob_angry` … `prob_surprise` or `logit_angry` … `logit_surprise`, in
+    /// any order; other columns are ignored. The title is the file's name.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for a file that is not there; [`Error::File`], with the row, counted from 1
+    /// below the header, for content that is something else.
+    pub fn from_csv(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.exists() {
+            let hint = "Give the CSV file that holds one prediction a row.";
+            return Err(Error::missing("the table of predictions", path, hint));
+        }
+        let file = std::fs::File::open(path).map_err(|source| Error::io("read", path, source))?;
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+        let layout = Layout::find(path, reader.headers().map_err(|error| broken(path, 0, error))?)?;
+        let (mut labels, mut rows) = (Vec::new(), Vec::new());
+        for (index, record) in reader.records().enumerate() {
+            let row = index + 1;
+            let record = record.map_err(|error| broken(path, row, error))?;
+            let (label, scores) = layout
+                .parse(&record)
+                .map_err(|(problem, hint)| Error::file_at(path, row_place(row), problem, hint))?;
+            labels.push(label);
+            rows.push(scores);
+        }
+        if labels.is_empty() {
+            return Err(Error::file(path, "there is no row below the header", COLUMNS));
+        }
+        let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match layout.numbers {
+            Numbers::Probs => Self::from_probs(labels, rows, title),
+            Numbers::Logits => Self::from_logits(labels, &rows, title),
+        }
     }
-    let file = std::fs::File::open(path).map_err(|source| Error::io("read", path, source))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-    let layout = Layout::find(path, reader.headers().map_err(|error| broken(path, 0, error))?)?;
-    let (mut labels, mut rows) = (Vec::new(), Vec::new());
-    for (index, record) in reader.records().enumerate() {
-        let row = index + 1;
-        let record = record.map_err(|error| broken(path, row, error))?;
-        let (label, scores) = layout
-            .parse(&record)
-            .map_err(|(problem, hint)| Error::file_at(path, row_place(row), problem, hint))?;
-        labels.push(label);
-        rows.push(scores);
-    }
-    if labels.is_empty() {
-        return Err(Error::file(path, "there is no row below the header", COLUMNS));
-    }
-    let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    match layout.numbers {
-        Numbers::Probs => Evaluation::from_probs(labels, rows, title),
-        Numbers::Logits => Evaluation::from_logits(labels, &rows, title),
-    }
-}
 
-/// Writes a file that [`read`] understands; see [`Evaluation::to_csv`].
-pub(super) fn write(evaluation: &Evaluation, path: &Path) -> Result<()> {
-    let failed = |error: csv::Error| match error.into_kind() {
-        csv::ErrorKind::Io(source) => Error::io("write", path, source),
-        other => Error::file(path, format!("{other:?}"), "The table was not written."),
-    };
-    let file = std::fs::File::create(path).map_err(|source| Error::io("create", path, source))?;
-    let mut writer = csv::Writer::from_writer(file);
-    let columns = ["index", "true", "predicted", "correct", "confidence"].map(String::from);
-    let probs = Emotion::names().map(|name| format!("prob_{name}"));
-    writer.write_record(columns.iter().chain(&probs)).map_err(failed)?;
-    let pairs = evaluation.labels.iter().zip(&evaluation.predictions);
-    for (index, ((label, predicted), probs)) in pairs.zip(&evaluation.probs).enumerate() {
-        let confidence = probs.get(usize::from(*predicted)).copied().unwrap_or_default();
-        let mut record = vec![
-            index.to_string(),
-            name(label).to_string(),
-            name(predicted).to_string(),
-            (label == predicted).to_string(),
-            confidence.to_string(),
-        ];
-        record.extend(probs.iter().map(f32::to_string));
-        writer.write_record(&record).map_err(failed)?;
+    /// Writes the columns of [`Evaluation::table`] as a CSV file, which [`Evaluation::from_csv`] reads.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file can't be written.
+    pub fn to_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let failed = |error: csv::Error| match error.into_kind() {
+            csv::ErrorKind::Io(source) => Error::io("write", path, source),
+            other => Error::file(path, format!("{other:?}"), "The table was not written."),
+        };
+        let file =
+            std::fs::File::create(path).map_err(|source| Error::io("create", path, source))?;
+        let mut writer = csv::Writer::from_writer(file);
+        let columns = ["index", "true", "predicted", "correct", "confidence"].map(String::from);
+        let probs = Emotion::names().map(|name| format!("prob_{name}"));
+        writer.write_record(columns.iter().chain(&probs)).map_err(failed)?;
+        for ((index, label, predicted, confidence), probs) in self.rows().zip(self.probs()) {
+            let mut record = vec![
+                index.to_string(),
+                Emotion::name_of(label).to_string(),
+                Emotion::name_of(predicted).to_string(),
+                (label == predicted).to_string(),
+                confidence.to_string(),
+            ];
+            record.extend(probs.iter().map(f32::to_string));
+            writer.write_record(&record).map_err(failed)?;
+        }
+        writer.flush().map_err(|source| Error::io("write", path, source))
     }
-    writer.flush().map_err(|source| Error::io("write", path, source))
 }
 
 impl Layout {
@@ -104,7 +117,7 @@ impl Layout {
     fn parse(
         &self,
         record: &csv::StringRecord,
-    ) -> std::result::Result<(u8, [f32; Emotion::COUNT]), (String, &'static str)> {
+    ) -> std::result::Result<(u8, Row), (String, &'static str)> {
         let text = record.get(self.label).unwrap_or_default();
         let label = text
             .parse()
@@ -165,10 +178,12 @@ mod tests {
         Evaluation::from_csv(path)
     }
 
-    fn problem(text: &str) -> String {
-        let message = from_bytes(text.as_bytes()).unwrap_err().to_string();
-        assert_eq!(message.lines().count(), 1, "{message}");
-        message.split_once("predictions.csv").unwrap().1.to_string()
+    /// Where in the file the error is.
+    fn place(bytes: impl AsRef<[u8]>) -> Place {
+        match from_bytes(bytes.as_ref()) {
+            Err(Error::File { place, .. }) => place,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -180,8 +195,8 @@ mod tests {
         let path = folder.path().join("predictions.csv");
         evaluation.to_csv(&path).unwrap();
         assert_eq!(Evaluation::from_csv(&path).unwrap(), evaluation);
-        let error = evaluation.to_csv(folder.path().join("no/such.csv")).unwrap_err();
-        assert!(error.to_string().starts_with("cannot create "), "{error}");
+        let refused = evaluation.to_csv(folder.path().join("no/such.csv"));
+        assert!(matches!(refused, Err(Error::Io { .. })));
     }
 
     #[test]
@@ -190,36 +205,37 @@ mod tests {
                     logit_disgust,logit_angry,true\r\n 7,a.jpg,6,5,4,3,2,1,surprise\r\n\
                     1,b.jpg,2,3,4,5,6,7,0\r\n";
         let evaluation = from_bytes(text.as_bytes()).unwrap();
-        assert_eq!((evaluation.labels, evaluation.predictions), (vec![6, 0], vec![6, 0]));
+        assert_eq!((evaluation.labels(), evaluation.predictions()), (&[6, 0][..], &[6, 0][..]));
     }
 
     #[test]
     fn errors_name_file_and_row() {
-        let with = |rows: &str| problem(&format!("{HEADER}3,0,0,0,1,0,0,0\n{rows}"));
-        assert!(with("7,0,0,0,1,0,0,0\n").starts_with(", row 2: label '7'. "));
-        assert!(with("joy,0,0,0,1,0,0,0\n").starts_with(", row 2: label 'joy'. "));
-        assert!(with("1,0,x,0,1,0,0,0\n").starts_with(", row 2: 'x' for disgust. "));
-        assert!(with("1,0,NaN,0,1,0,0,0\n").starts_with(", row 2: 'NaN' for disgust. "));
-        assert!(with("1,0,0,0,1,0,0,\n").starts_with(", row 2: '' for surprise. "));
-        assert!(with("1,0,0,0,4,0,0,-3\n").contains("row 2: probability 4. "));
-        assert!(with("1,0,0,0,0.4,0,0,0\n").contains("add up to 0.4000"));
-        assert!(with("1,0,0,0\n").starts_with(", row 2: 4 fields where the header has 8. "));
-        assert!(problem(HEADER).starts_with(": there is no row below the header. "));
-        assert!(problem("").starts_with(", header: there is no column 'label'. "));
-        assert!(problem("label,prob_angry\n").contains("no column 'prob_disgust'"));
+        for row in [
+            "7,0,0,0,1,0,0,0",
+            "joy,0,0,0,1,0,0,0",
+            "1,0,x,0,1,0,0,0",
+            "1,0,NaN,0,1,0,0,0",
+            "1,0,0,0,1,0,0,",
+            "1,0,0,0,4,0,0,-3",
+            "1,0,0,0,0.4,0,0,0",
+            "1,0,0,0",
+        ] {
+            let text = format!("{HEADER}3,0,0,0,1,0,0,0\n{row}\n");
+            assert_eq!(place(&text), row_place(2), "{row}");
+        }
+        assert_eq!(place(HEADER), Place::Whole);
+        assert_eq!((place(""), place("label,prob_angry\n")), (Place::Header, Place::Header));
         let latin = [HEADER.as_bytes(), b"\xe9,0,0,0,1,0,0,0\n"].concat();
-        let error = from_bytes(&latin).unwrap_err().to_string();
-        assert!(error.contains("row 1: this is no UTF-8 text"), "{error}");
+        assert_eq!(place(latin), row_place(1));
     }
 
     #[test]
     fn a_missing_file_and_a_folder_are_named() {
-        let error = Evaluation::from_csv("no/such.csv").unwrap_err().to_string();
-        assert!(error.contains("is missing at no/such.csv"), "{error}");
+        assert!(matches!(Evaluation::from_csv("no/such.csv"), Err(Error::Missing { .. })));
         let folder = tempfile::tempdir().unwrap();
-        let error = Evaluation::from_csv(folder.path()).unwrap_err().to_string();
-        assert!(error.starts_with("cannot read "), "{error}");
+        assert!(matches!(Evaluation::from_csv(folder.path()), Err(Error::Io { .. })));
     }
+
     /// A PyTorch run's logits of 3,589 images; $FER_REFERENCE_DIR says where they are.
     #[test]
     fn reference_logits_score_as_scikit_learn_says() {
@@ -231,8 +247,8 @@ mod tests {
         let evaluation = Evaluation::from_csv(path).unwrap();
         let accuracy = evaluation.accuracy();
         assert_eq!((accuracy.correct, accuracy.total), (2151, 3589));
-        let macro_avg = evaluation.classification_report().macro_avg;
+        let macro_avg = evaluation.classification_report().macro_avg();
         assert!((macro_avg.f1 - 0.539_400_794_478_731_3).abs() < 1e-12, "{macro_avg:?}");
-        assert!((evaluation.loss - 1.051_963_954_503_97).abs() < 1e-6, "{}", evaluation.loss);
+        assert!((evaluation.loss() - 1.051_963_954_503_97).abs() < 1e-6, "{}", evaluation.loss());
     }
 }

@@ -1,66 +1,62 @@
-//! [`Threshold`]: below which confidence an answer is none.
+//! [`Threshold`]: the confidence below which a prediction is reported as uncertain.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Evaluation, fitted};
-use crate::common::{Error, Result};
+use crate::common::{Error, Place, Result};
 use crate::train::RunFolder;
 
-/// Where a run keeps it.
+/// Its file in a run's folder.
 const FILE: &str = "certainty.toml";
 
-/// The confidence from which a network's answers can be acted upon.
+/// The confidence below which a prediction is reported as uncertain.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
-    /// An answer of less confidence is "uncertain": 0 (none is) to 1 (all are but the surest).
-    pub uncertain_below: f32,
-    /// The share of right answers that was asked for among those that are left, 0 to 1.
-    pub right: f64,
-    /// The share of the validation images that get one of those, 0 to 1.
-    pub answered: f64,
+    /// 0 (no prediction is uncertain) to 1 (all are, except those of confidence 1).
+    uncertain_below: f32,
+    /// The share of correct predictions that was asked for among the rest, 0 to 1.
+    right: f64,
+    /// The share of the validation images whose prediction is one of the rest, 0 to 1.
+    answered: f64,
 }
 
 impl Default for Threshold {
-    /// Takes every answer.
+    /// No prediction is uncertain.
     fn default() -> Self {
         Self { uncertain_below: 0.0, right: 0.0, answered: 1.0 }
     }
 }
 
 impl Threshold {
-    /// What [`Threshold::fit`] is asked for where nobody says otherwise: three of four right.
+    /// The usual share of correct predictions for [`Threshold::fit`]: three of four.
     pub const RIGHT: f64 = 0.75;
 
-    /// The lowest confidence at which the answers of that confidence or more are right in a share of
-    /// `right` (0 to 1) of the cases: selective classification (Geifman and El-Yaniv, 2017), by the
+    /// Fits the lowest confidence at which the share `right` (0 to 1) of the predictions of that
+    /// confidence or more is correct: selective classification (Geifman and El-Yaniv, 2017), by the
     /// empirical risk. Fit it on validation images, at the temperature that will be used.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the share is out of range, or there is no image.
+    /// [`Error::Setting`] for a share off 0 to 1.
     pub fn fit(validation: &Evaluation, right: f64) -> Result<Self> {
-        if !(0.0..=1.0).contains(&right) || validation.labels.is_empty() {
-            let value = format!("{right} of {} images", validation.labels.len());
-            return Err(Error::setting("right answers", value, "0 to 1, of one image or more"));
+        if !(0.0..=1.0).contains(&right) {
+            return Err(Error::setting("share of correct predictions", right, "0 to 1"));
         }
-        let mut answers: Vec<(f32, bool)> = (0..validation.labels.len())
-            .filter_map(|index| {
-                let predicted = *validation.predictions.get(index)?;
-                let confidence = *validation.probs.get(index)?.get(usize::from(predicted))?;
-                Some((confidence, predicted == *validation.labels.get(index)?))
-            })
+        let mut predictions: Vec<(f32, bool)> = validation
+            .rows()
+            .map(|(_, label, predicted, confidence)| (confidence, predicted == label))
             .collect();
-        answers.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        predictions.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         let mut fitted = Self { uncertain_below: 1.0, right, answered: 0.0 };
         let mut hits = 0usize;
-        for (rank, (confidence, hit)) in answers.iter().enumerate() {
+        for (rank, (confidence, hit)) in predictions.iter().enumerate() {
             hits += usize::from(*hit);
             // Images of equal confidence are taken or left together.
-            if answers.get(rank + 1).is_some_and(|(next, _)| next == confidence) {
+            if predictions.get(rank + 1).is_some_and(|(next, _)| next == confidence) {
                 continue;
             }
             if hits as f64 >= right * (rank + 1) as f64 {
                 fitted.uncertain_below = *confidence;
-                fitted.answered = (rank + 1) as f64 / answers.len() as f64;
+                fitted.answered = (rank + 1) as f64 / predictions.len() as f64;
             }
         }
         if fitted.answered == 1.0 {
@@ -69,52 +65,52 @@ impl Threshold {
         Ok(fitted)
     }
 
-    /// Whether an answer of this confidence is none.
+    /// The confidence below which a prediction is uncertain, 0 to 1.
+    pub fn uncertain_below(&self) -> f32 {
+        self.uncertain_below
+    }
+
+    /// Whether a prediction of this confidence is uncertain.
     pub fn is_uncertain(&self, confidence: f32) -> bool {
         confidence < self.uncertain_below
     }
 
-    /// Keeps it in a run's folder, as `certainty.toml`, for the run's best weights as they are now.
+    /// Saves it in a run's folder, as `certainty.toml`, for the run's present best weights.
     ///
     /// # Errors
-    /// Where there are no weights, or the file can't be written.
+    /// [`Error::Io`] if there are no weights, or the file can't be written.
     pub fn save(&self, run: &RunFolder) -> Result<()> {
         fitted::save(run, FILE, self)
     }
 
-    /// What [`Threshold::save`] kept for a run's best weights; every answer counts where it kept
-    /// nothing, or for other weights.
+    /// The threshold that [`Threshold::save`] left for a run's best weights; no prediction is
+    /// uncertain if it left none, or for other weights.
     ///
     /// # Errors
-    /// Where the file holds something else.
+    /// [`Error::File`] if the file holds something else.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
         let kept = fitted::of_run::<Self>(run, FILE)?.unwrap_or_default();
-        match (0.0..=1.0).contains(&kept.uncertain_below) {
-            true => Ok(kept),
-            false => Err(Error::setting("uncertain_below", kept.uncertain_below, "0 to 1")),
+        if (0.0..=1.0).contains(&kept.uncertain_below) {
+            return Ok(kept);
         }
+        let problem = format!("{} is not on 0 to 1", kept.uncertain_below);
+        let place = Place::Key("uncertain_below".into());
+        Err(Error::file_at(run.path().join(FILE), place, problem, fitted::REFIT))
     }
 }
 
 impl std::fmt::Display for Threshold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.uncertain_below == 0.0 {
-            return write!(f, "no answer counts as uncertain");
+            return write!(f, "no prediction counts as uncertain");
         }
-        write!(
-            f,
-            "answers below {:.1} % confidence are uncertain: ",
-            100.0 * self.uncertain_below
-        )?;
+        let below = 100.0 * self.uncertain_below;
+        write!(f, "predictions below {below:.1} % confidence are uncertain: ")?;
         if self.answered == 0.0 {
-            return write!(f, "no validation image gets another");
+            return write!(f, "on validation, all are");
         }
-        write!(
-            f,
-            "{:.0} % of the validation images get another, right in {:.0} %",
-            100.0 * self.answered,
-            100.0 * self.right
-        )
+        let (rest, right) = (100.0 * self.answered, 100.0 * self.right);
+        write!(f, "on validation, {rest:.0} % are not, and {right:.0} % of these are correct")
     }
 }
 
@@ -122,7 +118,7 @@ impl std::fmt::Display for Threshold {
 mod tests {
     use super::*;
 
-    /// One image an answer: its confidence, and whether it is right.
+    /// One image a prediction: its confidence, and whether it is correct.
     fn evaluation(answers: &[(f32, bool)]) -> Evaluation {
         let probs = answers.iter().map(|(confidence, _)| {
             let rest = (1.0 - confidence) / 6.0;
@@ -146,7 +142,7 @@ mod tests {
         assert_eq!((none.uncertain_below, none.answered), (0.0, 1.0));
         let all = Threshold::fit(&evaluation(&[(0.9, false), (0.5, false)]), 0.75).unwrap();
         assert_eq!((all.uncertain_below, all.answered), (1.0, 0.0));
-        assert!(all.to_string().ends_with("uncertain: no validation image gets another"), "{all}");
+        assert!(all.to_string().ends_with("are uncertain: on validation, all are"), "{all}");
         // Half of those with 0.7 are wrong: they go together.
         let equal = [(0.9, true), (0.7, true), (0.7, false)];
         assert_eq!(Threshold::fit(&evaluation(&equal), 0.75).unwrap().uncertain_below, 0.9);

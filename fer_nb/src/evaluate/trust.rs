@@ -1,40 +1,40 @@
-//! [`Trust`]: what else has to be known of an accuracy before it is believed.
+//! [`Trust`]: what to know about an accuracy before believing it.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use super::{Accuracy, Evaluation, Intervals, Protocol, Temperature, Threshold};
-use crate::common::Result;
+use crate::common::{Result, text};
 use crate::data::FaceData;
 
-/// How often images are drawn anew for the intervals, and from which seed.
+/// The number of resamples for the intervals, and their seed.
 const RESAMPLES: usize = 1000;
 const SEED: u64 = 0;
 
-/// Intervals, calibration, and the test without what leaked, of one evaluation.
+/// Intervals, calibration, and the accuracy without leaked images, of one evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trust {
     /// Of accuracy, macro F1 and balanced accuracy.
-    pub intervals: Intervals,
+    pub(crate) intervals: Intervals,
     /// Labels among the two likeliest classes.
-    pub top_2: Accuracy,
+    pub(crate) top_2: Accuracy,
     /// Labels among the three likeliest classes.
-    pub top_3: Accuracy,
+    pub(crate) top_3: Accuracy,
     /// Expected calibration error as it is, 0 to 1.
-    pub ece: f64,
-    /// The temperature that was fitted on validation images, and the error with it.
-    pub calibrated: Option<(f64, f64)>,
-    /// Which answers count, and how many of those to the test images are right.
-    pub certain: Option<(Threshold, Accuracy)>,
+    pub(crate) ece: f64,
+    /// The temperature that was fitted on validation images, and the calibration error with it.
+    pub(crate) calibrated: Option<(f64, f64)>,
+    /// The threshold of uncertain predictions, and the accuracy of the others on the test images.
+    pub(crate) certain: Option<(Threshold, Accuracy)>,
     /// Test images that have a copy in train or validation, and the accuracy without them.
-    pub without_leaks: Option<(usize, Accuracy)>,
+    pub(crate) without_leaks: Option<(usize, Accuracy)>,
     /// What was trained, chosen and measured on.
-    pub protocol: Option<Protocol>,
+    pub(crate) protocol: Option<Protocol>,
 }
 
 impl Trust {
-    /// Of predictions alone.
+    /// What the predictions alone say.
     ///
     /// # Errors
     /// As [`Evaluation::bootstrap`].
@@ -51,16 +51,16 @@ impl Trust {
         })
     }
 
-    /// With the calibration error at a temperature that was fitted on other images.
+    /// Adds the calibration error at a temperature that was fitted on other images.
     ///
     /// # Errors
     /// As [`Evaluation::at_temperature`].
     pub fn calibrated(self, test: &Evaluation, temperature: Temperature) -> Result<Self> {
         let ece = test.at_temperature(temperature)?.calibration().ece;
-        Ok(Self { calibrated: Some((temperature.temperature, ece)), ..self })
+        Ok(Self { calibrated: Some((temperature.value(), ece)), ..self })
     }
 
-    /// With how many of the answers are right that count as certain, at the temperature that the
+    /// Adds the accuracy of the predictions that are not uncertain, at the temperature that the
     /// threshold was fitted at.
     ///
     /// # Errors
@@ -71,15 +71,16 @@ impl Trust {
         temperature: Temperature,
         threshold: Threshold,
     ) -> Result<Self> {
-        let counted =
-            test.at_temperature(temperature)?.accuracy_between(threshold.uncertain_below, f32::MAX);
+        let counted = test
+            .at_temperature(temperature)?
+            .accuracy_between(threshold.uncertain_below(), f32::MAX);
         Ok(Self { certain: Some((threshold, counted)), ..self })
     }
 
-    /// With the accuracy on the test images that have no copy in train or validation.
+    /// Adds the accuracy on the test images that have no copy in train or validation.
     ///
     /// # Errors
-    /// Where none would be left.
+    /// [`Error::Input`](crate::common::Error::Input) if none would be left.
     pub fn without_leaks(self, test: &Evaluation, data: &FaceData) -> Result<Self> {
         let leaked = data.leaked_test_images();
         let without_leaks = match leaked.is_empty() {
@@ -89,7 +90,7 @@ impl Trust {
         Ok(Self { without_leaks, ..self })
     }
 
-    /// With what was trained, chosen and measured on.
+    /// Adds what was trained, chosen and measured on.
     pub fn protocol(self, protocol: Protocol) -> Self {
         Self { protocol: Some(protocol), ..self }
     }
@@ -112,7 +113,7 @@ impl fmt::Display for Trust {
             write!(f, "\n{threshold}; of the test images: {counted}")?;
         }
         if let Some((leaked, accuracy)) = &self.without_leaks {
-            let images = crate::common::text::plural(*leaked, "test image");
+            let images = text::plural(*leaked, "test image");
             write!(
                 f,
                 "\nwithout {images} whose copy is in train or validation: accuracy {accuracy}"
@@ -139,11 +140,10 @@ mod tests {
             assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("temperature"));
-        let trust = trust.calibrated(&test, Temperature { temperature: 2.0 }).unwrap();
+        let trust = trust.calibrated(&test, Temperature::new(2.0).unwrap()).unwrap();
         assert!(trust.to_string().contains("at temperature 2.000, fitted on validation"));
-        let threshold = Threshold { uncertain_below: 0.1, right: 0.75, answered: 0.5 };
-        let one = Temperature::default();
-        let text = trust.certain(&test, one, threshold).unwrap().to_string();
-        assert!(text.contains("answers below 10.0 % confidence are uncertain: 50 % "), "{text}");
+        let threshold = Threshold::fit(&test, 0.8).unwrap();
+        let text = trust.certain(&test, Temperature::default(), threshold).unwrap().to_string();
+        assert!(text.contains(&format!("{threshold}; of the test images: ")), "{text}");
     }
 }

@@ -1,13 +1,10 @@
-//! [`TestTimeAugmentation`]: the mean answer to several views of each image.
-
-use std::fmt;
-use std::str::FromStr;
+//! [`TestTimeAugmentation`]: the mean prediction of several views of each image.
 
 use tch::{Kind, Tensor, no_grad};
 
 use super::Evaluation;
 use super::network::rows;
-use crate::common::{Error, Result};
+use crate::common::{During, Result, named};
 use crate::data::{Dataset, SIDE};
 use crate::model::{Network, inference_batch_size, to_float};
 use crate::project::Task;
@@ -15,7 +12,7 @@ use crate::project::Task;
 /// Side of a crop out of 48×48; ten-crop takes it from the corners and the centre.
 const CROP: i64 = 44;
 
-/// Which views of a test image are classified; their probabilities are averaged.
+/// The views of a test image that are classified; their probabilities are averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TestTimeAugmentation {
     /// The image alone.
@@ -23,20 +20,25 @@ pub enum TestTimeAugmentation {
     None,
     /// The image and its mirror image: 2 views.
     Flip,
-    /// The image and its mirror image, each in place and shifted by 2 pixels to the left, right, up and
-    /// down, the edge repeated: 10 views.
+    /// The image and its mirror image, each as it is and shifted by 2 pixels to the left, right, up and
+    /// down, with the edge repeated: 10 views.
     Shifts,
     /// Crops of 44×44 from the four corners and the centre, enlarged to 48×48, and their mirror
     /// images: 10 views (Krizhevsky, Sutskever and Hinton, 2012).
     TenCrop,
 }
 
-impl TestTimeAugmentation {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::None, Self::Flip, Self::Shifts, Self::TenCrop];
+named! {
+    TestTimeAugmentation: "tta",
+    None => "none",
+    Flip => "flip",
+    Shifts => "shifts",
+    TenCrop => "ten-crop",
+}
 
+impl TestTimeAugmentation {
     /// The views of images f32 [B, 1, 48, 48], each of that shape.
-    pub fn views(&self, images: &Tensor) -> Result<Vec<Tensor>> {
+    fn views(&self, images: &Tensor) -> Result<Vec<Tensor>> {
         const SHIFT: i64 = 2;
         let side = SIDE as i64;
         let windows = |padded: &Tensor, size: i64, corners: [(i64, i64); 5]| {
@@ -67,27 +69,6 @@ impl TestTimeAugmentation {
             views.iter().map(|view| Ok(view.f_flip([3])?)).collect::<Result<Vec<Tensor>>>()?;
         views.extend(mirrored);
         Ok(views)
-    }
-}
-
-impl FromStr for TestTimeAugmentation {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let wanted = text.to_lowercase().replace('_', "-");
-        let found = Self::ALL.into_iter().find(|one| one.to_string() == wanted);
-        found.ok_or_else(|| Error::setting("tta", text, "none, flip, shifts or ten-crop"))
-    }
-}
-
-impl fmt::Display for TestTimeAugmentation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Flip => "flip",
-            Self::Shifts => "shifts",
-            Self::TenCrop => "ten-crop",
-        })
     }
 }
 
@@ -124,7 +105,8 @@ pub fn evaluate_with(
             task.step(batch.size().first().map_or(0, |count| *count as usize))?;
         }
         Ok(Tensor::f_cat(&all, 0)?)
-    })?;
+    })
+    .during("evaluating views of the images")?;
     let labels = data.iter().map(|(_, emotion)| emotion.index() as u8).collect();
     Evaluation::from_probs(labels, rows(&probs)?, data.origin().title())
 }
@@ -163,29 +145,20 @@ mod tests {
     }
 
     #[test]
-    fn mirrored_images_have_the_same_mean_answer() {
+    fn mirrored_images_have_the_same_mean_prediction() {
         let data = FaceData::sample(SampleConfig { seed: 1, train: 35, test: 35 }).unwrap();
         let network = SeedCnn::new(Device::Cpu, 1).unwrap();
         let flip = evaluate_with(&network, &data.test, TestTimeAugmentation::Flip).unwrap();
         let plain = evaluate_with(&network, &data.test, TestTimeAugmentation::None).unwrap();
         assert_eq!(plain, super::super::evaluate(&network, &data.test).unwrap());
-        assert_ne!(flip.probs, plain.probs);
+        assert_ne!(flip.probs(), plain.probs());
         let images = to_float(&data.test.images_tensor(Device::Cpu).unwrap()).unwrap();
         let answer =
             |images: &Tensor| network.forward_t(images, false).unwrap().softmax(1, Kind::Float);
         let by_hand = (answer(&images) + answer(&images.flip([3]))) / 2.0;
         let first = rows(&by_hand).unwrap()[0];
-        for (found, expected) in flip.probs[0].iter().zip(first) {
+        for (found, expected) in flip.probs()[0].iter().zip(first) {
             assert!((found - expected).abs() < 1e-6);
         }
-    }
-
-    #[test]
-    fn names_come_back() {
-        for tta in TestTimeAugmentation::ALL {
-            assert_eq!(tta.to_string().parse::<TestTimeAugmentation>().unwrap(), tta);
-        }
-        let message = "mirror".parse::<TestTimeAugmentation>().unwrap_err().to_string();
-        assert_eq!(message, "tta = mirror: expected none, flip, shifts or ten-crop");
     }
 }

@@ -38,8 +38,8 @@ pub fn annotate(photo: &Photo, faces: &[Face]) -> Result<Annotated> {
     let side = |pixels: u32| (f64::from(pixels) * grow).round().max(1.0) as u32;
     let (width, height) = (side(width), side(height));
     let copy = match grow == 1.0 {
-        true => photo.rgb.clone(),
-        false => imageops::resize(&photo.rgb, width, height, FilterType::Triangle),
+        true => photo.rgb().clone(),
+        false => imageops::resize(photo.rgb(), width, height, FilterType::Triangle),
     };
     let mut raster = Raster { width, height, pixels: copy.into_raw() };
     let sheet = Sheet::new(width, height, grow);
@@ -253,9 +253,9 @@ fn draw_bars(canvas: &mut Canvas, face: &Face, panel: &Area, em: f64) {
     let letters = em * 0.9;
     let bars = (panel.left + em * 4.6, panel.right - em * 3.3);
     for (index, emotion) in Emotion::ALL.into_iter().enumerate() {
-        let prob = face.prediction.probs.get(index).copied().unwrap_or_default();
+        let prob = face.prediction.probs().get(index).copied().unwrap_or_default();
         let middle = panel.top + em * 0.3 + em * 1.3 * (index as f64 + 0.5);
-        let strong = emotion == face.prediction.emotion;
+        let strong = emotion == face.prediction.emotion();
         let kind = Type::new(letters).color(if strong { INK } else { MUTED });
         let kind = if strong { kind.bold() } else { kind };
         canvas.label(emotion.name(), (panel.left + em * 0.4, middle), kind);
@@ -273,17 +273,17 @@ fn draw_bars(canvas: &mut Canvas, face: &Face, panel: &Area, em: f64) {
 /// Labels for a face, the longest first.
 fn labels(face: &Face) -> [String; 2] {
     let prediction = &face.prediction;
-    match prediction.uncertain {
-        true => [format!("uncertain: {}?", prediction.emotion), "?".into()],
+    match prediction.is_uncertain() {
+        true => [format!("uncertain: {}?", prediction.emotion()), "?".into()],
         false => {
-            let name = prediction.emotion.to_string();
-            [format!("{name} {}", percent(f64::from(prediction.confidence), 0)), name]
+            let name = prediction.emotion().to_string();
+            [format!("{name} {}", percent(f64::from(prediction.confidence()), 0)), name]
         }
     }
 }
 
 fn color(face: &Face) -> RGBColor {
-    if face.prediction.uncertain { MUTED } else { class_color(face.prediction.emotion) }
+    if face.prediction.is_uncertain() { MUTED } else { class_color(face.prediction.emotion()) }
 }
 
 /// Mixes four fifths of white into an area, so that dark letters are legible on it.
@@ -306,16 +306,12 @@ mod tests {
     fn face(left: f32, top: f32, side: f32, uncertain: bool) -> Face {
         let area = FaceBox { left, top, width: side, height: side, score: 5.0 };
         let probs = [0.01, 0.0, 0.04, 0.9, 0.03, 0.02, 0.0];
-        Face {
-            area,
-            prediction: Prediction { uncertain, ..Prediction::from_probs(probs).unwrap() },
-        }
+        Face { area, prediction: Prediction::from_probs(probs).unwrap().marked(uncertain) }
     }
 
     fn photo(width: u32, height: u32) -> Photo {
         let rgb = RgbImage::from_pixel(width, height, image::Rgb([90, 110, 100]));
-        let gray = image::GrayImage::from_pixel(width, height, image::Luma([104]));
-        Photo { rgb, gray }
+        image::DynamicImage::ImageRgb8(rgb).into()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use plotters::prelude::IntoDrawingArea;
 use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
 use plotters_bitmap::BitMapBackend;
 
+use crate::data::pixels::shrunk;
 use crate::plot::canvas::{Canvas, failure};
 use crate::plot::picture::PictureBackend;
 
@@ -32,22 +33,7 @@ impl Raster {
     pub(super) fn shrunk(&self, factor: u32) -> Self {
         let factor = factor.clamp(1, 16);
         let (width, height) = (self.width / factor, self.height / factor);
-        let (row, side) = (self.width as usize * CHANNELS, factor as usize);
-        let area = factor * factor;
-        let mut pixels = Vec::with_capacity(width as usize * height as usize * CHANNELS);
-        let mut sums = vec![0u32; width as usize * CHANNELS];
-        for band in self.pixels.chunks_exact((row * side).max(1)) {
-            sums.fill(0);
-            for line in band.chunks_exact(row) {
-                let squares = line.chunks_exact(side * CHANNELS);
-                for (sum, square) in sums.chunks_exact_mut(CHANNELS).zip(squares) {
-                    for pixel in square.chunks_exact(CHANNELS) {
-                        sum.iter_mut().zip(pixel).for_each(|(sum, v)| *sum += u32::from(*v));
-                    }
-                }
-            }
-            pixels.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
-        }
+        let pixels = shrunk::<CHANNELS>(&self.pixels, self.width, factor);
         Self { width, height, pixels }
     }
 

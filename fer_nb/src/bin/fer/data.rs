@@ -1,28 +1,24 @@
-//! `fer data`: what was found, and what is wrong with it.
+//! `fer data`: the data found, and its audit.
 
-use std::path::PathBuf;
-
-use fer_nb::data::FaceData;
 use fer_nb::emotion::Emotion;
 use fer_nb::error::Result;
 
+use crate::arguments::{DataPath, JsonFile};
+
 /// Counts of each class, and an audit: copies, leaks, labels that disagree, flat images.
 #[derive(clap::Args)]
-pub struct Args {
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+pub(crate) struct Args {
+    #[command(flatten)]
+    data: DataPath,
 
-    /// Write the figures to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonFile,
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    let data = FaceData::open_or(args.data.as_deref())?;
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let data = args.data.open()?;
     let audit = data.audit()?;
     crate::say(&format!("{data}\n\n{}\n\n{audit}\n", data.class_distribution()))?;
-    let Some(path) = &args.json else { return Ok(()) };
     let distribution = data.class_distribution();
     let counts: serde_json::Map<_, _> = distribution
         .splits
@@ -46,5 +42,5 @@ pub fn run(args: &Args) -> Result<()> {
         "audit": findings,
         "notes": data.notes,
     });
-    crate::write_json(path, &figures)
+    args.json.write(&figures)
 }

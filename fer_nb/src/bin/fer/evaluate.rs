@@ -1,8 +1,7 @@
 //! `fer evaluate`: accuracy, report and confusion matrix.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use fer_nb::data::FaceData;
 use fer_nb::error::Result;
 use fer_nb::evaluate::{
     Evaluation, EvaluationSummary, Protocol, Temperature, TestTimeAugmentation, Threshold, Trust,
@@ -13,9 +12,11 @@ use fer_nb::project::device;
 use fer_nb::train::RunFolder;
 use serde::Serialize;
 
+use crate::arguments::{DataPath, JsonFile};
+
 /// Accuracy, classification report and confusion matrix on the test images.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The run whose weights are evaluated: a folder below runs/, a path, or weights that come with
     /// the project (seed_cnn).
     #[arg(long, default_value = "baseline")]
@@ -29,13 +30,12 @@ pub struct Args {
     #[arg(long, default_value_t, requires = "weights")]
     network: Architecture,
 
-    /// Views of each image whose mean answer counts: none, flip, shifts or ten-crop.
+    /// Views of each image whose probabilities are averaged: none, flip, shifts or ten-crop.
     #[arg(long, default_value_t)]
     tta: TestTimeAugmentation,
 
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataPath,
 
     /// A CSV file of predictions instead of a network: a column label (0 to 6 or a class's name),
     /// and prob_angry … prob_surprise or logit_angry … logit_surprise.
@@ -50,21 +50,20 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     save_predictions: Option<PathBuf>,
 
-    /// Write the figures to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonFile,
 }
 
-/// What `--json` writes.
+/// The content of the file of `--json`.
 #[derive(Serialize)]
-struct Figures<'a> {
+struct Metrics<'a> {
     #[serde(flatten)]
     summary: EvaluationSummary,
     #[serde(flatten)]
     trust: &'a Trust,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let (evaluation, trust) = match &args.predictions {
         Some(path) => {
             let evaluation = titled(Evaluation::from_csv(path)?, args);
@@ -76,20 +75,22 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.save_predictions {
         evaluation.to_csv(path)?;
     }
-    report(&evaluation, &trust, args.json.as_deref())
+    report(&evaluation, &trust, &args.json)
 }
 
 fn titled(evaluation: Evaluation, args: &Args) -> Evaluation {
-    let title = args.title.clone().unwrap_or(evaluation.title);
-    Evaluation { title, ..evaluation }
+    match &args.title {
+        Some(title) => evaluation.titled(title),
+        None => evaluation,
+    }
 }
 
-/// The network that the arguments name, on the test images. A run's temperature and threshold are
-/// fitted on the images that it held back, and kept in its folder; on those of another data set they are
-/// fitted as well, and serve this evaluation alone.
+/// Evaluates the network that the arguments name on the test images. A run's temperature and threshold
+/// are fitted on the images that it held back, and saved in its folder; on those of another data set they
+/// are fitted as well, for this evaluation alone.
 fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
     let device = device()?;
-    let data = FaceData::open_or(args.data.as_deref())?;
+    let data = args.data.open()?;
     let (network, run): (Box<dyn Network>, _) = match &args.weights {
         Some(path) => {
             let mut network = args.network.build(device, 0)?;
@@ -114,20 +115,22 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
             let threshold =
                 Threshold::fit(&validation.at_temperature(temperature)?, Threshold::RIGHT)?;
             trust = trust.calibrated(&test, temperature)?.certain(&test, temperature, threshold)?;
-            let learnt_from = config.as_ref().map(|config| config.data_title.as_str());
-            let of_its_kind = learnt_from == Some(data.origin().title());
+            let trained_on = config.as_ref().map(|config| config.data_title.as_str());
+            let of_its_kind = trained_on == Some(data.origin().title());
             if args.tta == TestTimeAugmentation::None && of_its_kind {
-                // Another's run can be evaluated, too, where nothing can be written.
+                // A run in a folder that can't be written to can be evaluated, too.
                 let kept = temperature.save(run).and_then(|()| threshold.save(run));
-                kept.unwrap_or_else(|error| crate::complain(&format!("not kept: {error}")));
+                kept.unwrap_or_else(|error| {
+                    crate::complain(&format!("temperature and threshold are not saved: {error}"))
+                });
             }
         }
     }
     Ok((test, trust))
 }
 
-/// Prints an evaluation's figures, and writes them where `--json` says.
-fn report(evaluation: &Evaluation, trust: &Trust, json: Option<&Path>) -> Result<()> {
+/// Prints an evaluation's metrics, and writes them to the file of `--json`.
+fn report(evaluation: &Evaluation, trust: &Trust, json: &JsonFile) -> Result<()> {
     let mut text = format!("{evaluation}\n\n{}\n", evaluation.classification_report());
     text += &evaluation.confusion_matrix().to_string();
     let confused = evaluation.most_confused(5);
@@ -138,8 +141,6 @@ fn report(evaluation: &Evaluation, trust: &Trust, json: Option<&Path>) -> Result
         }
     }
     text += &format!("\n{trust}\n");
-    if let Some(path) = json {
-        crate::write_json(path, &Figures { summary: evaluation.summary(), trust })?;
-    }
+    json.write(&Metrics { summary: evaluation.summary(), trust })?;
     crate::say(&text)
 }

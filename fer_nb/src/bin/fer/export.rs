@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use fer_nb::data::FaceData;
 use fer_nb::deploy::{Format, publish};
 use fer_nb::error::Result;
 use fer_nb::project::device;
 use fer_nb::train::RunFolder;
 
+use crate::arguments::DataPath;
+
 /// Writes a run's best weights in float16 with config, history, temperature and model card into a
 /// folder that can be used as a run; and, where asked, as ONNX and TorchScript.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The run: a folder below runs/, a path, or weights that come with the project (seed_cnn).
     #[arg(long, default_value = "baseline")]
     run: String,
@@ -29,15 +30,14 @@ pub struct Args {
     #[arg(long, default_value = "")]
     command: String,
 
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataPath,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let run = RunFolder::named(&args.run);
     run.config()?; // before the data is read
-    let data = FaceData::open_or(args.data.as_deref())?;
-    let handed = publish(&run, &data, &args.to, &args.command, &args.format, device()?)?;
-    crate::say(&format!("{handed}\nwritten to {}\n", args.to.display()))
+    let data = args.data.open()?;
+    let published = publish(&run, &data, &args.to, &args.command, &args.format, device()?)?;
+    crate::say(&format!("{published}\nwritten to {}\n", args.to.display()))
 }

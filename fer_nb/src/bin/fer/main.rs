@@ -4,6 +4,7 @@
 //! status is 0 on success only: 1 after an error, 2 after arguments that were not understood, 130
 //! after Ctrl-C.
 
+mod arguments;
 mod bench;
 mod compare;
 mod data;
@@ -48,7 +49,7 @@ enum Command {
     Bench(bench::Args),
 }
 
-/// What the shell gives a program that Ctrl-C ended.
+/// The exit status of a program that Ctrl-C ended.
 pub(crate) const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
@@ -90,7 +91,7 @@ fn main() -> ExitCode {
 }
 
 /// Asks oneMKL, which libtorch multiplies matrices with, for sums in the same order in every run. It
-/// reads the variable at its first product; what the user set stays.
+/// reads the variable at its first product; a value that the user set stays.
 fn repeat_sums() {
     const NAME: &str = "MKL_CBWR";
     if std::env::var_os(NAME).is_none() {
@@ -128,7 +129,7 @@ pub(crate) fn say(text: &str) -> Result<()> {
     }
 }
 
-/// As a shell takes it for one word.
+/// Quotes a word for a shell, if needed.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
@@ -137,7 +138,7 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
-/// What `--json` names, before the work whose figures are written there.
+/// Checks the file of `--json`, before the work whose metrics are written there.
 pub(crate) fn check_json(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let is_folder = path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
@@ -147,9 +148,9 @@ pub(crate) fn check_json(path: &Path) -> Result<()> {
     }
 }
 
-/// Writes figures to the file of `--json`.
-pub(crate) fn write_json(path: &Path, figures: &impl serde::Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(figures)
+/// Writes metrics to the file of `--json`.
+pub(crate) fn write_json(path: &Path, metrics: &impl serde::Serialize) -> Result<()> {
+    let json = serde_json::to_string_pretty(metrics)
         .map_err(|error| Error::io("write", path, std::io::Error::other(error)))?;
     std::fs::write(path, json + "\n").map_err(|source| Error::io("write", path, source))
 }

@@ -7,9 +7,11 @@ use clap::Subcommand;
 use fer_nb::error::{Error, Result};
 use fer_nb::project::root;
 
+use crate::arguments::DataPath;
+
 /// Executes the project's notebooks without a browser, or names them.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Action,
 }
@@ -41,12 +43,11 @@ struct Run {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataPath,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let root = root()?;
     match &args.command {
         Action::Run(args) => execute(args, &root),
@@ -86,7 +87,7 @@ fn execute(args: &Run, root: &Path) -> Result<()> {
         let out = absolute(out)?;
         command.arg("--out").arg(&out).env("FER_FIGURES_DIR", out.join("figures"));
     }
-    if let Some(data) = &args.data {
+    if let Some(data) = &args.data.data {
         if !data.exists() {
             let hint = "Expected is a folder with train/ and test/, or fer2013.csv.";
             return Err(Error::missing("the data", data, hint));
@@ -103,7 +104,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::io("find", path, error))
 }
 
-/// What every notebook takes, though no cell asks for it by name.
+/// Settings that every notebook takes, although no cell asks for them by name.
 const ALWAYS: [&str; 1] = ["device"];
 
 /// Fails at a setting that no cell of these notebooks asks for: it would change nothing.

@@ -11,12 +11,14 @@ use fer_nb::train::RunFolder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::arguments::JsonFile;
+
 /// Pictures up to this many pixels on the longer side are taken as faces, cut out as FER2013's are.
 const CUT_OUT: u32 = 96;
 
 /// Finds the faces in photos and classifies each, with the best weights of a run.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// JPEG or PNG files, or folders with such files.
     #[arg(required = true, value_name = "PHOTO")]
     photos: Vec<PathBuf>,
@@ -31,19 +33,18 @@ pub struct Args {
     #[arg(long)]
     cut_out: bool,
 
-    /// Write copies with boxes, answers and probabilities drawn upon: a .png or .jpg file for one photo,
+    /// Write copies with boxes, predictions and probabilities drawn on: a .png or .jpg file for one photo,
     /// a folder for several.
     #[arg(long, value_name = "PATH")]
     annotate: Option<PathBuf>,
 
-    /// Write the figures to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonFile,
 }
 
-/// What `--json` writes of a photo.
+/// A photo's entry in the file of `--json`.
 #[derive(Serialize)]
-struct Figures {
+struct Predicted {
     image: PathBuf,
     /// Width and height in pixels, upright.
     size: [u32; 2],
@@ -51,18 +52,19 @@ struct Figures {
     faces: Vec<Face>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let photos = listed(&args.photos)?;
     let several = photos.len() > 1 || args.photos.iter().any(|path| path.is_dir());
     let originals: HashSet<_> =
         photos.iter().filter_map(|photo| photo.canonicalize().ok()).collect();
-    let spare = |field: &str, to: &Path| match to.canonicalize() {
+    let spare = |option: &str, to: &Path| match to.canonicalize() {
         Ok(path) if originals.contains(&path) => {
-            Err(Error::setting(field, to.display(), "another file than a photo that is predicted"))
+            let hint = format!("Give another file after --{option}.");
+            Err(Error::would_overwrite(to, "a photo that is predicted", hint))
         }
         _ => Ok(()),
     };
-    if let Some(path) = &args.json {
+    if let Some(path) = &args.json.json {
         spare("json", path)?;
     }
     let run = match &args.run {
@@ -72,9 +74,9 @@ pub fn run(args: &Args) -> Result<()> {
     let predictor = Predictor::load(run.path(), device()?)?;
     crate::say(&format!("network trained on {}\n", predictor.trained_on()))?;
     let progress = bar(photos.len());
-    let (mut figures, mut failed) = (Vec::new(), 0);
+    let (mut predicted, mut failed) = (Vec::new(), 0);
     for path in &photos {
-        let result = answer(args, &predictor, path).and_then(|(photo, faces)| {
+        let result = classified(args, &predictor, path).and_then(|(photo, faces)| {
             if let Some(to) = &args.annotate {
                 let to = match several {
                     true => to.join(path.file_name().unwrap_or_default()).with_extension("png"),
@@ -84,14 +86,14 @@ pub fn run(args: &Args) -> Result<()> {
                 annotate(&photo, &faces)?.save(to)?;
             }
             let (width, height) = photo.size();
-            Ok(Figures { image: path.clone(), size: [width, height], faces })
+            Ok(Predicted { image: path.clone(), size: [width, height], faces })
         });
         match result {
             Ok(found) => {
                 progress.suspend(|| crate::say(&in_words(&found)))?;
-                figures.push(found);
+                predicted.push(found);
             }
-            // One picture that can't be read leaves the others their answers.
+            // One picture that can't be read does not stop the others.
             Err(error) => {
                 progress.suspend(|| crate::complain(&error.to_string()));
                 failed += 1;
@@ -100,25 +102,22 @@ pub fn run(args: &Args) -> Result<()> {
         progress.inc(1);
     }
     progress.finish_and_clear();
-    if let Some(path) = &args.json {
-        crate::write_json(path, &figures)?;
-    }
+    args.json.write(&predicted)?;
     match failed {
         0 => Ok(()),
-        _ => Err(Error::setting(
+        _ => Err(Error::input(
             "photos",
-            format!("{} of {} predicted", figures.len(), photos.len()),
+            format!("{} of {} predicted", predicted.len(), photos.len()),
             "pictures that can be read",
         )),
     }
 }
 
-fn answer(args: &Args, predictor: &Predictor, path: &Path) -> Result<(Photo, Vec<Face>)> {
+fn classified(args: &Args, predictor: &Predictor, path: &Path) -> Result<(Photo, Vec<Face>)> {
     let photo = Photo::open(path)?;
     let (width, height) = photo.size();
     if args.cut_out || width.max(height) <= CUT_OUT {
-        let prediction =
-            predictor.predict_pixels(&fer_nb::deploy::image::to_pixels(&photo.gray)?)?;
+        let prediction = predictor.predict_pixels(&photo.middle_square()?)?;
         let area = FaceBox::middle_square(width, height);
         return Ok((photo, vec![Face { area, prediction }]));
     }
@@ -126,7 +125,7 @@ fn answer(args: &Args, predictor: &Predictor, path: &Path) -> Result<(Photo, Vec
     Ok((photo, faces))
 }
 
-fn in_words(found: &Figures) -> String {
+fn in_words(found: &Predicted) -> String {
     let image = found.image.display();
     match &found.faces[..] {
         [] => format!("{image}: no face was found\n"),
@@ -170,7 +169,7 @@ fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(photos)
 }
 
-/// A progress bar on stderr; none for a handful of photos, or where nobody looks.
+/// A progress bar on stderr; none for a handful of photos, or without a terminal.
 fn bar(photos: usize) -> ProgressBar {
     let target = match photos {
         0..=4 => ProgressDrawTarget::hidden(),

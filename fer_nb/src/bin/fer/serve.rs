@@ -9,7 +9,7 @@ use fer_nb::train::RunFolder;
 
 /// Opens a page on this machine that looks at the camera or at photos, and an HTTP endpoint.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The run whose weights are used: a folder below runs/, a path, or weights that come with the
     /// project [default: baseline, or, where it is missing, seed_cnn, which comes along].
     #[arg(long)]
@@ -23,11 +23,11 @@ pub struct Args {
     #[arg(long, default_value_t = 8765)]
     port: u16,
 
-    /// What the network computes in: auto is bfloat16 where this machine computes in it, else float32.
+    /// What the network computes in: auto is bfloat16 if this machine supports it, else float32.
     #[arg(long, default_value_t)]
     precision: Precision,
 
-    /// Networks that answer at the same time; 0 is one a core.
+    /// Copies of the network that work in parallel; 0 is one a core.
     #[arg(long, default_value_t = 0)]
     workers: usize,
 
@@ -36,7 +36,7 @@ pub struct Args {
     max_upload: u32,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let run = match &args.run {
         Some(run) => RunFolder::named(run),
         None => RunFolder::or_pretrained(runs("baseline")),

@@ -12,39 +12,39 @@ pub(super) struct Chance(Xoshiro256PlusPlus);
 impl Chance {
     /// The generator of image `index` of part `part` (0 train, 1 test). It depends on nothing else,
     /// so images can be drawn in any order and on any number of threads.
-    pub fn of_image(seed: u64, part: u64, index: u64) -> Self {
+    pub(super) fn of_image(seed: u64, part: u64, index: u64) -> Self {
         let stream = scramble(seed ^ scramble(part.wrapping_add(1)));
         Self(Xoshiro256PlusPlus::seed_from_u64(scramble(stream ^ scramble(index))))
     }
 
     /// Uniform on 0 to 1, without 1.
-    pub fn unit(&mut self) -> f32 {
+    pub(super) fn unit(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 / (1u32 << 24) as f32
     }
 
     /// Uniform between two numbers.
-    pub fn between(&mut self, low: f32, high: f32) -> f32 {
+    pub(super) fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
 
     /// Close to a standard normal: a sum of four uniforms, never beyond ±3.5.
-    pub fn bell(&mut self) -> f32 {
+    pub(super) fn bell(&mut self) -> f32 {
         let sum = self.unit() + self.unit() + self.unit() + self.unit();
         (sum - 2.0) * 1.732
     }
 
     /// True in a share `share` of all calls.
-    pub fn odds(&mut self, share: f32) -> bool {
+    pub(super) fn odds(&mut self, share: f32) -> bool {
         self.unit() < share
     }
 
     /// One of two signs.
-    pub fn sign(&mut self) -> f32 {
+    pub(super) fn sign(&mut self) -> f32 {
         if self.odds(0.5) { 1.0 } else { -1.0 }
     }
 
     /// Uniform on 0 to `count` - 1.
-    pub fn below(&mut self, count: usize) -> usize {
+    pub(super) fn below(&mut self, count: usize) -> usize {
         ((f64::from(self.unit()) * count as f64) as usize).min(count.saturating_sub(1))
     }
 }

@@ -7,39 +7,39 @@ use crate::emotion::Emotion;
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Expression {
     /// Inner ends of the brows, upwards.
-    pub brow_inner: f32,
+    pub(super) brow_inner: f32,
     /// Outer ends of the brows, upwards.
-    pub brow_outer: f32,
+    pub(super) brow_outer: f32,
     /// Arch of the brows, upwards.
-    pub brow_arch: f32,
+    pub(super) brow_arch: f32,
     /// Brows drawn together, with furrows between them: 0 to 1.
-    pub frown: f32,
+    pub(super) frown: f32,
     /// Upper lids raised, as a share of the eye's opening; negative lowers them.
-    pub lid_up: f32,
+    pub(super) lid_up: f32,
     /// Lower lids raised, likewise.
-    pub lid_low: f32,
+    pub(super) lid_low: f32,
     /// Wrinkled nose: 0 to 1.
-    pub nose: f32,
+    pub(super) nose: f32,
     /// Raised cheeks and the folds beside the nose: 0 to 1.
-    pub cheek: f32,
+    pub(super) cheek: f32,
     /// Lines across the forehead: 0 to 1.
-    pub forehead: f32,
+    pub(super) forehead: f32,
     /// Half the mouth's width, more than at rest.
-    pub mouth_wide: f32,
+    pub(super) mouth_wide: f32,
     /// Corners of the mouth, upwards.
-    pub mouth_bend: f32,
+    pub(super) mouth_bend: f32,
     /// Half the mouth's opening.
-    pub mouth_open: f32,
+    pub(super) mouth_open: f32,
     /// Round (1) or pointed (0) corners of the open mouth.
-    pub mouth_round: f32,
+    pub(super) mouth_round: f32,
     /// Upper lip raised.
-    pub lip_up: f32,
+    pub(super) lip_up: f32,
     /// Lips pressed together: 0 to 1.
-    pub lip_press: f32,
+    pub(super) lip_press: f32,
     /// How much of the open mouth the teeth fill: 0 to 1.
-    pub teeth: f32,
+    pub(super) teeth: f32,
     /// One corner of the mouth (and the nostril above) raised more than the other.
-    pub sneer: f32,
+    pub(super) sneer: f32,
 }
 
 impl Expression {
@@ -151,7 +151,7 @@ impl Expression {
 
     /// An expression as one person shows it once: some strongly, some weakly, some with a trace of
     /// the expression it is most often taken for, all on a resting face of its own.
-    pub fn of(emotion: Emotion, chance: &mut Chance) -> Self {
+    pub(super) fn of(emotion: Emotion, chance: &mut Chance) -> Self {
         let full = Self::full(emotion, chance);
         let other = Self::full(taken_for(emotion), chance);
         let trace = if chance.odds(0.5) { chance.between(0.0, 0.45) } else { 0.0 };

@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use self::chance::Chance;
 use self::expression::Expression;
 use super::dataset::{Dataset, Origin, PIXELS, SIDE, TRAINING_COUNTS};
-use super::table;
 use crate::common::{Error, Result};
 use crate::emotion::Emotion;
 
@@ -61,7 +60,7 @@ impl SampleConfig {
 
 /// Draws the sample: the training part (validation still within) and the test part. Images are
 /// named "made-up 17", counted through both parts. Fails on a size out of range.
-pub fn generate(config: &SampleConfig) -> Result<(Dataset, Dataset)> {
+pub(super) fn generate(config: &SampleConfig) -> Result<(Dataset, Dataset)> {
     config.validate()?;
     let train = part(config.seed, Part { number: 0, usage: "train", first: 0 }, config.train)?;
     let test =
@@ -91,8 +90,7 @@ fn part(seed: u64, part: Part, count: usize) -> Result<Dataset> {
     let labels: Vec<u8> = emotions.iter().map(|emotion| emotion.index() as u8).collect();
     let sources = (0..labels.len()).map(|index| format!("made-up {}", part.first + index));
     let usages = vec![part.usage; labels.len()];
-    let table = table::build(sources.collect(), usages, &images, &labels)?;
-    Dataset::new(images, labels, table, Origin::Sample { seed })
+    Dataset::new(images, labels, sources.collect(), usages, Origin::Sample { seed })
 }
 
 /// Images of each class for `count` in all: FER2013's shares, rounded by largest remainder, and at
@@ -134,7 +132,7 @@ fn shuffled(seed: u64, part: u64, counts: &[usize; Emotion::COUNT]) -> Vec<Emoti
     emotions
 }
 
-/// What a camera makes of the scene: exposure, blur, noise, 8 bits.
+/// Turns the scene into a photo: exposure, blur, noise, 8 bits.
 fn photograph(mut tones: Vec<f32>, pixels: &mut [u8], chance: &mut Chance) {
     for _ in 0..2 {
         let spread = chance.unit();

@@ -6,28 +6,28 @@ use super::chance::Chance;
 /// tones on 0 to 1.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
-    pub skin: f32,
-    pub hair: f32,
-    pub hairstyle: Hairstyle,
+    pub(super) skin: f32,
+    pub(super) hair: f32,
+    pub(super) hairstyle: Hairstyle,
     /// Half the head's width.
-    pub head: f32,
+    pub(super) head: f32,
     /// How much narrower the jaw is.
-    pub jaw: f32,
+    pub(super) jaw: f32,
     /// Distance of an eye from the middle, its height, half width and half opening.
-    pub eye: [f32; 4],
-    pub iris: f32,
+    pub(super) eye: [f32; 4],
+    pub(super) iris: f32,
     /// Height of the brows, half length, half thickness.
-    pub brow: [f32; 3],
+    pub(super) brow: [f32; 3],
     /// Height of the nose's tip, half width.
-    pub nose: [f32; 2],
+    pub(super) nose: [f32; 2],
     /// Height of the mouth, half width, thickness of the lips.
-    pub mouth: [f32; 3],
-    pub lip: f32,
-    pub beard: f32,
-    pub moustache: f32,
-    pub glasses: bool,
+    pub(super) mouth: [f32; 3],
+    pub(super) lip: f32,
+    pub(super) beard: f32,
+    pub(super) moustache: f32,
+    pub(super) glasses: bool,
     /// Lines of age: 0 to 1.
-    pub age: f32,
+    pub(super) age: f32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,7 +40,7 @@ pub(super) enum Hairstyle {
 
 impl Person {
     /// Someone who was never seen before.
-    pub fn new(chance: &mut Chance) -> Self {
+    pub(super) fn new(chance: &mut Chance) -> Self {
         let skin = chance.between(0.58, 0.86);
         // Fair hair only with fair skin; now and then gray.
         let fairest = if skin > 0.62 { 0.5 } else { 0.22 };

@@ -21,15 +21,15 @@ pub(super) trait Shape {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pose {
     /// Shift to the right and down.
-    pub shift: [f32; 2],
+    pub(super) shift: [f32; 2],
     /// Size of the face: 1 fills the picture.
-    pub scale: f32,
+    pub(super) scale: f32,
     /// Rotation clockwise, as the tangent of half its angle, which makes it exact without a sine.
-    pub turn: f32,
+    pub(super) turn: f32,
     /// Turn of the head to the right, as how far the middle of the face moves.
-    pub yaw: f32,
+    pub(super) yaw: f32,
     /// Nod downwards, likewise.
-    pub pitch: f32,
+    pub(super) pitch: f32,
 }
 
 /// Gray tones on 0 (black) to 1, with the place on the face that each sample shows.
@@ -44,7 +44,7 @@ pub(super) struct Canvas {
 
 impl Canvas {
     /// An empty (black) canvas seen in this pose.
-    pub fn new(pose: &Pose) -> Self {
+    pub(super) fn new(pose: &Pose) -> Self {
         let (cos, sin) = half_angle(pose.turn);
         let mut points = Vec::with_capacity(GRID * GRID);
         for row in 0..GRID {
@@ -69,19 +69,19 @@ impl Canvas {
     }
 
     /// Changes every sample: `change(x, y, tone)`, with x and y on the face.
-    pub fn all(&mut self, change: impl Fn(f32, f32, f32) -> f32) {
+    pub(super) fn all(&mut self, change: impl Fn(f32, f32, f32) -> f32) {
         for (tone, [x, y]) in self.tones.iter_mut().zip(&self.points) {
             *tone = change(*x, *y, *tone);
         }
     }
 
     /// Paints a shape in one tone. `opacity` on 0 to 1; `soft` is how wide its edge is.
-    pub fn fill(&mut self, shape: &impl Shape, tone: f32, opacity: f32, soft: f32) {
+    pub(super) fn fill(&mut self, shape: &impl Shape, tone: f32, opacity: f32, soft: f32) {
         self.cover(shape, soft, |old, cover| old + (tone - old) * (cover * opacity));
     }
 
     /// Darkens (negative `amount`) or lightens what a shape covers, by that share of its tone.
-    pub fn shade(&mut self, shape: &impl Shape, amount: f32, soft: f32) {
+    pub(super) fn shade(&mut self, shape: &impl Shape, amount: f32, soft: f32) {
         self.cover(shape, soft, |old, cover| old * (1.0 + amount * cover));
     }
 
@@ -113,7 +113,7 @@ impl Canvas {
     }
 
     /// The picture, 48 × 48 tones, row by row: each pixel the mean of its samples.
-    pub fn develop(&self) -> Vec<f32> {
+    pub(super) fn develop(&self) -> Vec<f32> {
         let mut image = Vec::with_capacity(SIDE * SIDE);
         for pair in self.tones.chunks_exact(2 * GRID) {
             let (upper, lower) = pair.split_at(GRID);
@@ -134,14 +134,14 @@ fn half_angle(tangent: f32) -> (f32, f32) {
 /// An ellipse, or with a taper an egg: narrower below its middle by the share `taper` of its width.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Egg {
-    pub at: [f32; 2],
-    pub radius: [f32; 2],
-    pub taper: f32,
+    pub(super) at: [f32; 2],
+    pub(super) radius: [f32; 2],
+    pub(super) taper: f32,
 }
 
 impl Egg {
     /// An ellipse.
-    pub fn new(at: [f32; 2], radius: [f32; 2]) -> Self {
+    pub(super) fn new(at: [f32; 2], radius: [f32; 2]) -> Self {
         Self { at, radius, taper: 0.0 }
     }
 }
@@ -170,26 +170,26 @@ impl Shape for Egg {
 /// The region between two curves that meet at their ends: an eye, a mouth, a brow, a wrinkle.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lens {
-    pub at: [f32; 2],
+    pub(super) at: [f32; 2],
     /// Half its length.
-    pub half: f32,
+    pub(super) half: f32,
     /// How far the upper curve rises above the line between the ends.
-    pub above: f32,
+    pub(super) above: f32,
     /// How far the lower curve sinks below it.
-    pub below: f32,
+    pub(super) below: f32,
     /// How much lower the ends are than the middle; negative for a smile.
-    pub bend: f32,
+    pub(super) bend: f32,
     /// Slope: y gained for each x.
-    pub tilt: f32,
+    pub(super) tilt: f32,
     /// 0 for pointed ends (parabolas), 1 for round ones (ellipses).
-    pub round: f32,
+    pub(super) round: f32,
     /// Rotation about the middle, as cosine and sine; see [`Lens::turned`].
-    pub turn: [f32; 2],
+    pub(super) turn: [f32; 2],
 }
 
 impl Lens {
     /// A straight line of this half length and half thickness, thinning towards its ends.
-    pub fn line(at: [f32; 2], half: f32, thick: f32) -> Self {
+    pub(super) fn line(at: [f32; 2], half: f32, thick: f32) -> Self {
         Self {
             at,
             half,
@@ -203,13 +203,13 @@ impl Lens {
     }
 
     /// Rotated about its middle, by the tangent of half the angle: -1 is upright.
-    pub fn turned(self, tangent: f32) -> Self {
+    pub(super) fn turned(self, tangent: f32) -> Self {
         let (cos, sin) = half_angle(tangent);
         Self { turn: [cos, sin], ..self }
     }
 
     /// The y of the middle line at `x`, for what has to follow it.
-    pub fn middle(&self, x: f32) -> f32 {
+    pub(super) fn middle(&self, x: f32) -> f32 {
         let t = (x - self.at[0]) / self.half;
         self.at[1] + self.tilt * (x - self.at[0]) + self.bend * t * t
     }
@@ -246,7 +246,7 @@ impl Shape for Lens {
 }
 
 /// What lies in both regions: an iris within its eye, teeth within a mouth.
-pub(super) struct Both<A, B>(pub A, pub B);
+pub(super) struct Both<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Shape, B: Shape> Shape for Both<A, B> {
     fn distance(&self, x: f32, y: f32) -> f32 {
@@ -262,7 +262,7 @@ impl<A: Shape, B: Shape> Shape for Both<A, B> {
 }
 
 /// The first region without the second: hair around a forehead, the rim of a pair of glasses.
-pub(super) struct Without<A, B>(pub A, pub B);
+pub(super) struct Without<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Shape, B: Shape> Shape for Without<A, B> {
     fn distance(&self, x: f32, y: f32) -> f32 {

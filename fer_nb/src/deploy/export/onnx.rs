@@ -34,13 +34,13 @@ pub(super) fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
     let images = graph.add("Mul", &[&images, &scale], vec![]);
     let logits = add_plan(&mut graph, &network.plan(), images).during("exporting to ONNX")?;
     graph.add_named("Identity", &[&logits], vec![], "logits");
-    let temperature = graph.number(exported.temperature.temperature)?;
+    let temperature = graph.number(exported.temperature.value())?;
     let cooled = graph.add("Div", &["logits", &temperature], vec![]);
     graph.add_named("Softmax", &[&cooled], vec![int("axis", -1)], "probs");
     let own = [
         ("classes", Emotion::names().join(",")),
         ("network", network.name().to_string()),
-        ("temperature", exported.temperature.temperature.to_string()),
+        ("temperature", exported.temperature.value().to_string()),
     ];
     let model = ModelProto {
         ir_version: IR_VERSION,
@@ -257,7 +257,7 @@ mod tests {
     use crate::model::{Network, Parameters, SeedCnn};
 
     fn exported(network: &dyn Network) -> Exported<'_> {
-        Exported { network, temperature: Temperature { temperature: 1.5 }, about: &[] }
+        Exported { network, temperature: Temperature::new(1.5).unwrap(), about: &[] }
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
 fn probs(exported: &Exported<'_>, inputs: &[Tensor]) -> Result<Tensor> {
     let images = inputs.first().ok_or_else(|| Error::input("inputs", 0, "images"))?;
     let logits = exported.network.forward_t(&to_float(images)?, false)?;
-    Ok(logits.f_div_scalar(exported.temperature.temperature)?.f_softmax(-1, Kind::Float)?)
+    Ok(logits.f_div_scalar(exported.temperature.value())?.f_softmax(-1, Kind::Float)?)
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
         let mut network = SeedCnn::new(Device::Cpu, 1).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let temperature = Temperature { temperature: 0.5 };
+        let temperature = Temperature::new(0.5).unwrap();
         let save = |network: &SeedCnn, name: &str| {
             save(&Exported { network, temperature, about: &[] }, &path(name))
         };

@@ -1,4 +1,4 @@
-//! What a program asks for: `/api/predict` and its description.
+//! The HTTP endpoint for programs: `/api/predict` and its description.
 
 use std::time::Duration;
 
@@ -25,12 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Options of a request.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Options {
+pub(super) struct Options {
     #[serde(default)]
     faces: Faces,
 }
 
-/// Where the faces are.
+/// The faces of a photo.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Faces {
@@ -41,9 +41,9 @@ enum Faces {
     CutOut,
 }
 
-/// What `/api/predict` and the socket send.
+/// The reply of `/api/predict` and the socket.
 #[derive(Serialize)]
-pub struct Reply<'a> {
+pub(super) struct Reply<'a> {
     /// The classes, in the order of `probs`.
     classes: [&'static str; Emotion::COUNT],
     #[serde(flatten)]
@@ -51,13 +51,13 @@ pub struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    pub fn new(answer: &'a Answer) -> Self {
+    pub(super) fn new(answer: &'a Answer) -> Self {
         Self { classes: Emotion::names(), answer }
     }
 }
 
 /// A problem, as JSON: `{"error": "…"}`.
-pub fn problem(status: StatusCode, message: impl Into<String>) -> Response {
+pub(super) fn problem(status: StatusCode, message: impl Into<String>) -> Response {
     (status, Json(serde_json::json!({ "error": message.into() }))).into_response()
 }
 
@@ -79,7 +79,7 @@ impl IntoResponse for Refusal {
 }
 
 /// `POST /api/predict`: the body is a JPEG or PNG file.
-pub async fn predict(
+pub(super) async fn predict(
     State(state): State<Shared>,
     options: Result<Query<Options>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
@@ -113,30 +113,30 @@ pub async fn predict(
     }
 }
 
-/// Answers 408 to a request that is not answered after a while, which its body's sender is to blame for.
-pub async fn in_time(request: Request, next: Next) -> Response {
+/// Replies 408 to a request that takes too long, usually because its body arrives too slowly.
+pub(super) async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
         Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "the request did not come to an end"),
     }
 }
 
-/// `GET /api/model`: what answers.
-pub async fn model(State(state): State<Shared>) -> Json<Model> {
+/// `GET /api/model`: the network behind the server.
+pub(super) async fn model(State(state): State<Shared>) -> Json<Model> {
     Json(state.engine.model().clone())
 }
 
 /// `GET /api/openapi.json`.
-pub async fn openapi() -> Response {
+pub(super) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-/// `GET /healthz`: whether the workers answer.
-pub async fn health() -> &'static str {
+/// `GET /healthz`: the server works.
+pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
 /// Any other path.
-pub async fn unknown() -> Response {
+pub(super) async fn unknown() -> Response {
     problem(StatusCode::NOT_FOUND, "nothing is here; see /api/openapi.json")
 }

@@ -15,11 +15,11 @@ use tokio::sync::Semaphore;
 const CONNECTIONS: usize = 256;
 /// How long a request's head may take.
 const HEAD: Duration = Duration::from_secs(10);
-/// How long requests that are being answered get after the end was asked for.
+/// The time that requests in progress get after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Takes connections until Ctrl-C or SIGTERM.
-pub async fn accept(listener: TcpListener, router: Router) {
+pub(super) async fn accept(listener: TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut end = std::pin::pin!(asked_to_end());
     loop {
@@ -43,7 +43,7 @@ pub async fn accept(listener: TcpListener, router: Router) {
                 .header_read_timeout(HEAD)
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
-            let _ = connection.await; // who hangs up gets no answer
+            let _ = connection.await; // a client may hang up
             drop(place);
         });
     }

@@ -1,4 +1,4 @@
-//! [`Engine`]: threads that turn the bytes of a photo into answers.
+//! [`Engine`]: threads that turn the bytes of a photo into predictions.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -11,8 +11,7 @@ use tch::Device;
 use tokio::sync::oneshot;
 
 use crate::common::{Error, Result};
-use crate::deploy::face::FaceBox;
-use crate::deploy::{Face, FaceDetector, Photo, Prediction, Predictor, image};
+use crate::deploy::{Face, FaceBox, FaceDetector, Photo, Prediction, Predictor};
 use crate::evaluate::Threshold;
 use crate::project::Precision;
 
@@ -21,34 +20,34 @@ const WAITING: usize = 16;
 /// Faces that wait are classified together, which is quicker than one by one.
 const TOGETHER: usize = 8;
 
-/// What is asked about a photo.
+/// What to classify in a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Question {
+pub(super) enum Question {
     /// All faces that this detector finds.
     Faces(FaceDetector),
     /// The photo is one face: its middle square.
     CutOut,
 }
 
-/// What is said of a photo.
+/// The reply to a photo.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Width and height in pixels, upright.
-    pub size: [u32; 2],
+    pub(super) size: [u32; 2],
     /// The largest first.
-    pub faces: Vec<Face>,
-    /// How long it took from the file's bytes to the answer, in milliseconds.
-    pub milliseconds: f64,
+    pub(super) faces: Vec<Face>,
+    /// The time from the file's bytes to the predictions, in milliseconds.
+    pub(super) milliseconds: f64,
 }
 
-/// Why there is no answer.
+/// Why there is no reply.
 #[derive(Debug)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// The photo can't be used.
     Photo(String),
     /// There is too much to do.
     Busy,
-    /// The fault is on this side.
+    /// An error of the server itself.
     Internal(String),
 }
 
@@ -58,18 +57,18 @@ struct Job {
     reply: oneshot::Sender<Result<Answer, Refusal>>,
 }
 
-/// What is known of the network that answers.
+/// The network behind the server.
 #[derive(Debug, Clone, Serialize)]
-pub struct Model {
+pub(super) struct Model {
     /// Its name: "seed_cnn".
-    pub network: String,
+    pub(super) network: String,
     /// What it was trained on: "FER2013", "made-up sample" or a folder's name.
-    pub trained_on: String,
-    /// What it computes in: "bfloat16 (auto)".
-    pub precision: String,
-    /// Which of its answers count.
+    pub(super) trained_on: String,
+    /// The dtype that it computes in: "bfloat16 (auto)".
+    pub(super) precision: String,
+    /// The threshold of uncertain predictions.
     #[serde(rename = "certainty")]
-    pub threshold: Threshold,
+    pub(super) threshold: Threshold,
 }
 
 /// Jobs that wait, the oldest first.
@@ -82,7 +81,7 @@ struct Queue {
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
-    /// No more will come.
+    /// The server is stopping.
     ended: bool,
 }
 
@@ -102,7 +101,7 @@ impl Queue {
         Ok(())
     }
 
-    /// The oldest job, once there is one, and those behind it where all are faces that are cut out
+    /// The oldest job, once there is one, and those behind it if all are faces that are cut out
     /// already; none at the end.
     fn take(&self) -> Vec<Job> {
         let mut waiting = self.lock();
@@ -127,7 +126,7 @@ impl Queue {
 }
 
 /// Workers, each a thread with its own copy of a run's network.
-pub struct Engine {
+pub(super) struct Engine {
     queue: Arc<Queue>,
     workers: Vec<JoinHandle<()>>,
     model: Model,
@@ -138,8 +137,8 @@ impl Engine {
     /// computes in a single thread, so that they don't wait for each other.
     ///
     /// # Errors
-    /// Where the run can't be loaded or no thread can be started.
-    pub fn start(
+    /// As [`Predictor::load`]; [`Error::Io`] if a thread can't be started.
+    pub(super) fn start(
         run: PathBuf,
         device: Device,
         precision: Precision,
@@ -178,13 +177,13 @@ impl Engine {
         Ok(Self { queue, workers: threads, model })
     }
 
-    /// The network that answers.
-    pub fn model(&self) -> &Model {
+    /// The network behind the server.
+    pub(super) fn model(&self) -> &Model {
         &self.model
     }
 
-    /// Answers for a JPEG or PNG file's bytes.
-    pub async fn ask(&self, bytes: Vec<u8>, question: Question) -> Result<Answer, Refusal> {
+    /// Classifies the faces of a JPEG or PNG file's bytes.
+    pub(super) async fn ask(&self, bytes: Vec<u8>, question: Question) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.queue.add(Job { bytes, question, reply }, WAITING * self.workers.len())?;
         let gone = |_| Refusal::Internal("a worker gave no answer".into());
@@ -211,12 +210,10 @@ fn work(predictor: &Predictor, queue: &Queue) {
         let started = Instant::now();
         let mut cut_out = Vec::new();
         for job in jobs {
-            let photo = Photo::decode(&job.bytes, "photo")
-                .map_err(|error| Refusal::Photo(error.to_string()));
-            let photo = match photo {
+            let photo = match Photo::decode(&job.bytes, "photo") {
                 Ok(photo) => photo,
-                Err(refusal) => {
-                    let _ = job.reply.send(Err(refusal));
+                Err(error) => {
+                    let _ = job.reply.send(Err(Refusal::Photo(error.to_string())));
                     continue;
                 }
             };
@@ -251,9 +248,9 @@ fn internal(error: Error) -> Refusal {
     Refusal::Internal(error.to_string())
 }
 
-/// Photos that are one face each, all at once.
+/// Classifies photos that are one face each, all at once.
 fn classify(predictor: &Predictor, photos: &[&Photo]) -> Result<Vec<Prediction>> {
-    let faces: Result<Vec<_>> = photos.iter().map(|photo| image::to_pixels(&photo.gray)).collect();
+    let faces: Result<Vec<_>> = photos.iter().map(|photo| photo.middle_square()).collect();
     predictor.predict_batch(&faces?)
 }
 

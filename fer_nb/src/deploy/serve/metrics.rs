@@ -1,4 +1,4 @@
-//! What happened so far, in the text format that Prometheus reads.
+//! Counters of requests and predictions, in the text format of Prometheus.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,24 +12,24 @@ use super::Shared;
 
 /// Counters; they only grow, but for `sockets`.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub(super) struct Metrics {
     /// Responses by the first digit of their status, 1 to 5.
     responses: [AtomicU64; 5],
-    /// Photos and frames that were answered.
-    pub answers: AtomicU64,
+    /// Photos and frames that were classified.
+    pub(super) answers: AtomicU64,
     /// The time that took, in microseconds.
     microseconds: AtomicU64,
     /// Frames that a newer one replaced before they were looked at.
-    pub dropped: AtomicU64,
+    pub(super) dropped: AtomicU64,
     /// Messages that were no photo.
-    pub garbage: AtomicU64,
+    pub(super) garbage: AtomicU64,
     /// Cameras now.
-    pub sockets: AtomicU64,
+    pub(super) sockets: AtomicU64,
 }
 
 impl Metrics {
-    /// One more answer, which took this long.
-    pub fn answered(&self, milliseconds: f64) {
+    /// Counts one more photo or frame, which took this long.
+    pub(super) fn answered(&self, milliseconds: f64) {
         self.answers.fetch_add(1, Ordering::Relaxed);
         self.microseconds.fetch_add((milliseconds * 1e3) as u64, Ordering::Relaxed);
     }
@@ -61,13 +61,13 @@ impl Metrics {
 }
 
 /// `GET /metrics`.
-pub async fn text(State(state): State<Shared>) -> Response {
+pub(super) async fn text(State(state): State<Shared>) -> Response {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], state.metrics.to_text()).into_response()
 }
 
 /// Counts responses.
-pub async fn count(State(state): State<Shared>, request: Request, next: Next) -> Response {
+pub(super) async fn count(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let class = usize::from(response.status().as_u16() / 100);
     if let Some(counter) = state.metrics.responses.get(class.wrapping_sub(1)) {

@@ -1,8 +1,8 @@
 //! `fer serve`: a network behind a page on this machine, with the browser's camera, and behind an HTTP
 //! endpoint.
 //!
-//! A request's way: [`connection`] bounds how many there are and how slow they may be, `site` says
-//! which hosts and origins may ask, `api` and `socket` take photos and frames, and [`Engine`] has as
+//! The way of a request: `connection` bounds how many there are and how slow they may be, `site` says
+//! which hosts and origins may ask, `api` and `socket` take photos and frames, and `engine` has as
 //! many workers as there are cores, each with its own copy of the network. Nothing is written, and no
 //! path of a request is one of the file system.
 
@@ -26,27 +26,26 @@ use tch::Device;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-pub use engine::{Answer, Engine};
-
 use crate::common::{Error, Result};
 use crate::project::Precision;
+use engine::Engine;
 use metrics::Metrics;
 use site::Site;
 
-/// Who may connect, and what they may ask for.
+/// The server's address and limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServeConfig {
-    /// Where to listen. Anything but a loopback address lets others on the network in.
+    /// The address to listen on. Anything but a loopback address lets others on the network in.
     pub host: IpAddr,
     /// The port; 0 takes any that is free.
     pub port: u16,
-    /// What the network computes in.
+    /// The dtype that the network computes in.
     pub precision: Precision,
-    /// Networks that answer at the same time; 0 is one a core.
+    /// The number of copies of the network that work in parallel; 0 is one a core.
     pub workers: usize,
     /// The largest photo of a request, in bytes.
     pub max_upload: usize,
-    /// Cameras at the same time.
+    /// The most cameras at the same time.
     pub max_sockets: usize,
 }
 
@@ -63,7 +62,7 @@ impl Default for ServeConfig {
     }
 }
 
-/// What every request can reach.
+/// The state that requests share.
 struct State {
     engine: Engine,
     metrics: Metrics,
@@ -78,7 +77,8 @@ type Shared = Arc<State>;
 /// taken.
 ///
 /// # Errors
-/// Where the run can't be loaded, or the address is taken.
+/// [`Error::Missing`] and [`Error::File`] for a run that can't be loaded; [`Error::InUse`] if the address
+/// is taken, [`Error::Io`] if it can't be listened on.
 pub fn serve(
     run: impl Into<PathBuf>,
     device: Device,
@@ -94,9 +94,12 @@ pub fn serve(
     runtime.block_on(async {
         let address = SocketAddr::new(config.host, config.port);
         let name = format!("port {} of {}", config.port, config.host);
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| Error::io("listen on", &name, error))?;
+        let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                Error::in_use(&name, "another program", "End it, or take another port.")
+            }
+            _ => Error::io("listen on", &name, error),
+        })?;
         let address =
             listener.local_addr().map_err(|error| Error::io("listen on", &name, error))?;
         let state = Arc::new(State {

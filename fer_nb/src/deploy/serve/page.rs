@@ -1,4 +1,4 @@
-//! The page itself, and what a browser may do with it.
+//! The page itself, and the headers that restrict it.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -11,22 +11,22 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     form-action 'none'; frame-ancestors 'none'";
 
 /// `GET /`.
-pub async fn index() -> Response {
+pub(super) async fn index() -> Response {
     file("text/html; charset=utf-8", include_str!("page/index.html"))
 }
 
 /// `GET /app.js`.
-pub async fn script() -> Response {
+pub(super) async fn script() -> Response {
     file("text/javascript; charset=utf-8", include_str!("page/app.js"))
 }
 
 /// `GET /style.css`.
-pub async fn style() -> Response {
+pub(super) async fn style() -> Response {
     file("text/css; charset=utf-8", include_str!("page/style.css"))
 }
 
 /// `GET /icon.svg`.
-pub async fn icon() -> Response {
+pub(super) async fn icon() -> Response {
     file("image/svg+xml", include_str!("page/icon.svg"))
 }
 
@@ -34,8 +34,8 @@ fn file(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
-/// Adds what tells a browser to be careful.
-pub async fn headers(request: Request, next: Next) -> Response {
+/// Adds the headers that restrict what a browser does with the page.
+pub(super) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),

@@ -2,7 +2,7 @@
 //!
 //! A page of another site can make a browser send requests to 127.0.0.1, and a name that resolves to
 //! 127.0.0.1 makes such a page look like ours (DNS rebinding). So `Host` has to be the name of this
-//! machine, and `Origin`, where there is one, that same host.
+//! machine, and `Origin`, if there is one, that same host.
 
 use std::net::SocketAddr;
 
@@ -16,17 +16,17 @@ use super::api::problem;
 
 /// Where this server is.
 #[derive(Debug, Clone)]
-pub struct Site {
+pub(super) struct Site {
     address: SocketAddr,
 }
 
 impl Site {
-    pub fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(address: SocketAddr) -> Self {
         Self { address }
     }
 
-    /// What is wrong with a request's `Host` and `Origin`; `None` where nothing is.
-    pub fn objection(&self, headers: &HeaderMap) -> Option<&'static str> {
+    /// The objection to a request's `Host` and `Origin`; `None` if there is none.
+    pub(super) fn objection(&self, headers: &HeaderMap) -> Option<&'static str> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let Some(host) = text(header::HOST) else { return Some("a Host header is expected") };
         if self.address.ip().is_loopback() && !is_loopback(host) {
@@ -53,7 +53,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Refuses requests that the site objects to.
-pub async fn guard(State(state): State<Shared>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(state): State<Shared>, request: Request, next: Next) -> Response {
     match state.site.objection(request.headers()) {
         Some(objection) => problem(StatusCode::FORBIDDEN, objection),
         None => next.run(request).await,

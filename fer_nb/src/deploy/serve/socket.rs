@@ -1,7 +1,7 @@
-//! `/live`: a camera's frames come as JPEG files in binary messages, and each answer goes back as JSON.
+//! `/live`: a camera's frames come as JPEG files in binary messages, and each reply goes back as JSON.
 //!
 //! The newest frame counts: one is looked at, at most one waits, and one that comes in the meantime takes
-//! its place. So answers never lag behind, however slow this machine is.
+//! its place. So replies never lag behind, however slow this machine is.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// How long a message may take to be taken.
 const SLOW: Duration = Duration::from_secs(10);
 
-/// An answer with the number of its frame: of the connection's messages, from 0.
+/// A reply with the number of its frame: of the connection's messages, from 0.
 #[derive(Serialize)]
 struct Numbered<'a> {
     frame: u64,
@@ -38,7 +38,7 @@ struct Numbered<'a> {
 }
 
 /// `GET /live`.
-pub async fn live(
+pub(super) async fn live(
     State(state): State<Shared>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -61,7 +61,7 @@ pub async fn live(
     })
 }
 
-/// Answers frames until the other side ends; what to tell it where this side does.
+/// Replies to frames until the other side ends; if this side does, the code and reason for it.
 async fn frames(state: &Shared, socket: &mut WebSocket) -> Option<(u16, &'static str)> {
     let ask = |bytes: Bytes| {
         let question = Question::Faces(FaceDetector::for_video());

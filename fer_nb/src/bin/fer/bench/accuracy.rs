@@ -12,7 +12,7 @@ use fer_nb::train::{Callback, EpochEnd, TrainConfig, Trainer};
 
 /// How far training has to go.
 #[derive(clap::Args)]
-pub struct Goal {
+pub(crate) struct Goal {
     /// The validation accuracy to reach.
     #[arg(long, default_value_t = 0.45)]
     target: f64,
@@ -27,19 +27,19 @@ pub struct Goal {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Figures {
+pub(crate) struct Metrics {
     seconds: f64,
     epochs: usize,
     val_accuracy: f64,
 }
 
 /// Trains whole epochs until one of them ends with the accuracy asked for.
-pub fn measure(
+pub(crate) fn measure(
     network: SeedCnn,
     data: &FaceData,
     precision: Precision,
     goal: &Goal,
-) -> Result<Figures> {
+) -> Result<Metrics> {
     let before = super::process::seconds_since_start().unwrap_or(0.0);
     let started = Instant::now();
     let config =
@@ -49,7 +49,7 @@ pub fn measure(
     let last = history.epochs.last();
     let last =
         last.ok_or_else(|| Error::setting("epochs", goal.epochs, "one that was finished"))?;
-    Ok(Figures { seconds, epochs: last.epoch, val_accuracy: last.val_accuracy })
+    Ok(Metrics { seconds, epochs: last.epoch, val_accuracy: last.val_accuracy })
 }
 
 struct Reached(f64);

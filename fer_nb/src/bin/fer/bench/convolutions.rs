@@ -1,4 +1,4 @@
-//! What a training step's convolutions take here, beside libtorch's own.
+//! Times of a training step's convolutions, beside libtorch's own.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -19,13 +19,13 @@ const ROUNDS: usize = 25;
 
 /// Milliseconds of this engine and of libtorch: medians.
 #[derive(Debug, Serialize)]
-pub struct Pair {
+pub(crate) struct Pair {
     ours: f64,
     libtorch: f64,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Row {
+pub(crate) struct Row {
     inputs: i64,
     outputs: i64,
     side: i64,
@@ -38,13 +38,13 @@ pub struct Row {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Figures {
+pub(crate) struct Metrics {
     rows: Vec<Row>,
     all: Pair,
 }
 
-/// Times every layer on the CPU and adds up what a step has of them.
-pub fn measure(kind: Kind, batch_size: i64) -> Result<Figures> {
+/// Times every layer on the CPU and adds up the times of a step.
+pub(crate) fn measure(kind: Kind, batch_size: i64) -> Result<Metrics> {
     // As training does.
     keep_freed_memory();
     let rows =
@@ -59,12 +59,12 @@ pub fn measure(kind: Kind, batch_size: i64) -> Result<Figures> {
             .sum()
     };
     let all = Pair { ours: all(|pair| pair.ours), libtorch: all(|pair| pair.libtorch) };
-    Ok(Figures { rows, all })
+    Ok(Metrics { rows, all })
 }
 
-impl Figures {
+impl Metrics {
     /// A table for reading: milliseconds, this engine's beside libtorch's.
-    pub fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let cell = |pair: &Pair| format!("{:6.2} {:6.2}", pair.ours, pair.libtorch);
         let mut text =
             String::from("ms, fer_nb and libtorch      forward   inputs' grad.  weights' grad.\n");

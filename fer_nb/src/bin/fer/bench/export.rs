@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use fer_nb::data::{FaceData, Origin};
+use fer_nb::data::Origin;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::{SeedCnn, weights};
 use fer_nb::project::replace_file;
 
+use crate::arguments::DataPath;
+
 #[derive(clap::Args)]
-pub struct Args {
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+pub(crate) struct Args {
+    #[command(flatten)]
+    data: DataPath,
 
     /// The folder for data.safetensors (train.images u8 [N, 1, 48, 48], train.labels i64 [N], and
     /// the same for validation and test) and weights.safetensors (float32, PyTorch's shapes).
@@ -22,20 +23,20 @@ pub struct Args {
     to: PathBuf,
 }
 
-/// What the peers' runs have to be told about the data.
+/// What the peers need to know about the data.
 #[derive(Serialize)]
 struct Exported<'a> {
     /// "FER2013", "made-up sample" or the name of a folder.
     title: &'a str,
     /// Images for training, validation and test.
     images: [usize; 3],
-    /// Where they were read from, if it was a folder or a csv file.
+    /// The folder or csv file that they were read from, if any.
     folder: Option<PathBuf>,
     csv: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    let data = FaceData::open_or(args.data.as_deref())?;
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let data = args.data.open()?;
     crate::say(&format!("{data}\n"))?;
     let parts = [("train", &data.train), ("validation", &data.validation), ("test", &data.test)];
     let mut tensors = Vec::new();
@@ -48,7 +49,7 @@ pub fn run(args: &Args) -> Result<()> {
     let network = SeedCnn::new(Device::Cpu, super::SEED)?;
     weights::save(&network, args.to.join("weights.safetensors"))?;
     let (folder, csv) = match data.origin() {
-        Origin::Folder(path) | Origin::Own { path, .. } => (Some(path.clone()), None),
+        Origin::Folder(path) | Origin::Custom { path, .. } => (Some(path.clone()), None),
         Origin::Csv(path) => (None, Some(path.clone())),
         Origin::Sample { .. } => (None, None),
     };

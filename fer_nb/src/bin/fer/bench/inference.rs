@@ -1,4 +1,4 @@
-//! How fast a network answers: one image, and many that are there at once.
+//! Inference speed: one image, and batches of 256.
 
 use std::time::Instant;
 
@@ -16,14 +16,14 @@ const WARM_UP: usize = 10;
 const LARGE: usize = 256;
 
 #[derive(Debug, Serialize)]
-pub struct Figures {
+pub(crate) struct Metrics {
     batch1_ms: f64,
     batch256_images_per_second: f64,
 }
 
 /// Logits of images that lie on the device, in as many batches as predictions and evaluations are made in,
 /// until they are on the CPU as float32. Half of the seconds for each of the two.
-pub fn measure(network: &SeedCnn, data: &Dataset, seconds: f64) -> Result<Figures> {
+pub(crate) fn measure(network: &SeedCnn, data: &Dataset, seconds: f64) -> Result<Metrics> {
     let device = network.parameters().device();
     let images = |count: usize| -> Result<Tensor> {
         let indices: Vec<_> = (0..count).map(|index| index % data.len()).collect();
@@ -32,7 +32,7 @@ pub fn measure(network: &SeedCnn, data: &Dataset, seconds: f64) -> Result<Figure
     let mut single = times(network, &images(1)?, seconds / 2.0)?;
     let many = times(network, &images(LARGE)?, seconds / 2.0)?;
     single.sort_by(f64::total_cmp);
-    Ok(Figures {
+    Ok(Metrics {
         batch1_ms: single[single.len() / 2] * 1e3,
         batch256_images_per_second: (many.len() * LARGE) as f64 / many.iter().sum::<f64>(),
     })

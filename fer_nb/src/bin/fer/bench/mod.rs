@@ -1,4 +1,4 @@
-//! `fer bench`: the engine as one subject of `make bench`, and what the others start from.
+//! `fer bench`: the engine as one subject of `make bench`, and the data and weights for the others.
 //!
 //! Each call does one piece of work once, in a fresh process, and prints one line of JSON last;
 //! fer_nb/benches/bench.py calls it in turn with the same work in other frameworks.
@@ -10,7 +10,6 @@ mod inference;
 mod process;
 mod training;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Subcommand;
@@ -22,6 +21,8 @@ use fer_nb::error::{Error, Result};
 use fer_nb::model::{Network, SeedCnn, to_float};
 use fer_nb::project::{Precision, device, device_name};
 
+use crate::arguments::{DataPath, JsonFile};
+
 /// Decides the initial weights, also those of the peers.
 const SEED: u64 = 42;
 
@@ -30,7 +31,7 @@ const FIRST_BATCH: usize = 64;
 
 /// Measures this engine; `make bench` compares it with others.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     work: Work,
 }
@@ -60,9 +61,8 @@ enum Work {
         #[arg(long, default_value_t = 64)]
         batch_size: usize,
 
-        /// Write the figures to this file as JSON.
-        #[arg(long, value_name = "FILE")]
-        json: Option<PathBuf>,
+        #[command(flatten)]
+        json: JsonFile,
     },
     /// Writes images, labels and initial weights as safetensors for other frameworks.
     Export(export::Args),
@@ -70,9 +70,8 @@ enum Work {
 
 #[derive(clap::Args)]
 struct Options {
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataPath,
 
     /// What computes: auto, float32 or bfloat16.
     #[arg(long, default_value = "auto")]
@@ -86,12 +85,11 @@ struct Options {
     #[arg(long, default_value_t = 8.0)]
     seconds: f64,
 
-    /// Write the figures to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonFile,
 }
 
-/// What is reported beside the work's own figures.
+/// The work's metrics with what is reported beside them.
 #[derive(Serialize)]
 struct Report<T> {
     #[serde(flatten)]
@@ -106,7 +104,7 @@ struct Report<T> {
     device: String,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.work {
         Work::Training(options) => with_network(options, |network, data| {
             training::measure(network, data, options.precision, options.batch_size, options.seconds)
@@ -124,9 +122,7 @@ pub fn run(args: &Args) -> Result<()> {
             }
             let kind = precision.kind(Device::Cpu);
             let figures = convolutions::measure(kind, *batch_size as i64)?;
-            if let Some(path) = json {
-                crate::write_json(path, &figures)?;
-            }
+            json.write(&figures)?;
             let (threads, precision) = (tch::get_num_threads(), precision.report(Device::Cpu));
             crate::say(&format!("{precision}, {threads} threads\n{}", figures.table()))
         }
@@ -141,7 +137,7 @@ fn with_network<T: Serialize>(
     if !options.seconds.is_finite() || options.seconds <= 0.0 {
         return Err(Error::setting("seconds", options.seconds, "a number above 0"));
     }
-    let data = FaceData::open_or(options.data.as_deref())?;
+    let data = options.data.open()?;
     crate::say(&format!("{data}\n"))?;
     let device = device()?;
     let mut network = SeedCnn::new(device, SEED)?;
@@ -171,7 +167,7 @@ fn loading(options: &Options) -> Result<()> {
     }
     let startup_s = process::seconds_since_start();
     let started = Instant::now();
-    let data = FaceData::open_or(options.data.as_deref())?;
+    let data = options.data.open()?;
     let seconds = started.elapsed().as_secs_f64();
     let images = data.train.len() + data.validation.len() + data.test.len();
     finish(
@@ -203,9 +199,7 @@ fn first_loss(network: &SeedCnn, data: &Dataset) -> Result<f64> {
 }
 
 fn finish<T: Serialize>(options: &Options, report: &Report<T>) -> Result<()> {
-    if let Some(path) = &options.json {
-        crate::write_json(path, report)?;
-    }
+    options.json.write(report)?;
     show(report)
 }
 

@@ -20,7 +20,7 @@ const WARM_UP: usize = 10;
 const VALIDATION: usize = 64;
 
 #[derive(Debug, Clone, Serialize)]
-pub struct Figures {
+pub(crate) struct Metrics {
     images_per_second: f64,
     images: usize,
     seconds: f64,
@@ -29,17 +29,17 @@ pub struct Figures {
 }
 
 /// Trains until the clock has run for `seconds` at least.
-pub fn measure(
+pub(crate) fn measure(
     network: SeedCnn,
     data: &FaceData,
     precision: Precision,
     batch_size: usize,
     seconds: f64,
-) -> Result<Figures> {
+) -> Result<Metrics> {
     let few: Vec<_> = (0..VALIDATION.min(data.validation.len())).collect();
     let data = FaceData { validation: data.validation.select(&few)?, ..data.clone() };
     let config = TrainConfig { epochs: 1_000_000, batch_size, precision, ..Default::default() };
-    let figures = Rc::new(RefCell::new(None));
+    let metrics = Rc::new(RefCell::new(None));
     let clock = Clock {
         images: data.train.len(),
         batch_size,
@@ -47,11 +47,11 @@ pub fn measure(
         started: None,
         measured: 0,
         loss: 0.0,
-        figures: figures.clone(),
+        metrics: metrics.clone(),
     };
     Trainer::new(network, config)?.callback(clock).fit(&data)?;
-    let figures = figures.borrow_mut().take();
-    figures.ok_or_else(|| Error::setting("seconds", seconds, "a time that training lasts for"))
+    let metrics = metrics.borrow_mut().take();
+    metrics.ok_or_else(|| Error::setting("seconds", seconds, "a time that training lasts for"))
 }
 
 struct Clock {
@@ -64,7 +64,7 @@ struct Clock {
     /// Images since then, and the sum of their losses.
     measured: usize,
     loss: f64,
-    figures: Rc<RefCell<Option<Figures>>>,
+    metrics: Rc<RefCell<Option<Metrics>>>,
 }
 
 impl Callback for Clock {
@@ -95,7 +95,7 @@ impl Callback for Clock {
         if in_phase && started.elapsed().as_secs_f64() >= self.wanted {
             let last = batch.loss.f_double_value(&[])?;
             let seconds = started.elapsed().as_secs_f64();
-            *self.figures.borrow_mut() = Some(Figures {
+            *self.metrics.borrow_mut() = Some(Metrics {
                 images_per_second: self.measured as f64 / seconds,
                 images: self.measured,
                 seconds,

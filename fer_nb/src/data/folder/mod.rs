@@ -1,42 +1,31 @@
 //! FER2013 as images in folders: `train/<class>/*.jpg` and `test/<class>/*.jpg`.
 
+mod listing;
+
 use std::fs;
 use std::path::Path;
 
 use rayon::prelude::*;
 
+use self::listing::{Found, USAGES, listed};
 use super::dataset::{Dataset, Origin, PIXELS, TRAINING_COUNTS};
 use super::decode::{Converted, decode};
-use super::{loaded::Loaded, table};
-use crate::common::text;
-use crate::common::{Error, Result};
+use super::loaded::{Loaded, compact};
+use crate::common::{Error, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;
-
-/// The two folders that the root has to have, which are also the `usage` of their images.
-const USAGES: [&str; 2] = ["train", "test"];
-
-/// One image file that was found, not yet opened.
-struct Found {
-    /// Path below the root, with slashes.
-    source: String,
-    usage: &'static str,
-    emotion: Emotion,
-}
 
 /// Reads all images below `root`, classes in index order and files in byte order of their names.
 ///
 /// A file that can't be decoded is set aside and named in a note; colour and other sizes are
-/// converted and counted in a note. An error names the folder: `train` or `test` missing, a class
-/// missing, unknown or empty, or no file that can be decoded. Stop ends it after the files in flight.
+/// converted and counted in a note.
+///
+/// # Errors
+/// [`Error::Missing`] or [`Error::File`], with the folder, if `train` or `test` is missing, if a class
+/// is missing, unknown or empty, or if no file can be decoded; [`Error::Stopped`] after the files in
+/// flight if the user stops it.
 pub(super) fn load(root: &Path) -> Result<Loaded> {
-    let mut passed_over = Vec::new();
-    let mut files = Vec::new();
-    check_root(root)?;
-    for usage in USAGES {
-        list_usage(root, usage, &mut files, &mut passed_over)?;
-    }
-
+    let (mut files, passed_over) = listed(root)?;
     let task = Task::begin("loading images", Some(files.len()))?;
     let mut images = vec![0u8; files.len() * PIXELS];
     let outcomes: Result<Vec<Result<Converted, String>>> = images
@@ -54,7 +43,7 @@ pub(super) fn load(root: &Path) -> Result<Loaded> {
 
     let notes = notes(&files, &outcomes, &passed_over);
     let keep: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
-    super::loaded::compact(&mut images, &keep);
+    compact(&mut images, &keep);
     let total = files.len();
     let mut keep = keep.into_iter();
     files.retain(|_| keep.next().unwrap_or(false));
@@ -65,13 +54,13 @@ pub(super) fn load(root: &Path) -> Result<Loaded> {
     let is_test = usages.iter().map(|usage| *usage == "test").collect();
     let sources: Vec<String> = files.into_iter().map(|file| file.source).collect();
     let origin = origin(root, &sources, &labels);
-    let table = table::build(sources, usages, &images, &labels)?;
-    let dataset = Dataset::new(images, labels, table, origin)?;
+    let dataset = Dataset::new(images, labels, sources, usages, origin)?;
     Ok(Loaded { dataset, is_test, notes })
 }
 
-/// Whether the images are FER2013's: most of the files are named as its are, "Training_3908.jpg", or the
-/// training images are as many of each class, since the set also goes around with other names.
+/// The source of the images. A folder is treated as FER2013 if most of its file names match FER2013's
+/// pattern ("Training_3908.jpg"), or if each class has as many training images, since the set is also
+/// distributed with other names.
 fn origin(root: &Path, sources: &[String], labels: &[u8]) -> Origin {
     let named = sources.iter().filter(|source| {
         let file = source.rsplit('/').next().unwrap_or_default();
@@ -91,137 +80,17 @@ fn origin(root: &Path, sources: &[String], labels: &[u8]) -> Origin {
     let whole = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
     let name = whole.file_name().unwrap_or_default().to_string_lossy();
     let name: String = name.chars().filter(|c| !c.is_control()).take(TITLE_LENGTH).collect();
-    let name = if name.is_empty() { "own images".into() } else { name };
-    Origin::Own { path: root.to_path_buf(), name }
+    let name = if name.is_empty() { "custom images".into() } else { name };
+    Origin::Custom { path: root.to_path_buf(), name }
 }
 
-/// How the names of FER2013's files begin, by Kaggle's column Usage.
+/// The beginnings of FER2013's file names, by Kaggle's column Usage.
 const NAMES: [&str; 3] = ["Training_", "PublicTest_", "PrivateTest_"];
 
-/// As much of a folder's name as a figure's title has room for.
+/// The most characters of a folder's name that a figure's title has room for.
 const TITLE_LENGTH: usize = 32;
 
-const LAYOUT: &str = "Expected are train/<class> and test/<class> with images in each of angry, \
-                      disgust, fear, happy, neutral, sad and surprise; see data/README.md";
-
-const ALL_SEVEN: &str = "Expected are all seven of angry, disgust, fear, happy, neutral, sad and \
-                         surprise, in train and in test.";
-
-fn check_root(root: &Path) -> Result<()> {
-    let metadata = fs::metadata(root).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::missing("FER2013", root, format!("{LAYOUT}.")),
-        _ => Error::io("read", root, error),
-    })?;
-    if !metadata.is_dir() {
-        return Err(Error::file(root, "is not a folder", format!("{LAYOUT}.")));
-    }
-    let missing: Vec<&str> =
-        USAGES.into_iter().filter(|usage| !root.join(usage).is_dir()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    // The two usual slips: the folder within, and the folder around the one that was meant.
-    let hint = if root.join("angry").is_dir() {
-        format!("These are class folders: give the folder above. {LAYOUT}.")
-    } else {
-        format!("{LAYOUT}.")
-    };
-    Err(Error::file(root, format!("has no folder {}", missing.join(" and no folder ")), hint))
-}
-
-/// Adds the image files of `<root>/<usage>` to `files`, and whatever else lies there to `passed_over`.
-fn list_usage(
-    root: &Path,
-    usage: &'static str,
-    files: &mut Vec<Found>,
-    passed_over: &mut Vec<String>,
-) -> Result<()> {
-    let folder = root.join(usage);
-    let mut present = [false; Emotion::COUNT];
-    for (name, kind) in entries(&folder)? {
-        match (kind, name.parse::<Emotion>()) {
-            (Kind::File | Kind::Other, _) => passed_over.push(format!("{usage}/{name}")),
-            (Kind::Folder, Ok(emotion)) => present[emotion.index()] = true,
-            (Kind::Folder, Err(_)) => {
-                return Err(Error::file(
-                    folder.join(&name),
-                    "is not a class of FER2013",
-                    format!(
-                        "Class folders are {}: rename it, or move it elsewhere.",
-                        Emotion::names().join(", ")
-                    ),
-                ));
-            }
-        }
-    }
-    for emotion in Emotion::ALL {
-        let class = folder.join(emotion.name());
-        if !present[emotion.index()] {
-            return Err(Error::missing(format!("the class folder {emotion}"), &class, ALL_SEVEN));
-        }
-        let before = files.len();
-        for (name, kind) in entries(&class)? {
-            let source = format!("{usage}/{emotion}/{name}");
-            if kind == Kind::File && is_image_name(&name) {
-                files.push(Found { source, usage, emotion });
-            } else {
-                passed_over.push(source);
-            }
-        }
-        if files.len() == before {
-            return Err(Error::file(
-                class,
-                "holds no .jpg, .jpeg or .png file",
-                "Every class needs images in train and in test.",
-            ));
-        }
-    }
-    Ok(())
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    File,
-    Folder,
-    /// A broken link, a pipe: nothing that can be read.
-    Other,
-}
-
-/// What lies in a folder, in byte order of the names. Hidden files (".DS_Store", "._x.jpg") are no
-/// part of the data and never mentioned.
-fn entries(folder: &Path) -> Result<Vec<(String, Kind)>> {
-    let refused = |error| Error::io("read", folder, error);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(refused)? {
-        let entry = entry.map_err(refused)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            continue;
-        }
-        let mut kind = entry.file_type().map_err(refused)?;
-        if kind.is_symlink() {
-            // What a link points to counts; only links cost the extra question.
-            kind = fs::metadata(entry.path()).map_or(kind, |target| target.file_type());
-        }
-        let kind = match kind {
-            kind if kind.is_dir() => Kind::Folder,
-            kind if kind.is_file() => Kind::File,
-            _ => Kind::Other,
-        };
-        found.push((name, kind));
-    }
-    found.sort_unstable();
-    Ok(found)
-}
-
-fn is_image_name(name: &str) -> bool {
-    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| {
-        ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    })
-}
-
-/// What a reader should know about the files, in sentences.
+/// Notes on files that were set aside, converted or passed over, in sentences.
 fn notes(
     files: &[Found],
     outcomes: &[Result<Converted, String>],
@@ -233,54 +102,33 @@ fn notes(
             Err(problem) => bad.push(format!("{} ({problem})", file.source)),
             Ok(converted) => {
                 if converted.color {
-                    colored.push(&file.source);
+                    colored.push(file.source.clone());
                 }
                 if converted.size {
-                    sized.push(&file.source);
+                    sized.push(file.source.clone());
                 }
             }
         }
     }
-    let mut notes = Vec::new();
-    let mut note = |names: usize, text: String| {
-        if names > 0 {
-            notes.push(text);
-        }
-    };
     let total = text::count(files.len());
-    note(
-        bad.len(),
-        format!(
-            "Set aside {} of {total} that can't be decoded: {}",
-            text::plural(bad.len(), "file"),
-            text::list(&bad)
+    let images = |names: &[String]| text::plural(names.len(), "image");
+    let entries = text::plural(passed_over.len(), "entry").replace("entrys", "entries");
+    let bad_files = text::plural(bad.len(), "file");
+    [
+        (&bad[..], format!("Set aside {bad_files} of {total} that can't be decoded")),
+        (&colored, format!("Converted {} to 8-bit gray", images(&colored))),
+        (&sized, format!("Scaled {} to 48×48 pixels", images(&sized))),
+        (
+            passed_over,
+            format!(
+                "Passed over {entries} that is not a .jpg, .jpeg or .png file in a class folder"
+            ),
         ),
-    );
-    note(
-        colored.len(),
-        format!(
-            "Converted {} to 8-bit gray: {}",
-            text::plural(colored.len(), "image"),
-            text::list(&colored)
-        ),
-    );
-    note(
-        sized.len(),
-        format!(
-            "Scaled {} to 48×48 pixels: {}",
-            text::plural(sized.len(), "image"),
-            text::list(&sized)
-        ),
-    );
-    note(
-        passed_over.len(),
-        format!(
-            "Passed over {} that is not a .jpg, .jpeg or .png file in a class folder: {}",
-            text::plural(passed_over.len(), "entry").replace("entrys", "entries"),
-            text::list(passed_over)
-        ),
-    );
-    notes
+    ]
+    .into_iter()
+    .filter(|(names, _)| !names.is_empty())
+    .map(|(names, what)| format!("{what}: {}", text::list(names)))
+    .collect()
 }
 
 /// Every class needs an image that can be decoded, in train and in test.
@@ -323,8 +171,12 @@ mod tests {
     use super::*;
     use crate::data::fixtures::{self, Tree};
 
-    fn message(tree: &Tree) -> String {
-        load(tree.path()).err().map(|error| error.to_string()).unwrap_or_default()
+    /// The folder or file that the error names.
+    fn refused(root: &Path) -> PathBuf {
+        match load(root).err() {
+            Some(Error::File { path, .. } | Error::Missing { path, .. }) => path,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -352,7 +204,7 @@ mod tests {
         let named = |tree: &Tree| load(tree.path()).unwrap().dataset.origin().clone();
         let own = named(&tree);
         let folder = tree.path().file_name().unwrap().to_string_lossy().into_owned();
-        assert_eq!(own, Origin::Own { path: tree.path().to_path_buf(), name: folder.clone() });
+        assert_eq!(own, Origin::Custom { path: tree.path().to_path_buf(), name: folder.clone() });
         assert_eq!(own.title(), folder);
         assert!(own.to_string().ends_with("(not FER2013)"), "{own}");
 
@@ -424,39 +276,32 @@ mod tests {
 
     #[test]
     fn every_folder_that_is_wrong_is_named() {
-        let nowhere = PathBuf::from("/nowhere/at/all");
-        let error = load(&nowhere).err().unwrap().to_string();
-        assert!(error.starts_with("FER2013 is missing at /nowhere/at/all"), "{error}");
+        let nowhere = Path::new("/nowhere/at/all");
+        assert_eq!(refused(nowhere), nowhere);
+        let tree = Tree::new(1, 1);
+        let at = |part: &str| tree.path().join(part);
+        fs::remove_dir_all(at("test")).unwrap();
+        assert_eq!(refused(tree.path()), tree.path());
+        let inner = load(&at("train")).err();
+        assert!(matches!(inner, Some(Error::File { hint, .. }) if hint.contains("folder above")));
 
         let tree = Tree::new(1, 1);
-        fs::remove_dir_all(tree.path().join("test")).unwrap();
-        assert!(message(&tree).contains(": has no folder test."), "{}", message(&tree));
-        let inner = load(&tree.path().join("train")).err().unwrap().to_string();
-        assert!(inner.contains("give the folder above"), "{inner}");
-
-        let tree = Tree::new(1, 1);
+        let at = |part: &str| tree.path().join(part);
         tree.write("train/happiness/a.png", &fixtures::png(1));
-        let error = message(&tree);
-        assert!(error.contains("train/happiness: is not a class of FER2013"), "{error}");
-        assert!(error.contains("angry, disgust, fear"), "{error}");
-
-        let tree = Tree::new(1, 1);
-        fs::remove_dir_all(tree.path().join("test/disgust")).unwrap();
-        let error = message(&tree);
-        assert!(error.starts_with("the class folder disgust is missing at "), "{error}");
-        assert!(error.contains("test/disgust"), "{error}");
-
-        let tree = Tree::new(1, 1);
-        fs::remove_file(tree.path().join("train/fear/0000.png")).unwrap();
-        assert!(message(&tree).contains("train/fear: holds no .jpg"), "{}", message(&tree));
-
-        let tree = Tree::new(1, 1);
+        assert_eq!(refused(tree.path()), at("train/happiness"));
+        fs::rename(at("train/happiness"), at("happiness")).unwrap();
+        fs::rename(at("train/happy"), at("train/Happy")).unwrap();
+        assert_eq!(refused(tree.path()), at("train/Happy"));
+        fs::rename(at("train/Happy"), at("train/happy")).unwrap();
+        fs::rename(at("test/disgust"), at("disgust")).unwrap();
+        assert_eq!(refused(tree.path()), at("test/disgust"));
+        fs::rename(at("disgust"), at("test/disgust")).unwrap();
         tree.write("train/fear/0000.png", b"nothing");
-        assert!(message(&tree).contains("train/fear: holds no image that can be decoded"));
-
-        let tree = Tree::new(1, 1);
-        let file = tree.path().join("train/fear/0000.png");
-        assert!(load(&file).err().unwrap().to_string().contains("is not a folder"));
+        assert_eq!(refused(tree.path()), at("train/fear"));
+        fs::remove_file(at("train/fear/0000.png")).unwrap();
+        assert_eq!(refused(tree.path()), at("train/fear"));
+        let file = at("train/sad/0000.png");
+        assert_eq!(refused(&file), file);
     }
 
     #[test]
@@ -467,11 +312,7 @@ mod tests {
                 tree.write(&format!("{usage}/{emotion}/0000.png"), b"");
             }
         }
-        let error = message(&tree);
-        assert!(
-            error.contains("none of the 14 files can be decoded; the first: 0 bytes"),
-            "{error}"
-        );
+        assert_eq!(refused(tree.path()), tree.path());
     }
 
     #[cfg(unix)]

@@ -3,39 +3,31 @@
 //! The file is 300 MB of text for 83 MB of pixels, so it is never held whole: one thread reads
 //! records while the others turn the records before them into pixels.
 
+mod row;
+
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use rayon::prelude::*;
 
+use self::row::{COLUMNS, Row, USAGES};
 use super::dataset::{Dataset, Origin, PIXELS};
 use super::loaded::{Loaded, compact};
-use super::table;
-use crate::common::text;
-use crate::common::{Error, Place, Result};
+use crate::common::{Error, Place, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;
 
-/// The columns that are needed, in any order and among any others.
-const COLUMNS: [&str; 3] = ["emotion", "pixels", "Usage"];
-/// How Kaggle calls its three parts; the first is for training and validation, the others for test.
-const USAGES: [&str; 3] = ["Training", "PublicTest", "PrivateTest"];
-/// Up to this share of bad rows is set aside; more says that the file is something else.
+/// The share of bad rows up to which they are set aside; with more, the file is refused.
 const TOLERATED: f64 = 0.01;
 /// Records that are in flight between the reading thread and the others: 2 MB of text.
 const BATCH: usize = 256;
-/// What to do about a table that has other columns.
+/// The hint for a table with other columns.
 const EXPECTED_COLUMNS: &str = "Expected are the columns emotion, pixels and Usage, in any order; \
                                 see data/README.md.";
 
-/// One row's class index and its place in [`USAGES`].
-struct Row {
-    label: u8,
-    usage: usize,
-}
-
-/// What is wrong with a row: the field, what it holds and what was expected.
+/// A row that can't be used: the problem names the field, its content and what was expected.
 struct BadRow {
     /// "row 17 (line 18)": the 17th below the header.
     place: Place,
@@ -44,9 +36,13 @@ struct BadRow {
 
 /// Reads the table at `path`; rows keep their order.
 ///
-/// A bad row is set aside and named in a note. An error names the first bad row where more than 1 %
-/// are bad, and the columns found where one is missing. A byte-order mark, CRLF, quotes around
-/// fields and blanks around names are fine. Stop ends it after the rows in flight.
+/// A bad row is set aside and named in a note. A byte-order mark, CRLF, quotes around fields and blanks
+/// around names are fine.
+///
+/// # Errors
+/// [`Error::Missing`] for a file that is not there; [`Error::File`] with the first bad row if more than
+/// 1 % are bad, and with the columns found if one is missing; [`Error::Stopped`] after the rows in flight
+/// if the user stops it.
 pub(super) fn load(path: &Path) -> Result<Loaded> {
     let (mut reader, columns) = open(path)?;
     let task = Task::begin("reading the rows of fer2013.csv", None)?;
@@ -84,7 +80,7 @@ fn open(path: &Path) -> Result<(Reader<File>, [usize; 3])> {
     let header = reader.byte_headers().map_err(|error| unreadable(path, error))?.clone();
     let names: Vec<&[u8]> = header
         .iter()
-        .map(|name| trim(name.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(name)))
+        .map(|name| row::trim(name.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(name)))
         .collect();
     if names.iter().all(|name| name.is_empty()) {
         return Err(Error::file(path, "is empty", EXPECTED_COLUMNS));
@@ -128,7 +124,7 @@ struct Parsed {
     seen: usize,
     images: Vec<u8>,
     labels: Vec<u8>,
-    usages: Vec<usize>,
+    usages: Vec<&'static str>,
     sources: Vec<String>,
     bad: Vec<BadRow>,
 }
@@ -140,7 +136,7 @@ impl Parsed {
             .par_chunks_exact_mut(PIXELS)
             .zip(records)
             .with_min_len(8)
-            .map(|(out, record)| parse_row(record, columns, out))
+            .map(|(out, record)| row::parse(record, columns, out))
             .collect();
         let mut keep = Vec::with_capacity(rows.len());
         for (row, record) in rows.into_iter().zip(records) {
@@ -188,114 +184,26 @@ impl Parsed {
                 text::list(&named)
             ));
         }
-        for (part, is_part) in
-            [("Training", [true, false, false]), ("PublicTest or PrivateTest", [false, true, true])]
-        {
-            let of_part = |usage: &usize| is_part.get(*usage).copied().unwrap_or(false);
-            if !self.usages.iter().any(of_part) {
+        let is_test: Vec<bool> = self.usages.iter().map(|usage| *usage != USAGES[0]).collect();
+        for (part, test) in [("Training", false), ("PublicTest or PrivateTest", true)] {
+            let rows = self.labels.iter().zip(&is_test).filter(|(_, is_test)| **is_test == test);
+            let classes: HashSet<usize> = rows.map(|(label, _)| usize::from(*label)).collect();
+            if classes.is_empty() {
                 return Err(Error::file(
                     path,
                     format!("has no row whose Usage is {part}"),
                     "Both are needed: images to train with and images to test with.",
                 ));
             }
-            let mut counts = [0usize; Emotion::COUNT];
-            for (label, _) in
-                self.labels.iter().zip(&self.usages).filter(|(_, usage)| of_part(usage))
-            {
-                counts[usize::from(*label)] += 1;
-            }
-            let absent: Vec<&str> = Emotion::ALL
-                .into_iter()
-                .filter(|emotion| counts[emotion.index()] == 0)
-                .map(Emotion::name)
-                .collect();
+            let absent = Emotion::ALL.into_iter().filter(|class| !classes.contains(&class.index()));
+            let absent: Vec<&str> = absent.map(Emotion::name).collect();
             if !absent.is_empty() {
                 notes.push(format!("No {part} row of {}", text::list(&absent)));
             }
         }
-
-        let usages: Vec<&'static str> =
-            self.usages.iter().filter_map(|usage| USAGES.get(*usage).copied()).collect();
-        let is_test = self.usages.iter().map(|usage| *usage > 0).collect();
-        let table = table::build(self.sources, usages, &self.images, &self.labels)?;
         let origin = Origin::Csv(path.to_path_buf());
-        let dataset = Dataset::new(self.images, self.labels, table, origin)?;
+        let dataset = Dataset::new(self.images, self.labels, self.sources, self.usages, origin)?;
         Ok(Loaded { dataset, is_test, notes })
-    }
-}
-
-fn parse_row(record: &ByteRecord, columns: &[usize; 3], out: &mut [u8]) -> Result<Row, String> {
-    let mut fields = [&[] as &[u8]; 3];
-    for ((field, column), name) in fields.iter_mut().zip(columns).zip(COLUMNS) {
-        *field = trim(record.get(*column).ok_or_else(|| {
-            let count = text::plural(record.len(), "field");
-            format!("{count} and none for {name}, expected emotion, pixels and Usage")
-        })?);
-    }
-    let [emotion, pixels, usage] = fields;
-    let label = match emotion {
-        [digit @ b'0'..=b'9'] => Emotion::from_kaggle(digit - b'0'),
-        _ => None,
-    }
-    .ok_or_else(|| format!("emotion is '{}', expected 0 to 6", text::excerpt(emotion)))?
-    .index() as u8;
-    let usage =
-        USAGES.iter().position(|known| usage.eq_ignore_ascii_case(known.as_bytes())).ok_or_else(
-            || format!("Usage is '{}', expected {}", text::excerpt(usage), USAGES.join(", ")),
-        )?;
-    parse_pixels(pixels, out)?;
-    Ok(Row { label, usage })
-}
-
-/// Parses numbers of 0 to 255 with blanks between them into `out`, exactly as many as it holds.
-fn parse_pixels(field: &[u8], out: &mut [u8]) -> Result<(), String> {
-    let wrong = |at: usize, number: &[u8]| {
-        format!("pixels: value {} is '{}', expected 0 to 255", at + 1, text::excerpt(number))
-    };
-    let mut rest = field;
-    let mut count = 0;
-    loop {
-        while let [b' ' | b'\t', tail @ ..] = rest {
-            rest = tail;
-        }
-        if rest.is_empty() {
-            break;
-        }
-        let length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(length);
-        let digit = |byte: &u8| byte.wrapping_sub(b'0');
-        // One to three digits are all that fits; what isn't a digit wraps to 10 or more.
-        let value = match number {
-            [a] if digit(a) < 10 => u32::from(digit(a)),
-            [a, b] if digit(a) < 10 && digit(b) < 10 => {
-                u32::from(digit(a)) * 10 + u32::from(digit(b))
-            }
-            [a, b, c] if digit(a) < 10 && digit(b) < 10 && digit(c) < 10 => {
-                u32::from(digit(a)) * 100 + u32::from(digit(b)) * 10 + u32::from(digit(c))
-            }
-            _ => return Err(wrong(count, number)),
-        };
-        let value = u8::try_from(value).map_err(|_| wrong(count, number))?;
-        if let Some(pixel) = out.get_mut(count) {
-            *pixel = value;
-        }
-        count += 1;
-        rest = tail;
-    }
-    if count == out.len() {
-        Ok(())
-    } else {
-        Err(format!("pixels: {} values, expected {}", text::count(count), text::count(out.len())))
-    }
-}
-
-/// A field without the blanks and quotes around it.
-fn trim(field: &[u8]) -> &[u8] {
-    let field = field.trim_ascii();
-    match field {
-        [b'"', inner @ .., b'"'] => inner.trim_ascii(),
-        _ => field,
     }
 }
 
@@ -345,9 +253,12 @@ mod tests {
         load(&folder.path().join("fer2013.csv"))
     }
 
-    fn message(text: impl AsRef<[u8]>) -> String {
-        let error = load_text(text).err().unwrap().to_string();
-        error.split_once("fer2013.csv").map(|(_, rest)| rest.to_string()).unwrap_or(error)
+    /// Where in the file the error is.
+    fn place(text: impl AsRef<[u8]>) -> Place {
+        match load_text(text).err() {
+            Some(Error::File { place, .. }) => place,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -430,41 +341,28 @@ mod tests {
         for row in [20, 21, 22, 23] {
             rows[row].0 = "7".into();
         }
-        assert_eq!(
-            message(csv_of(&rows, "\n")),
-            ", row 21 (line 22): emotion is '7', expected 0 to 6. 4 of 300 rows are bad, more than \
-             the 1 % that is set aside: mend the file or download it again, see data/README.md."
-        );
+        assert_eq!(place(csv_of(&rows, "\n")), Place::Row { row: 21, line: Some(22) });
         rows[23].0 = "6".into();
         assert_eq!(load_text(csv_of(&rows, "\n")).unwrap().dataset.len(), 297);
         let missing = "emotion,pixels,Usage\n3,1 2 3\n";
-        assert!(message(missing).contains("row 1 (line 2): 2 fields and none for Usage"));
+        assert_eq!(place(missing), Place::Row { row: 1, line: Some(2) });
     }
 
     #[test]
-    fn a_missing_column_is_answered_with_those_there_are() {
-        assert_eq!(
-            message("label,pixels,split\n3,1 2 3,Training\n"),
-            ", header: has no column emotion; it has label, pixels, split. Expected are the columns \
-             emotion, pixels and Usage, in any order; see data/README.md."
-        );
-        assert!(message("emotion,pixels\n0,1\n").contains("has no column Usage; it has emotion"));
+    fn a_missing_column_is_an_error_of_the_header() {
+        assert_eq!(place("label,pixels,split\n3,1 2 3,Training\n"), Place::Header);
+        assert_eq!(place("emotion,pixels\n0,1\n"), Place::Header);
         for empty in ["", "\u{feff}", " , ,\n"] {
-            assert!(
-                message(empty).starts_with(": is empty. Expected are the columns"),
-                "{empty:?}"
-            );
+            assert_eq!(place(empty), Place::Whole, "{empty:?}");
         }
-        assert!(message(b"PK\x03\x04\xff\xfe\x00\n").contains("has no column emotion"));
+        assert_eq!(place(b"PK\x03\x04\xff\xfe\x00\n"), Place::Header);
     }
 
     #[test]
     fn both_parts_are_needed_and_missing_classes_are_noted() {
-        assert!(message("emotion,pixels,Usage\n").contains("has no row whose Usage is Training"));
+        assert_eq!(place("emotion,pixels,Usage\n"), Place::Whole);
         let only_training = format!("emotion,pixels,Usage\n3,{},Training\n", pixels(1));
-        assert!(
-            message(&only_training).contains("no row whose Usage is PublicTest or PrivateTest")
-        );
+        assert_eq!(place(&only_training), Place::Whole);
         let both = format!("{only_training}3,{},privatetest\n", pixels(2));
         let loaded = load_text(both).unwrap();
         assert_eq!(
@@ -472,7 +370,7 @@ mod tests {
             "No Training row of angry, disgust, fear, neutral, sad, surprise"
         );
         assert_eq!(loaded.notes.len(), 2);
-        let error = load(Path::new("/nowhere/fer2013.csv")).err().unwrap().to_string();
-        assert!(error.starts_with("fer2013.csv is missing at /nowhere/fer2013.csv"), "{error}");
+        let missing = load(Path::new("/nowhere/fer2013.csv"));
+        assert!(matches!(missing, Err(Error::Missing { .. })));
     }
 }

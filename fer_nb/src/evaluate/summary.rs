@@ -1,0 +1,51 @@
+//! [`EvaluationSummary`]: an evaluation's metrics in one value, for JSON.
+
+use serde::Serialize;
+
+use super::{Accuracy, ClassificationReport, Confusion, Evaluation};
+use crate::emotion::Emotion;
+
+/// Everything that is counted from an [`Evaluation`]: what `fer evaluate --json` writes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EvaluationSummary {
+    title: String,
+    loss: f64,
+    accuracy: Accuracy,
+    classification_report: ClassificationReport,
+    /// Images by true (row) and predicted class (column).
+    confusion_matrix: [[u64; Emotion::COUNT]; Emotion::COUNT],
+    most_confused: Vec<Confusion>,
+}
+
+impl Evaluation {
+    /// All metrics in one value that can be written as JSON.
+    pub fn summary(&self) -> EvaluationSummary {
+        let matrix = self.confusion_matrix();
+        EvaluationSummary {
+            title: self.title().into(),
+            loss: self.loss(),
+            accuracy: self.accuracy(),
+            classification_report: matrix.report(),
+            confusion_matrix: *matrix.counts(),
+            most_confused: matrix.most_confused(usize::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evaluate::fixtures::with_predictions;
+
+    #[test]
+    fn json_has_a_key_for_each_metric() {
+        let summary = with_predictions(&[(3, 3), (2, 5), (1, 1)]).summary();
+        let json = serde_json::to_value(summary).unwrap();
+        assert_eq!(
+            (&json["title"], &json["accuracy"]["correct"]),
+            (&"made-up sample".into(), &2.into())
+        );
+        assert_eq!(json["confusion_matrix"][2][5], 1);
+        assert_eq!(json["classification_report"]["happy"]["recall"], 1.0);
+        assert_eq!(json["most_confused"].as_array().map(Vec::len), Some(1));
+    }
+}
