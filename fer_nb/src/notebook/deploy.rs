@@ -18,7 +18,7 @@ impl Show for Published {
     fn overview(&self) -> Result<Table> {
         let table = Table::new(["file", "weights", "MB", "accuracy"])
             .right([2, 3])
-            .caption(format!("On the test images of {}", self.test.title));
+            .caption(format!("On the test images of {}", self.test.title()));
         Ok(self.files.iter().fold(table, |table, file| {
             let megabytes = format!("{:.1}", file.bytes as f64 / 1e6);
             let accuracy = format!("{:.4}", file.accuracy.value);

@@ -26,9 +26,9 @@ impl Show for Evaluation {
             ["predicted right".to_string(), count(correct as usize)],
             ["accuracy".to_string(), format!("{value:.4}")],
             ["95 % interval".to_string(), format!("{low:.4}–{high:.4}")],
-            ["loss".to_string(), format!("{:.4}", self.loss)],
+            ["loss".to_string(), format!("{:.4}", self.loss())],
         ];
-        Ok(Table::pairs(rows).right([1]).caption(format!("Evaluation, {}", self.title)))
+        Ok(Table::pairs(rows).right([1]).caption(format!("Evaluation, {}", self.title())))
     }
 }
 
@@ -39,7 +39,7 @@ impl Evaluation {
     /// images, and share of the true class.
     pub fn most_confused_table(&self, n: usize) -> Table {
         let heads = ["true", "predicted", "images", "share of the true class"];
-        let caption = format!("Most confused, {}, {}", ConfusionMatrix::RANKED_BY, self.title);
+        let caption = format!("Most confused, {}, {}", ConfusionMatrix::RANKED_BY, self.title());
         let table = Table::new(heads).right([2, 3]).caption(caption);
         self.most_confused(n).into_iter().fold(table, |table, mistake| {
             table.row([
@@ -60,8 +60,11 @@ impl Evaluation {
         let f1 = |emotion: &Emotion| report.class(*emotion).f1;
         classes.sort_by(|one, other| f1(other).total_cmp(&f1(one)));
         let heads = ["class", "F1", "original's", "recall", "test images", "confused with"];
-        let caption =
-            format!("Classes by F1, most confused {}, {}", ConfusionMatrix::RANKED_BY, self.title);
+        let caption = format!(
+            "Classes by F1, most confused {}, {}",
+            ConfusionMatrix::RANKED_BY,
+            self.title()
+        );
         let table = Table::new(heads).right([1, 2, 3, 4]).caption(caption);
         classes.into_iter().fold(table, |table, emotion| {
             let scores = report.class(emotion);
@@ -84,7 +87,7 @@ impl Evaluation {
 impl Show for ClassificationReport {
     fn overview(&self) -> Result<Table> {
         let table = Table::with_digits(&self.to_table()?, 2)?;
-        Ok(table.caption(format!("Classification report, {}", self.title)))
+        Ok(table.caption(format!("Classification report, {}", self.title())))
     }
 }
 
@@ -106,14 +109,15 @@ impl ClassificationReport {
         );
         Ok(Table::with_digits(&self.beside_original()?, 2)?
             .heads(heads)
-            .caption(format!("Ours: {}. The original: FER2013", self.title))
+            .caption(format!("Ours: {}. The original: FER2013", self.title()))
             .note("±: ours less the original's"))
     }
 }
 
 impl Show for ConfusionMatrix {
     fn overview(&self) -> Result<Table> {
-        let caption = format!("Confusion matrix, {} (rows: true, columns: predicted)", self.title);
+        let caption =
+            format!("Confusion matrix, {} (rows: true, columns: predicted)", self.title());
         Ok(Table::from_frame(&self.to_table()?)?.caption(caption))
     }
 }
@@ -158,7 +162,7 @@ impl Show for Trust {
             rows.push([name, format!("{ece:.4}")]);
         }
         if let Some((threshold, counted)) = &self.certain {
-            let confidence = percent(f64::from(threshold.uncertain_below), 1);
+            let confidence = percent(f64::from(threshold.uncertain_below()), 1);
             rows.push([
                 format!("accuracy at confidence {confidence} or more"),
                 counted.to_string(),
@@ -184,7 +188,7 @@ mod tests {
     fn an_evaluation_names_its_data() {
         let evaluation = with_predictions(&[(0, 0), (1, 0)]);
         let text = evaluation.overview().unwrap().to_string();
-        assert!(text.contains("0.5000") && text.contains(&evaluation.title), "{text}");
+        assert!(text.contains("0.5000") && text.contains(evaluation.title()), "{text}");
     }
 
     #[test]

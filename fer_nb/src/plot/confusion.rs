@@ -22,7 +22,7 @@ impl ConfusionMatrix {
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
-        Figure::draw(format!("Confusion matrix, {}", self.title), |canvas| draw(canvas, self))
+        Figure::draw(format!("Confusion matrix, {}", self.title()), |canvas| draw(canvas, self))
     }
 }
 
@@ -31,7 +31,7 @@ fn draw(canvas: &mut Canvas, matrix: &ConfusionMatrix) -> Result<()> {
     if matrix.total() == 0 {
         return canvas.nothing("There are no predictions to compare.");
     }
-    let rows = Emotion::ALL.into_iter().zip(matrix.counts.into_iter().zip(matrix.normalized()));
+    let rows = Emotion::ALL.into_iter().zip(matrix.counts().into_iter().zip(matrix.normalized()));
     for (truth, (counts, shares)) in rows {
         for (predicted, (number, share)) in
             Emotion::ALL.into_iter().zip(counts.into_iter().zip(shares))
@@ -43,7 +43,7 @@ fn draw(canvas: &mut Canvas, matrix: &ConfusionMatrix) -> Result<()> {
             let kind = Type::new(34.0).color(text_on(background)).centered();
             let kind = if truth == predicted { kind.bold() } else { kind };
             let middle = x + CELL.0 / 2.0;
-            let (number, kind) = canvas.fit(&count(number as usize), CELL.0 - 10.0, kind)?;
+            let (number, kind) = canvas.fit(&count(*number as usize), CELL.0 - 10.0, kind)?;
             canvas.text(&number, (middle, y + 54.0), kind);
             let kind = Type { size: 26.0, bold: false, ..kind };
             canvas.text(&percent(share, 0), (middle, y + 91.0), kind);
@@ -128,10 +128,10 @@ mod tests {
 
     #[test]
     fn empty_rows_and_an_empty_matrix_are_drawn() {
-        let mut one = matrix();
-        one.counts[3] = [0; 7];
+        let but_happy = (0..7).filter(|class| *class != 3).map(|class| (class, class));
+        let one = ConfusionMatrix::from_pairs(but_happy, "made-up sample");
         assert!(!one.figure().unwrap().svg().contains("NaN"));
-        let none = ConfusionMatrix { counts: [[0; 7]; 7], ..matrix() };
+        let none = ConfusionMatrix::from_pairs([], "made-up sample");
         assert!(none.figure().unwrap().svg().contains("no predictions"));
     }
 }

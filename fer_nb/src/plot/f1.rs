@@ -15,13 +15,13 @@ impl ClassificationReport {
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn f1_figure(&self) -> Result<Figure> {
-        Figure::draw(format!("F1 of each class, {}", self.title), |canvas| draw(canvas, self))
+        Figure::draw(format!("F1 of each class, {}", self.title()), |canvas| draw(canvas, self))
     }
 }
 
 fn draw(canvas: &mut Canvas, report: &ClassificationReport) -> Result<()> {
     canvas.headline("")?;
-    if report.macro_avg.support == 0 {
+    if report.macro_avg().support == 0 {
         return canvas.nothing("No class has been evaluated.");
     }
     let original = published().f1();
@@ -35,10 +35,10 @@ fn draw(canvas: &mut Canvas, report: &ClassificationReport) -> Result<()> {
     axis::grid_lines(canvas, &scale, (left, right), axis::number);
 
     let mean = original.iter().sum::<f64>() / original.len() as f64;
-    let average = (INK, "macro avg", report.macro_avg.f1, mean);
+    let average = (INK, "macro avg", report.macro_avg().f1, mean);
     let groups: Vec<_> = Emotion::ALL
         .into_iter()
-        .zip(report.classes.map(|scores| scores.f1).into_iter().zip(original))
+        .zip(report.classes().map(|scores| scores.f1).into_iter().zip(original))
         .map(|(e, (ours, original))| (class_color(e), e.name(), ours, original))
         .chain([average])
         .collect();

@@ -51,14 +51,14 @@ impl Evaluation {
     /// [`Error::Input`] if `data` has another number of images, or an index is past the end.
     pub fn images_figure(&self, data: &Dataset, indices: &[usize]) -> Result<Figure> {
         check_data(self, data)?;
-        let face = |index: &usize| match (data.image(*index), self.probs.get(*index)) {
+        let face = |index: &usize| match (data.image(*index), self.probs().get(*index)) {
             (Some(pixels), Some(probs)) => {
                 Ok((pixels, Prediction::from_probs(*probs)?, data.label(*index)))
             }
             _ => Err(Error::input("index", index, format!("below {}", data.len()))),
         };
         let faces = indices.iter().map(face).collect::<Result<Vec<_>>>()?;
-        figure(self.title.clone(), &faces)
+        figure(self.title().into(), &faces)
     }
 }
 
@@ -111,12 +111,12 @@ fn draw_face(
 ) -> Result<()> {
     let side = (height - 100.0).min(width * 0.38);
     let size = (side / 7.5).min(34.0).min(width / 20.0);
-    let Prediction { emotion: predicted, confidence, probs, .. } = prediction;
-    let words = format!("{predicted}, {}", percent(f64::from(*confidence), 0));
+    let (predicted, probs) = (prediction.emotion(), prediction.probs());
+    let words = format!("{predicted}, {}", percent(f64::from(prediction.confidence()), 0));
     let (words, kind) = canvas.fit(&words, width, Type::new(38.0).bold())?;
     canvas.text(&words, (left, top + 34.0), kind);
     if let Some(truth) = truth {
-        let verdict = match truth == predicted {
+        let verdict = match *truth == predicted {
             true => "right".to_string(),
             false => format!("wrong: labelled {truth}"),
         };

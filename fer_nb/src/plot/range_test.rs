@@ -84,16 +84,18 @@ fn draw(canvas: &mut Canvas, test: &RangeTest) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::RangePoint;
 
     #[test]
     fn the_suggestion_is_marked_and_an_empty_test_is_drawn_too() {
         let loss = |i: i32| 2.0 - (f64::from(i - 50) / 8.0).tanh();
-        let points = (0..100).map(|i| (1e-5 * 1.12f64.powi(i), loss(i))).collect();
+        let point = |learning_rate, loss| RangePoint { learning_rate, loss, smoothed: loss };
+        let points = (0..100).map(|i| point(1e-5 * 1.12f64.powi(i), loss(i))).collect();
         let test = RangeTest { points, title: "made-up sample".into() };
         let words = format!("falls fastest at {:.1e}", test.suggestion().unwrap());
         let figure = test.figure().unwrap();
         assert!(figure.svg().contains(&words) && figure.png(1).is_ok());
-        for points in [vec![], vec![(1e-3, 2.0)], vec![(1e-3, f64::NAN)]] {
+        for points in [vec![], vec![point(1e-3, 2.0)], vec![point(1e-3, f64::NAN)]] {
             assert!(RangeTest { points, ..test.clone() }.figure().unwrap().png(1).is_ok());
         }
     }

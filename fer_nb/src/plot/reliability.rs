@@ -21,11 +21,11 @@ impl Evaluation {
             true => None,
             false => {
                 let scaled = self.at_temperature(temperature)?.calibration();
-                Some((temperature.temperature, scaled))
+                Some((temperature.value(), scaled))
             }
         };
         let before = self.calibration();
-        Figure::draw(format!("Reliability, {}", self.title), |canvas| {
+        Figure::draw(format!("Reliability, {}", self.title()), |canvas| {
             draw(canvas, &before, scaled.as_ref())
         })
     }

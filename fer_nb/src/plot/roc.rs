@@ -13,7 +13,7 @@ impl Evaluation {
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn roc_figure(&self) -> Result<Figure> {
-        Figure::draw(format!("ROC of each class against the rest, {}", self.title), |canvas| {
+        Figure::draw(format!("ROC of each class against the rest, {}", self.title()), |canvas| {
             draw(canvas, &self.roc())
         })
     }

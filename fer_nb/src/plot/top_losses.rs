@@ -22,7 +22,7 @@ impl Evaluation {
             .into_iter()
             .filter_map(|index| captioned(self, data, index))
             .collect();
-        Figure::draw(format!("Highest losses, {}", self.title), |canvas| {
+        Figure::draw(format!("Highest losses, {}", self.title()), |canvas| {
             let subtitle = format!("out of {}", plural(self.len(), "image"));
             faces::draw(canvas, &subtitle, &faces)
         })
@@ -30,9 +30,9 @@ impl Evaluation {
 }
 
 fn captioned(evaluation: &Evaluation, data: &Dataset, index: usize) -> Option<CaptionedFace> {
-    let (pixels, probs) = (data.image(index)?, evaluation.probs.get(index)?);
+    let (pixels, probs) = (data.image(index)?, evaluation.probs().get(index)?);
     let truth = data.label(index)?;
-    let predicted = usize::from(*evaluation.predictions.get(index)?);
+    let predicted = usize::from(*evaluation.predictions().get(index)?);
     let confidence = f64::from(*probs.get(predicted)?);
     let loss = -f64::from(*probs.get(truth.index())?).max(1e-7).ln();
     let predicted = Emotion::from_index(predicted)?;
