@@ -166,7 +166,7 @@ impl Callback for LiveCurves {
     }
 
     fn on_stop(&mut self, reason: &str) -> Result<()> {
-        self.state().history.stopped = Some(reason.to_string());
+        self.state().history.stopped = Some(reason.to_owned());
         self.show();
         Ok(())
     }
