@@ -6,14 +6,10 @@ use std::sync::Arc;
 use polars::prelude::{DataFrame, IdxCa};
 use tch::{Device, Tensor};
 
+use super::pixels::{PIXELS, SIDE};
 use super::table;
 use crate::common::{During, Error, Result};
 use crate::emotion::Emotion;
-
-/// Height and width of an image, in pixels.
-pub const SIDE: usize = 48;
-/// Bytes of an image: one u8 a pixel, row by row.
-pub const PIXELS: usize = SIDE * SIDE;
 
 /// The number of training images of each class of FER2013, those of validation among them.
 pub(super) const TRAINING_COUNTS: [usize; Emotion::COUNT] =

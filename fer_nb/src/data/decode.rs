@@ -5,8 +5,7 @@ use std::io::Cursor;
 use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat};
 
-use super::dataset::SIDE;
-use super::pixels::{gray, is_complete_jpeg, scaled};
+use super::pixels::{SIDE, gray, is_complete_jpeg, scaled};
 
 /// No photo of a face is larger; what claims to be would only eat memory.
 const LARGEST_SIDE: u32 = 16_384;

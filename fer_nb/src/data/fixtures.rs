@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 
 use super::FaceData;
-use super::dataset::SIDE;
+use super::pixels::SIDE;
 use crate::emotion::Emotion;
 
 /// A gray image that differs from that of any other seed.

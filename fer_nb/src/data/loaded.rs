@@ -1,6 +1,7 @@
 //! [`Loaded`]: the images of a folder or a table in one data set, not yet split.
 
-use super::dataset::{Dataset, PIXELS};
+use super::dataset::Dataset;
+use super::pixels::PIXELS;
 
 /// Everything that was read from one place.
 pub(super) struct Loaded {

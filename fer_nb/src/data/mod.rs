@@ -21,9 +21,10 @@ mod table;
 
 pub use audit::Audit;
 pub use augment::Augmentation;
-pub use dataset::{Dataset, Origin, PIXELS, SIDE};
+pub use dataset::{Dataset, Origin};
 pub use distribution::ClassDistribution;
 pub use face_data::FaceData;
+pub use pixels::{PIXELS, SIDE};
 pub use sample::SampleConfig;
 
 /// The name that cells of earlier notebooks use.

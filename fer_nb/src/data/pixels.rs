@@ -3,8 +3,12 @@
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage};
 
-use super::{PIXELS, SIDE};
 use crate::common::{Error, Result};
+
+/// Height and width of an image, in pixels.
+pub const SIDE: usize = 48;
+/// Bytes of an image: one u8 a pixel, row-major.
+pub const PIXELS: usize = SIDE * SIDE;
 
 /// Gray as PIL, OpenCV and TensorFlow make it: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), with
 /// PIL's rounding. Transparency is ignored. (The image crate's own weights are BT.709's, which make

@@ -3,7 +3,7 @@
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::dataset::PIXELS;
+use super::pixels::PIXELS;
 use crate::common::Result;
 use crate::emotion::Emotion;
 

@@ -121,7 +121,8 @@ impl Predictor {
         let side = SIDE as i64;
         let images = Tensor::f_from_slice(&bytes)?
             .f_reshape([faces.len() as i64, 1, side, side])?
-            .f_to_device(self.network.parameters().device())?;
+            .f_to_device(self.network.parameters().device())
+            .during("copying faces to the device")?;
         self.calibrated(&logits_of(&*self.network, &images).during("classifying faces")?)
     }
 

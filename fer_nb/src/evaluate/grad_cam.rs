@@ -32,22 +32,24 @@ pub struct Attention {
 /// [`Error::Input`] for a custom network without [`Network::features`]; [`Error::Tensor`] if libtorch
 /// refuses.
 pub fn grad_cam(network: &dyn Network, data: &Dataset) -> Result<Vec<Attention>> {
+    attention(network, data).during("Grad-CAM")
+}
+
+fn attention(network: &dyn Network, data: &Dataset) -> Result<Vec<Attention>> {
     if data.is_empty() {
         return Ok(Vec::new());
     }
-    const STEP: &str = "Grad-CAM";
     let images = to_float(&data.images_tensor(network.parameters().device())?)?;
-    let features = no_grad(|| network.features(&images)).during(STEP)?;
-    let features = features.f_detach()?.f_set_requires_grad(true)?;
-    let logits = network.head(&features).during(STEP)?;
+    let features = no_grad(|| network.features(&images))?.f_detach()?.f_set_requires_grad(true)?;
+    let logits = network.head(&features)?;
     let probs = logits.f_softmax(1, Kind::Float)?.f_detach()?;
     let (confidences, predicted) = probs.f_max_dim(1, false)?;
     let chosen = logits.f_gather(1, &predicted.f_unsqueeze(1)?, false)?.f_sum(Kind::Float)?;
-    let gradients = Tensor::f_run_backward(&[&chosen], &[&features], false, false).during(STEP)?;
+    let gradients = Tensor::f_run_backward(&[&chosen], &[&features], false, false)?;
     let Some(gradient) = gradients.first() else {
         return Err(Error::input("network", network.name(), "a head that uses the features"));
     };
-    let maps = no_grad(|| class_maps(&features, gradient)).during(STEP)?;
+    let maps = no_grad(|| class_maps(&features, gradient))?;
     let maps = Vec::<f32>::try_from(&maps.f_to_device(Device::Cpu)?.f_reshape([-1])?)?;
     let confidences = Vec::<f32>::try_from(&confidences.f_to_device(Device::Cpu)?)?;
     let predicted = Vec::<i64>::try_from(&predicted.f_to_device(Device::Cpu)?)?;

@@ -13,8 +13,9 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use rayon::prelude::*;
 
 use self::row::{COLUMNS, Row, USAGES};
-use super::dataset::{Dataset, Origin, PIXELS};
+use super::dataset::{Dataset, Origin};
 use super::loaded::{Loaded, compact};
+use super::pixels::PIXELS;
 use crate::common::{Error, Place, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;

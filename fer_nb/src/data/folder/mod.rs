@@ -8,9 +8,10 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use self::listing::{Found, USAGES, listed};
-use super::dataset::{Dataset, Origin, PIXELS, TRAINING_COUNTS};
+use super::dataset::{Dataset, Origin, TRAINING_COUNTS};
 use super::decode::{Converted, decode};
 use super::loaded::{Loaded, compact};
+use super::pixels::PIXELS;
 use crate::common::{Error, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use self::chance::Chance;
 use self::expression::Expression;
-use super::dataset::{Dataset, Origin, PIXELS, SIDE, TRAINING_COUNTS};
+use super::dataset::{Dataset, Origin, TRAINING_COUNTS};
+use super::pixels::{PIXELS, SIDE};
 use crate::common::{Error, Result};
 use crate::emotion::Emotion;
 

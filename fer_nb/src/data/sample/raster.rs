@@ -1,7 +1,7 @@
 //! A canvas that shapes are painted on, each pixel a distance to the shape's edge, so that every
 //! edge is smooth. Coordinates: the image spans -1 to 1, x to the right and y down.
 
-use super::super::dataset::SIDE;
+use super::super::pixels::SIDE;
 
 /// Samples along a side: 2 × 2 for each pixel of the image.
 const GRID: usize = 2 * SIDE;
