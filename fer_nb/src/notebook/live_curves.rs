@@ -165,13 +165,8 @@ impl Callback for LiveCurves {
         Ok(())
     }
 
-<<<<<<< HEAD
     fn on_stop(&mut self, reason: &StopReason) -> Result<()> {
         self.state().history.stopped = Some(reason.clone());
-=======
-    fn on_stop(&mut self, reason: &str) -> Result<()> {
-        self.state().history.stopped = Some(reason.to_owned());
->>>>>>> h2/main
         self.show();
         Ok(())
     }

@@ -132,7 +132,7 @@ fn draw_face(
     let pitch = side / Emotion::COUNT as f64;
     for (emotion, p) in Emotion::ALL.into_iter().zip(*probs) {
         let middle = top + pitch * (emotion.index() as f64 + 0.5);
-        let kind = Type { bold: emotion == *predicted, ..Type::new(size) };
+        let kind = Type { bold: emotion == predicted, ..Type::new(size) };
         canvas.label(emotion.name(), (start - size * 0.5, middle), kind.align(Align::Right));
         let share = f64::from(p).clamp(0.0, 1.0);
         let (upper, lower) = (middle - pitch * 0.34, middle + pitch * 0.34);

@@ -38,22 +38,12 @@ mod tests {
             let rate = values["train.learning_rate"].as_float().unwrap().log10();
             let drop = values["network.block_dropout"].as_float().unwrap();
             let value = 0.64 - 0.05 * (rate + 3.0).powi(2) - 0.2 * (drop - 0.1).abs();
-<<<<<<< HEAD
-            let state = match number % 5 {
-                0 => TrialState::Pruned,
-                _ => TrialState::Complete,
-            };
-            let reason = None;
-            let value = Some(value - 0.01 * drawn(9));
-            let trial = Trial { number, state, value, epochs: 3, seconds: 1.0, reason, values };
-=======
             let state = if number % 5 == 0 { "pruned" } else { "complete" };
             let value = value - 0.01 * drawn(9);
             let trial =
                 format!("number = {number}\nstate = '{state}'\nvalue = {value}\nepochs = 3");
             let mut trial: toml::Table = trial.parse().unwrap();
             trial.insert("values".into(), values.into());
->>>>>>> h2/main
             let path = Trial::folder(folder, number);
             std::fs::create_dir_all(&path).unwrap();
             std::fs::write(path.join("trial.toml"), toml::to_string(&trial).unwrap()).unwrap();
