@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::error::{Error, Place};
 use fer_nb::prelude::*;
-use fer_nb::train::{Checkpoint, StopReason};
+use fer_nb::train::{Checkpoint, RunConfig, StopReason};
 use tch::Device;
 
 /// A copy of a folder in `tests/older`, since opening a run leaves files in it.
@@ -54,7 +54,7 @@ fn a_run_is_evaluated_and_resumed() {
     assert_eq!(config.trained_on, Some([1923, 477]));
     // What the version that wrote it found.
     let test = evaluate(&*run.network(Device::Cpu).unwrap(), &data.test).unwrap();
-    assert!((test.loss - 1.926_799_166).abs() < 1e-4, "{}", test.loss);
+    assert!((test.loss() - 1.926_799_166).abs() < 1e-4, "{}", test.loss());
 
     let before = run.history().unwrap();
     assert_eq!((before.epochs.len(), &before.stopped), (2, &None));

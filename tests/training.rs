@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::error::{Error, Failure, Result};
 use fer_nb::prelude::*;
-use fer_nb::train::{CsvLogger, StopReason, TensorBoard};
+use fer_nb::train::{CsvLogger, LossConfig, Mixing, Sampling, StopReason, TensorBoard};
 use tch::{Device, Kind};
 
 /// One training at a time: libtorch has one random generator for the whole process, and each

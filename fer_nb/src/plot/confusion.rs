@@ -108,12 +108,14 @@ mod tests {
     use super::*;
 
     fn matrix() -> ConfusionMatrix {
-        let mut counts = [[10; 7]; 7];
-        for (place, row) in counts.iter_mut().enumerate() {
-            row[place] = 140;
-        }
-        counts[1][0] = 300;
-        ConfusionMatrix { counts, title: "made-up sample".into() }
+        let count = |pair: (u8, u8)| match pair {
+            (1, 0) => 300,
+            (truth, predicted) if truth == predicted => 140,
+            _ => 10,
+        };
+        let cells = (0..7).flat_map(|truth| (0..7).map(move |predicted| (truth, predicted)));
+        let pairs = cells.flat_map(|pair| std::iter::repeat_n(pair, count(pair)));
+        ConfusionMatrix::from_pairs(pairs, "made-up sample")
     }
 
     #[test]

@@ -142,7 +142,8 @@ mod tests {
     fn both_curves_are_explained() {
         let evaluation = with_predictions(&[(0, 0), (1, 2), (3, 3)]);
         let figure = |temperature| {
-            evaluation.reliability_figure(Temperature { temperature }).unwrap().svg().to_string()
+            let temperature = Temperature::new(temperature).unwrap();
+            evaluation.reliability_figure(temperature).unwrap().svg().to_string()
         };
         assert!(!figure(1.0).contains("at temperature"));
         let both = figure(1.5);
