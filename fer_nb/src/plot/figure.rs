@@ -124,7 +124,7 @@ impl Figure {
     }
 
     /// A line for where only text is shown.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         format!("figure '{}' (save it with .save(\"figure.png\"))", self.title())
     }
 
