@@ -44,7 +44,7 @@ fn trace(config: &str, folder: &Path, temperature: &str) -> Result<()> {
     let logits = no_grad(|| network.forward_t(&to_float(&images)?, false))?;
     let exported = Exported {
         network: &*network,
-        temperature: Temperature { temperature },
+        temperature: Temperature::new(temperature)?,
         about: &[("trained_on", "random images".into())],
     };
     exported.save_onnx(folder.join("model.onnx"), false)?;

@@ -11,6 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Everything that can go wrong, by kind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "a variant's documentation names its fields")]
 pub enum Error {
     /// A hyperparameter, option or environment variable outside its range.
     #[error("{name} = {value}: expected {expected}")]
@@ -64,6 +65,7 @@ pub enum Error {
 /// Where in a file something is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "a variant's documentation names its fields")]
 pub enum Place {
     /// The file as a whole.
     #[default]
@@ -97,6 +99,7 @@ impl fmt::Display for Place {
 /// Why training failed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "a variant's documentation names its fields")]
 pub enum Failure {
     /// A loss that is NaN or infinite; `metric` is "loss" or "val_loss". `batch` and `batches` are the
     /// batch, from 1, and how many an epoch has; without a batch, it was seen at the epoch's end.

@@ -42,7 +42,7 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
 ///
 /// # Errors
 /// [`Error::Io`] if the file can't be written; [`Error::Input`] for a value that TOML can't hold.
-pub fn write_toml(path: impl AsRef<Path>, value: &impl Serialize) -> Result<()> {
+pub(crate) fn write_toml(path: impl AsRef<Path>, value: &impl Serialize) -> Result<()> {
     let path = path.as_ref();
     let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = toml::to_string_pretty(value)
@@ -60,7 +60,7 @@ pub fn write_toml(path: impl AsRef<Path>, value: &impl Serialize) -> Result<()> 
 ///
 /// # Errors
 /// [`Error::Io`] if the file can't be read; [`Error::File`], with the line, if it is not `what`.
-pub fn read_toml<T: DeserializeOwned>(
+pub(crate) fn read_toml<T: DeserializeOwned>(
     path: impl AsRef<Path>,
     what: &str,
     hint: &str,
@@ -72,7 +72,7 @@ pub fn read_toml<T: DeserializeOwned>(
 ///
 /// # Errors
 /// As [`read_toml`]; [`Error::File`] for a version above `newest`.
-pub fn read_format<T: DeserializeOwned>(
+pub(crate) fn read_format<T: DeserializeOwned>(
     path: impl AsRef<Path>,
     what: &str,
     newest: u32,

@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 /// A seed for the `index`-th thing of its kind, unrelated to its neighbours': the `index`-th output,
 /// from 0, of SplitMix64 started at `seed` (Steele, Lea and Flood, "Fast splittable pseudorandom number
 /// generators", 2014).
-pub fn derive(seed: u64, index: usize) -> u64 {
+pub(crate) fn derive(seed: u64, index: usize) -> u64 {
     const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut z = seed.wrapping_add((index as u64 + 1).wrapping_mul(GOLDEN_GAMMA));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,13 +19,13 @@ pub fn derive(seed: u64, index: usize) -> u64 {
 
 /// A number from the standard normal distribution (Box and Muller, "A Note on the Generation of Random
 /// Normal Deviates", 1958).
-pub fn normal(rng: &mut StdRng) -> f64 {
+pub(crate) fn normal(rng: &mut StdRng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     radius * (TAU * rng.random::<f64>()).cos()
 }
 
 /// A number on 0 to 1 from the Beta distribution with both parameters `alpha`, which is above 0.
-pub fn beta(rng: &mut StdRng, alpha: f64) -> f64 {
+pub(crate) fn beta(rng: &mut StdRng, alpha: f64) -> f64 {
     let (one, other) = (gamma(rng, alpha), gamma(rng, alpha));
     // Both can be 0 after rounding where alpha is tiny; the distribution is then 0 or 1.
     if one + other > 0.0 { one / (one + other) } else { f64::from(rng.random::<bool>()) }

@@ -14,7 +14,7 @@ const LOGS: &str = "logs";
 
 /// Trains a network and leaves a run folder.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
@@ -109,7 +109,7 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.run.trim().is_empty() {
         return Err(Error::setting("run", "''", "a name for the folder below runs/"));
     }

@@ -15,7 +15,7 @@ use fer_nb::train::{Recipe, StopReason};
 /// The folder is all that processes share: on one machine --jobs starts several, and on a cluster each
 /// node runs `fer tune --worker --study /shared/study`, as a SLURM array or through GNU parallel.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The study: a folder below runs/, or a path.
     #[arg(long, default_value = "study")]
     study: String,
@@ -76,7 +76,7 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let folder = runs(&args.study);
     let limit = match args.minutes {
         None => None,

@@ -7,11 +7,11 @@ use crate::common::{Error, Result};
 
 /// A trial that this process works on, until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
-pub struct Claim(#[expect(dead_code, reason = "holds the lock")] File);
+pub(crate) struct Claim(#[expect(dead_code, reason = "holds the lock")] File);
 
 impl Claim {
     /// Claims the trial in `folder`, which has to exist; `None` where another process holds it.
-    pub fn of(folder: &Path) -> Result<Option<Self>> {
+    pub(crate) fn of(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join("claim");
         let file = File::create(&path).map_err(|error| Error::io("write", &path, error))?;
         match file.try_lock() {
@@ -22,7 +22,7 @@ impl Claim {
     }
 
     /// Makes `folder`, and claims it; `None` where it is there already.
-    pub fn new(folder: &Path) -> Result<Option<Self>> {
+    pub(crate) fn new(folder: &Path) -> Result<Option<Self>> {
         match std::fs::create_dir(folder) {
             Ok(()) => Self::of(folder),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),

@@ -5,7 +5,7 @@ use super::study::Study;
 use super::trial::TrialState;
 
 /// Trials from which on importances are computed.
-pub const FEWEST: usize = 5;
+pub(crate) const FEWEST: usize = 5;
 
 impl Study {
     /// For each hyperparameter the share, 0 to 1, of the finished trials' variance that it explains by

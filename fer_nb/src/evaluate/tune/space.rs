@@ -11,6 +11,7 @@ use crate::train::Recipe;
 /// The values that one hyperparameter may take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "a variant's documentation names its fields")]
 pub enum Range {
     /// A number, every one from `low` to `high` as likely.
     Float { low: f64, high: f64 },

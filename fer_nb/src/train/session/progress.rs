@@ -26,7 +26,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// For `epochs` epochs of `images` training images.
-    pub fn new(epochs: usize, images: usize) -> Self {
+    pub(crate) fn new(epochs: usize, images: usize) -> Self {
         let bar = std::io::stdout().is_terminal().then(|| {
             let bar = ProgressBar::new(images as u64);
             let template = "{prefix} {bar:30} {pos}/{len} {per_sec} {msg}";
@@ -39,7 +39,7 @@ impl Progress {
     }
 
     /// An epoch, from 1, of which `done` images are done already.
-    pub fn epoch(&mut self, epoch: usize, done: usize) {
+    pub(crate) fn epoch(&mut self, epoch: usize, done: usize) {
         self.before = done;
         self.started = Instant::now();
         self.last_line = self.started;
@@ -51,7 +51,7 @@ impl Progress {
     }
 
     /// Whether a line or bar is due; reading the metrics waits for a GPU.
-    pub fn due(&self) -> bool {
+    pub(crate) fn due(&self) -> bool {
         match &self.bar {
             Some(_) => self.last_line.elapsed() > Duration::from_millis(500),
             None => self.last_line.elapsed() > LINE_EVERY,
@@ -59,7 +59,7 @@ impl Progress {
     }
 
     /// `done` images of the epoch, with its loss and accuracy so far.
-    pub fn step(&mut self, epoch: usize, done: usize, loss: f64, accuracy: f64) {
+    pub(crate) fn step(&mut self, epoch: usize, done: usize, loss: f64, accuracy: f64) {
         self.last_line = Instant::now();
         let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
         let rate = done.saturating_sub(self.before) as f64 / seconds;
@@ -79,7 +79,12 @@ impl Progress {
     }
 
     /// The line of a finished epoch. `train_seconds` is the time without validation.
-    pub fn epoch_end(&mut self, record: &EpochRecord, train_seconds: f64, messages: &[String]) {
+    pub(crate) fn epoch_end(
+        &mut self,
+        record: &EpochRecord,
+        train_seconds: f64,
+        messages: &[String],
+    ) {
         let left = record.seconds * (self.epochs.saturating_sub(record.epoch)) as f64;
         self.line(&format!(
             "epoch {:>2}/{}: loss {:.4}  accuracy {:.4}  val_loss {:.4}  val_accuracy {:.4}  \
@@ -100,7 +105,7 @@ impl Progress {
     }
 
     /// One line that stays.
-    pub fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
             None => print_line(text),

@@ -18,7 +18,7 @@ pub(crate) struct Objective {
 
 impl Objective {
     /// The mean loss over images, in nats, f32 [], of logits f32 [B, 7].
-    pub fn loss(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
+    pub(crate) fn loss(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
         let labels = match &targets.classes {
             None => self.labels.of_labels(logits, &targets.labels)?,
             Some(classes) => self.labels.of_targets(logits, classes)?,

@@ -19,7 +19,7 @@ pub(crate) struct Totals {
 
 impl Totals {
     /// Counts a batch: its mean loss [], logits [B, 7] and labels i64 [B].
-    pub fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) -> Result<()> {
+    pub(crate) fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) -> Result<()> {
         let labels = labels.f_detach()?;
         self.images += labels.size1()? as usize;
         self.waiting.push((loss.f_detach()?, logits.f_detach()?, labels));
@@ -27,12 +27,12 @@ impl Totals {
     }
 
     /// Images counted so far.
-    pub fn images(&self) -> usize {
+    pub(crate) fn images(&self) -> usize {
         self.images
     }
 
     /// Mean loss and accuracy so far; waits for the device.
-    pub fn read(&mut self) -> Result<(f64, f64)> {
+    pub(crate) fn read(&mut self) -> Result<(f64, f64)> {
         if !self.waiting.is_empty() {
             let losses: Vec<_> = self.waiting.iter().map(|(loss, _, _)| loss).collect();
             let logits: Vec<_> = self.waiting.iter().map(|(_, logits, _)| logits).collect();
