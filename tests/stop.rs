@@ -8,7 +8,7 @@ use fer_nb::error::Result;
 use fer_nb::model::{Parameters, Plan};
 use fer_nb::prelude::*;
 use fer_nb::project::Task;
-use fer_nb::train::Interrupt;
+use fer_nb::project::Interrupt;
 
 /// A process has one SIGINT.
 fn alone() -> MutexGuard<'static, ()> {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::common::error::{Error, Place, Result};
 
 /// What the names of temporary files begin with.
-pub const TEMPORARY_PREFIX: &str = ".fer_nb-tmp";
+pub(crate) const TEMPORARY_PREFIX: &str = ".fer_nb-tmp";
 
 /// Lets `write` fill a temporary file beside `path`, syncs it to disk, and puts it in `path`'s
 /// place in one step. If anything fails, the temporary file is removed and what was at `path`
@@ -105,7 +105,7 @@ pub(crate) fn read_format<T: DeserializeOwned>(
 }
 
 /// XXH3 of a file's bytes, 16 hexadecimal digits: the same where the content is.
-pub fn file_fingerprint(path: impl AsRef<Path>) -> Result<String> {
+pub(crate) fn file_fingerprint(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|source| Error::io("read", path, source))?;
     Ok(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)))

@@ -8,6 +8,7 @@
 /// understood follow the first after `|`.
 macro_rules! named {
     ($type:ident: $what:literal, $($variant:ident => $name:literal $(| $alias:literal)*),+ $(,)?) => {
+        #[allow(unreachable_pub, reason = "as visible as the type")]
         impl $type {
             /// All of them, in the order in which lists name them.
             pub const ALL: [$type; [$($name),+].len()] = [$($type::$variant),+];

@@ -7,15 +7,11 @@ mod precision;
 mod settings;
 mod task;
 
+pub use crate::common::files::replace_file;
+pub use crate::common::machine::Interrupt;
 pub use device::{device, device_name};
 pub use environment::Environment;
 pub use paths::{data_file, figures, pretrained, root, runs};
 pub use precision::Precision;
 pub use settings::param;
 pub use task::Task;
-// What the command line and a user's own crate need of the machine and of files.
-pub use crate::common::files::{TEMPORARY_PREFIX, file_fingerprint, replace_file};
-pub use crate::common::machine::{
-    ConvolutionTrials, Interrupt, fix_threads, guarded, keep_freed_memory, notebook_is_live,
-    print_line, resident_memory,
-};

@@ -25,7 +25,5 @@ pub use range_test::{RangePoint, RangeTest, RangeTestConfig};
 pub use recipe::{EpochChoice, Recipe};
 pub use record::{BatchOf, EpochRecord, History, Monitor, StopReason};
 pub use run::{Checkpoint, RunConfig, RunFolder, RunState, SavedCallback};
-pub use step::{LossFunction, OptimizerState, WeightAverage, augmented_at_once, clip_norm};
+pub use step::{OptimizerState, WeightAverage, augmented_at_once, clip_norm};
 pub use trainer::Trainer;
-// Where it was before data and model listened too.
-pub use crate::project::Interrupt;

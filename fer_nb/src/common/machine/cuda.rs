@@ -98,11 +98,11 @@ pub(crate) fn load_compiler() {}
 
 /// While it lives, cuDNN finds the fastest way of each new convolution by trying.
 #[derive(Debug)]
-pub struct ConvolutionTrials(());
+pub(crate) struct ConvolutionTrials(());
 
 impl ConvolutionTrials {
     /// Switched on for a CUDA device; nothing for another.
-    pub fn on(device: Device) -> Option<Self> {
+    pub(crate) fn on(device: Device) -> Option<Self> {
         let on = device.is_cuda();
         on.then(|| {
             Cuda::cudnn_set_benchmark(true);

@@ -5,7 +5,7 @@
 /// again and again, which was an eighth of a training step in bfloat16. What the process holds at its
 /// peak does not change; it is held longer.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn keep_freed_memory() {
+pub(crate) fn keep_freed_memory() {
     const LARGEST: i32 = 1 << 30;
     const AHEAD: i32 = 64 << 20;
     // SAFETY: mallopt only stores numbers; what it refuses stays as it was.
@@ -17,7 +17,7 @@ pub fn keep_freed_memory() {
 }
 
 /// What the process holds in memory, in bytes; `None` where the system doesn't say.
-pub fn resident_memory() -> Option<u64> {
+pub(crate) fn resident_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
@@ -26,4 +26,4 @@ pub fn resident_memory() -> Option<u64> {
 
 /// Other allocators keep what they need.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn keep_freed_memory() {}
+pub(crate) fn keep_freed_memory() {}

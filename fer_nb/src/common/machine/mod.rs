@@ -7,10 +7,10 @@ mod lines;
 mod memory;
 mod threads;
 
-pub use cuda::ConvolutionTrials;
+pub(crate) use cuda::ConvolutionTrials;
 pub(crate) use cuda::{compute_capability, load_compiler, load_cuda};
-pub use guard::guarded;
+pub(crate) use guard::guarded;
 pub use interrupt::Interrupt;
-pub use lines::{notebook_is_live, print_line};
-pub use memory::{keep_freed_memory, resident_memory};
-pub use threads::fix_threads;
+pub(crate) use lines::{notebook_is_live, print_line};
+pub(crate) use memory::{keep_freed_memory, resident_memory};
+pub(crate) use threads::fix_threads;

@@ -5,6 +5,6 @@
 /// one seed may differ in the last bit. Intel names a fixed number, and oneMKL's dynamic threading
 /// switched off, as conditions of results that repeat ("Reproducibility Conditions", oneMKL Developer
 /// Guide); setting a number does both.
-pub fn fix_threads() {
+pub(crate) fn fix_threads() {
     tch::set_num_threads(tch::get_num_threads().max(1));
 }

@@ -16,7 +16,6 @@ mod study;
 mod trial;
 
 pub use config::StudyConfig;
-pub use pruner::MedianPruner;
 pub use sampler::Sampler;
 pub use space::{Range, Space};
 pub use study::Study;

@@ -7,7 +7,7 @@ use crate::train::{Callback, CallbackState, EpochEnd, Monitor, StopReason};
 /// that epoch (the median stopping rule of Golovin et al., "Google Vizier", 2017). It waits for the
 /// values of four trials, and for the second epoch.
 #[derive(Debug)]
-pub struct MedianPruner {
+pub(crate) struct MedianPruner {
     monitor: Monitor,
     /// The best value after each epoch, of each trial that was trained to its end.
     others: Vec<Vec<f64>>,
@@ -21,7 +21,7 @@ const WARMUP: usize = 1;
 
 impl MedianPruner {
     /// `others` are the values of finished trials, an epoch each, in order.
-    pub fn new(monitor: Monitor, others: &[Vec<f64>]) -> Self {
+    pub(crate) fn new(monitor: Monitor, others: &[Vec<f64>]) -> Self {
         let others = others
             .iter()
             .map(|figures| {

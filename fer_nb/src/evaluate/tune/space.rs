@@ -83,11 +83,6 @@ impl Range {
         // What was clamped to a bound may lie beyond it by a rounding.
         (place >= low - 1e-9 && place <= high + 1e-9).then(|| place.clamp(low, high))
     }
-
-    /// Whether the values lie on a logarithmic axis.
-    pub fn is_log(&self) -> bool {
-        matches!(self, Range::Log { .. })
-    }
 }
 
 /// Hyperparameters by their paths in a [`Recipe`], such as `train.learning_rate` or

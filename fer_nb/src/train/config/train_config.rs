@@ -141,7 +141,7 @@ impl TrainConfig {
     }
 
     /// [`TrainConfig::validate`], and whether `images` training images are enough for one batch.
-    pub fn validate_for(&self, images: usize) -> Result<()> {
+    pub(crate) fn validate_for(&self, images: usize) -> Result<()> {
         self.validate()?;
         if self.batch_size > images {
             let expected = format!("1 to {images}, the number of training images");

@@ -138,7 +138,7 @@ impl Checkpoint {
     }
 
     /// Tensors whose name begins with `prefix`, by the rest of their name.
-    pub fn tensors_below(&self, prefix: &str) -> Vec<(String, Tensor)> {
+    pub(crate) fn tensors_below(&self, prefix: &str) -> Vec<(String, Tensor)> {
         let below = self.tensors.iter().filter_map(|(name, tensor)| {
             Some((name.strip_prefix(prefix)?.to_string(), tensor.shallow_clone()))
         });

@@ -63,7 +63,7 @@ impl RunFolder {
 
     /// Where the weights are that a name stands for: a `.safetensors` file, or what
     /// [`RunFolder::named`] finds.
-    pub fn weights_of(name: &str) -> PathBuf {
+    pub(crate) fn weights_of(name: &str) -> PathBuf {
         let path = Path::new(name);
         let is_file = path.extension().is_some_and(|extension| extension == "safetensors");
         if is_file { path.to_path_buf() } else { Self::named(name).weights() }

@@ -17,7 +17,7 @@ pub(crate) fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> 
 
 /// A [`LossConfig`] for training images of known class counts, ready on a device.
 #[derive(Debug)]
-pub struct LossFunction {
+pub(crate) struct LossFunction {
     loss: LossConfig,
     /// f32 [7], where classes differ in weight.
     weights: Option<Tensor>,
@@ -27,7 +27,11 @@ pub struct LossFunction {
 
 impl LossFunction {
     /// `counts` are the training images of each class.
-    pub fn new(loss: LossConfig, counts: [usize; Emotion::COUNT], device: Device) -> Result<Self> {
+    pub(crate) fn new(
+        loss: LossConfig,
+        counts: [usize; Emotion::COUNT],
+        device: Device,
+    ) -> Result<Self> {
         let row = |values: [f64; Emotion::COUNT]| -> Result<Tensor> {
             Ok(Tensor::f_from_slice(&values.map(|value| value as f32))?.f_to_device(device)?)
         };
@@ -47,7 +51,7 @@ impl LossFunction {
     }
 
     /// The mean loss over images, in nats, f32 [], of logits f32 [B, 7] and their labels i64 [B].
-    pub fn of_labels(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    pub(crate) fn of_labels(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
         if self.loss == LossConfig::default() {
             return cross_entropy(logits, labels);
         }
@@ -59,7 +63,7 @@ impl LossFunction {
     /// `weight` and `label_smoothing`.
     ///
     /// > -mean over images of Σ w · t · (1 - p)^γ · ln p
-    pub fn of_targets(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    pub(crate) fn of_targets(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
         let logits = match &self.adjustment {
             None => logits.shallow_clone(),
             Some(adjustment) => logits.f_add(adjustment)?,

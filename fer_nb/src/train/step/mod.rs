@@ -12,6 +12,5 @@ mod totals;
 pub use batches::augmented_at_once;
 pub(crate) use batches::{Plan, TrainImages};
 pub(crate) use learner::{Learner, Rule};
-pub use loss::LossFunction;
 pub use optim::{OptimizerState, WeightAverage, clip_norm};
 pub(crate) use totals::Totals;

@@ -44,7 +44,7 @@ impl WeightAverage {
     }
 
     /// Swaps the average with `parameters` [P]: to validate with it, and back.
-    pub fn exchange(&mut self, parameters: &mut Tensor) -> Result<()> {
+    pub(crate) fn exchange(&mut self, parameters: &mut Tensor) -> Result<()> {
         no_grad(|| {
             let weights = parameters.f_detach_copy()?;
             parameters.f_copy_(&self.average)?;
