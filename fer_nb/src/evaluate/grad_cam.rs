@@ -29,8 +29,7 @@ pub struct Attention {
 /// off, and the largest value is 1.
 ///
 /// # Errors
-/// [`Error::Input`] for a custom network without [`Network::features`]; [`Error::Tensor`] if libtorch
-/// refuses.
+/// As [`Network::features`] for a custom network without it; [`Error::Tensor`] if libtorch refuses.
 pub fn grad_cam(network: &dyn Network, data: &Dataset) -> Result<Vec<Attention>> {
     attention(network, data).during("Grad-CAM")
 }
