@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use fer_nb::error::Result;
 use fer_nb::model::{Parameters, Plan};
 use fer_nb::prelude::*;
-use fer_nb::project::Task;
 use fer_nb::project::Interrupt;
+use fer_nb::project::Task;
 
 /// A process has one SIGINT.
 fn alone() -> MutexGuard<'static, ()> {

@@ -5,7 +5,7 @@
 /// again and again, which was an eighth of a training step in bfloat16. What the process holds at its
 /// peak does not change; it is held longer.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(crate) fn keep_freed_memory() {
+pub fn keep_freed_memory() {
     const LARGEST: i32 = 1 << 30;
     const AHEAD: i32 = 64 << 20;
     // SAFETY: mallopt only stores numbers; what it refuses stays as it was.
@@ -26,4 +26,4 @@ pub(crate) fn resident_memory() -> Option<u64> {
 
 /// Other allocators keep what they need.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(crate) fn keep_freed_memory() {}
+pub fn keep_freed_memory() {}
