@@ -1,9 +1,9 @@
 //! Arguments that several subcommands take.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fer_nb::data::FaceData;
-use fer_nb::error::Result;
+use fer_nb::error::{Error, Result};
 use serde::Serialize;
 
 /// `--data PATH`.
@@ -30,8 +30,22 @@ pub(crate) struct JsonFile {
 }
 
 impl JsonFile {
+    /// Checks the file, if one is given, before the work whose metrics are written there.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(path) = &self.json else { return Ok(()) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let is_folder = path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        match !is_folder && folder.is_none_or(Path::is_dir) {
+            true => Ok(()),
+            false => Err(Error::setting("json", path.display(), "a file in a folder that exists")),
+        }
+    }
+
     /// Writes metrics to the file, if one is given.
     pub(crate) fn write(&self, metrics: &impl Serialize) -> Result<()> {
-        self.json.as_deref().map_or(Ok(()), |path| crate::write_json(path, metrics))
+        let Some(path) = &self.json else { return Ok(()) };
+        let json = serde_json::to_string_pretty(metrics)
+            .map_err(|error| Error::io("write", path, std::io::Error::other(error)))?;
+        std::fs::write(path, json + "\n").map_err(|source| Error::io("write", path, source))
     }
 }

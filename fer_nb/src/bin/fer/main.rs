@@ -19,7 +19,6 @@ mod train;
 mod tune;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -136,21 +135,4 @@ pub(crate) fn quoted(word: &str) -> String {
         true => word.into(),
         false => format!("'{}'", word.replace('\'', "'\\''")),
     }
-}
-
-/// Checks the file of `--json`, before the work whose metrics are written there.
-pub(crate) fn check_json(path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let is_folder = path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
-    match !is_folder && folder.is_none_or(Path::is_dir) {
-        true => Ok(()),
-        false => Err(Error::setting("json", path.display(), "a file in a folder that exists")),
-    }
-}
-
-/// Writes metrics to the file of `--json`.
-pub(crate) fn write_json(path: &Path, metrics: &impl serde::Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(metrics)
-        .map_err(|error| Error::io("write", path, std::io::Error::other(error)))?;
-    std::fs::write(path, json + "\n").map_err(|source| Error::io("write", path, source))
 }

@@ -1,13 +1,13 @@
 //! `fer train`: a recipe, the original project's or another, without a notebook.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::Architecture;
 use fer_nb::project::{Precision, device, param, runs};
 use fer_nb::train::{Checkpoint, EpochChoice, Recipe, RunFolder, RunState, Schedule, TensorBoard};
+
+use crate::arguments::{DataPath, JsonFile};
 
 /// Where a run folder has its events for TensorBoard.
 const LOGS: &str = "logs";
@@ -15,9 +15,8 @@ const LOGS: &str = "logs";
 /// Trains a network and leaves a run folder.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataPath,
 
     /// The run's name: the folder below runs/. An absolute path is taken as it is.
     #[arg(long, default_value = "baseline")]
@@ -104,9 +103,8 @@ pub(crate) struct Args {
     #[arg(long)]
     without_leaks: bool,
 
-    /// Write the metrics of each epoch to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonFile,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -123,14 +121,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     recipe.train.validate()?;
-    if let Some(path) = &args.json {
-        crate::check_json(path)?;
-    }
+    args.json.check()?;
     if !args.resume && !args.overwrite {
         check_free(&RunFolder::at(&folder))?;
     }
     let device = device()?;
-    let data = FaceData::open_or(args.data.as_deref())?;
+    let data = args.data.open()?;
     crate::say(&format!("{data}\n"))?;
     crate::say(&format!("computing in {}\n", recipe.train.precision.report(device)))?;
     let mut trainer = recipe.trainer(device, &folder)?;
@@ -142,9 +138,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let history = trainer.fit(&data)?;
     crate::say(&format!("{history}\nrun folder {}\n", folder.display()))?;
-    if let Some(path) = &args.json {
-        crate::write_json(path, &history.epochs)?;
-    }
+    args.json.write(&history.epochs)?;
     if history.stopped_by_user() {
         crate::say(&how_to_resume(args, history.epochs.len()))?;
         return Ok(ExitCode::from(crate::INTERRUPTED));
@@ -158,7 +152,7 @@ fn how_to_resume(args: &Args, epochs: usize) -> String {
         return "no epoch was completed, so there is nothing to resume\n".into();
     }
     let mut command = format!("fer train --run {} --resume", crate::quoted(&args.run));
-    if let Some(data) = &args.data {
+    if let Some(data) = &args.data.data {
         command += &format!(" --data {}", crate::quoted(&data.to_string_lossy()));
     }
     format!("{command} resumes after epoch {epochs}\n")

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
 use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig};
 use fer_nb::project::{device, runs};
 use fer_nb::train::{Recipe, StopReason};
+
+use crate::arguments::{DataPath, JsonFile};
 
 /// Tunes hyperparameters on the validation images; a study that was stopped is resumed.
 ///
@@ -67,13 +68,11 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["space", "set", "epochs", "jobs"])]
     worker: bool,
 
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataPath,
 
-    /// Write the trials to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonFile,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -88,9 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.jobs == 0 {
         return Err(Error::setting("jobs", 0, "1 or more"));
     }
-    if let Some(path) = &args.json {
-        crate::check_json(path)?;
-    }
+    args.json.check()?;
     let begun = folder.join("study.toml").is_file();
     let mut study = match (args.worker, &args.space, begun) {
         (true, ..) | (false, None, true) => Study::load(&folder)?,
@@ -99,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         (false, Some(path), _) => Study::with_config(&folder, config(args, path)?)?,
     };
-    let data = FaceData::open_or(args.data.as_deref())?;
+    let data = args.data.open()?;
     crate::say(&format!("{data}\n"))?;
     let helpers = helpers(args)?;
     let result = study.optimize_for(&data, args.trials, limit, device()?);
@@ -110,9 +107,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let stopped = study.stopped().cloned();
     let study = Study::load(&folder)?; // with what the others did
     crate::say(&format!("{study}\nstudy {}\n", folder.display()))?;
-    if let Some(path) = &args.json {
-        crate::write_json(path, &study.trials())?;
-    }
+    args.json.write(&study.trials())?;
     match stopped {
         Some(reason) => {
             let (study, trials) = (crate::quoted(&args.study), args.trials);
@@ -120,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             if args.jobs > 1 {
                 command += &format!(" --jobs {}", args.jobs);
             }
-            if let Some(data) = &args.data {
+            if let Some(data) = &args.data.data {
                 command += &format!(" --data {}", crate::quoted(&data.to_string_lossy()));
             }
             crate::say(&format!("{reason}; {command} continues\n"))?;
@@ -166,7 +161,7 @@ fn helpers(args: &Args) -> Result<Vec<Child>> {
             if let Some(minutes) = args.minutes {
                 command.args(["--minutes", &minutes.to_string()]);
             }
-            if let Some(data) = &args.data {
+            if let Some(data) = &args.data.data {
                 command.arg("--data").arg(data);
             }
             command.env("OMP_NUM_THREADS", share.to_string()).stdin(Stdio::null());
