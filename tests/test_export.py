@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from program import example, fer
+from program import ROOT, example, fer
 from safetensors import safe_open
 
 NETWORKS = {
@@ -98,6 +98,25 @@ def test_float16_weights_are_half_as_large_and_close(exported):
     probs = onnx_answers(folder / "model.onnx", tensors["images"])
     rounded = onnx_answers(folder / "model_f16.onnx", tensors["images"])
     assert 0 < np.abs(rounded - probs).max() < 5e-3
+
+
+def test_the_shipped_weights_give_the_same_logits_in_onnxruntime(tmp_path):
+    command = [example("export_trace"), "pretrained", tmp_path, str(TEMPERATURE)]
+    subprocess.run(command, check=True, timeout=120, cwd=ROOT)
+    with safe_open(tmp_path / "trace.safetensors", "np") as file:
+        images, expected = file.get_tensor("images"), file.get_tensor("logits")
+    logits, probs = onnx_outputs(tmp_path / "model.onnx", images)
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(probs, softmax(expected, TEMPERATURE), rtol=0, atol=1e-4)
+
+
+def test_a_custom_network_is_exported_by_its_plan(tmp_path):
+    path = tmp_path / "custom.onnx"
+    subprocess.run([example("custom_network"), path], check=True, timeout=300)
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    probs = onnx_answers(path, np.zeros((3, 1, 48, 48), dtype=np.uint8))
+    assert probs.shape == (3, 7)
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -197,4 +216,4 @@ def test_what_cannot_be_written_is_said(run):
     folder, settings = run
     done = fer("export", "--run", "small", "--to", folder / "x", "--format", "pickle", **settings)
     assert done.returncode == 2
-    assert "safetensors, onnx, torchscript" in done.stderr
+    assert all(name in done.stderr for name in ("safetensors", "onnx", "torchscript"))

@@ -57,13 +57,13 @@ impl Network for TinyNet {
         let mut plan = Plan::default();
         for (index, (conv, norm)) in (1..).zip(&self.convolutions) {
             plan = plan
-                .layer(format!("conv{index}"), [conv.operation()])
-                .layer(format!("norm{index}"), [norm.operation(), Operation::Relu])
+                .layer(conv.name(), [conv.operation()])
+                .layer(norm.name(), [norm.operation(), Operation::Relu])
                 .layer(format!("pool{index}"), [Operation::MaxPool]);
         }
         plan.layer("mean", [Operation::GlobalMean])
             .layer("dropout", [Operation::Dropout])
-            .layer("output", [self.output.operation()])
+            .layer(self.output.name(), [self.output.operation()])
     }
 }
 

@@ -5,7 +5,10 @@ use fer_nb::model::{Architecture, Network};
 use tch::{Device, Kind, Reduction, Tensor};
 
 /// The architecture of a TOML file after three training steps on `images(16)`, f32 [16, 1, 48, 48].
-pub fn trained(config: &str, images: impl Fn(i64) -> Result<Tensor>) -> Result<Box<dyn Network>> {
+pub(crate) fn trained(
+    config: &str,
+    images: impl Fn(i64) -> Result<Tensor>,
+) -> Result<Box<dyn Network>> {
     let text = std::fs::read_to_string(config).map_err(|error| Error::io("read", config, error))?;
     let architecture: Architecture = toml::from_str(&text).map_err(|error| {
         Error::file(config, error.to_string(), "It should name an architecture.")

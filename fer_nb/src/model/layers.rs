@@ -86,7 +86,7 @@ impl Conv {
     }
 
     /// The name that its weights begin with.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 }
@@ -142,7 +142,7 @@ impl BatchNorm {
     }
 
     /// The name that its weights begin with.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 }
@@ -178,6 +178,11 @@ impl LayerNorm {
     /// The layer's entry in a plan.
     pub fn operation(&self) -> Operation {
         Operation::LayerNorm { name: self.name.clone(), width: self.width }
+    }
+
+    /// The name that its weights begin with.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -223,7 +228,7 @@ impl Dense {
     }
 
     /// The name that its weights begin with.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 }

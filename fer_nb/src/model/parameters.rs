@@ -19,13 +19,14 @@ use crate::common::random::normal;
 use crate::common::{During, Error, Place, Result};
 
 /// Initial values of a parameter.
+#[allow(missing_docs, reason = "a variant's documentation names its fields")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     /// All zeros, Keras' default for biases.
     Zeros,
     /// All ones, the scale of a normalisation.
     Ones,
-    /// Normal with mean 0 and this standard deviation, clipped at two of them, for vision transformers.
+    /// Normal with mean 0 and standard deviation `std`, clipped at two of them, for vision transformers.
     Normal { std: f32 },
     /// Normal with standard deviation sqrt(2 / fan) (He et al., "Delving Deep into Rectifiers", 2015),
     /// for layers that a ReLU follows.

@@ -2,10 +2,10 @@
 
 use crate::data::SIDE;
 
-/// A network as a list of layers, in the order of the forward pass. Without dropout, the operations compute
-/// what [`Network::forward_t`](super::Network::forward_t) computes; weights are known by their names.
+/// A network as a list of layers, in the order of the forward pass. Its operations compute the same logits
+/// as [`Network::forward_t`](super::Network::forward_t) without dropout, from weights that they know by name.
 ///
-/// A network makes it from its layers:
+/// A network builds it from its layers:
 ///
 /// ```
 /// use fer_nb::model::layers::{Conv, Dense};
@@ -25,11 +25,11 @@ pub struct Plan {
     layers: Vec<Layer>,
 }
 
-/// Operations that are one row of the summary.
+/// The operations of one row of the summary.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Layer {
     pub(crate) name: String,
-    /// As Keras calls it: "Conv2D".
+    /// Keras's name of the layer's type: "Conv2D".
     pub(crate) kind: String,
     pub(crate) operations: Vec<Operation>,
 }
@@ -38,14 +38,14 @@ impl Plan {
     /// Shape of one image, [channels, height, width].
     pub(crate) const INPUT: [i64; 3] = [1, SIDE as i64, SIDE as i64];
 
-    /// Adds a layer, one row of the summary, that is of the first operation's kind.
+    /// Adds a layer, which is one row of the summary. Its type there is that of the first operation.
     pub fn layer(self, name: impl Into<String>, operations: impl Into<Vec<Operation>>) -> Self {
         let operations = operations.into();
         let kind = operations.first().map_or("", Operation::kind).to_string();
         self.block(name, kind, operations)
     }
 
-    /// Adds a layer of a kind of its own, "PreActBlock".
+    /// Adds a layer with another name for its type, "PreActBlock".
     pub fn block(
         mut self,
         name: impl Into<String>,
@@ -57,14 +57,16 @@ impl Plan {
         self
     }
 
+    /// The layers in the order of the forward pass.
     pub(crate) fn layers(&self) -> &[Layer] {
         &self.layers
     }
 }
 
-/// What a layer computes. Shapes are those of one image: [channels, height, width], [tokens, width] or
-/// [units]. Layers with weights make theirs themselves, as
-/// [`Conv::operation`](super::layers::Conv::operation) does.
+/// An operation on the activations of one image, of shape [channels, height, width], [tokens, width] or
+/// [units]. Layers with weights describe themselves:
+/// [`Conv::operation`](super::layers::Conv::operation).
+#[allow(missing_docs, reason = "a variant's documentation names its fields")]
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Operation {
@@ -78,37 +80,39 @@ pub enum Operation {
     LayerNorm { name: String, width: i64 },
     /// Dense layer on the last dimension; `units` are [input, output]. Weights: `name.weight`, `name.bias`.
     Dense { name: String, units: [i64; 2] },
-    /// Each channel times a factor computed from all channels' means by two dense layers, `name.squeeze`
-    /// and `name.excite`, with `units` between them.
+    /// Multiplies each channel by a factor, which the dense layers `name.squeeze` and `name.excite`, with
+    /// `units` between them, compute from the means of all `channels`.
     SqueezeExcitation { name: String, channels: i64, units: i64 },
-    /// [width, height, width'] as [height · width', width] plus learnt positions, the weight `name`.
+    /// Lays out [`width`, rows, columns] as [`tokens`, `width`] and adds the weight `name` of that shape.
     Positions { name: String, tokens: i64, width: i64 },
-    /// The mean of the tokens, weighted by a softmax of the dense layer `name`.
+    /// The mean of the tokens of this `width`, weighted by a softmax of the dense layer `name`.
     WeightedMean { name: String, width: i64 },
-    /// The larger of x and 0.
+    /// max(x, 0).
     Relu,
     /// x · Φ(x).
     Gelu,
-    /// The largest of each 2×2.
+    /// 2×2 max pooling.
     MaxPool,
     /// The mean of each channel.
     GlobalMean,
-    /// All numbers in one dimension, channel by channel.
+    /// [channels, height, width] to [channels · height · width].
     Flatten,
-    /// Nothing after training.
+    /// Does nothing after training.
     Dropout,
-    /// Self-attention: queries, keys and values side by side, [tokens, 3 · width], to [tokens, width].
+    /// Self-attention with `heads` heads. [tokens, 3 · width], which are queries, keys and values, to
+    /// [tokens, width].
     Attention { heads: i64 },
-    /// The sum of what two paths make of the same input; an empty path passes it on.
+    /// The sum of two paths from the same input, `body` and `shortcut`. An empty path is the input itself.
     Residual { body: Vec<Operation>, shortcut: Vec<Operation> },
-    /// Anything else. It has its row in the summary, but can't be exported to ONNX.
+    /// Anything else. The summary shows `kind`, `output` shape, `parameters` and `flops`; it can't be exported
+    /// to ONNX.
     Other { kind: String, output: Vec<i64>, parameters: i64, flops: i64 },
 }
 
-/// What an operation keeps and computes for one image.
+/// Parameters of an operation, and its work for one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Cost {
-    /// Numbers that are kept, biases and running statistics included.
+    /// Biases and running statistics included.
     pub(crate) parameters: i64,
     /// Those of them that are not trained.
     pub(crate) non_trainable: i64,
@@ -121,7 +125,7 @@ impl Cost {
         Self { parameters, ..Self::default() }
     }
 
-    /// A dense layer that is used `times` times.
+    /// The cost of a dense layer applied `times` times.
     fn dense([input, output]: [i64; 2], times: i64) -> Self {
         let (parameters, flops) = ((input + 1) * output, 2 * input * output * times);
         Self { parameters, flops, ..Self::default() }
@@ -140,7 +144,7 @@ impl std::ops::Add for Cost {
     }
 }
 
-/// The shape after several operations and what they cost; `None` if a shape does not fit.
+/// The shape after several operations, and their cost; `None` if a shape does not fit.
 pub(crate) fn apply(operations: &[Operation], input: &[i64]) -> Option<(Vec<i64>, Cost)> {
     operations.iter().try_fold((input.to_vec(), Cost::default()), |(shape, cost), operation| {
         let (shape, more) = operation.apply(&shape)?;
@@ -149,7 +153,7 @@ pub(crate) fn apply(operations: &[Operation], input: &[i64]) -> Option<(Vec<i64>
 }
 
 impl Operation {
-    /// As Keras calls such a layer.
+    /// Keras's name of such a layer.
     fn kind(&self) -> &str {
         match self {
             Self::Conv { .. } => "Conv2D",
@@ -171,7 +175,7 @@ impl Operation {
         }
     }
 
-    /// The shape after the operation and what it costs; `None` if the shape before it does not fit.
+    /// The shape after the operation, and its cost; `None` if the shape before it does not fit.
     pub(crate) fn apply(&self, input: &[i64]) -> Option<(Vec<i64>, Cost)> {
         let (same, free) = (|| input.to_vec(), Cost::default());
         Some(match (self, input) {

@@ -260,7 +260,7 @@ impl Network for Vit {
             plan = plan.block(&block.name, "Transformer", operations);
         }
         let name = self.pool.name().to_string();
-        plan.layer("norm", [self.norm.operation()])
+        plan.layer(self.norm.name(), [self.norm.operation()])
             .layer(self.pool.name(), [Operation::WeightedMean { name, width }])
             .layer("dropout", [Operation::Dropout])
             .layer(self.output.name(), [self.output.operation()])
