@@ -63,11 +63,11 @@ def test_five_epochs_a_kill_and_five_more_are_ten_epochs(faces, tmp_path):
     # Forgetting --resume must not cost what is there.
     done = fer(*recipe, "--run", "cut", **settings)
     assert done.returncode == 1
-    assert "unfinished run = " in done.stderr and "--overwrite" in done.stderr
+    assert "--resume" in done.stderr and "--overwrite" in done.stderr
     resume = ["train", "--data", faces, "--run", "cut", "--resume"]
     done = fer(*resume, **settings)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"going on after epoch [5-9] of ", done.stdout), done.stdout
+    assert re.search(r"after epoch [5-9]\b", done.stdout), done.stdout
     assert epochs(tmp_path / "cut") == epochs(tmp_path / "whole")
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     best = [(tmp_path / run / "best.safetensors").read_bytes() for run in ("cut", "whole")]
@@ -100,10 +100,10 @@ def test_a_second_or_a_failed_training_leaves_the_run_before_as_it_was(faces, tm
     files = {path: path.read_bytes() for path in (tmp_path / "kept").rglob("*") if path.is_file()}
     done = fer(*recipe, "--epochs", 2, **settings)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "finished run = kept with 2 epochs: expected --resume with more --epochs" in done.stderr
+    assert "2 epochs" in done.stderr and "--resume with more --epochs" in done.stderr
     assert files == {path: path.read_bytes() for path in files}
     done = fer(*recipe, "--learning-rate", "1e20", "--overwrite", **settings)
-    assert done.returncode == 1 and "the loss became" in done.stderr
+    assert done.returncode == 1 and "loss became" in done.stderr
     assert "1e20" in done.stderr and "Try a learning rate of 1e-3" in done.stderr
     assert files == {path: path.read_bytes() for path in files}
     # The patience of the run, not the default, is resumed: the callbacks are the same.

@@ -67,21 +67,21 @@ def test_what_was_stopped_or_killed_is_taken_up_again(begin):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert "goes on" in out
+    assert "fer tune --study" in out
     assert states(study) == ["running"]
     with start_fer("tune", "--study", study, "--trials", 1) as process:
-        wait_for(lambda: "going on after epoch" in process.stdout.readline())
+        wait_for(lambda: "after epoch" in process.stdout.readline())
         process.kill()
     assert states(study) == ["running"]
     # Nobody holds it now, so a worker takes it up.
     with start_fer("tune", "--study", study, "--trials", 1, "--worker") as process:
-        wait_for(lambda: "going on after epoch" in process.stdout.readline())
+        wait_for(lambda: "after epoch" in process.stdout.readline())
         process.kill()
     # A checkpoint that can't be read costs the trial its epochs, and the study nothing.
     checkpoint = study / "trial_0001" / "last" / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with start_fer("tune", "--study", study, "--trials", 1, "--worker") as process:
-        anew = "trial 1 begins anew: not a whole checkpoint"
+        anew = "trial 1 starts over: not a whole checkpoint"
         wait_for(lambda: anew in process.stdout.readline())
         process.kill()
 
