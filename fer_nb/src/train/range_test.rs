@@ -5,8 +5,9 @@ use tch::Kind;
 use super::session::load_initial_weights;
 use super::step::{Plan, Rule, TrainImages};
 use super::trainer::Trainer;
+use crate::common::Result;
+use crate::common::check::{self, ensure};
 use crate::common::machine::{Interrupt, print_line};
-use crate::common::{Error, Result};
 use crate::data::FaceData;
 
 /// What a range test tries.
@@ -67,16 +68,10 @@ impl RangeTestConfig {
     /// Names the first value out of range.
     fn validate(&self) -> Result<()> {
         let Self { from, to, steps } = *self;
-        if !(from.is_finite() && from > 0.0) {
-            return Err(Error::setting("from", from, "a number above 0"));
-        }
-        if !(to.is_finite() && to >= from) {
-            return Err(Error::setting("to", to, format!("a number from {from} on")));
-        }
-        if steps < 10 {
-            return Err(Error::setting("steps", steps, "10 or more"));
-        }
-        Ok(())
+        check::positive("from", from)?;
+        let expected = format!("a number from {from} on");
+        ensure(to.is_finite() && to >= from, "to", to, &expected)?;
+        ensure(steps >= 10, "steps", steps, "10 or more")
     }
 
     /// Learning rate of a step, from 0: equally far apart in logarithm.

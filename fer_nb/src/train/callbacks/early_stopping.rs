@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::{Callback, CallbackState, EpochEnd, TrainBegin};
-use crate::common::{Error, Result};
+use crate::common::{Result, check};
 use crate::model::Network;
 use crate::train::record::{Monitor, StopReason};
 
@@ -69,10 +69,7 @@ impl Callback for EarlyStopping {
     }
 
     fn validate(&self) -> Result<()> {
-        if self.min_delta.is_finite() && self.min_delta >= 0.0 {
-            return Ok(());
-        }
-        Err(Error::setting("EarlyStopping.min_delta", self.min_delta, "a number, 0 or more"))
+        check::not_negative("EarlyStopping.min_delta", self.min_delta)
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {

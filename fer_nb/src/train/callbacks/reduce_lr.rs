@@ -1,7 +1,7 @@
 //! [`ReduceLrOnPlateau`]: a smaller learning rate when a metric stops improving.
 
 use super::{Callback, CallbackState, EpochEnd, TrainBegin};
-use crate::common::{Error, Result};
+use crate::common::{Result, check};
 use crate::train::record::Monitor;
 
 /// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than
@@ -74,14 +74,10 @@ impl Callback for ReduceLrOnPlateau {
     }
 
     fn validate(&self) -> Result<()> {
-        let within = |field: &str, value: f64, ok: bool, expected: &str| {
-            let field = format!("ReduceLROnPlateau.{field}");
-            if ok { Ok(()) } else { Err(Error::setting(field, value, expected)) }
-        };
-        let (factor, delta, low) = (self.factor, self.min_delta, self.min_lr);
-        within("factor", factor, factor > 0.0 && factor < 1.0, "above 0 and below 1")?;
-        within("min_delta", delta, delta.is_finite() && delta >= 0.0, "a number, 0 or more")?;
-        within("min_lr", low, low.is_finite() && low >= 0.0, "a number, 0 or more")
+        let ok = self.factor > 0.0 && self.factor < 1.0;
+        check::ensure(ok, "ReduceLROnPlateau.factor", self.factor, "above 0 and below 1")?;
+        check::not_negative("ReduceLROnPlateau.min_delta", self.min_delta)?;
+        check::not_negative("ReduceLROnPlateau.min_lr", self.min_lr)
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {

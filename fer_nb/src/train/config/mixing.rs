@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::common::random::beta;
-use crate::common::{Error, Result};
+use crate::common::{Result, check};
 use crate::data::SIDE;
 use crate::data::rectangle::{Rectangle, mask};
 
@@ -51,16 +51,8 @@ impl Mixing {
 
     /// Names the first value outside its range.
     pub fn validate(&self) -> Result<()> {
-        for (field, value) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
-            if !value.is_finite() || value < 0.0 {
-                return Err(Error::setting(
-                    format!("mixing.{field}"),
-                    value,
-                    "a number, 0 or more",
-                ));
-            }
-        }
-        Ok(())
+        check::not_negative("mixing.mixup", self.mixup)?;
+        check::not_negative("mixing.cutmix", self.cutmix)
     }
 
     /// Mixes images f32 [N, 1, 48, 48] that lie in batches of `batch_size`; the first is mixed with
