@@ -1,5 +1,7 @@
 //! [`ReduceLrOnPlateau`]: a smaller learning rate when a metric stops improving.
 
+use serde::Serialize;
+
 use super::{Callback, CallbackState, EpochEnd, TrainBegin};
 use crate::common::{Result, check};
 use crate::train::record::Monitor;
@@ -7,7 +9,7 @@ use crate::train::record::Monitor;
 /// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than
 /// `min_delta`, the learning rate is multiplied by `factor`, down to `min_lr`; then `cooldown`
 /// epochs pass before waiting starts again.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct ReduceLrOnPlateau {
     monitor: Monitor,
     factor: f64,
@@ -15,8 +17,11 @@ pub struct ReduceLrOnPlateau {
     min_delta: f64,
     cooldown: usize,
     min_lr: f64,
+    #[serde(skip)]
     best: Option<f64>,
+    #[serde(skip)]
     waited: usize,
+    #[serde(skip)]
     cooling: usize,
 }
 
@@ -113,13 +118,7 @@ impl Callback for ReduceLrOnPlateau {
     }
 
     fn state(&self) -> Result<CallbackState> {
-        CallbackState::default()
-            .setting("monitor", self.monitor)?
-            .setting("factor", self.factor)?
-            .setting("patience", self.patience)?
-            .setting("min_delta", self.min_delta)?
-            .setting("cooldown", self.cooldown)?
-            .setting("min_lr", self.min_lr)?
+        CallbackState::of(self)?
             .value("best", self.best)?
             .value("waited", Some(self.waited))?
             .value("cooling", Some(self.cooling))

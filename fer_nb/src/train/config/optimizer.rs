@@ -73,7 +73,7 @@ impl Optimizer {
     }
 
     /// How strongly weights are pulled towards 0; each optimizer does it in its own way.
-    const fn weight_decay(&self) -> f64 {
+    pub(crate) const fn weight_decay(&self) -> f64 {
         let (Optimizer::Adam { weight_decay, .. }
         | Optimizer::AdamW { weight_decay, .. }
         | Optimizer::Sgd { weight_decay, .. }) = self;
