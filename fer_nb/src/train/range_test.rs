@@ -125,22 +125,18 @@ impl Trainer {
         let rule = Rule::new(config, &data.train, learner)?;
         let (mut points, mut average, mut best) = (Vec::new(), 0.0, f64::INFINITY);
         for epoch in 1.. {
-            let plan = Plan::new(config, epoch, kind);
-            for (number, batch) in images.epoch(plan.clone(), 0).enumerate() {
+            for batch in images.epoch(Plan::new(config, epoch, kind), 0) {
                 let step = points.len();
                 if step == range.steps {
                     return Ok(points);
                 }
                 if interrupt.requested() {
-                    print_line(&format!(
-                        "stopped by the user after step {step} of {}",
-                        range.steps
-                    ));
+                    let steps = range.steps;
+                    print_line(&format!("stopped by the user after step {step} of {steps}"));
                     return Ok(points);
                 }
                 let learning_rate = range.learning_rate(step);
-                let seed = plan.dropout_seed(number);
-                learner.step(&batch?, &rule, learning_rate, seed, |loss, _| {
+                learner.step(&batch?, &rule, learning_rate, |loss, _| {
                     let loss = loss.f_double_value(&[])?;
                     average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
                     // Without the division the first values would be drawn towards 0.

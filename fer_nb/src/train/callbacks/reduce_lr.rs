@@ -104,13 +104,13 @@ impl Callback for ReduceLrOnPlateau {
         } else if self.cooling == 0 {
             self.waited += 1;
             if self.waited >= self.patience && *epoch.learning_rate > self.min_lr {
+                let monitor = self.monitor;
                 let reduced = (*epoch.learning_rate * self.factor).max(self.min_lr);
                 *epoch.learning_rate = reduced;
                 self.cooling = self.cooldown;
                 self.waited = 0;
                 epoch.messages.push(format!(
-                    "ReduceLROnPlateau: {} did not improve, learning rate now {reduced:.3e}",
-                    self.monitor.name()
+                    "ReduceLROnPlateau: {monitor} did not improve, learning rate now {reduced:.3e}"
                 ));
             }
         }

@@ -148,6 +148,7 @@ impl TrainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::Error;
 
     #[test]
     fn each_wrong_value_is_named() {

@@ -121,10 +121,9 @@ impl Session<'_> {
         // Every batch but the last has the same shape, so looking for the fastest convolutions pays.
         let _trials = ConvolutionTrials::on(self.state.learner.device());
         let plan = Plan::new(self.config, epoch, self.kind);
-        for batch in setting.images.epoch(plan.clone(), so_far.batches) {
+        for batch in setting.images.epoch(plan, so_far.batches) {
             let batch = batch?;
             let learning_rate = self.state.step_size(self.config, so_far.batches, batches);
-            let seed = plan.dropout_seed(so_far.batches);
             let inspect = |loss: &Tensor, logits: &Tensor| {
                 for callback in self.callbacks.iter_mut() {
                     let batch = so_far.batches + 1;
@@ -135,7 +134,7 @@ impl Session<'_> {
                 so_far.totals.add(loss, logits, &batch.targets.labels)?;
                 Ok(true)
             };
-            self.state.learner.step(&batch, &setting.rule, learning_rate, seed, inspect)?;
+            self.state.learner.step(&batch, &setting.rule, learning_rate, inspect)?;
             so_far.batches += 1;
             so_far.seconds = before + started.elapsed().as_secs_f64();
             if setting.interrupt.requested() || self.state.history.stopped.is_some() {
