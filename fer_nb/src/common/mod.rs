@@ -1,5 +1,6 @@
 //! What every stage uses: errors, text, files, names, random numbers, the machine.
 
+pub(crate) mod check;
 pub mod error;
 pub(crate) mod files;
 pub(crate) mod machine;

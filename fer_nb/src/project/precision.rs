@@ -1,13 +1,10 @@
 //! [`Precision`]: the kind of number that training computes in.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
 use crate::common::machine::compute_capability;
-use crate::common::{Error, Result};
+use crate::common::named;
 
 /// What a training step computes in. Whatever it is, the weights that are kept are float32: bfloat16
 /// works on a copy of them, which each step refreshes.
@@ -22,6 +19,13 @@ pub enum Precision {
     /// 8 bits of mantissa, float32's range: half the bytes, and two to sixteen times the arithmetic
     /// where the hardware has it.
     Bfloat16,
+}
+
+named! {
+    Precision: "precision",
+    Auto => "auto",
+    Float32 => "float32" | "f32",
+    Bfloat16 => "bfloat16" | "bf16",
 }
 
 impl Precision {
@@ -48,29 +52,6 @@ impl Precision {
                 format!("{name} (imitated here: float32 is faster)")
             }
             _ => name.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Precision::Auto => "auto",
-            Precision::Float32 => "float32",
-            Precision::Bfloat16 => "bfloat16",
-        })
-    }
-}
-
-impl FromStr for Precision {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        match name.to_ascii_lowercase().as_str() {
-            "auto" => Ok(Precision::Auto),
-            "float32" | "f32" => Ok(Precision::Float32),
-            "bfloat16" | "bf16" => Ok(Precision::Bfloat16),
-            _ => Err(Error::setting("precision", name, "auto, float32 or bfloat16")),
         }
     }
 }

@@ -5,8 +5,9 @@ use tch::Kind;
 use super::session::load_initial_weights;
 use super::step::{Plan, Rule, TrainImages};
 use super::trainer::Trainer;
+use crate::common::Result;
+use crate::common::check::{self, ensure};
 use crate::common::machine::{Interrupt, print_line};
-use crate::common::{Error, Result};
 use crate::data::FaceData;
 
 /// What a range test tries.
@@ -67,16 +68,10 @@ impl RangeTestConfig {
     /// Names the first value out of range.
     fn validate(&self) -> Result<()> {
         let Self { from, to, steps } = *self;
-        if !(from.is_finite() && from > 0.0) {
-            return Err(Error::setting("from", from, "a number above 0"));
-        }
-        if !(to.is_finite() && to >= from) {
-            return Err(Error::setting("to", to, format!("a number from {from} on")));
-        }
-        if steps < 10 {
-            return Err(Error::setting("steps", steps, "10 or more"));
-        }
-        Ok(())
+        check::positive("from", from)?;
+        let expected = format!("a number from {from} on");
+        ensure(to.is_finite() && to >= from, "to", to, &expected)?;
+        ensure(steps >= 10, "steps", steps, "10 or more")
     }
 
     /// Learning rate of a step, from 0: equally far apart in logarithm.
@@ -130,22 +125,18 @@ impl Trainer {
         let rule = Rule::new(config, &data.train, learner)?;
         let (mut points, mut average, mut best) = (Vec::new(), 0.0, f64::INFINITY);
         for epoch in 1.. {
-            let plan = Plan::new(config, epoch, kind);
-            for (number, batch) in images.epoch(plan.clone(), 0).enumerate() {
+            for batch in images.epoch(Plan::new(config, epoch, kind), 0) {
                 let step = points.len();
                 if step == range.steps {
                     return Ok(points);
                 }
                 if interrupt.requested() {
-                    print_line(&format!(
-                        "stopped by the user after step {step} of {}",
-                        range.steps
-                    ));
+                    let steps = range.steps;
+                    print_line(&format!("stopped by the user after step {step} of {steps}"));
                     return Ok(points);
                 }
                 let learning_rate = range.learning_rate(step);
-                let seed = plan.dropout_seed(number);
-                learner.step(&batch?, &rule, learning_rate, seed, |loss, _| {
+                learner.step(&batch?, &rule, learning_rate, |loss, _| {
                     let loss = loss.f_double_value(&[])?;
                     average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
                     // Without the division the first values would be drawn towards 0.

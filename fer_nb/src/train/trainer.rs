@@ -8,7 +8,7 @@ use super::callbacks::{Callback, TerminateOnNan};
 use super::config::TrainConfig;
 use super::record::History;
 use super::run::{RunConfig, RunFolder};
-use super::session::{Session, State, explain, fit};
+use super::session::{Progress, Session, State, explain, fit};
 use crate::common::machine::{fix_threads, keep_freed_memory};
 use crate::common::{Error, Result};
 use crate::data::FaceData;
@@ -131,7 +131,10 @@ impl Trainer {
         self.computing(|trainer, kind| {
             let Self { state, config, callbacks, folder, must_resume } = trainer;
             let (folder, must_resume) = (folder.as_ref(), *must_resume);
-            fit(Session { state, config, callbacks, folder, must_resume, run, kind }, used, lines)
+            let progress = Progress::new(config.epochs, used.train.len());
+            let session =
+                Session { state, config, callbacks, folder, must_resume, run, kind, progress };
+            fit(session, used, lines)
         })?;
         Ok(self.state.history.clone())
     }
@@ -151,7 +154,7 @@ impl Trainer {
         let whole = self.state.learner.network.parameters_mut().set_kind(Kind::Float);
         let whole = whole.and_then(|()| self.state.learner.hold_average(true));
         // What went wrong first counts, where memory does not suffice for this either.
-        let (batch_size, epoch) = (self.config.batch_size, self.state.history.epochs.len() + 1);
+        let (batch_size, epoch) = (self.config.batch_size, self.state.epoch());
         let done = result.map_err(|error| explain(error, batch_size, epoch))?;
         whole.map(|()| done)
     }

@@ -31,12 +31,10 @@ pub(crate) fn compute_capability(index: usize) -> Option<(i32, i32)> {
 
 /// The linker drops libtorch_cuda because no symbol of it is named, and libtorch then finds no GPU.
 /// Opening the library makes it register itself. Where it can't be opened, there is no CUDA; says why.
-#[cfg(target_os = "linux")]
 pub(crate) fn load_cuda() -> String {
     open_for_good("libtorch_cuda.so".as_ref())
 }
 
-#[cfg(target_os = "linux")]
 fn open_for_good(library: &std::ffi::OsStr) -> String {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
     // SAFETY: opening a library of libtorch's runs its initialisers, as linking it would have done; the
@@ -53,7 +51,6 @@ fn open_for_good(library: &std::ffi::OsStr) -> String {
 /// cuDNN compiles some convolutions when they are first needed. Its compiler looks for a part of itself by
 /// bare name, which is found if it is open already; Python's torch opens both, too. Where that fails,
 /// cuDNN takes other convolutions.
-#[cfg(target_os = "linux")]
 pub(crate) fn load_compiler() {
     for library in compiler_libraries() {
         open_for_good(library.as_os_str());
@@ -62,7 +59,6 @@ pub(crate) fn load_compiler() {
 
 /// The runtime compiler's libraries, the part before the whole: they lie beside the CUDA runtime that
 /// libtorch has loaded.
-#[cfg(target_os = "linux")]
 fn compiler_libraries() -> Vec<std::path::PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let runtime = maps.lines().find_map(|line| {
@@ -88,14 +84,6 @@ fn compiler_libraries() -> Vec<std::path::PathBuf> {
     found
 }
 
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn load_cuda() -> String {
-    String::new()
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn load_compiler() {}
-
 /// While it lives, cuDNN finds the fastest way of each new convolution by trying.
 #[derive(Debug)]
 pub(crate) struct ConvolutionTrials(());
@@ -103,8 +91,7 @@ pub(crate) struct ConvolutionTrials(());
 impl ConvolutionTrials {
     /// Switched on for a CUDA device; nothing for another.
     pub(crate) fn on(device: Device) -> Option<Self> {
-        let on = device.is_cuda();
-        on.then(|| {
+        device.is_cuda().then(|| {
             Cuda::cudnn_set_benchmark(true);
             Self(())
         })

@@ -2,7 +2,6 @@
 
 use super::space::Range;
 use super::study::Study;
-use super::trial::TrialState;
 
 /// Trials from which on importances are computed.
 pub(crate) const FEWEST: usize = 5;
@@ -13,12 +12,7 @@ impl Study {
     /// choices' means. Together they may be more or less than 1. Empty for fewer than five finished trials;
     /// with few more, read them as a hint.
     pub fn importances(&self) -> Vec<(String, f64)> {
-        let complete: Vec<_> = self
-            .trials()
-            .iter()
-            .filter(|trial| trial.state == TrialState::Complete)
-            .filter_map(|trial| Some((trial, trial.value?)))
-            .collect();
+        let complete: Vec<_> = self.complete().collect();
         if complete.len() < FEWEST {
             return Vec::new();
         }
@@ -28,11 +22,8 @@ impl Study {
             .space
             .ranges()
             .filter_map(|(path, range)| {
-                let places: Option<Vec<f64>> = complete
-                    .iter()
-                    .map(|(trial, _)| range.place(trial.values.get(path)?))
-                    .collect();
-                let places = places?;
+                let places = complete.iter().map(|(trial, _)| range.place(trial.values.get(path)?));
+                let places: Vec<f64> = places.collect::<Option<_>>()?;
                 let share = match range {
                     Range::Choice { values } => {
                         explained_by_groups(&places, &reached, values.len())
@@ -92,7 +83,7 @@ fn explained_by_parabola(places: &[f64], reached: &[f64]) -> f64 {
         raw.iter().zip(&linear).map(|(x, line)| x - offset - slope * line).collect();
     let own = mean(reached);
     let centred: Vec<f64> = reached.iter().map(|value| value - own).collect();
-    let total = dot(&centred, &centred);
+    let total = squares(reached);
     let explained = |basis: &[f64]| {
         let norm = dot(basis, basis);
         if norm > 1e-12 { dot(&centred, basis).powi(2) / norm } else { 0.0 }

@@ -70,12 +70,11 @@ impl Range {
 
     /// A place within the bounds that gives this value; `None` for a value that is not in the range.
     pub(crate) fn place(&self, value: &toml::Value) -> Option<f64> {
-        let number = value.as_float().or(value.as_integer().map(|whole| whole as f64));
         let (low, high) = self.bounds();
         let place = match self {
-            Range::Float { .. } => number?,
-            Range::Log { .. } => number?.ln(),
-            Range::Int { .. } => number? + 0.5,
+            Range::Float { .. } => number(value)?,
+            Range::Log { .. } => number(value)?.ln(),
+            Range::Int { .. } => number(value)? + 0.5,
             Range::Choice { values } => {
                 values.iter().position(|other| other == value)? as f64 + 0.5
             }
@@ -83,6 +82,11 @@ impl Range {
         // What was clamped to a bound may lie beyond it by a rounding.
         (place >= low - 1e-9 && place <= high + 1e-9).then(|| place.clamp(low, high))
     }
+}
+
+/// A value as a number, if it is one.
+pub(super) fn number(value: &toml::Value) -> Option<f64> {
+    value.as_float().or(value.as_integer().map(|whole| whole as f64))
 }
 
 /// Hyperparameters by their paths in a [`Recipe`], such as `train.learning_rate` or

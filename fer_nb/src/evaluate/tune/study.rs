@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
+use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Series, df};
 use tch::Device;
 
 use super::claim::Claim;
 use super::config::StudyConfig;
 use super::folder::{read_trials, remove, trial_folders};
 use super::pruner::MedianPruner;
-use super::space::Space;
+use super::space::{Space, number};
 use super::trial::{Trial, TrialState};
 use crate::common::files::{read_format, write_toml};
 use crate::common::machine::print_line;
@@ -185,13 +185,8 @@ impl Study {
         if self.trials.len() < wanted {
             self.check_start()?;
         }
-        let mut number = 1;
-        while number <= wanted {
-            let folder = Trial::folder(&self.folder, number);
-            let Some(claim) = Claim::new(&folder)? else {
-                number += 1;
-                continue;
-            };
+        for number in 1..=wanted {
+            let Some(claim) = Claim::new(&Trial::folder(&self.folder, number))? else { continue };
             let sign = self.sign();
             let over: Vec<(&toml::Table, f64)> = self
                 .trials
@@ -200,15 +195,7 @@ impl Study {
                 .collect();
             let StudyConfig { sampler, space, seed, .. } = &self.config;
             let values = sampler.suggest(space, &over, *seed, number).into_iter().collect();
-            let trial = Trial {
-                number,
-                state: TrialState::Running,
-                value: None,
-                epochs: 0,
-                seconds: 0.0,
-                reason: None,
-                values,
-            };
+            let trial = Trial::new(number, values);
             trial.save(&self.folder)?;
             return Ok(Some((claim, trial)));
         }
@@ -309,11 +296,14 @@ impl Study {
     /// The best trial that was trained to its end; the first of equals.
     pub fn best(&self) -> Option<&Trial> {
         let sign = self.sign();
+        let best = self.complete().min_by(|(_, a), (_, b)| (sign * a).total_cmp(&(sign * b)));
+        best.map(|(trial, _)| trial)
+    }
+
+    /// The trials that were trained to their end, with the value that each reached.
+    pub(super) fn complete(&self) -> impl Iterator<Item = (&Trial, f64)> {
         let complete = self.trials.iter().filter(|trial| trial.state == TrialState::Complete);
-        complete
-            .filter_map(|trial| Some((trial, sign * trial.value?)))
-            .min_by(|one, other| one.1.total_cmp(&other.1))
-            .map(|(trial, _)| trial)
+        complete.filter_map(|trial| Some((trial, trial.value?)))
     }
 
     /// The recipe with a trial's values.
@@ -335,35 +325,27 @@ impl Study {
     /// # Errors
     /// Whatever polars refuses.
     pub fn to_table(&self) -> Result<DataFrame> {
-        let trials = &self.trials;
-        let numbers: Vec<u32> = trials.iter().map(|trial| trial.number as u32).collect();
-        let states: Vec<&str> = trials.iter().map(|trial| trial.state.name()).collect();
-        let reached: Vec<Option<f64>> = trials.iter().map(|trial| trial.value).collect();
-        let epochs: Vec<u32> = trials.iter().map(|trial| trial.epochs as u32).collect();
-        let seconds: Vec<f64> = trials.iter().map(|trial| trial.seconds).collect();
-        let mut columns: Vec<Column> = vec![
-            Series::new("trial".into(), numbers).into_column(),
-            Series::new("state".into(), states).into_column(),
-            Series::new(self.monitor().name().into(), reached).into_column(),
-            Series::new("epochs".into(), epochs).into_column(),
-            Series::new("seconds".into(), seconds).into_column(),
-        ];
+        let trials = || self.trials.iter();
+        let mut table = df![
+            "trial" => trials().map(|trial| trial.number as u32).collect::<Vec<_>>(),
+            "state" => trials().map(|trial| trial.state.name()).collect::<Vec<_>>(),
+            self.monitor().name() => trials().map(|trial| trial.value).collect::<Vec<_>>(),
+            "epochs" => trials().map(|trial| trial.epochs as u32).collect::<Vec<_>>(),
+            "seconds" => trials().map(|trial| trial.seconds).collect::<Vec<_>>(),
+        ]?;
         for (path, _) in self.config.space.ranges() {
-            let values: Vec<_> = trials.iter().map(|trial| trial.values.get(path)).collect();
-            let numbers: Option<Vec<f64>> = values.iter().map(|value| number(*value)).collect();
-            let series = match numbers {
+            let values = || trials().map(|trial| trial.values.get(path));
+            let text = |value: Option<&toml::Value>| value.map(ToString::to_string);
+            let column = match values().map(|value| number(value?)).collect::<Option<Vec<f64>>>() {
                 Some(numbers) => Series::new(path.into(), numbers),
                 None => {
-                    let texts: Vec<String> = values
-                        .iter()
-                        .map(|value| value.map(toml::Value::to_string).unwrap_or_default())
-                        .collect();
-                    Series::new(path.into(), texts)
+                    let texts = values().map(|value| text(value).unwrap_or_default());
+                    Series::new(path.into(), texts.collect::<Vec<_>>())
                 }
             };
-            columns.push(series.into_column());
+            table.with_column(column.into_column())?;
         }
-        Ok(DataFrame::new(trials.len(), columns)?)
+        Ok(table)
     }
 }
 
@@ -388,12 +370,6 @@ impl std::fmt::Display for Study {
         }
         Ok(())
     }
-}
-
-/// A value as a number, if it is one.
-pub(super) fn number(value: Option<&toml::Value>) -> Option<f64> {
-    let value = value?;
-    value.as_float().or(value.as_integer().map(|whole| whole as f64))
 }
 
 #[cfg(test)]

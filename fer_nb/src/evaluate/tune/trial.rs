@@ -55,6 +55,12 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// One that begins.
+    pub(super) fn new(number: usize, values: toml::Table) -> Self {
+        let (state, value, reason) = (TrialState::Running, None, None);
+        Self { number, state, value, epochs: 0, seconds: 0.0, reason, values }
+    }
+
     /// The folder of trial `number` of the study in `study`: `trial_0007`.
     pub fn folder(study: &Path, number: usize) -> PathBuf {
         study.join(format!("trial_{number:04}"))

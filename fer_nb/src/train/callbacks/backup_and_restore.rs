@@ -1,7 +1,6 @@
 //! [`BackupAndRestore`]: resumes an interrupted run by itself.
 
-use super::{Callback, EpochEnd};
-use crate::common::Result;
+use super::Callback;
 
 /// Keras' `BackupAndRestore`: when `fit` starts and the run folder holds an unfinished run of the
 /// same recipe on the same data, training resumes after its last completed epoch. If the run is finished, or
@@ -23,9 +22,5 @@ impl Callback for BackupAndRestore {
 
     fn resumes(&self) -> bool {
         true
-    }
-
-    fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
-        Ok(())
     }
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{Callback, EpochEnd, TrainBegin};
-use crate::common::{Error, Result};
+use crate::common::Result;
+use crate::common::check::ensure;
 use crate::train::record::{EpochRecord, History};
 
 /// Keras' `CSVLogger`: writes each epoch's metrics to a file, with the columns of `history.csv`.
@@ -39,11 +40,8 @@ impl Callback for CsvLogger {
     }
 
     fn validate(&self) -> Result<()> {
-        if self.path.is_dir() {
-            let path = self.path.display();
-            return Err(Error::setting("CSVLogger.path", path, "a file, not a folder"));
-        }
-        Ok(())
+        let (ok, path) = (!self.path.is_dir(), self.path.display());
+        ensure(ok, "CSVLogger.path", path, "a file, not a folder")
     }
 
     fn observes_only(&self) -> bool {

@@ -1,25 +1,29 @@
 //! [`EarlyStopping`]: ends training when a metric stops improving.
 
+use serde::Serialize;
 use tch::Tensor;
 
 use super::{Callback, CallbackState, EpochEnd, TrainBegin};
-use crate::common::{Error, Result};
+use crate::common::{Result, check};
 use crate::model::Network;
 use crate::train::record::{Monitor, StopReason};
 
 /// Keras' `EarlyStopping`: after `patience` epochs without an improvement of more than `min_delta`,
 /// training ends. Epochs before `start_from_epoch` are not counted. If it ended a `fit`, the next one waits
 /// for `patience` epochs again; unlike in Keras, the best epoch so far is remembered.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct EarlyStopping {
     monitor: Monitor,
     min_delta: f64,
     patience: usize,
     start_from_epoch: usize,
     restore_best_weights: bool,
+    #[serde(skip)]
     best: Option<f64>,
     /// The best epoch's number and weights, [P].
+    #[serde(skip)]
     best_weights: Option<(usize, Tensor)>,
+    #[serde(skip)]
     waited: usize,
 }
 
@@ -69,10 +73,7 @@ impl Callback for EarlyStopping {
     }
 
     fn validate(&self) -> Result<()> {
-        if self.min_delta.is_finite() && self.min_delta >= 0.0 {
-            return Ok(());
-        }
-        Err(Error::setting("EarlyStopping.min_delta", self.min_delta, "a number, 0 or more"))
+        check::not_negative("EarlyStopping.min_delta", self.min_delta)
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
@@ -116,16 +117,8 @@ impl Callback for EarlyStopping {
     }
 
     fn state(&self) -> Result<CallbackState> {
-        let (epoch, weights) = match &self.best_weights {
-            Some((epoch, weights)) => (Some(*epoch), Some(weights)),
-            None => (None, None),
-        };
-        Ok(CallbackState::default()
-            .setting("monitor", self.monitor)?
-            .setting("min_delta", self.min_delta)?
-            .setting("patience", self.patience)?
-            .setting("start_from_epoch", self.start_from_epoch)?
-            .setting("restore_best_weights", self.restore_best_weights)?
+        let (epoch, weights) = self.best_weights.as_ref().map(|(n, weights)| (n, weights)).unzip();
+        Ok(CallbackState::of(self)?
             .value("best", self.best)?
             .value("waited", Some(self.waited))?
             .value("best_epoch", epoch)?

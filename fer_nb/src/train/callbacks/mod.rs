@@ -84,7 +84,7 @@ impl EpochEnd<'_> {
     }
 }
 
-/// Something that happens around epochs. `name` and `on_epoch_end` are all that a callback needs.
+/// Something that happens around epochs. Only `name` has to be given.
 pub trait Callback {
     /// Names the callback in messages and checkpoints.
     fn name(&self) -> &'static str;
@@ -117,7 +117,9 @@ pub trait Callback {
     }
 
     /// After each epoch.
-    fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()>;
+    fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// After the last epoch, but not after Stop, since training may be resumed then. Returns a line for
     /// the user, or `None`.

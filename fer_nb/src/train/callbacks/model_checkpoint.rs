@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Callback, CallbackState, EpochEnd};
-use crate::common::{Error, Result};
+use crate::common::Result;
+use crate::common::check::ensure;
 use crate::model::weights;
 use crate::train::record::Monitor;
 
@@ -42,12 +43,8 @@ impl Callback for ModelCheckpoint {
     }
 
     fn validate(&self) -> Result<()> {
-        match self.keep {
-            Keep::Every { epochs: 0 } => {
-                Err(Error::setting("ModelCheckpoint.every", 0, "1 epoch or more"))
-            }
-            _ => Ok(()),
-        }
+        let ok = !matches!(self.keep, Keep::Every { epochs: 0 });
+        ensure(ok, "ModelCheckpoint.every", 0, "1 epoch or more")
     }
 
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {

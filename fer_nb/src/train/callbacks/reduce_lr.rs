@@ -1,13 +1,15 @@
 //! [`ReduceLrOnPlateau`]: a smaller learning rate when a metric stops improving.
 
+use serde::Serialize;
+
 use super::{Callback, CallbackState, EpochEnd, TrainBegin};
-use crate::common::{Error, Result};
+use crate::common::{Result, check};
 use crate::train::record::Monitor;
 
 /// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than
 /// `min_delta`, the learning rate is multiplied by `factor`, down to `min_lr`; then `cooldown`
 /// epochs pass before waiting starts again.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct ReduceLrOnPlateau {
     monitor: Monitor,
     factor: f64,
@@ -15,8 +17,11 @@ pub struct ReduceLrOnPlateau {
     min_delta: f64,
     cooldown: usize,
     min_lr: f64,
+    #[serde(skip)]
     best: Option<f64>,
+    #[serde(skip)]
     waited: usize,
+    #[serde(skip)]
     cooling: usize,
 }
 
@@ -74,14 +79,10 @@ impl Callback for ReduceLrOnPlateau {
     }
 
     fn validate(&self) -> Result<()> {
-        let within = |field: &str, value: f64, ok: bool, expected: &str| {
-            let field = format!("ReduceLROnPlateau.{field}");
-            if ok { Ok(()) } else { Err(Error::setting(field, value, expected)) }
-        };
-        let (factor, delta, low) = (self.factor, self.min_delta, self.min_lr);
-        within("factor", factor, factor > 0.0 && factor < 1.0, "above 0 and below 1")?;
-        within("min_delta", delta, delta.is_finite() && delta >= 0.0, "a number, 0 or more")?;
-        within("min_lr", low, low.is_finite() && low >= 0.0, "a number, 0 or more")
+        let ok = self.factor > 0.0 && self.factor < 1.0;
+        check::ensure(ok, "ReduceLROnPlateau.factor", self.factor, "above 0 and below 1")?;
+        check::not_negative("ReduceLROnPlateau.min_delta", self.min_delta)?;
+        check::not_negative("ReduceLROnPlateau.min_lr", self.min_lr)
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
@@ -103,13 +104,13 @@ impl Callback for ReduceLrOnPlateau {
         } else if self.cooling == 0 {
             self.waited += 1;
             if self.waited >= self.patience && *epoch.learning_rate > self.min_lr {
+                let monitor = self.monitor;
                 let reduced = (*epoch.learning_rate * self.factor).max(self.min_lr);
                 *epoch.learning_rate = reduced;
                 self.cooling = self.cooldown;
                 self.waited = 0;
                 epoch.messages.push(format!(
-                    "ReduceLROnPlateau: {} did not improve, learning rate now {reduced:.3e}",
-                    self.monitor.name()
+                    "ReduceLROnPlateau: {monitor} did not improve, learning rate now {reduced:.3e}"
                 ));
             }
         }
@@ -117,13 +118,7 @@ impl Callback for ReduceLrOnPlateau {
     }
 
     fn state(&self) -> Result<CallbackState> {
-        CallbackState::default()
-            .setting("monitor", self.monitor)?
-            .setting("factor", self.factor)?
-            .setting("patience", self.patience)?
-            .setting("min_delta", self.min_delta)?
-            .setting("cooldown", self.cooldown)?
-            .setting("min_lr", self.min_lr)?
+        CallbackState::of(self)?
             .value("best", self.best)?
             .value("waited", Some(self.waited))?
             .value("cooling", Some(self.cooling))

@@ -19,6 +19,13 @@ pub struct CallbackState {
 }
 
 impl CallbackState {
+    /// With the settings that a callback serializes to.
+    pub fn of(callback: &impl Serialize) -> Result<Self> {
+        let settings = toml::Table::try_from(callback)
+            .map_err(|error| Error::setting("callback", error, "settings that TOML can hold"))?;
+        Ok(Self { settings, ..Self::default() })
+    }
+
     /// Adds something that the callback was made with.
     pub fn setting(mut self, name: &str, value: impl Serialize) -> Result<Self> {
         self.settings.insert(name.to_string(), to_toml(name, value)?);

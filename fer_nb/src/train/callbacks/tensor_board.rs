@@ -19,38 +19,21 @@ use crate::train::record::EpochRecord;
 #[derive(Debug)]
 pub struct TensorBoard {
     log_dir: PathBuf,
-    files: Vec<(Part, PathBuf, File)>,
+    /// One a part, as soon as training has begun.
+    files: Vec<(PathBuf, File)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Part {
-    Train,
-    Validation,
-}
+/// The subfolders, a curve each.
+const PARTS: [&str; 2] = ["train", "validation"];
 
-impl Part {
-    const ALL: [Part; 2] = [Part::Train, Part::Validation];
-
-    const fn folder(self) -> &'static str {
-        match self {
-            Part::Train => "train",
-            Part::Validation => "validation",
-        }
-    }
-
-    /// Tags as Keras has them.
-    fn scalars(self, record: &EpochRecord) -> Vec<(&'static str, f64)> {
-        match self {
-            Part::Train => vec![
-                ("epoch_loss", record.loss),
-                ("epoch_accuracy", record.accuracy),
-                ("epoch_learning_rate", record.learning_rate),
-            ],
-            Part::Validation => {
-                vec![("epoch_loss", record.val_loss), ("epoch_accuracy", record.val_accuracy)]
-            }
-        }
-    }
+/// What each of the [`PARTS`] gets of an epoch, with tags as Keras has them.
+fn scalars(record: &EpochRecord) -> [Vec<(&'static str, f64)>; 2] {
+    let train = vec![
+        ("epoch_loss", record.loss),
+        ("epoch_accuracy", record.accuracy),
+        ("epoch_learning_rate", record.learning_rate),
+    ];
+    [train, vec![("epoch_loss", record.val_loss), ("epoch_accuracy", record.val_accuracy)]]
 }
 
 impl TensorBoard {
@@ -75,29 +58,28 @@ impl Callback for TensorBoard {
             return Ok(());
         }
         let now = wall_time();
-        for part in Part::ALL {
-            let folder = self.log_dir.join(part.folder());
+        for part in PARTS {
+            let folder = self.log_dir.join(part);
             fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
             let process = std::process::id();
             let path = folder.join(format!("events.out.tfevents.{now:.6}.fer_nb.{process}"));
-            let mut file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .map_err(|source| Error::io("write", &path, source))?;
             // The epochs before a resume are in the files that the run before left; TensorBoard
             // reads all files of a folder.
-            file.write_all(&record(&version_event(now)))
-                .map_err(|source| Error::io("write", &path, source))?;
-            self.files.push((part, path, file));
+            let mut options = OpenOptions::new();
+            let opened = options.create(true).append(true).open(&path);
+            let begun = opened.and_then(|mut file| {
+                file.write_all(&record(&version_event(now)))?;
+                Ok(file)
+            });
+            let file = begun.map_err(|source| Error::io("write", &path, source))?;
+            self.files.push((path, file));
         }
         Ok(())
     }
 
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
         let now = wall_time();
-        for (part, path, file) in &mut self.files {
-            let scalars = part.scalars(&epoch.record);
+        for ((path, file), scalars) in self.files.iter_mut().zip(scalars(&epoch.record)) {
             file.write_all(&record(&scalar_event(now, epoch.record.epoch, &scalars)))
                 .map_err(|source| Error::io("write", &*path, source))?;
         }

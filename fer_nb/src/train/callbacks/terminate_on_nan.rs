@@ -2,7 +2,7 @@
 
 use tch::Device;
 
-use super::{BatchEnd, Callback, EpochEnd};
+use super::{BatchEnd, Callback};
 use crate::common::{Error, Failure, Result};
 use crate::train::record::EpochRecord;
 
@@ -20,19 +20,22 @@ const EVERY_ON_GPU: usize = 50;
 /// No larger learning rate is ever suggested: it is Adam's usual one.
 const LARGEST_ADVICE: f64 = 1e-3;
 
-fn diverged(
+fn check_finite(
     epoch: usize,
     (metric, value): (&'static str, f64),
     learning_rate: f64,
     batch: Option<[usize; 2]>,
-) -> Error {
+) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
     let advice = (learning_rate / 10.0).min(LARGEST_ADVICE);
     let hint = format!(
         "Try a learning rate of {advice:e}, or clip_norm = 1 if nothing clips the gradient yet. What is in \
          the run folder is intact"
     );
     let cause = Failure::Diverged { metric, value, learning_rate, batch };
-    Error::Training { epoch, cause, hint }
+    Err(Error::Training { epoch, cause, hint })
 }
 
 impl Callback for TerminateOnNan {
@@ -51,24 +54,12 @@ impl Callback for TerminateOnNan {
         if !due {
             return Ok(());
         }
-        let loss = batch.loss.f_double_value(&[])?;
-        if loss.is_finite() {
-            return Ok(());
-        }
-        let place = [batch.batch, batch.batches];
-        Err(diverged(batch.epoch, ("loss", loss), batch.learning_rate, Some(place)))
-    }
-
-    fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
-        Ok(())
+        let (loss, place) = (batch.loss.f_double_value(&[])?, [batch.batch, batch.batches]);
+        check_finite(batch.epoch, ("loss", loss), batch.learning_rate, Some(place))
     }
 }
 
 /// What the epoch's last step did: no batch of it shows that. For the trainer, before the epoch counts.
 pub(crate) fn check_validation(record: &EpochRecord) -> Result<()> {
-    let EpochRecord { epoch, val_loss, learning_rate, .. } = *record;
-    if val_loss.is_finite() {
-        return Ok(());
-    }
-    Err(diverged(epoch, ("val_loss", val_loss), learning_rate, None))
+    check_finite(record.epoch, ("val_loss", record.val_loss), record.learning_rate, None)
 }

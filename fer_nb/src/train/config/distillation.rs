@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Error, Result};
+use crate::common::{Result, check};
 
 /// Training on the predictions of trained networks, beside the labels (Hinton, Vinyals and Dean,
 /// "Distilling the Knowledge in a Neural Network", 2015). The default has no teacher.
@@ -29,14 +29,7 @@ impl Default for Distillation {
 impl Distillation {
     /// Names the first value outside its range.
     pub fn validate(&self) -> Result<()> {
-        let temperature = self.temperature;
-        if !(temperature.is_finite() && temperature > 0.0) {
-            let expected = "a number above 0";
-            return Err(Error::setting("distillation.temperature", temperature, expected));
-        }
-        if !(0.0..=1.0).contains(&self.weight) {
-            return Err(Error::setting("distillation.weight", self.weight, "0 to 1"));
-        }
-        Ok(())
+        check::positive("distillation.temperature", self.temperature)?;
+        check::share("distillation.weight", self.weight)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Error, Result};
+use crate::common::{Result, check};
 use crate::emotion::Emotion;
 
 /// How much an image counts in the loss, by its class; Keras' `class_weight`. The mean over the
@@ -60,16 +60,9 @@ pub struct LossConfig {
 impl LossConfig {
     /// Names the first value outside its range.
     pub fn validate(&self) -> Result<()> {
-        let not_negative = |field: &str, value: f64| match value.is_finite() && value >= 0.0 {
-            true => Ok(()),
-            false => Err(Error::setting(format!("loss.{field}"), value, "a number, 0 or more")),
-        };
-        if !(0.0..1.0).contains(&self.label_smoothing) {
-            let expected = "at least 0 and below 1";
-            return Err(Error::setting("loss.label_smoothing", self.label_smoothing, expected));
-        }
-        not_negative("focal_gamma", self.focal_gamma)?;
-        not_negative("logit_adjustment", self.logit_adjustment)
+        check::part("loss.label_smoothing", self.label_smoothing)?;
+        check::not_negative("loss.focal_gamma", self.focal_gamma)?;
+        check::not_negative("loss.logit_adjustment", self.logit_adjustment)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::common::random::beta;
-use crate::common::{Error, Result};
+use crate::common::{Result, check};
 use crate::data::SIDE;
 use crate::data::rectangle::{Rectangle, mask};
 
@@ -28,8 +28,10 @@ pub struct Mixing {
 struct Mix {
     /// Share of the first image, 0 to 1.
     share: f64,
-    /// Where the second image is, if it is not everywhere.
-    rectangle: Option<Rectangle>,
+    /// Share of the second image outside the rectangle.
+    outside: f32,
+    /// Where the second image is alone; empty by default.
+    rectangle: Rectangle,
 }
 
 /// Images that were mixed, and what they are made of.
@@ -51,16 +53,8 @@ impl Mixing {
 
     /// Names the first value outside its range.
     pub fn validate(&self) -> Result<()> {
-        for (field, value) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
-            if !value.is_finite() || value < 0.0 {
-                return Err(Error::setting(
-                    format!("mixing.{field}"),
-                    value,
-                    "a number, 0 or more",
-                ));
-            }
-        }
-        Ok(())
+        check::not_negative("mixing.mixup", self.mixup)?;
+        check::not_negative("mixing.cutmix", self.cutmix)
     }
 
     /// Mixes images f32 [N, 1, 48, 48] that lie in batches of `batch_size`; the first is mixed with
@@ -75,15 +69,11 @@ impl Mixing {
         let shares = Tensor::f_from_slice(&shares)?.f_view([count, 1])?.f_to_device(device)?;
         let seconds = images.f_index_select(0, &partners)?;
         // The second image's share of each pixel: one number an image, or 0 and 1 within it.
-        let cut: Vec<Rectangle> =
-            mixes.iter().map(|mix| mix.rectangle.unwrap_or_default()).collect();
-        let even: Vec<f32> = mixes
-            .iter()
-            .map(|mix| if mix.rectangle.is_some() { 0.0 } else { 1.0 - mix.share as f32 })
-            .collect();
-        let mut weight =
-            Tensor::f_from_slice(&even)?.f_view([count, 1, 1, 1])?.f_to_device(device)?;
+        let outside: Vec<f32> = mixes.iter().map(|mix| mix.outside).collect();
+        let outside = Tensor::f_from_slice(&outside)?.f_view([count, 1, 1, 1])?;
+        let mut weight = outside.f_to_device(device)?;
         if self.cutmix != 0.0 {
+            let cut: Vec<Rectangle> = mixes.iter().map(|mix| mix.rectangle).collect();
             weight = weight.f_maximum(&mask(&cut, device)?.f_to_kind(images.kind())?)?;
         }
         let images = images.f_lerp_tensor(&seconds, &weight)?;
@@ -96,13 +86,14 @@ impl Mixing {
             (_, cutmix) => cutmix,
         };
         if !cuts {
-            return Mix { share: beta(rng, self.mixup.max(f64::MIN_POSITIVE)), rectangle: None };
+            let share = beta(rng, self.mixup.max(f64::MIN_POSITIVE));
+            return Mix { share, outside: 1.0 - share as f32, rectangle: Rectangle::default() };
         }
         let side = SIDE as f64;
         let length = side * (1.0 - beta(rng, self.cutmix)).sqrt();
         let centre = (rng.random_range(0.0..side), rng.random_range(0.0..side));
         let rectangle = Rectangle::around(centre, length, length);
-        Mix { share: 1.0 - rectangle.share(), rectangle: Some(rectangle) }
+        Mix { share: 1.0 - rectangle.share(), outside: 0.0, rectangle }
     }
 }
 
@@ -177,7 +168,7 @@ mod tests {
         assert_eq!(mixed(1), mixed(1));
         assert_ne!(mixed(1), mixed(2));
         let mut rng = StdRng::seed_from_u64(1);
-        let cut = (0..1000).filter(|_| both.draw(&mut rng).rectangle.is_some()).count();
+        let cut = (0..1000).filter(|_| both.draw(&mut rng).rectangle.share() > 0.0).count();
         assert!((400..600).contains(&cut), "{cut}");
         assert!(Mixing { mixup: -1.0, cutmix: 0.0 }.validate().is_err());
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Error, Result, parsed};
+use crate::common::{Result, check, parsed};
 
 /// How a step follows from a gradient. The learning rate is not among these: schedules and callbacks
 /// change it.
@@ -72,36 +72,31 @@ impl Optimizer {
         }
     }
 
+    /// How strongly weights are pulled towards 0; each optimizer does it in its own way.
+    pub(crate) const fn weight_decay(&self) -> f64 {
+        let (Optimizer::Adam { weight_decay, .. }
+        | Optimizer::AdamW { weight_decay, .. }
+        | Optimizer::Sgd { weight_decay, .. }) = self;
+        *weight_decay
+    }
+
     /// Names the first hyperparameter outside its range.
     pub fn validate(&self) -> Result<()> {
-        let check = |ok: bool, field: &str, value: f64, expected: &str| {
-            let field = format!("optimizer.{field}");
-            if ok { Ok(()) } else { Err(Error::setting(field, value, expected)) }
-        };
-        let decay = |field, value| {
-            check((0.0..1.0).contains(&value), field, value, "at least 0 and below 1")
-        };
-        let positive = |field, value: f64| {
-            check(value.is_finite() && value > 0.0, field, value, "a number above 0")
-        };
-        let not_negative = |field, value: f64| {
-            check(value.is_finite() && value >= 0.0, field, value, "a number, 0 or more")
-        };
         match *self {
-            Optimizer::Adam { beta1, beta2, epsilon, weight_decay }
-            | Optimizer::AdamW { beta1, beta2, epsilon, weight_decay } => {
-                decay("beta1", beta1)?;
-                decay("beta2", beta2)?;
-                positive("epsilon", epsilon)?;
-                not_negative("weight_decay", weight_decay)
+            Optimizer::Adam { beta1, beta2, epsilon, .. }
+            | Optimizer::AdamW { beta1, beta2, epsilon, .. } => {
+                check::part("optimizer.beta1", beta1)?;
+                check::part("optimizer.beta2", beta2)?;
+                check::positive("optimizer.epsilon", epsilon)?;
             }
-            Optimizer::Sgd { momentum, nesterov, weight_decay } => {
-                decay("momentum", momentum)?;
-                let ok = !nesterov || momentum > 0.0;
-                check(ok, "momentum", momentum, "above 0, since nesterov needs it")?;
-                not_negative("weight_decay", weight_decay)
+            Optimizer::Sgd { momentum, nesterov, .. } => {
+                check::part("optimizer.momentum", momentum)?;
+                let (ok, expected) =
+                    (!nesterov || momentum > 0.0, "above 0, since nesterov needs it");
+                check::ensure(ok, "optimizer.momentum", momentum, expected)?;
             }
         }
+        check::not_negative("optimizer.weight_decay", self.weight_decay())
     }
 }
 
@@ -122,22 +117,20 @@ impl fmt::Display for Optimizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
         match self {
-            Optimizer::Adam { beta1, beta2, epsilon, weight_decay }
-            | Optimizer::AdamW { beta1, beta2, epsilon, weight_decay } => {
+            Optimizer::Adam { beta1, beta2, epsilon, .. }
+            | Optimizer::AdamW { beta1, beta2, epsilon, .. } => {
                 write!(f, "{name}, betas {beta1} and {beta2}, epsilon {epsilon:e}")?;
-                write_decay(f, *weight_decay)
             }
-            Optimizer::Sgd { momentum, nesterov, weight_decay } => {
+            Optimizer::Sgd { momentum, nesterov, .. } => {
                 let kind = if *nesterov { "Nesterov momentum" } else { "momentum" };
                 write!(f, "{name}, {kind} {momentum}")?;
-                write_decay(f, *weight_decay)
             }
         }
+        match self.weight_decay() {
+            0.0 => Ok(()),
+            decay => write!(f, ", weight decay {decay}"),
+        }
     }
-}
-
-fn write_decay(f: &mut fmt::Formatter<'_>, weight_decay: f64) -> fmt::Result {
-    if weight_decay == 0.0 { Ok(()) } else { write!(f, ", weight decay {weight_decay}") }
 }
 
 #[cfg(test)]

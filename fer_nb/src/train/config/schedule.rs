@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Error, Result, parsed};
+use crate::common::{Result, check, parsed};
 
 /// What `TrainConfig::learning_rate` is multiplied by at each step. Callbacks such as
 /// `ReduceLrOnPlateau` change the learning rate itself; both effects multiply.
@@ -81,25 +81,20 @@ impl Schedule {
 
     /// Names the first value outside its range.
     pub fn validate(&self) -> Result<()> {
-        let check = |ok: bool, field: &str, value: f64, expected: &str| {
-            let field = format!("schedule.{field}");
-            if ok { Ok(()) } else { Err(Error::setting(field, value, expected)) }
-        };
         match *self {
             Schedule::Constant => Ok(()),
             Schedule::Cosine { warmup_epochs, floor } => {
-                let ok = warmup_epochs.is_finite() && warmup_epochs >= 0.0;
-                check(ok, "warmup_epochs", warmup_epochs, "a number, 0 or more")?;
-                check((0.0..=1.0).contains(&floor), "floor", floor, "0 to 1")
+                check::not_negative("schedule.warmup_epochs", warmup_epochs)?;
+                check::share("schedule.floor", floor)
             }
             Schedule::OneCycle { rise, start_divisor, end_divisor } => {
-                check(rise > 0.0 && rise < 1.0, "rise", rise, "above 0 and below 1")?;
-                for (field, value) in
-                    [("start_divisor", start_divisor), ("end_divisor", end_divisor)]
-                {
-                    check(value.is_finite() && value >= 1.0, field, value, "1 or more")?;
-                }
-                Ok(())
+                let divisor = |name, value: f64| {
+                    check::ensure(value.is_finite() && value >= 1.0, name, value, "1 or more")
+                };
+                let ok = rise > 0.0 && rise < 1.0;
+                check::ensure(ok, "schedule.rise", rise, "above 0 and below 1")?;
+                divisor("schedule.start_divisor", start_divisor)?;
+                divisor("schedule.end_divisor", end_divisor)
             }
         }
     }

@@ -12,7 +12,8 @@ use super::off;
 use super::optimizer::Optimizer;
 use super::sampling::Sampling;
 use super::schedule::Schedule;
-use crate::common::{Error, Result};
+use crate::common::Result;
+use crate::common::check::{self, ensure};
 use crate::data::Augmentation;
 use crate::project::Precision;
 
@@ -113,47 +114,41 @@ impl Default for TrainConfig {
 impl TrainConfig {
     /// Names the first hyperparameter outside its range.
     pub fn validate(&self) -> Result<()> {
-        fn check(ok: bool, field: &str, value: impl ToString, expected: &str) -> Result<()> {
-            if ok { Ok(()) } else { Err(Error::setting(field, value, expected)) }
-        }
-        let rate = self.learning_rate;
         let few = u32::try_from(self.epochs).is_ok();
-        check(self.epochs >= 1, "epochs", self.epochs, "1 or more")?;
-        check(few, "epochs", self.epochs, "fewer than 2^32")?;
+        ensure(self.epochs >= 1, "epochs", self.epochs, "1 or more")?;
+        ensure(few, "epochs", self.epochs, "fewer than 2^32")?;
         // config.toml could not hold a larger one.
-        check(i64::try_from(self.seed).is_ok(), "seed", self.seed, "less than 2^63")?;
-        check(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")?;
-        check(rate.is_finite() && rate > 0.0, "learning_rate", rate, "a number above 0")?;
+        ensure(i64::try_from(self.seed).is_ok(), "seed", self.seed, "less than 2^63")?;
+        ensure(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")?;
+        check::positive("learning_rate", self.learning_rate)?;
         self.optimizer.validate()?;
         self.schedule.validate()?;
         for (field, value) in [("clip_norm", self.clip_norm), ("sam", self.sam)] {
             let ok = value.is_none_or(|value| value.is_finite() && value > 0.0);
-            check(ok, field, value.unwrap_or_default(), "a number above 0, or none")?;
+            ensure(ok, field, value.unwrap_or_default(), "a number above 0, or none")?;
         }
         let ok = self.ema.is_none_or(|decay| decay > 0.0 && decay < 1.0);
-        check(ok, "ema", self.ema.unwrap_or_default(), "above 0 and below 1, or none")?;
+        ensure(ok, "ema", self.ema.unwrap_or_default(), "above 0 and below 1, or none")?;
         self.loss.validate()?;
         self.distillation.validate()?;
         self.augmentation.validate()?;
         self.mixing.validate()?;
         let expected = format!("0 to {}, the number of epochs", self.epochs);
-        check(self.clean_epochs <= self.epochs, "clean_epochs", self.clean_epochs, &expected)
+        ensure(self.clean_epochs <= self.epochs, "clean_epochs", self.clean_epochs, &expected)
     }
 
     /// [`TrainConfig::validate`], and whether `images` training images are enough for one batch.
     pub(crate) fn validate_for(&self, images: usize) -> Result<()> {
         self.validate()?;
-        if self.batch_size > images {
-            let expected = format!("1 to {images}, the number of training images");
-            return Err(Error::setting("batch_size", self.batch_size, expected));
-        }
-        Ok(())
+        let expected = format!("1 to {images}, the number of training images");
+        ensure(self.batch_size <= images, "batch_size", self.batch_size, &expected)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::Error;
 
     #[test]
     fn each_wrong_value_is_named() {

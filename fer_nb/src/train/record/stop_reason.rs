@@ -91,17 +91,15 @@ impl StopReason {
 
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = |f: &mut fmt::Formatter<'_>, epoch: &usize, batch: &Option<BatchOf>| match batch
-        {
+        let place = |epoch: &usize, batch: &Option<BatchOf>| match batch {
             Some(BatchOf { number, of }) => {
-                write!(f, "in epoch {epoch} after batch {number} of {of}")
+                format!("in epoch {epoch} after batch {number} of {of}")
             }
-            None => write!(f, "after epoch {epoch}"),
+            None => format!("after epoch {epoch}"),
         };
         match self {
             StopReason::User { epoch, batch } => {
-                f.write_str("stopped by the user ")?;
-                place(f, epoch, batch)
+                write!(f, "stopped by the user {}", place(epoch, batch))
             }
             StopReason::EarlyStopping { epoch, monitor, waited } => write!(
                 f,
@@ -117,8 +115,7 @@ impl fmt::Display for StopReason {
                 write!(f, "the time limit of {} minutes is over", seconds / 60.0)
             }
             StopReason::Callback { reason, epoch, batch } => {
-                write!(f, "{reason}, ")?;
-                place(f, epoch, batch)
+                write!(f, "{reason}, {}", place(epoch, batch))
             }
             StopReason::Recorded { text } => f.write_str(text),
         }

@@ -39,11 +39,8 @@ impl RunFolder {
         }
         let said = format!("the folder's run is archived in {place}");
         // A training that failed within its first epoch has kept it, and may have replaced a part since.
-        let same = |one: &RunFolder, other: &RunFolder| {
-            let prints = [one, other].map(|run| file_fingerprint(run.checkpoint()).ok());
-            prints[0].is_some() && prints[0] == prints[1]
-        };
-        if same(self, &before) {
+        let [own, other] = [self, &before].map(|run| file_fingerprint(run.checkpoint()).ok());
+        if own.is_some() && own == other {
             return Ok(Some(said));
         }
         // Someone may be training in it: it is a run folder like others.

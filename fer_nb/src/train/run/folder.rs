@@ -180,21 +180,17 @@ impl RunFolder {
             );
             return Err(Error::missing(format!("A run trained on the {title}"), &self.path, hint));
         }
-        let found = [data.train.len(), data.validation.len(), data.test.len()];
         let in_words = |[train, validation, test]: [usize; 3]| {
             format!("{train} train, {validation} validation and {test} test images")
         };
+        let now = in_words([data.train.len(), data.validation.len(), data.test.len()]);
         if config.data_fingerprint == format!("{:016x}", data.fingerprint()) {
-            return Ok(format!(
-                "The run was trained on this very data: {title}, {}.",
-                in_words(found)
-            ));
+            return Ok(format!("The run was trained on this very data: {title}, {now}."));
         }
+        let then = in_words(config.images);
         Ok(format!(
-            "Note: the run was trained on other images of the {title}. It had {}; found now: {}. \
-             Notebook 04_training retrains.",
-            in_words(config.images),
-            in_words(found)
+            "Note: the run was trained on other images of the {title}. It had {then}; found now: {now}. \
+             Notebook 04_training retrains."
         ))
     }
 
@@ -222,11 +218,8 @@ impl RunFolder {
         if !self.weights().is_file() {
             let hint = "ModelCheckpoint::best writes it: run notebook 04_training, or `fer train`, \
                         again.";
-            return Err(Error::missing(
-                "The weights file of the run's best epoch",
-                self.weights(),
-                hint,
-            ));
+            let what = "The weights file of the run's best epoch";
+            return Err(Error::missing(what, self.weights(), hint));
         }
         weights::load(&mut *network, self.weights())?;
         Ok(network)

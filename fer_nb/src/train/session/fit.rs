@@ -5,9 +5,8 @@ use std::time::Instant;
 use tch::Tensor;
 
 use super::initial_weights::load_initial_weights;
-use super::progress::Progress;
 use super::resume::{resume_from, save};
-use super::state::{EpochSoFar, Outcome, Session};
+use super::state::{EpochSoFar, Session};
 use crate::common::machine::{ConvolutionTrials, Interrupt};
 use crate::common::{Error, Result};
 use crate::data::FaceData;
@@ -27,20 +26,18 @@ struct Setting {
     batches: usize,
 }
 
-/// Trains on images that are chosen already; `lines` say how. Leaves the outcome in the history.
+/// Trains on images that are chosen already; `lines` say how. The history has what came of it.
 pub(crate) fn fit(mut session: Session<'_>, data: &FaceData, lines: &[String]) -> Result<()> {
     session.check_images()?;
     session.state.history.title = data.origin().title().into();
     let setting = session.prepare(data)?;
     // Held until this function ends, however it ends.
     let _lock = session.folder.map(RunFolder::lock).transpose()?;
-    let mut progress = Progress::new(session.config.epochs, setting.images.len());
-    lines.iter().for_each(|line| progress.line(line));
+    lines.iter().for_each(|line| session.progress.line(line));
     let before = session.state.history.stopped.take();
-    let ended_early = before.is_some_and(|reason| !reason.is_user());
-    session.begin(ended_early, &progress)?;
-    let outcome = session.train(&setting, &mut progress)?;
-    session.finish(outcome, &progress)
+    session.begin(before.is_some_and(|reason| !reason.is_user()))?;
+    session.train(&setting)?;
+    session.finish()
 }
 
 impl Session<'_> {
@@ -48,7 +45,7 @@ impl Session<'_> {
     fn check_images(&self) -> Result<()> {
         match &self.state.unfinished {
             Some(so_far) if so_far.data != self.run.data_fingerprint => {
-                let epoch = so_far.epoch;
+                let epoch = self.state.epoch();
                 let expected =
                     format!("those with which epoch {epoch} was stopped, or a new trainer");
                 Err(Error::input("images", &self.run.data, expected))
@@ -60,12 +57,10 @@ impl Session<'_> {
     fn prepare(&self, data: &FaceData) -> Result<Setting> {
         let device = self.state.learner.device();
         let images = TrainImages::with_targets(&data.train, self.config, device)?;
+        let validation = &data.validation;
         Ok(Setting {
             rule: Rule::new(self.config, &data.train, &self.state.learner)?,
-            validation: (
-                data.validation.images_tensor(device)?,
-                data.validation.labels_tensor(device)?,
-            ),
+            validation: (validation.images_tensor(device)?, validation.labels_tensor(device)?),
             interrupt: Interrupt::listen()?,
             batches: images.batches(self.config.batch_size),
             images,
@@ -73,109 +68,89 @@ impl Session<'_> {
     }
 
     /// Before the first batch: a resume if one is asked for, initial weights, and the callbacks' turn.
-    fn begin(&mut self, ended_early: bool, progress: &Progress) -> Result<()> {
+    fn begin(&mut self, ended_early: bool) -> Result<()> {
         let wanted = self.must_resume || self.callbacks.iter().any(|callback| callback.resumes());
         if self.state.is_fresh() && wanted {
-            progress.line(&resume_from(self)?);
+            let line = resume_from(self)?;
+            self.progress.line(&line);
         }
         if let Some(line) = load_initial_weights(self.state, self.config)? {
-            progress.line(&line);
+            self.progress.line(&line);
         }
         let history = &self.state.history;
         let begin = TrainBegin { config: self.config, history, ended_early };
         self.callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(&begin))
     }
 
-    /// Epoch after epoch, until all are done or training has to stop.
-    fn train(&mut self, setting: &Setting, progress: &mut Progress) -> Result<Outcome> {
-        // A run that is resumed may have been ended by a callback already.
-        let mut stop = self.state.history.stopped.take();
-        loop {
-            if let Some(reason) = stop {
-                return Ok(Outcome::Stopped(reason));
-            }
-            if self.state.is_done(self.config) {
-                return Ok(Outcome::Finished);
-            }
-            let epoch = self.state.history.epochs.len() + 1;
+    /// Epoch after epoch, until all are done or the history has a reason to stop. A run that is resumed may
+    /// have one from the start, since a callback had ended it.
+    fn train(&mut self, setting: &Setting) -> Result<()> {
+        while self.state.history.stopped.is_none() && !self.state.is_done(self.config) {
+            let epoch = self.state.epoch();
             if epoch > 1 && setting.interrupt.requested() && self.state.unfinished.is_none() {
-                return Ok(Outcome::Paused { epoch: epoch - 1, batch: None });
+                let reason = StopReason::User { epoch: epoch - 1, batch: None };
+                self.state.history.stopped = Some(reason);
+                break;
             }
-            let fingerprint = &self.run.data_fingerprint;
             let so_far = self.state.unfinished.take();
-            let mut so_far = so_far.unwrap_or_else(|| EpochSoFar::new(epoch, fingerprint));
-            progress.epoch(epoch, so_far.totals.images());
-            let done = self.train_epoch(&mut so_far, setting, progress, &mut stop).and_then(|()| {
-                match so_far.batches == setting.batches {
-                    true => self.finish_epoch(&mut so_far, setting, progress, &mut stop),
-                    false => Ok(()),
-                }
-            });
+            let mut so_far = so_far.unwrap_or_else(|| EpochSoFar::new(&self.run.data_fingerprint));
+            self.progress.epoch(epoch, so_far.totals.images());
+            let mut done = self.train_batches(&mut so_far, setting);
+            if so_far.batches == setting.batches {
+                done = done.and_then(|()| self.finish_epoch(&mut so_far, setting));
+            }
             if let Err(error) = done {
-                self.give_up(epoch, progress);
+                // Training can't be continued from such weights, but the best ones can be put back.
+                (self.state.failed, self.state.history.stopped) = (Some(epoch), None);
+                let _ = self.end(); // the error that led here is the one to report
                 return Err(error);
             }
             if so_far.batches < setting.batches {
                 let batch = Some(BatchOf { number: so_far.batches, of: setting.batches });
+                self.state.history.stopped.get_or_insert(StopReason::User { epoch, batch });
                 self.state.unfinished = Some(so_far);
-                return Ok(match stop {
-                    Some(reason) => Outcome::Stopped(reason),
-                    None => Outcome::Paused { epoch, batch },
-                });
             }
         }
+        Ok(())
     }
 
     /// The epoch's batches from where it is, until they are done or training has to stop.
-    fn train_epoch(
-        &mut self,
-        so_far: &mut EpochSoFar,
-        setting: &Setting,
-        progress: &mut Progress,
-        stop: &mut Option<StopReason>,
-    ) -> Result<()> {
-        let (epoch, batches, before) = (so_far.epoch, setting.batches, so_far.seconds);
+    fn train_batches(&mut self, so_far: &mut EpochSoFar, setting: &Setting) -> Result<()> {
+        let (epoch, batches, before) = (self.state.epoch(), setting.batches, so_far.seconds);
         let started = Instant::now();
         // Every batch but the last has the same shape, so looking for the fastest convolutions pays.
         let _trials = ConvolutionTrials::on(self.state.learner.device());
         let plan = Plan::new(self.config, epoch, self.kind);
-        for batch in setting.images.epoch(plan.clone(), so_far.batches) {
+        for batch in setting.images.epoch(plan, so_far.batches) {
             let batch = batch?;
             let learning_rate = self.state.step_size(self.config, so_far.batches, batches);
-            let seed = plan.dropout_seed(so_far.batches);
             let inspect = |loss: &Tensor, logits: &Tensor| {
                 for callback in self.callbacks.iter_mut() {
                     let batch = so_far.batches + 1;
-                    let stop = &mut *stop;
+                    let stop = &mut self.state.history.stopped;
                     let mut end = BatchEnd { epoch, batch, batches, loss, learning_rate, stop };
                     callback.on_batch_end(&mut end)?;
                 }
                 so_far.totals.add(loss, logits, &batch.targets.labels)?;
                 Ok(true)
             };
-            self.state.learner.step(&batch, &setting.rule, learning_rate, seed, inspect)?;
+            self.state.learner.step(&batch, &setting.rule, learning_rate, inspect)?;
             so_far.batches += 1;
             so_far.seconds = before + started.elapsed().as_secs_f64();
-            if setting.interrupt.requested() || stop.is_some() {
-                return Ok(());
+            if setting.interrupt.requested() || self.state.history.stopped.is_some() {
+                break;
             }
-            if progress.due() {
+            if self.progress.due() {
                 let (loss, accuracy) = so_far.totals.read()?;
-                progress.step(epoch, so_far.totals.images(), loss, accuracy);
+                self.progress.step(epoch, so_far.totals.images(), loss, accuracy);
             }
         }
         Ok(())
     }
 
     /// After an epoch's last batch: validation, the callbacks' turn, and the run folder.
-    fn finish_epoch(
-        &mut self,
-        so_far: &mut EpochSoFar,
-        setting: &Setting,
-        progress: &mut Progress,
-        stop: &mut Option<StopReason>,
-    ) -> Result<()> {
-        let EpochSoFar { epoch, batches, .. } = *so_far;
+    fn finish_epoch(&mut self, so_far: &mut EpochSoFar, setting: &Setting) -> Result<()> {
+        let (epoch, batches) = (self.state.epoch(), setting.batches);
         let validating = Instant::now();
         let (loss, accuracy) = so_far.totals.read()?;
         self.state.learner.hold_average(true)?;
@@ -194,73 +169,54 @@ impl Session<'_> {
         if let Some(folder) = self.folder.filter(|_| !self.state.in_folder)
             && let Some(line) = folder.archive()?
         {
-            progress.line(&line);
+            self.progress.line(&line);
         }
-        let messages = self.end_epoch(record, stop)?;
-        self.state.learner.hold_average(false)?;
-        if let Some(folder) = self.folder {
-            save(self.state, self.callbacks, folder, &self.run, stop.as_ref())?;
-        }
-        self.state.in_folder = true;
-        progress.epoch_end(&record, so_far.seconds, &messages);
-        Ok(())
-    }
-
-    fn end_epoch(
-        &mut self,
-        record: EpochRecord,
-        stop: &mut Option<StopReason>,
-    ) -> Result<Vec<String>> {
         let mut messages = Vec::new();
         for callback in self.callbacks.iter_mut() {
             callback.on_epoch_end(&mut EpochEnd {
                 record,
                 network: &mut *self.state.learner.network,
                 learning_rate: &mut self.state.learning_rate,
-                stop,
+                stop: &mut self.state.history.stopped,
                 messages: &mut messages,
             })?;
         }
-        Ok(messages)
+        self.state.learner.hold_average(false)?;
+        if let Some(folder) = self.folder {
+            save(self, folder)?;
+        }
+        self.state.in_folder = true;
+        self.progress.epoch_end(&record, so_far.seconds, &messages);
+        Ok(())
     }
 
-    /// Puts the outcome into history and run folder; the callbacks' turn.
-    fn finish(&mut self, outcome: Outcome, progress: &Progress) -> Result<()> {
-        let paused = matches!(outcome, Outcome::Paused { .. });
-        let reason = outcome.reason();
+    /// Puts the reason for an early end, if there is one, into the run folder; the callbacks' turn.
+    fn finish(&mut self) -> Result<()> {
+        let reason = self.state.history.stopped.clone();
         if let Some(folder) = self.folder.filter(|_| self.state.in_folder) {
             folder.save_stopped(reason.as_ref())?;
         }
         if let Some(reason) = &reason {
-            progress.line(&reason.to_string());
+            self.progress.line(&reason.to_string());
         }
-        self.state.history.stopped = reason.clone();
         // A pause is not the end: a callback that put other weights in place now would make it
         // impossible to continue as if nothing had happened.
-        match reason {
-            Some(reason) if paused => {
+        match reason.filter(StopReason::is_user) {
+            Some(reason) => {
                 self.callbacks.iter_mut().try_for_each(|callback| callback.on_stop(&reason))
             }
-            _ => self.end(progress),
+            None => self.end(),
         }
     }
 
     /// After the last epoch: the callbacks' turn.
-    fn end(&mut self, progress: &Progress) -> Result<()> {
+    fn end(&mut self) -> Result<()> {
         self.state.learner.hold_average(true)?;
         for callback in self.callbacks.iter_mut() {
             if let Some(line) = callback.on_train_end(&mut *self.state.learner.network)? {
-                progress.line(&line);
+                self.progress.line(&line);
             }
         }
         Ok(())
-    }
-
-    /// After an error within an epoch or at its end: training can't be continued from such weights, but the
-    /// best ones can be put back.
-    fn give_up(&mut self, epoch: usize, progress: &Progress) {
-        self.state.failed = Some(epoch);
-        // The error that led here is the one to report.
-        let _ = self.end(progress);
     }
 }

@@ -10,4 +10,5 @@ mod state;
 pub(crate) use fit::fit;
 pub(crate) use initial_weights::load_initial_weights;
 pub(crate) use out_of_memory::explain;
+pub(crate) use progress::Progress;
 pub(crate) use state::{Session, State};

@@ -5,17 +5,13 @@ use crate::common::{Error, Failure};
 /// Says which batch size to try if libtorch ran out of memory in `epoch`, from 1.
 pub(crate) fn explain(error: Error, batch_size: usize, epoch: usize) -> Error {
     match error {
-        Error::Tensor { source, .. } if is_out_of_memory(&source) => Error::Training {
-            epoch,
-            cause: Failure::OutOfMemory { batch_size },
-            hint: match batch_size {
-                ..2 => "Close what else uses the device, or take a smaller network".into(),
-                _ => format!(
-                    "Try batch_size = {}, or close what else uses the device",
-                    batch_size / 2
-                ),
-            },
-        },
+        Error::Tensor { source, .. } if is_out_of_memory(&source) => {
+            let hint = match batch_size / 2 {
+                0 => "Close what else uses the device, or take a smaller network".into(),
+                half => format!("Try batch_size = {half}, or close what else uses the device"),
+            };
+            Error::Training { epoch, cause: Failure::OutOfMemory { batch_size }, hint }
+        }
         other => other,
     }
 }

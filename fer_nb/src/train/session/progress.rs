@@ -11,6 +11,8 @@ use crate::train::record::EpochRecord;
 /// Between two lines within one epoch, where there is no terminal. JupyterLab shows stdout line by
 /// line while a cell runs.
 const LINE_EVERY: Duration = Duration::from_secs(15);
+/// Between two changes of a terminal's bar.
+const BAR_EVERY: Duration = Duration::from_millis(500);
 
 /// Where progress goes: indicatif on a terminal, plain lines on stdout in a notebook or a log.
 #[derive(Debug)]
@@ -52,10 +54,8 @@ impl Progress {
 
     /// Whether a line or bar is due; reading the metrics waits for a GPU.
     pub(crate) fn due(&self) -> bool {
-        match &self.bar {
-            Some(_) => self.last_line.elapsed() > Duration::from_millis(500),
-            None => self.last_line.elapsed() > LINE_EVERY,
-        }
+        let every = if self.bar.is_some() { BAR_EVERY } else { LINE_EVERY };
+        self.last_line.elapsed() > every
     }
 
     /// `done` images of the epoch, with its loss and accuracy so far.
@@ -85,19 +85,14 @@ impl Progress {
         train_seconds: f64,
         messages: &[String],
     ) {
-        let left = record.seconds * (self.epochs.saturating_sub(record.epoch)) as f64;
+        let EpochRecord { epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds } =
+            record;
+        let epochs = self.epochs;
+        let rate = self.images as f64 / train_seconds.max(1e-9);
+        let left = clock(seconds * epochs.saturating_sub(*epoch) as f64);
         self.line(&format!(
-            "epoch {:>2}/{}: loss {:.4}  accuracy {:.4}  val_loss {:.4}  val_accuracy {:.4}  \
-             lr {:.1e}  {:.0} images/s  {} left",
-            record.epoch,
-            self.epochs,
-            record.loss,
-            record.accuracy,
-            record.val_loss,
-            record.val_accuracy,
-            record.learning_rate,
-            self.images as f64 / train_seconds.max(1e-9),
-            clock(left)
+            "epoch {epoch:>2}/{epochs}: loss {loss:.4}  accuracy {accuracy:.4}  val_loss {val_loss:.4}  \
+             val_accuracy {val_accuracy:.4}  lr {learning_rate:.1e}  {rate:.0} images/s  {left} left"
         ));
         for message in messages {
             self.line(&format!("  {message}"));

@@ -5,35 +5,21 @@ use std::path::Path;
 use super::state::{Session, State};
 use crate::common::{Error, Result};
 use crate::train::callbacks::{Callback, CallbackState};
-use crate::train::record::StopReason;
-use crate::train::run::{
-    Checkpoint, RunConfig, RunFolder, RunState, SavedCallback, first_difference,
-};
+use crate::train::run::{Checkpoint, RunFolder, RunState, SavedCallback, first_difference};
 
 /// Writes the checkpoint, `config.toml`, `history.csv` and `stopped.toml`. The network holds the weights that
 /// are trained, not their average.
-pub(crate) fn save(
-    state: &State,
-    callbacks: &[Box<dyn Callback>],
-    folder: &RunFolder,
-    run: &RunConfig,
-    stopped: Option<&StopReason>,
-) -> Result<()> {
+pub(crate) fn save(session: &Session<'_>, folder: &RunFolder) -> Result<()> {
     // The others follow the checkpoint, so that they never tell of an epoch that is not there; and
     // a training that fails in its first epoch leaves the run before it as it was.
-    checkpoint(state, callbacks, run, stopped)?.save(folder.checkpoint())?;
-    folder.save_config(run)?;
-    folder.save_history(&state.history)?;
-    folder.save_stopped(stopped)
+    checkpoint(session)?.save(folder.checkpoint())?;
+    folder.save_config(&session.run)?;
+    folder.save_history(&session.state.history)?;
+    folder.save_stopped(session.state.history.stopped.as_ref())
 }
 
-fn checkpoint(
-    state: &State,
-    callbacks: &[Box<dyn Callback>],
-    run: &RunConfig,
-    stopped: Option<&StopReason>,
-) -> Result<Checkpoint> {
-    let learner = &state.learner;
+fn checkpoint(session: &Session<'_>) -> Result<Checkpoint> {
+    let State { learner, history, learning_rate, .. } = &*session.state;
     let mut tensors = Vec::new();
     for (name, tensor) in learner.network.parameters().named_tensors()? {
         tensors.push((format!("network.{name}"), tensor));
@@ -45,7 +31,7 @@ fn checkpoint(
         tensors.push(("ema".to_string(), average.tensor().shallow_clone()));
     }
     let mut saved = Vec::new();
-    for (index, callback) in acting(callbacks).enumerate() {
+    for (index, callback) in acting(session.callbacks).enumerate() {
         let state = callback.state()?;
         for (name, tensor) in state.tensors {
             tensors.push((format!("callback.{index}.{name}"), tensor));
@@ -54,12 +40,12 @@ fn checkpoint(
         saved.push(SavedCallback { name, settings: state.settings, values: state.values });
     }
     let state = RunState {
-        learning_rate: state.learning_rate,
+        learning_rate: *learning_rate,
         optimizer_steps: learner.optimizer.steps(),
         ema_steps: learner.average.as_ref().map_or(0, |average| average.steps()),
-        stopped: stopped.cloned(),
-        run: run.clone(),
-        epochs: state.history.epochs.clone(),
+        stopped: history.stopped.clone(),
+        run: session.run.clone(),
+        epochs: history.epochs.clone(),
         callbacks: saved,
     };
     Ok(Checkpoint { state, tensors })

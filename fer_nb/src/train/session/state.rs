@@ -1,13 +1,13 @@
-//! [`State`]: what a trainer keeps from one `fit` to the next; [`Session`]: one `fit`; [`Outcome`]: how it
-//! ended.
+//! [`State`]: what a trainer keeps from one `fit` to the next; [`Session`]: one `fit`.
 
 use tch::Kind;
 
+use super::progress::Progress;
 use crate::common::{Error, Failure, Result};
 use crate::model::Network;
 use crate::train::callbacks::Callback;
 use crate::train::config::TrainConfig;
-use crate::train::record::{BatchOf, History, StopReason};
+use crate::train::record::History;
 use crate::train::run::{RunConfig, RunFolder};
 use crate::train::step::{Learner, Totals};
 
@@ -37,13 +37,13 @@ pub(crate) struct Session<'a> {
     pub(crate) run: RunConfig,
     /// dtype of forward and backward passes.
     pub(crate) kind: Kind,
+    /// What the user sees.
+    pub(crate) progress: Progress,
 }
 
 /// How far an epoch is.
 #[derive(Debug)]
 pub(crate) struct EpochSoFar {
-    /// From 1.
-    pub(crate) epoch: usize,
     /// Fingerprint of the data.
     pub(crate) data: String,
     /// Batches that are done.
@@ -53,30 +53,8 @@ pub(crate) struct EpochSoFar {
 }
 
 impl EpochSoFar {
-    pub(crate) fn new(epoch: usize, data: &str) -> Self {
-        Self { epoch, data: data.into(), batches: 0, totals: Totals::default(), seconds: 0.0 }
-    }
-}
-
-/// How a `fit` ended.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Outcome {
-    /// After the last epoch.
-    Finished,
-    /// A callback ended it.
-    Stopped(StopReason),
-    /// The user stopped it in this epoch, or, without a batch, after it; the next `fit` continues there.
-    Paused { epoch: usize, batch: Option<BatchOf> },
-}
-
-impl Outcome {
-    /// Why training ended before its last epoch, if it did.
-    pub(crate) fn reason(self) -> Option<StopReason> {
-        match self {
-            Outcome::Finished => None,
-            Outcome::Stopped(reason) => Some(reason),
-            Outcome::Paused { epoch, batch } => Some(StopReason::User { epoch, batch }),
-        }
+    pub(crate) fn new(data: &str) -> Self {
+        Self { data: data.into(), batches: 0, totals: Totals::default(), seconds: 0.0 }
     }
 }
 
@@ -97,6 +75,11 @@ impl State {
         self.history.epochs.is_empty() && self.unfinished.is_none()
     }
 
+    /// The epoch that is under way or comes next, from 1.
+    pub(crate) fn epoch(&self) -> usize {
+        self.history.epochs.len() + 1
+    }
+
     /// Whether all epochs are done.
     pub(crate) fn is_done(&self, config: &TrainConfig) -> bool {
         self.history.epochs.len() >= config.epochs
@@ -112,10 +95,8 @@ impl State {
     /// [`Error::Training`] after a failure in the middle of an epoch.
     pub(crate) fn check(&self) -> Result<()> {
         let Some(epoch) = self.failed else { return Ok(()) };
-        let hint =
-            "Make a new network and trainer; with BackupAndRestore, it resumes after the last \
-                    completed epoch of its run folder"
-                .into();
-        Err(Error::Training { epoch, cause: Failure::Earlier, hint })
+        let hint = "Make a new network and trainer; with BackupAndRestore, it resumes after the last \
+                    completed epoch of its run folder";
+        Err(Error::Training { epoch, cause: Failure::Earlier, hint: hint.into() })
     }
 }

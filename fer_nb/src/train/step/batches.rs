@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::loss::one_hot;
-use super::targets::Targets;
+use super::objective::Targets;
 use crate::common::random::derive;
 use crate::common::{During, Error, Result};
 use crate::data::{Augmentation, Dataset};
@@ -66,18 +66,15 @@ impl Plan {
         let seed = derive(config.seed, epoch);
         Self { batch_size, sampling, augmentation, mixing, seed, kind }
     }
-
-    /// What decides dropout in a batch of the epoch, from 0.
-    pub(crate) fn dropout_seed(&self, batch: usize) -> u64 {
-        derive(self.seed, batch)
-    }
 }
 
-/// Images of one step, [B, 1, 48, 48] on 0 to 1, and what they are.
+/// Images of one step, [B, 1, 48, 48] on 0 to 1, what they are, and the step's random seed.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub images: Tensor,
     pub targets: Targets,
+    /// Decides what dropout drops.
+    pub seed: u64,
 }
 
 impl TrainImages {
@@ -201,12 +198,15 @@ impl Epoch<'_> {
         let mut classes = split(classes.as_ref())?;
         let mut teachers = split(teachers.as_ref())?;
         let images = images.f_to_kind(plan.kind)?.f_split(size, 0)?;
+        let first = self.next_chunk * self.chunk_size / plan.batch_size.max(1);
         Ok(images
             .into_iter()
             .zip(labels.f_split(size, 0)?)
-            .map(|(images, labels)| {
+            .enumerate()
+            .map(|(index, (images, labels))| {
                 let (classes, teachers) = (classes.next(), teachers.next());
-                Batch { images, targets: Targets { labels, classes, teachers } }
+                let targets = Targets { labels, classes, teachers };
+                Batch { images, targets, seed: derive(plan.seed, first + index) }
             })
             .collect())
     }

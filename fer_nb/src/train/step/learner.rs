@@ -74,18 +74,16 @@ impl Learner {
         Ok(())
     }
 
-    /// One training step against a batch. `seed` decides what dropout drops: seeded at each batch, it
-    /// needs no state that a checkpoint would have to keep. Before the weights change, `inspect` sees the
+    /// One training step against a batch. Dropout, which is seeded at each batch, needs no state that a
+    /// checkpoint would have to keep. Before the weights change, `inspect` sees the
     /// mean loss, f32 [], and the logits, f32 [B, 7]; an error of it, or `false`, prevents the change.
     pub(crate) fn step(
         &mut self,
         batch: &Batch,
         rule: &Rule,
         learning_rate: f64,
-        seed: u64,
         inspect: impl FnOnce(&Tensor, &Tensor) -> Result<bool>,
     ) -> Result<()> {
-        tch::manual_seed(seed as i64);
         let (loss, logits) = self.loss(batch, rule).during("the forward pass")?;
         let mut gradient = self.network.parameters().gradient(&loss).during("the backward pass")?;
         if !inspect(&loss, &logits)? {
@@ -93,7 +91,7 @@ impl Learner {
         }
         if let Some(radius) = rule.sam {
             gradient = self
-                .gradient_uphill(&gradient, radius, batch, rule, seed)
+                .gradient_uphill(&gradient, radius, batch, rule)
                 .during("the sharpness-aware step")?;
         }
         self.update(&mut gradient, rule.clip_norm, learning_rate).during("the optimizer's step")
@@ -101,6 +99,7 @@ impl Learner {
 
     /// Mean loss, f32 [], and logits, f32 [B, 7], of a batch in training.
     fn loss(&self, batch: &Batch, rule: &Rule) -> Result<(Tensor, Tensor)> {
+        tch::manual_seed(batch.seed as i64);
         let logits = self.network.forward_t(&batch.images, true)?;
         Ok((rule.objective.loss(&logits, &batch.targets)?, logits))
     }
@@ -113,7 +112,6 @@ impl Learner {
         radius: f64,
         batch: &Batch,
         rule: &Rule,
-        seed: u64,
     ) -> Result<Tensor> {
         let before = self.network.parameters().snapshot()?;
         let shift = sharpness_shift(gradient, radius)?;
@@ -121,7 +119,6 @@ impl Learner {
         self.network.parameters_mut().update(|weights| {
             Ok(weights.f_narrow(0, 0, trainable)?.f_add_(&shift).map(|_| ())?)
         })?;
-        tch::manual_seed(seed as i64);
         let (loss, _) = self.loss(batch, rule)?;
         let gradient = self.network.parameters().gradient(&loss)?;
         // Weights exactly as they were, and running statistics as the first pass left them.

@@ -5,7 +5,6 @@ mod learner;
 mod loss;
 mod objective;
 mod optim;
-mod targets;
 mod teachers;
 mod totals;
 

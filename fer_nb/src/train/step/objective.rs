@@ -1,11 +1,21 @@
-//! [`Objective`]: the loss of a batch, from labels, mixed labels and teachers.
+//! [`Objective`]: the loss of a batch, from its [`Targets`]: labels, mixed labels and teachers.
 
 use tch::{Kind, Reduction, Tensor};
 
 use super::loss::LossFunction;
-use super::targets::Targets;
 use crate::common::Result;
 use crate::train::config::Distillation;
+
+/// What the logits of a batch are compared with.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    /// The class of each image, of the first where two are mixed: i64 [B].
+    pub labels: Tensor,
+    /// The share of each class, where two images are mixed: f32 [B, 7].
+    pub classes: Option<Tensor>,
+    /// What teachers say, softened: f32 [B, 7].
+    pub teachers: Option<Tensor>,
+}
 
 /// The loss of a batch.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use tch::{Tensor, no_grad};
 
-use super::slab;
+use super::slabs;
 use crate::common::{Error, Result};
 
 /// A moving average of the weights (Polyak and Juditsky, "Acceleration of Stochastic Approximation by
@@ -29,15 +29,10 @@ impl WeightAverage {
         self.steps += 1;
         let step = f64::from(self.steps);
         let decay = self.decay.min((1.0 + step) / (10.0 + step));
-        let size = parameters.size1()?;
-        let slab = slab(parameters).min(size).max(1);
         no_grad(|| {
-            let mut start = 0;
-            while start < size {
-                let length = slab.min(size - start);
+            for (start, length) in slabs(parameters.device(), 0, parameters.size1()?) {
                 let mut part = self.average.f_narrow(0, start, length)?;
                 let _ = part.f_lerp_(&parameters.f_narrow(0, start, length)?, 1.0 - decay)?;
-                start += length;
             }
             Ok(())
         })

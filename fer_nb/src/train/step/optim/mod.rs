@@ -34,20 +34,28 @@ pub(crate) fn sharpness_shift(gradient: &Tensor, rho: f64) -> Result<Tensor> {
     })
 }
 
-/// Elements that a step works on at once. Several operations follow each other on the same numbers;
-/// on a CPU they find them in the cache when the slab is small, and a GPU launches least when it is
-/// the whole buffer.
-fn slab(parameters: &Tensor) -> i64 {
+/// The parts of `start..end` that a step works on one after the other, as starts and lengths. Several
+/// operations follow each other on the same numbers; on a CPU they find them in the cache when the part
+/// is small, and a GPU launches least when it is the whole.
+fn slabs(device: Device, start: i64, end: i64) -> impl Iterator<Item = (i64, i64)> {
     const IN_CACHE: i64 = 64 * 1024;
-    match parameters.device() {
-        Device::Cpu => IN_CACHE,
-        _ => i64::MAX,
-    }
+    let slab = if device == Device::Cpu { IN_CACHE } else { i64::MAX };
+    (start..end).step_by(slab as usize).map(move |start| (start, slab.min(end - start)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slabs_cover_the_whole_once() {
+        let of = |device, start, end| slabs(device, start, end).collect::<Vec<_>>();
+        let size = 64 * 1024;
+        let parts = [(5, size), (5 + size, size), (5 + 2 * size, 3)];
+        assert_eq!(of(Device::Cpu, 5, 8 + 2 * size), parts);
+        assert_eq!(of(Device::Cuda(0), 5, 8 + 2 * size), [(5, 3 + 2 * size)]);
+        assert_eq!(of(Device::Cuda(0), 5, 5), []);
+    }
 
     #[test]
     fn uphill_is_along_the_gradient_by_rho() {

@@ -2,7 +2,7 @@
 
 use tch::{Tensor, no_grad};
 
-use super::slab;
+use super::slabs;
 use crate::common::{Error, Result};
 use crate::model::Span;
 use crate::train::config::Optimizer;
@@ -77,17 +77,13 @@ impl OptimizerState {
         spans: &[Span],
     ) -> Result<()> {
         self.steps += 1;
-        let slab = slab(parameters).max(1);
         no_grad(|| {
             for span in spans {
                 let end = span.start + span.length;
-                let mut start = span.start;
-                while start < end {
-                    let length = slab.min(end - start);
+                for (start, length) in slabs(parameters.device(), span.start, end) {
                     let xs = parameters.f_narrow(0, start, length)?;
                     let gradient = gradient.f_narrow(0, start, length)?;
                     self.step_slab(xs, gradient, start, learning_rate * span.rate)?;
-                    start += length;
                 }
             }
             Ok(())
@@ -108,22 +104,35 @@ impl OptimizerState {
             .iter()
             .map(|moment| Ok(moment.f_narrow(0, start, length)?))
             .collect::<Result<Vec<_>>>()?;
-        match (self.optimizer, &mut moments[..]) {
-            (Optimizer::Adam { beta1, beta2, epsilon, weight_decay }, [mean, square]) => {
-                let gradient = with_decay(gradient, &xs, weight_decay)?;
-                let rate = Rate { learning_rate, beta1, beta2, epsilon, steps: self.steps };
-                adam(&mut xs, &gradient, mean, square, rate)?;
+        let weight_decay = self.optimizer.weight_decay();
+        let gradient = match self.optimizer {
+            _ if weight_decay == 0.0 => gradient,
+            Optimizer::AdamW { .. } => {
+                let _ = xs.f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
+                gradient
             }
-            (Optimizer::AdamW { beta1, beta2, epsilon, weight_decay }, [mean, square]) => {
-                if weight_decay != 0.0 {
-                    let _ = xs.f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
-                }
-                let rate = Rate { learning_rate, beta1, beta2, epsilon, steps: self.steps };
-                adam(&mut xs, &gradient, mean, square, rate)?;
+            // That of the loss with weight_decay / 2 · |xs|² added.
+            _ => gradient.f_add(&xs.f_mul_scalar(weight_decay)?)?,
+        };
+        let update = match (self.optimizer, &mut moments[..]) {
+            (
+                Optimizer::Adam { beta1, beta2, epsilon, .. }
+                | Optimizer::AdamW { beta1, beta2, epsilon, .. },
+                [mean, square],
+            ) => {
+                let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
+                let [bias1, bias2] = [beta1, beta2].map(|beta| 1.0 - beta.powi(steps));
+                let _ = mean.f_lerp_(&gradient, 1.0 - beta1)?;
+                let _ = square.f_lerp_(&gradient.f_square()?, 1.0 - beta2)?;
+                // learning_rate · m̂ / (√v̂ + ε); both bias corrections are moved into the step size and
+                // into ε, which saves two passes.
+                let mut denominator = square.f_sqrt()?;
+                let _ = denominator.f_add_scalar_(epsilon * bias2.sqrt())?;
+                let mut update = mean.f_div(&denominator)?;
+                update.f_mul_scalar_(learning_rate * bias2.sqrt() / bias1)?
             }
-            (Optimizer::Sgd { momentum, nesterov, weight_decay }, velocity) => {
-                let gradient = with_decay(gradient, &xs, weight_decay)?;
-                let update = match velocity {
+            (Optimizer::Sgd { momentum, nesterov, .. }, velocity) => {
+                let direction = match velocity {
                     [velocity] => {
                         let _ = velocity.f_mul_scalar_(momentum)?;
                         let _ = velocity.f_add_(&gradient)?;
@@ -135,13 +144,14 @@ impl OptimizerState {
                     }
                     _ => gradient,
                 };
-                let _ = xs.f_sub_(&update.f_mul_scalar(learning_rate)?)?;
+                direction.f_mul_scalar(learning_rate)?
             }
             _ => {
                 let found = self.moments.len();
                 return Err(Error::setting("optimizer.moments", found, "2 for Adam"));
             }
-        }
+        };
+        let _ = xs.f_sub_(&update)?;
         Ok(())
     }
 }
@@ -153,46 +163,6 @@ fn names(optimizer: &Optimizer) -> &'static [&'static str] {
         Optimizer::Sgd { momentum: 0.0, .. } => &[],
         Optimizer::Sgd { .. } => &["velocity"],
     }
-}
-
-/// The gradient of the loss with `weight_decay / 2 · |xs|²` added.
-fn with_decay(gradient: Tensor, xs: &Tensor, weight_decay: f64) -> Result<Tensor> {
-    if weight_decay == 0.0 {
-        return Ok(gradient);
-    }
-    Ok(gradient.f_add(&xs.f_mul_scalar(weight_decay)?)?)
-}
-
-#[derive(Clone, Copy)]
-struct Rate {
-    learning_rate: f64,
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
-    /// From 1.
-    steps: u32,
-}
-
-/// xs -= learning_rate · m̂ / (√v̂ + ε).
-fn adam(
-    xs: &mut Tensor,
-    gradient: &Tensor,
-    mean: &mut Tensor,
-    square: &mut Tensor,
-    rate: Rate,
-) -> Result<()> {
-    let power = |beta: f64| beta.powi(i32::try_from(rate.steps).unwrap_or(i32::MAX));
-    let bias1 = 1.0 - power(rate.beta1);
-    let bias2 = 1.0 - power(rate.beta2);
-    let _ = mean.f_lerp_(gradient, 1.0 - rate.beta1)?;
-    let _ = square.f_lerp_(&gradient.f_square()?, 1.0 - rate.beta2)?;
-    // Both bias corrections are moved into the step size and into ε, which saves two passes.
-    let mut denominator = square.f_sqrt()?;
-    let _ = denominator.f_add_scalar_(rate.epsilon * bias2.sqrt())?;
-    let mut update = mean.f_div(&denominator)?;
-    let _ = update.f_mul_scalar_(rate.learning_rate * bias2.sqrt() / bias1)?;
-    let _ = xs.f_sub_(&update)?;
-    Ok(())
 }
 
 #[cfg(test)]
