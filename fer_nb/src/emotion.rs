@@ -79,13 +79,8 @@ impl Emotion {
     }
 
     /// The number of this class in Kaggle's `fer2013.csv`; the inverse of [`Emotion::from_kaggle`].
-    pub const fn to_kaggle(self) -> u8 {
-        match self {
-            Emotion::Sad => 4,
-            Emotion::Surprise => 5,
-            Emotion::Neutral => 6,
-            same => same as u8,
-        }
+    pub fn to_kaggle(self) -> u8 {
+        KAGGLE.iter().take_while(|other| **other != self).count() as u8
     }
 }
 

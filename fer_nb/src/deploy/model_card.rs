@@ -23,23 +23,21 @@ pub struct ModelCard {
     /// The network in a sentence: layers, input, output.
     pub network: String,
     /// Trainable parameters.
-    pub parameters: u64,
+    pub parameters: i64,
     /// The data it was trained on.
     pub(crate) trained_on: Origin,
     /// All hyperparameters, as in the run's `config.toml`.
     pub(crate) config: String,
-    /// Where and how long it was trained: processor or GPU, versions, minutes. May be empty.
+    /// Where and how long it was trained: processor or GPU, versions, minutes.
     pub hardware: String,
-    /// The images it was tested on, in words: "7,178 images, PublicTest and PrivateTest".
-    pub(crate) tested_on: String,
     /// Share of the test images predicted correctly.
     pub(crate) accuracy: Accuracy,
     /// Mean cross-entropy on the test images, in nats.
     pub(crate) loss: f64,
     /// Scores of each class on the test images.
     pub(crate) report: ClassificationReport,
-    /// What was trained, chosen and measured on, if that is known.
-    pub(crate) protocol: Option<Protocol>,
+    /// What was trained, chosen and measured on.
+    pub(crate) protocol: Protocol,
     /// The temperature of the probabilities; 1 if none was fitted.
     pub(crate) temperature: Temperature,
     /// What else a user of the weights should know; one paragraph each.
@@ -47,30 +45,6 @@ pub struct ModelCard {
 }
 
 impl ModelCard {
-    /// A card with the metrics of `test`; the network, hardware and notes are left to be filled in.
-    pub fn new(
-        name: impl Into<String>,
-        trained_on: Origin,
-        config: impl Into<String>,
-        test: &Evaluation,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            network: String::new(),
-            parameters: 0,
-            trained_on,
-            config: config.into(),
-            hardware: String::new(),
-            tested_on: format!("{} images, {}", test.len(), test.title()),
-            accuracy: test.accuracy(),
-            loss: test.loss(),
-            report: test.classification_report(),
-            protocol: None,
-            temperature: Temperature::default(),
-            notes: Vec::new(),
-        }
-    }
-
     /// The card of a run: its network, hyperparameters and device, with the metrics of `test`. `data`
     /// is what the run was trained on; see [`RunFolder::check_data`].
     ///
@@ -87,29 +61,24 @@ impl ModelCard {
         let name = run.path().file_name().unwrap_or_default().to_string_lossy();
         let minutes = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0;
         let title = data.origin().title();
-        let mut card = Self::new(
-            format!("{name}: {}, {title}, epochs: {}", config.network, epochs.len()),
-            data.origin().clone(),
-            hyperparameters,
-            test,
-        );
-        card.network = config.architecture.clone().unwrap_or_default().about();
-        let protocol = Protocol::of(Some(&config), data)?;
-        card.tested_on = protocol.measured_on.clone();
-        card.protocol = Some(protocol);
-        card.temperature = Temperature::of_run(run)?;
-        card.parameters = network.parameters().count().unsigned_abs();
-        card.hardware = format!(
-            "Trained by fer_nb {} on {} in {}, {minutes:.1} minutes. Weights of the epoch that \
-             was best on validation images.",
-            config.fer_nb, config.device, config.precision
-        );
-        Ok(card)
-    }
-
-    /// Whether it was trained on the made-up sample.
-    fn is_made_up(&self) -> bool {
-        matches!(self.trained_on, Origin::Sample { .. })
+        Ok(Self {
+            name: format!("{name}: {}, {title}, epochs: {}", config.network, epochs.len()),
+            network: config.architecture.clone().unwrap_or_default().about(),
+            parameters: network.parameters().count(),
+            trained_on: data.origin().clone(),
+            config: hyperparameters,
+            hardware: format!(
+                "Trained by fer_nb {} on {} in {}, {minutes:.1} minutes. Weights of the epoch that \
+                 was best on validation images.",
+                config.fer_nb, config.device, config.precision
+            ),
+            accuracy: test.accuracy(),
+            loss: test.loss(),
+            report: test.classification_report(),
+            protocol: Protocol::of(Some(&config), data)?,
+            temperature: Temperature::of_run(run)?,
+            notes: Vec::new(),
+        })
     }
 
     /// The card as Markdown.
@@ -139,15 +108,12 @@ impl ModelCard {
     }
 
     fn network(&self) -> String {
-        let mut text = String::new();
-        if !self.network.is_empty() {
-            let _ = writeln!(text, "{}\n", self.network);
-        }
-        if self.parameters > 0 {
-            let _ = writeln!(text, "{} trainable parameters.\n", count(self.parameters as usize));
-        }
-        text + "Input: a face, 48×48 pixels, gray, 0 to 1. Output: probabilities of angry, disgust, \
-                fear, happy, neutral, sad, surprise, in this order."
+        format!(
+            "{}\n\n{} trainable parameters.\n\nInput: a face, 48×48 pixels, gray, 0 to 1. Output: \
+             probabilities of angry, disgust, fear, happy, neutral, sad, surprise, in this order.",
+            self.network,
+            count(self.parameters as usize)
+        )
     }
 
     fn training_data(&self) -> String {
@@ -171,25 +137,16 @@ impl ModelCard {
     }
 
     fn training(&self) -> String {
-        let mut text = String::new();
-        if !self.hardware.is_empty() {
-            let _ = writeln!(text, "{}\n", self.hardware);
-        }
-        let _ = writeln!(text, "```toml\n{}\n```", self.config.trim_end());
-        text
+        format!("{}\n\n```toml\n{}\n```", self.hardware, self.config.trim_end())
     }
 
     fn results(&self) -> String {
+        let Protocol { trained_on, chosen_on, measured_on } = &self.protocol;
         let mut text = format!(
-            "Tested on: {}. Accuracy {}, loss {:.4}.\n\n",
-            self.tested_on, self.accuracy, self.loss
+            "Tested on: {measured_on}. Accuracy {}, loss {:.4}.\n\nProtocol: trained on {trained_on}; \
+             chosen on {chosen_on}; measured on {measured_on}.\n\n",
+            self.accuracy, self.loss
         );
-        if let Some(Protocol { trained_on, chosen_on, measured_on }) = &self.protocol {
-            let _ = writeln!(
-                text,
-                "Protocol: trained on {trained_on}; chosen on {chosen_on}; measured on {measured_on}.\n"
-            );
-        }
         if self.trained_on.is_fer2013() {
             let _ = writeln!(
                 text,
@@ -211,28 +168,22 @@ impl ModelCard {
 
     fn limits(&self) -> String {
         let mut text = String::new();
-        if self.is_made_up() {
+        if matches!(self.trained_on, Origin::Sample { .. }) {
             text += "The metrics above are of drawn faces and say nothing about photos.\n\n";
         }
-        text += EXPRESSION;
-        text += "\n\n";
+        let _ = writeln!(text, "{EXPRESSION}\n");
         if !matches!(self.trained_on, Origin::Custom { .. }) {
-            text += OF_FER2013;
-            text += "\n\n";
+            let _ = writeln!(text, "{OF_FER2013}\n");
         }
-        match self.temperature == Temperature::default() {
-            true => text += NOT_CALIBRATED,
-            false => {
-                let _ = write!(
-                    text,
-                    "The logits are divided by a temperature of {:.3}, fitted on validation images, so \
-                     that the probabilities match the accuracy on photos of this kind.",
-                    self.temperature.value()
-                );
-            }
-        }
-        text += " ";
-        text += OTHER_PICTURES;
+        let calibration = match self.temperature == Temperature::default() {
+            true => NOT_CALIBRATED.to_string(),
+            false => format!(
+                "The logits are divided by a temperature of {:.3}, fitted on validation images, so \
+                 that the probabilities match the accuracy on photos of this kind.",
+                self.temperature.value()
+            ),
+        };
+        let _ = write!(text, "{calibration} {OTHER_PICTURES}");
         for note in &self.notes {
             let _ = write!(text, "\n\n{note}");
         }
@@ -275,10 +226,21 @@ mod tests {
     fn card(origin: Origin) -> ModelCard {
         let happy = [0.0, 0.0, 0.0, 0.9, 0.1, 0.0, 0.0];
         let test = Evaluation::from_probs(vec![3, 3, 4], vec![happy; 3], origin.title()).unwrap();
-        let mut card = ModelCard::new("seed CNN, 2 epochs", origin, "epochs = 2\n", &test);
-        card.parameters = 1_468_135;
-        card.notes.push("One seed.".into());
-        card
+        let measured_on = format!("3 images, {}", origin.title());
+        ModelCard {
+            name: "seed CNN, 2 epochs".into(),
+            network: "A network.".into(),
+            parameters: 1_468_135,
+            trained_on: origin,
+            config: "epochs = 2\n".into(),
+            hardware: "Trained on a CPU.".into(),
+            accuracy: test.accuracy(),
+            loss: test.loss(),
+            report: test.classification_report(),
+            protocol: Protocol { trained_on: "t".into(), chosen_on: "c".into(), measured_on },
+            temperature: Temperature::default(),
+            notes: vec!["One seed.".into()],
+        }
     }
 
     #[test]

@@ -126,49 +126,44 @@ fn decode(bytes: &[u8], name: &Path) -> Result<DynamicImage> {
     if format == ImageFormat::Jpeg && !is_complete_jpeg(bytes) {
         return problem("the image is cut short".into());
     }
-    let decoded = guarded(|| upright(bytes, format));
-    let decoded = match decoded {
-        Ok(decoded) => decoded,
-        Err(panic) => return problem(format!("the image can't be decoded ({})", one_line(&panic))),
+    let undecodable = |why: &str| {
+        let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+        problem(format!("the image can't be decoded ({why})"))
     };
-    match decoded {
-        Ok(Ok(image)) => Ok(image),
-        Ok(Err(refusal)) => Err(Error::file(name, refusal.problem, refusal.hint)),
-        Err(ImageError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+    match guarded(|| upright(bytes, format, name)) {
+        Ok(Ok(decoded)) => decoded,
+        Ok(Err(ImageError::IoError(error)))
+            if error.kind() == std::io::ErrorKind::UnexpectedEof =>
+        {
             problem("the image is cut short".into())
         }
-        Err(ImageError::Limits(_)) => problem("the image is too large to decode".into()),
-        Err(other) => {
-            problem(format!("the image can't be decoded ({})", one_line(&other.to_string())))
-        }
+        Ok(Err(ImageError::Limits(_))) => problem("the image is too large to decode".into()),
+        Ok(Err(other)) => undecodable(&other.to_string()),
+        Err(panic) => undecodable(&panic),
     }
 }
 
-/// Why an image that could be decoded is refused.
-struct Refusal {
-    problem: String,
-    hint: &'static str,
-}
-
-/// Refuses a picture of this size before it is decoded; `None` if it may be decoded.
-fn refusal(width: u32, height: u32) -> Option<Refusal> {
+/// Refuses a picture by its size, before it is decoded.
+fn check_size(width: u32, height: u32, name: &Path) -> Result<()> {
     let pixels = u64::from(width) * u64::from(height);
     let size = format!("{width}×{height} pixels");
     if width.min(height) < MIN_SIDE {
         let hint = "A face takes 8 pixels on each side or more.";
-        Some(Refusal { problem: format!("{size} are too few"), hint })
-    } else if width.max(height) > MAX_SIDE || pixels > MAX_PIXELS {
-        let hint = "Expected are at most 50 megapixels, and 16,000 pixels on the longer side.";
-        Some(Refusal { problem: format!("{size} are too many"), hint })
-    } else {
-        None
+        return Err(Error::file(name, format!("{size} are too few"), hint));
     }
+    if width.max(height) > MAX_SIDE || pixels > MAX_PIXELS {
+        let hint = "Expected are at most 50 megapixels, and 16,000 pixels on the longer side.";
+        return Err(Error::file(name, format!("{size} are too many"), hint));
+    }
+    Ok(())
 }
 
-fn upright(bytes: &[u8], format: ImageFormat) -> ImageResult<Result<DynamicImage, Refusal>> {
+/// The decoded image, rotated by its orientation; within the decoder's result, a refusal of one that could be
+/// decoded.
+fn upright(bytes: &[u8], format: ImageFormat, name: &Path) -> ImageResult<Result<DynamicImage>> {
     if format == ImageFormat::Png && PngDecoder::new(Cursor::new(bytes))?.is_apng()? {
         let hint = "Save one of its frames as JPEG or PNG.";
-        return Ok(Err(Refusal { problem: "this is an animation".into(), hint }));
+        return Ok(Err(Error::file(name, "this is an animation", hint)));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
@@ -176,17 +171,13 @@ fn upright(bytes: &[u8], format: ImageFormat) -> ImageResult<Result<DynamicImage
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
-    if let Some(refusal) = refusal(width, height) {
+    if let Err(refusal) = check_size(width, height, name) {
         return Ok(Err(refusal));
     }
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(Ok(image))
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -239,9 +230,11 @@ mod tests {
             (20_000, 8, "20000×8 pixels are too many"),
             (8_000, 8_000, "8000×8000 pixels are too many"),
         ] {
-            assert!(refusal(width, height).unwrap().problem.contains(part));
+            let refused = check_size(width, height, Path::new("")).unwrap_err();
+            assert!(refused.to_string().contains(part));
         }
-        assert!(refusal(8, 8).is_none() && refusal(8_660, 5_773).is_none());
+        assert!(check_size(8, 8, Path::new("")).is_ok());
+        assert!(check_size(8_660, 5_773, Path::new("")).is_ok());
         // A header that promises 40,000×40,000 pixels: 57 bytes that would become 4.8 GB.
         let mut bomb = bytes(&DynamicImage::ImageLuma8(picture(48, 48)), ImageFormat::Png);
         bomb[16..24].copy_from_slice(&[0, 0, 0x9C, 0x40, 0, 0, 0x9C, 0x40]);

@@ -178,12 +178,8 @@ impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.test)?;
         for PublishedFile { name, weights, bytes, accuracy } in &self.files {
-            let megabytes = *bytes as f64 / 1e6;
-            write!(
-                f,
-                "\n{name:<18}{weights:<10}{megabytes:>5.1} MB   accuracy {:.4}",
-                accuracy.value
-            )?;
+            let (megabytes, accuracy) = (*bytes as f64 / 1e6, accuracy.value);
+            write!(f, "\n{name:<18}{weights:<10}{megabytes:>5.1} MB   accuracy {accuracy:.4}")?;
         }
         Ok(())
     }

@@ -122,45 +122,61 @@ pub trait Network: Send {
     }
 }
 
+/// The methods of [`Network`] by which the crate's own networks are alike: each has the fields `parameters`
+/// and `config`, and its logits are `head_t` of `features_t`.
+macro_rules! from_parts {
+    ($name:literal) => {
+        fn name(&self) -> &'static str {
+            $name
+        }
+
+        fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+            self.head_t(&self.features_t(images, train)?, train)
+        }
+
+        fn head(&self, features: &Tensor) -> Result<Tensor> {
+            self.head_t(features, false)
+        }
+
+        fn parameters(&self) -> &Parameters {
+            &self.parameters
+        }
+
+        fn parameters_mut(&mut self) -> &mut Parameters {
+            &mut self.parameters
+        }
+
+        fn settings(&self) -> Option<toml::Table> {
+            toml::Table::try_from(&self.config).ok()
+        }
+    };
+}
+pub(super) use from_parts;
+
+/// Methods that are those of the network in the box.
+macro_rules! of_the_boxed {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $result:ty;)+) => {
+        $(fn $name(&self $(, $argument: $type)*) -> $result {
+            (**self).$name($($argument),*)
+        })+
+    };
+}
+
 impl Network for Box<dyn Network> {
-    fn name(&self) -> &'static str {
-        (**self).name()
-    }
-
-    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        (**self).forward_t(images, train)
-    }
-
-    fn parameters(&self) -> &Parameters {
-        (**self).parameters()
+    of_the_boxed! {
+        fn name(&self) -> &'static str;
+        fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor>;
+        fn parameters(&self) -> &Parameters;
+        fn plan(&self) -> Plan;
+        fn summary(&self) -> Summary;
+        fn features(&self, images: &Tensor) -> Result<Tensor>;
+        fn head(&self, features: &Tensor) -> Result<Tensor>;
+        fn settings(&self) -> Option<toml::Table>;
+        fn aliases(&self) -> NameMap;
     }
 
     fn parameters_mut(&mut self) -> &mut Parameters {
         (**self).parameters_mut()
-    }
-
-    fn plan(&self) -> Plan {
-        (**self).plan()
-    }
-
-    fn summary(&self) -> Summary {
-        (**self).summary()
-    }
-
-    fn features(&self, images: &Tensor) -> Result<Tensor> {
-        (**self).features(images)
-    }
-
-    fn head(&self, features: &Tensor) -> Result<Tensor> {
-        (**self).head(features)
-    }
-
-    fn settings(&self) -> Option<toml::Table> {
-        (**self).settings()
-    }
-
-    fn aliases(&self) -> NameMap {
-        (**self).aliases()
     }
 }
 

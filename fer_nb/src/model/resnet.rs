@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::checks;
 use super::layers::{BatchNorm, Conv, Dense, SqueezeExcitation, dropout, global_mean};
-use super::network::Network;
+use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
 use crate::common::{During, Result};
@@ -53,19 +53,6 @@ mod zero_is_none {
     }
 }
 
-impl ResNetConfig {
-    /// Checks every setting.
-    ///
-    /// # Errors
-    /// [`Error::Setting`](crate::common::Error::Setting) names the first one out of range.
-    pub fn validate(&self) -> Result<()> {
-        let Self { channels, blocks, reduction, dropout } = self;
-        checks::stages(channels, "blocks", blocks)?;
-        reduction.map_or(Ok(()), |reduction| checks::positive("reduction", reduction))?;
-        checks::share("dropout", *dropout)
-    }
-}
-
 /// Normalisation and ReLU before each convolution, and a path around both (He et al., "Identity
 /// Mappings in Deep Residual Networks", 2016).
 #[derive(Debug)]
@@ -105,25 +92,16 @@ impl Block {
 
     /// As [`Block::forward`] computes them.
     fn operations(&self) -> Vec<Operation> {
-        let active = [self.norm1.operation(), Operation::Relu];
-        let body = [
-            self.conv1.operation(),
-            self.norm2.operation(),
-            Operation::Relu,
-            self.conv2.operation(),
-        ];
-        let body = body.into_iter().chain(self.squeeze.as_ref().map(SqueezeExcitation::operation));
-        match &self.shortcut {
-            None => {
-                let body = active.into_iter().chain(body).collect();
-                vec![Operation::Residual { body, shortcut: vec![] }]
-            }
-            Some(shortcut) => {
-                let shortcut = vec![shortcut.operation()];
-                let residual = Operation::Residual { body: body.collect(), shortcut };
-                active.into_iter().chain([residual]).collect()
-            }
-        }
+        let mut active = vec![self.norm1.operation(), Operation::Relu];
+        let mut body = vec![self.conv1.operation(), self.norm2.operation()];
+        body.extend([Operation::Relu, self.conv2.operation()]);
+        body.extend(self.squeeze.as_ref().map(SqueezeExcitation::operation));
+        let Some(shortcut) = &self.shortcut else {
+            active.extend(body);
+            return vec![Operation::Residual { body: active, shortcut: vec![] }];
+        };
+        active.push(Operation::Residual { body, shortcut: vec![shortcut.operation()] });
+        active
     }
 
     fn forward(&self, parameters: &Parameters, xs: &Tensor, train: bool) -> Result<Tensor> {
@@ -161,7 +139,9 @@ impl ResNet {
     /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
     /// refuses.
     pub fn new(device: Device, seed: u64, config: ResNetConfig) -> Result<Self> {
-        config.validate()?;
+        checks::stages(&config.channels, "blocks", &config.blocks)?;
+        checks::positive("reduction", config.reduction.unwrap_or(1))?;
+        checks::share("dropout", config.dropout)?;
         let mut builder = ParametersBuilder::default();
         let mut input = config.channels.first().copied().unwrap_or(1);
         let stem = Conv::new(&mut builder, "stem", [1, input], 3, 1);
@@ -197,32 +177,10 @@ impl ResNet {
 }
 
 impl Network for ResNet {
-    fn name(&self) -> &'static str {
-        "resnet"
-    }
-
-    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.head_t(&self.features_t(images, train)?, train)
-    }
+    from_parts!("resnet");
 
     fn features(&self, images: &Tensor) -> Result<Tensor> {
         self.features_t(images, false)
-    }
-
-    fn head(&self, features: &Tensor) -> Result<Tensor> {
-        self.head_t(features, false)
-    }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn parameters_mut(&mut self) -> &mut Parameters {
-        &mut self.parameters
-    }
-
-    fn settings(&self) -> Option<toml::Table> {
-        toml::Table::try_from(&self.config).ok()
     }
 
     fn plan(&self) -> Plan {
@@ -276,6 +234,6 @@ mod tests {
         assert!(toml::to_string(&without).unwrap().contains("reduction = 0\n"));
         assert_eq!(read("reduction = 8").reduction, Some(8));
         assert_eq!(read(""), ResNetConfig::default());
-        assert!(read("reduction = -1").validate().is_err());
+        assert!(ResNet::new(Device::Cpu, 0, read("reduction = -1")).is_err());
     }
 }

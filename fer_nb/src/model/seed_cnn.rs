@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::checks;
 use super::layers::{Conv, Dense, dropout, pool_relu_dropout};
 use super::name_map::NameMap;
-use super::network::Network;
+use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
 use super::weights;
@@ -105,7 +105,7 @@ impl SeedCnn {
     }
 
     /// Logits of the last block's convolutions, with dropout if `train`.
-    fn classify(&self, features: &Tensor, train: bool) -> Result<Tensor> {
+    fn head_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {
         let SeedCnnConfig { block_dropout, hidden_dropout } = self.config;
         let parameters = &self.parameters;
         let xs = pool_relu_dropout(features, block_dropout, train)?;
@@ -117,7 +117,7 @@ impl SeedCnn {
     }
 
     /// The output of the last block's convolutions before ReLU: [B, 128, 12, 12].
-    fn convolve(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+    fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
         let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
         for (index, [first, second]) in self.convolutions.iter().enumerate() {
             if index > 0 {
@@ -131,24 +131,10 @@ impl SeedCnn {
 }
 
 impl Network for SeedCnn {
-    fn name(&self) -> &'static str {
-        "seed_cnn"
-    }
-
-    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.classify(&self.convolve(images, train)?, train)
-    }
+    from_parts!("seed_cnn");
 
     fn features(&self, images: &Tensor) -> Result<Tensor> {
-        Ok(self.convolve(images, false)?.f_relu()?)
-    }
-
-    fn head(&self, features: &Tensor) -> Result<Tensor> {
-        self.classify(features, false)
-    }
-
-    fn settings(&self) -> Option<toml::Table> {
-        toml::Table::try_from(&self.config).ok()
+        Ok(self.features_t(images, false)?.f_relu()?)
     }
 
     /// The same network written as a PyTorch `nn.Sequential` numbers its layers.
@@ -159,14 +145,6 @@ impl Network for SeedCnn {
         convolutions.chain(dense).fold(NameMap::identity(), |names, (place, layer)| {
             names.rename(format!("{place}."), format!("{layer}."))
         })
-    }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn parameters_mut(&mut self) -> &mut Parameters {
-        &mut self.parameters
     }
 
     fn plan(&self) -> Plan {

@@ -1,10 +1,9 @@
 //! [`serialize`] and [`TensorBytes`]: safetensors files, the same bytes for the same content.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use safetensors::SafeTensorError;
-use safetensors::tensor::{Dtype, View};
+use safetensors::tensor::{Dtype, TensorView};
 use tch::{Device, Kind, Tensor};
 
 use crate::common::{Error, Result};
@@ -15,12 +14,19 @@ use crate::common::{Error, Result};
 pub(crate) fn serialize<Name>(
     tensors: Vec<(Name, TensorBytes)>,
     metadata: &BTreeMap<String, String>,
-) -> std::result::Result<Vec<u8>, SafeTensorError>
+) -> Result<Vec<u8>, SafeTensorError>
 where
     Name: AsRef<str> + Ord + std::fmt::Display,
 {
     const LENGTH: usize = size_of::<u64>();
-    let plain = safetensors::serialize(tensors, &None)?;
+    let views = tensors
+        .iter()
+        .map(|(name, TensorBytes { dtype, shape, data })| {
+            Ok((name, TensorView::new(*dtype, shape.clone(), data)?))
+        })
+        .collect::<Result<Vec<_>, SafeTensorError>>()?;
+    let plain = safetensors::serialize(views, &None)?;
+    drop(tensors);
     let (length, rest) = plain.split_first_chunk().ok_or(SafeTensorError::HeaderTooSmall)?;
     let (header, data) = usize::try_from(u64::from_le_bytes(*length))
         .ok()
@@ -70,23 +76,5 @@ impl TensorBytes {
             }
         };
         Ok(Self { dtype, shape: tensor.size().iter().map(|&size| size as usize).collect(), data })
-    }
-}
-
-impl View for TensorBytes {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.data)
-    }
-
-    fn data_len(&self) -> usize {
-        self.data.len()
     }
 }

@@ -9,7 +9,7 @@ use super::weights;
 use crate::common::{Error, Result};
 
 /// The result of [`transfer`], by the network's names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transfer {
     /// Loaded from the file.
     pub loaded: Vec<String>,
@@ -54,8 +54,7 @@ pub fn transfer(
     let path = path.as_ref();
     let mut own = network.parameters().named_tensors()?;
     let found = weights::read(path)?;
-    let mut result =
-        Transfer { loaded: vec![], missing: vec![], mismatched: vec![], unused: vec![] };
+    let mut result = Transfer::default();
     for (name, _) in &found {
         let mapped = names.map(name);
         // PyTorch counts the batches that a normalisation has seen; no network uses it.

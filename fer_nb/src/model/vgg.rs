@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::checks;
 use super::layers::{BatchNorm, Conv, Dense, dropout, max_pool};
-use super::network::Network;
+use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
 use crate::common::{During, Result};
@@ -36,19 +36,6 @@ impl Default for VggConfig {
     }
 }
 
-impl VggConfig {
-    /// Checks every setting.
-    ///
-    /// # Errors
-    /// [`Error::Setting`](crate::common::Error::Setting) names the first one out of range.
-    pub fn validate(&self) -> Result<()> {
-        let Self { channels, convolutions, hidden, dropout } = self;
-        checks::stages(channels, "convolutions", convolutions)?;
-        checks::positive("hidden", *hidden)?;
-        checks::share("dropout", *dropout)
-    }
-}
-
 /// Stages of 3×3 convolutions with batch normalisation and ReLU, each stage with 2×2 max pooling at its end
 /// (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015;
 /// batch normalisation as in torchvision's `vgg_bn`), then two dense layers.
@@ -68,7 +55,9 @@ impl Vgg {
     /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
     /// refuses.
     pub fn new(device: Device, seed: u64, config: VggConfig) -> Result<Self> {
-        config.validate()?;
+        checks::stages(&config.channels, "convolutions", &config.convolutions)?;
+        checks::positive("hidden", config.hidden)?;
+        checks::share("dropout", config.dropout)?;
         let mut builder = ParametersBuilder::default();
         let mut input = 1;
         let mut stages = Vec::new();
@@ -117,32 +106,10 @@ impl Vgg {
 }
 
 impl Network for Vgg {
-    fn name(&self) -> &'static str {
-        "vgg"
-    }
-
-    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.head_t(&self.features_t(images, train)?, train)
-    }
+    from_parts!("vgg");
 
     fn features(&self, images: &Tensor) -> Result<Tensor> {
         self.features_t(images, false)
-    }
-
-    fn head(&self, features: &Tensor) -> Result<Tensor> {
-        self.head_t(features, false)
-    }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn parameters_mut(&mut self) -> &mut Parameters {
-        &mut self.parameters
-    }
-
-    fn settings(&self) -> Option<toml::Table> {
-        toml::Table::try_from(&self.config).ok()
     }
 
     fn plan(&self) -> Plan {

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::checks;
 use super::layers::{BatchNorm, Conv, Dense, LayerNorm, dropout, max_pool};
-use super::network::Network;
+use super::network::{Network, from_parts};
 use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
 use crate::common::{During, Error, Result};
@@ -35,24 +35,6 @@ pub struct VitConfig {
 impl Default for VitConfig {
     fn default() -> Self {
         Self { width: 192, depth: 6, heads: 4, mlp_ratio: 2, dropout: 0.1 }
-    }
-}
-
-impl VitConfig {
-    /// Checks every setting.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] names the first one out of range.
-    pub fn validate(&self) -> Result<()> {
-        let Self { width, depth, heads, mlp_ratio, dropout } = self;
-        checks::positive("depth", *depth)?;
-        checks::positive("heads", *heads)?;
-        checks::positive("mlp_ratio", *mlp_ratio)?;
-        if *width < 2 || width % heads != 0 || width % 2 != 0 {
-            let expected = format!("an even multiple of heads, {heads}");
-            return Err(Error::setting("network.width", width, expected));
-        }
-        checks::share("dropout", *dropout)
     }
 }
 
@@ -165,9 +147,16 @@ impl Vit {
     /// # Errors
     /// [`Error::Setting`] for a setting out of range; whatever libtorch refuses.
     pub fn new(device: Device, seed: u64, config: VitConfig) -> Result<Self> {
-        config.validate()?;
+        let VitConfig { width, depth, heads, mlp_ratio, dropout } = config;
+        checks::positive("depth", depth)?;
+        checks::positive("heads", heads)?;
+        checks::positive("mlp_ratio", mlp_ratio)?;
+        if width < 2 || width % heads != 0 || width % 2 != 0 {
+            let expected = format!("an even multiple of heads, {heads}");
+            return Err(Error::setting("network.width", width, expected));
+        }
+        checks::share("dropout", dropout)?;
         let mut builder = ParametersBuilder::default();
-        let width = config.width;
         let tokenizer = [(1, 1, width / 2), (2, width / 2, width)].map(|(index, input, output)| {
             let name = format!("tokenizer{index}");
             let conv = Conv::new(&mut builder, format!("{name}.conv"), [input, output], 3, 1);
@@ -175,7 +164,7 @@ impl Vit {
         });
         let init = Init::Normal { std: STD };
         let positions = builder.add(POSITIONS, &[1, GRID * GRID, width], init);
-        let blocks = (1..=config.depth)
+        let blocks = (1..=depth)
             .map(|index| Block::new(&mut builder, format!("block{index}"), &config))
             .collect();
         let norm = LayerNorm::new(&mut builder, "norm", width);
@@ -217,32 +206,10 @@ impl Vit {
 }
 
 impl Network for Vit {
-    fn name(&self) -> &'static str {
-        "vit"
-    }
-
-    fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.head_t(&self.features_t(images, train)?, train)
-    }
+    from_parts!("vit");
 
     fn features(&self, images: &Tensor) -> Result<Tensor> {
         self.features_t(images, false)
-    }
-
-    fn head(&self, features: &Tensor) -> Result<Tensor> {
-        self.head_t(features, false)
-    }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn parameters_mut(&mut self) -> &mut Parameters {
-        &mut self.parameters
-    }
-
-    fn settings(&self) -> Option<toml::Table> {
-        toml::Table::try_from(&self.config).ok()
     }
 
     fn plan(&self) -> Plan {

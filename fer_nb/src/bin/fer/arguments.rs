@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
+use fer_nb::train::Recipe;
 use serde::Serialize;
 
 /// `--data PATH`.
@@ -18,6 +19,12 @@ impl DataPath {
     /// Loads the data; see [`FaceData::open_or`].
     pub(crate) fn open(&self) -> Result<FaceData> {
         FaceData::open_or(self.data.as_deref())
+    }
+
+    /// The argument for the command line that is to be typed next; empty if none was given.
+    pub(crate) fn again(&self) -> String {
+        let quoted = |path: &PathBuf| crate::quoted(&path.to_string_lossy());
+        self.data.as_ref().map_or_else(String::new, |path| format!(" --data {}", quoted(path)))
     }
 }
 
@@ -48,4 +55,16 @@ impl JsonFile {
             .map_err(|error| Error::io("write", path, std::io::Error::other(error)))?;
         std::fs::write(path, json + "\n").map_err(|source| Error::io("write", path, source))
     }
+}
+
+/// A recipe by name or file, with the values that `--set PATH=VALUE` changes.
+pub(crate) fn recipe(name: &str, changes: &[String]) -> Result<Recipe> {
+    let mut recipe = Recipe::open(name)?;
+    for change in changes {
+        let Some((path, value)) = change.split_once('=') else {
+            return Err(Error::setting("set", change, "PATH=VALUE"));
+        };
+        recipe.set(path.trim(), value.trim())?;
+    }
+    Ok(recipe)
 }

@@ -1,5 +1,7 @@
 //! `fer data`: the data found, and its audit.
 
+use std::collections::BTreeMap;
+
 use fer_nb::emotion::Emotion;
 use fer_nb::error::Result;
 
@@ -17,24 +19,15 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let data = args.data.open()?;
-    let audit = data.audit()?;
-    crate::say(&format!("{data}\n\n{}\n\n{audit}\n", data.class_distribution()))?;
-    let distribution = data.class_distribution();
-    let counts: serde_json::Map<_, _> = distribution
+    let (audit, distribution) = (data.audit()?, data.class_distribution());
+    crate::say(&format!("{data}\n\n{distribution}\n\n{audit}\n"))?;
+    let by_class = |counts: [usize; Emotion::COUNT]| Emotion::names().into_iter().zip(counts);
+    let counts: BTreeMap<_, BTreeMap<_, _>> = distribution
         .splits
-        .iter()
-        .map(|(name, counts)| {
-            let classes = Emotion::names().into_iter().zip(counts);
-            let classes: serde_json::Map<_, _> =
-                classes.map(|(class, count)| (class.to_string(), (*count).into())).collect();
-            (name.to_string(), classes.into())
-        })
-        .collect();
-    let findings: serde_json::Map<_, _> = audit
-        .findings()
         .into_iter()
-        .map(|(name, count)| (name.to_string(), count.into()))
+        .map(|(part, counts)| (part, by_class(counts).collect()))
         .collect();
+    let findings: BTreeMap<_, _> = audit.findings().into_iter().collect();
     let figures = serde_json::json!({
         "origin": data.origin().to_string(),
         "fingerprint": format!("{:016x}", data.fingerprint()),

@@ -64,25 +64,21 @@ struct Metrics<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let (evaluation, trust) = match &args.predictions {
+    let (mut evaluation, trust) = match &args.predictions {
         Some(path) => {
-            let evaluation = titled(Evaluation::from_csv(path)?, args);
+            let evaluation = Evaluation::from_csv(path)?;
             let trust = Trust::of(&evaluation)?;
             (evaluation, trust)
         }
         None => measured(args)?,
     };
+    if let Some(title) = &args.title {
+        evaluation = evaluation.titled(title);
+    }
     if let Some(path) = &args.save_predictions {
         evaluation.to_csv(path)?;
     }
     report(&evaluation, &trust, &args.json)
-}
-
-fn titled(evaluation: Evaluation, args: &Args) -> Evaluation {
-    match &args.title {
-        Some(title) => evaluation.titled(title),
-        None => evaluation,
-    }
 }
 
 /// Evaluates the network that the arguments name on the test images. A run's temperature and threshold
@@ -102,7 +98,7 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
             (run.network(device)?, Some(run))
         }
     };
-    let test = titled(evaluate_with(&*network, &data.test, args.tta)?, args);
+    let test = evaluate_with(&*network, &data.test, args.tta)?;
     let config = run.as_ref().map(RunFolder::config).transpose()?;
     let mut trust = Trust::of(&test)?
         .without_leaks(&test, &data)?

@@ -47,7 +47,7 @@ pub(crate) struct Args {
 struct Predicted {
     image: PathBuf,
     /// Width and height in pixels, upright.
-    size: [u32; 2],
+    size: (u32, u32),
     /// The largest first.
     faces: Vec<Face>,
 }
@@ -85,8 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 spare("annotate", &to)?;
                 annotate(&photo, &faces)?.save(to)?;
             }
-            let (width, height) = photo.size();
-            Ok(Predicted { image: path.clone(), size: [width, height], faces })
+            Ok(Predicted { image: path.clone(), size: photo.size(), faces })
         });
         match result {
             Ok(found) => {
@@ -148,15 +147,12 @@ fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             photos.push(path.clone());
             continue;
         }
-        let failed = |error| Error::io("read", path, error);
-        let mut inside = std::fs::read_dir(path)
-            .map_err(failed)?
-            .map(|entry| entry.map(|entry| entry.path()).map_err(failed))
-            .collect::<Result<Vec<_>>>()?;
+        let mut inside: Vec<_> = std::fs::read_dir(path)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+            .map_err(|error| Error::io("read", path, error))?;
         inside.retain(|file| {
-            let extension = file.extension().and_then(|end| end.to_str()).unwrap_or_default();
-            let known =
-                ["jpg", "jpeg", "png"].iter().any(|end| extension.eq_ignore_ascii_case(end));
+            let end = file.extension().unwrap_or_default();
+            let known = ["jpg", "jpeg", "png"].iter().any(|known| end.eq_ignore_ascii_case(known));
             known && file.is_file()
         });
         if inside.is_empty() {

@@ -7,7 +7,7 @@ use fer_nb::model::Architecture;
 use fer_nb::project::{Precision, device, param, runs};
 use fer_nb::train::{Checkpoint, EpochChoice, Recipe, RunFolder, RunState, Schedule, TensorBoard};
 
-use crate::arguments::{DataPath, JsonFile};
+use crate::arguments::{self, DataPath, JsonFile};
 
 /// Where a run folder has its events for TensorBoard.
 const LOGS: &str = "logs";
@@ -151,11 +151,8 @@ fn how_to_resume(args: &Args, epochs: usize) -> String {
     if epochs == 0 {
         return "no epoch was completed, so there is nothing to resume\n".into();
     }
-    let mut command = format!("fer train --run {} --resume", crate::quoted(&args.run));
-    if let Some(data) = &args.data.data {
-        command += &format!(" --data {}", crate::quoted(&data.to_string_lossy()));
-    }
-    format!("{command} resumes after epoch {epochs}\n")
+    let (run, data) = (crate::quoted(&args.run), args.data.again());
+    format!("fer train --run {run} --resume{data} resumes after epoch {epochs}\n")
 }
 
 /// Refuses to write over a run: what took an evening is not lost to a command typed twice.
@@ -185,13 +182,7 @@ fn check_free(run: &RunFolder) -> Result<()> {
 
 /// What the arguments, the environment and the recipe say.
 fn chosen(args: &Args) -> Result<Recipe> {
-    let mut recipe = Recipe::open(&args.recipe)?;
-    for change in &args.set {
-        let Some((path, value)) = change.split_once('=') else {
-            return Err(Error::setting("set", change, "PATH=VALUE"));
-        };
-        recipe.set(path.trim(), value.trim())?;
-    }
+    let mut recipe = arguments::recipe(&args.recipe, &args.set)?;
     if let Some(network) = &args.network {
         recipe.network = network.clone();
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use fer_nb::error::{Error, Result};
 use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig};
 use fer_nb::project::{device, runs};
-use fer_nb::train::{Recipe, StopReason};
+use fer_nb::train::StopReason;
 
-use crate::arguments::{DataPath, JsonFile};
+use crate::arguments::{self, DataPath, JsonFile};
 
 /// Tunes hyperparameters on the validation images; a study that was stopped is resumed.
 ///
@@ -108,35 +108,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let study = Study::load(&folder)?; // with what the others did
     crate::say(&format!("{study}\nstudy {}\n", folder.display()))?;
     args.json.write(&study.trials())?;
-    match stopped {
-        Some(reason) => {
-            let (study, trials) = (crate::quoted(&args.study), args.trials);
-            let mut command = format!("fer tune --study {study} --trials {trials}");
-            if args.jobs > 1 {
-                command += &format!(" --jobs {}", args.jobs);
-            }
-            if let Some(data) = &args.data.data {
-                command += &format!(" --data {}", crate::quoted(&data.to_string_lossy()));
-            }
-            crate::say(&format!("{reason}; {command} continues\n"))?;
-            Ok(match reason {
-                StopReason::TimeLimit { .. } => ExitCode::SUCCESS,
-                _ => ExitCode::from(crate::INTERRUPTED),
-            })
-        }
-        None => Ok(ExitCode::SUCCESS),
+    let Some(reason) = stopped else { return Ok(ExitCode::SUCCESS) };
+    let mut command = format!("fer tune --study {}", crate::quoted(&args.study));
+    command += &format!(" --trials {}", args.trials);
+    if args.jobs > 1 {
+        command += &format!(" --jobs {}", args.jobs);
     }
+    crate::say(&format!("{reason}; {command}{} continues\n", args.data.again()))?;
+    Ok(match reason {
+        StopReason::TimeLimit { .. } => ExitCode::SUCCESS,
+        _ => ExitCode::from(crate::INTERRUPTED),
+    })
 }
 
 fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
     let text = std::fs::read_to_string(space).map_err(|error| Error::io("read", space, error))?;
-    let mut recipe = Recipe::open(&args.recipe)?;
-    for change in &args.set {
-        let Some((path, value)) = change.split_once('=') else {
-            return Err(Error::setting("set", change, "PATH=VALUE"));
-        };
-        recipe.set(path.trim(), value.trim())?;
-    }
+    let mut recipe = arguments::recipe(&args.recipe, &args.set)?;
     recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
     recipe.choice.monitor = args.objective.parse()?;
     let config = StudyConfig::new(Space::from_toml(&text)?, recipe);

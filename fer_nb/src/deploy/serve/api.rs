@@ -16,9 +16,6 @@ use super::engine::{Answer, Model, Question, Refusal};
 use crate::deploy::FaceDetector;
 use crate::emotion::Emotion;
 
-/// The endpoint's description, OpenAPI 3.1.
-const OPENAPI: &str = include_str!("openapi.json");
-
 /// How long a request may take, its body included.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -68,11 +65,8 @@ impl IntoResponse for Refusal {
             Refusal::Internal(message) => problem(StatusCode::INTERNAL_SERVER_ERROR, message),
             Refusal::Busy => {
                 let message = "there is too much to do. Ask again in a second.";
-                let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, message);
-                response
-                    .headers_mut()
-                    .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-                response
+                let busy = problem(StatusCode::SERVICE_UNAVAILABLE, message);
+                ([(header::RETRY_AFTER, "1")], busy).into_response()
             }
         }
     }
@@ -84,14 +78,9 @@ pub(super) async fn predict(
     options: Result<Query<Options>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let options = match options {
-        Ok(Query(options)) => options,
-        Err(_) => {
-            return problem(
-                StatusCode::BAD_REQUEST,
-                "the query: faces=find or faces=cut_out is expected",
-            );
-        }
+    let Ok(Query(options)) = options else {
+        let message = "the query: faces=find or faces=cut_out is expected";
+        return problem(StatusCode::BAD_REQUEST, message);
     };
     let body = match body {
         Ok(body) => body,
@@ -124,11 +113,6 @@ pub(super) async fn in_time(request: Request, next: Next) -> Response {
 /// `GET /api/model`: the network behind the server.
 pub(super) async fn model(State(state): State<Shared>) -> Json<Model> {
     Json(state.engine.model().clone())
-}
-
-/// `GET /api/openapi.json`.
-pub(super) async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
 /// `GET /healthz`: the server works.

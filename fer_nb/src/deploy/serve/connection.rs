@@ -52,9 +52,8 @@ pub(super) async fn accept(listener: TcpListener, router: Router) {
 }
 
 async fn asked_to_end() {
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(_) => return std::future::pending().await,
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
     };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => (),

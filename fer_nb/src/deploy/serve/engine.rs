@@ -11,7 +11,7 @@ use tch::Device;
 use tokio::sync::oneshot;
 
 use crate::common::{Error, Result};
-use crate::deploy::{Face, FaceBox, FaceDetector, Photo, Prediction, Predictor};
+use crate::deploy::{Face, FaceBox, FaceDetector, Photo, Predictor};
 use crate::evaluate::Threshold;
 use crate::project::Precision;
 
@@ -33,7 +33,7 @@ pub(super) enum Question {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Answer {
     /// Width and height in pixels, upright.
-    pub(super) size: [u32; 2],
+    pub(super) size: (u32, u32),
     /// The largest first.
     pub(super) faces: Vec<Face>,
     /// The time from the file's bytes to the predictions, in milliseconds.
@@ -209,53 +209,40 @@ fn work(predictor: &Predictor, queue: &Queue) {
         jobs.retain(|job| !job.reply.is_closed()); // who asked may have gone
         let started = Instant::now();
         let mut cut_out = Vec::new();
-        for job in jobs {
-            let photo = match Photo::decode(&job.bytes, "photo") {
-                Ok(photo) => photo,
-                Err(error) => {
-                    let _ = job.reply.send(Err(Refusal::Photo(error.to_string())));
-                    continue;
+        for Job { bytes, question, reply } in jobs {
+            match (Photo::decode(&bytes, "photo"), question) {
+                (Err(error), _) => {
+                    let _ = reply.send(Err(Refusal::Photo(error.to_string())));
                 }
-            };
-            match job.question {
-                Question::CutOut => cut_out.push((job.reply, photo)),
-                Question::Faces(detector) => {
-                    let faces = predictor.predict_photo(&photo, &detector).map_err(internal);
-                    let _ = job.reply.send(faces.map(|faces| answer(&photo, faces, started)));
+                (Ok(photo), Question::CutOut) => cut_out.push((reply, photo)),
+                (Ok(photo), Question::Faces(detector)) => {
+                    let faces = predictor.predict_photo(&photo, &detector);
+                    let _ = reply.send(answer(&photo, faces, started));
                 }
             }
         }
-        let photos: Vec<&Photo> = cut_out.iter().map(|(_, photo)| photo).collect();
-        match classify(predictor, &photos) {
-            Ok(predictions) => {
-                for ((reply, photo), prediction) in cut_out.into_iter().zip(predictions) {
-                    let (width, height) = photo.size();
-                    let area = FaceBox::middle_square(width, height);
-                    let faces = vec![Face { area, prediction }];
-                    let _ = reply.send(Ok(answer(&photo, faces, started)));
-                }
-            }
-            Err(error) => {
-                for (reply, _) in cut_out {
-                    let _ = reply.send(Err(Refusal::Internal(error.to_string())));
-                }
-            }
+        // Photos that are one face each are classified all at once.
+        let squares: Result<Vec<_>> =
+            cut_out.iter().map(|(_, photo)| photo.middle_square()).collect();
+        let predictions = squares.and_then(|squares| predictor.predict_batch(&squares));
+        for (index, (reply, photo)) in cut_out.into_iter().enumerate() {
+            let (width, height) = photo.size();
+            let area = FaceBox::middle_square(width, height);
+            let faces = predictions.as_ref().map(|all| {
+                all.get(index).into_iter().map(|&prediction| Face { area, prediction }).collect()
+            });
+            let _ = reply.send(answer(&photo, faces, started));
         }
     }
 }
 
-fn internal(error: Error) -> Refusal {
-    Refusal::Internal(error.to_string())
-}
-
-/// Classifies photos that are one face each, all at once.
-fn classify(predictor: &Predictor, photos: &[&Photo]) -> Result<Vec<Prediction>> {
-    let faces: Result<Vec<_>> = photos.iter().map(|photo| photo.middle_square()).collect();
-    predictor.predict_batch(&faces?)
-}
-
-fn answer(photo: &Photo, faces: Vec<Face>, started: Instant) -> Answer {
-    let (width, height) = photo.size();
+/// The reply with the faces of a photo, or the refusal that an error of the network is.
+fn answer(
+    photo: &Photo,
+    faces: Result<Vec<Face>, impl ToString>,
+    started: Instant,
+) -> Result<Answer, Refusal> {
     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
-    Answer { size: [width, height], faces, milliseconds }
+    let faces = faces.map_err(|error| Refusal::Internal(error.to_string()))?;
+    Ok(Answer { size: photo.size(), faces, milliseconds })
 }

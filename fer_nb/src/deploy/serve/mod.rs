@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tch::Device;
@@ -115,15 +116,13 @@ pub fn serve(
 }
 
 fn router(state: Shared, config: &ServeConfig) -> Router {
-    Router::new()
-        .route("/", get(page::index))
-        .route("/app.js", get(page::script))
-        .route("/style.css", get(page::style))
-        .route("/icon.svg", get(page::icon))
+    let files = page::FILES.into_iter().fold(Router::new(), |router, (path, kind, text)| {
+        router.route(path, get(([(header::CONTENT_TYPE, kind)], text)))
+    });
+    files
         .route("/live", get(socket::live))
         .route("/api/predict", post(api::predict))
         .route("/api/model", get(api::model))
-        .route("/api/openapi.json", get(api::openapi))
         .route("/healthz", get(api::health))
         .route("/metrics", get(metrics::text))
         .fallback(api::unknown)

@@ -1,38 +1,24 @@
-//! The page itself, and the headers that restrict it.
+//! The page itself, the other files, and the headers that restrict a browser.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 /// Nothing from elsewhere, nothing inline: no script, font or image that this server doesn't send.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
-/// `GET /`.
-pub(super) async fn index() -> Response {
-    file("text/html; charset=utf-8", include_str!("page/index.html"))
-}
-
-/// `GET /app.js`.
-pub(super) async fn script() -> Response {
-    file("text/javascript; charset=utf-8", include_str!("page/app.js"))
-}
-
-/// `GET /style.css`.
-pub(super) async fn style() -> Response {
-    file("text/css; charset=utf-8", include_str!("page/style.css"))
-}
-
-/// `GET /icon.svg`.
-pub(super) async fn icon() -> Response {
-    file("image/svg+xml", include_str!("page/icon.svg"))
-}
-
-fn file(kind: &'static str, text: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
-}
+/// Path, media type and content of each file that is served as it is; openapi.json describes the endpoint,
+/// OpenAPI 3.1.
+pub(super) const FILES: [(&str, &str, &str); 5] = [
+    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    ("/app.js", "text/javascript; charset=utf-8", include_str!("page/app.js")),
+    ("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
+    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/api/openapi.json", "application/json", include_str!("openapi.json")),
+];
 
 /// Adds the headers that restrict what a browser does with the page.
 pub(super) async fn headers(request: Request, next: Next) -> Response {

@@ -26,6 +26,9 @@ use crate::arguments::{DataPath, JsonFile};
 /// Decides the initial weights, also those of the peers.
 const SEED: u64 = 42;
 
+/// This subject, as reports name it.
+const VERSION: &str = concat!("fer_nb ", env!("CARGO_PKG_VERSION"));
+
 /// Images that the loss before training is taken over: the first ones, not shuffled.
 const FIRST_BATCH: usize = 64;
 
@@ -145,42 +148,21 @@ fn with_network<T: Serialize>(
     let first_loss = Some(first_loss(&network, &data.train)?);
     let startup_s = process::seconds_since_start();
     let figures = work(network, &data)?;
-    let precision = options.precision.report(device);
-    finish(
-        options,
-        &Report {
-            figures,
-            first_loss,
-            startup_s,
-            peak_rss_mb: process::peak_rss_mb(),
-            version: format!("fer_nb {}, {precision}", env!("CARGO_PKG_VERSION")),
-            device: device_name(device),
-        },
-    )
+    let version = format!("{VERSION}, {}", options.precision.report(device));
+    let (peak_rss_mb, device) = (process::peak_rss_mb(), device_name(device));
+    finish(options, &Report { figures, first_loss, startup_s, peak_rss_mb, version, device })
 }
 
 fn loading(options: &Options) -> Result<()> {
-    #[derive(Serialize)]
-    struct Loading {
-        seconds: f64,
-        images: usize,
-    }
     let startup_s = process::seconds_since_start();
     let started = Instant::now();
     let data = options.data.open()?;
     let seconds = started.elapsed().as_secs_f64();
     let images = data.train.len() + data.validation.len() + data.test.len();
-    finish(
-        options,
-        &Report {
-            figures: Loading { seconds, images },
-            first_loss: None,
-            startup_s,
-            peak_rss_mb: process::peak_rss_mb(),
-            version: format!("fer_nb {}", env!("CARGO_PKG_VERSION")),
-            device: "CPU".into(),
-        },
-    )
+    let figures = serde_json::json!({ "seconds": seconds, "images": images });
+    let (version, device) = (VERSION.into(), "CPU".into());
+    let (first_loss, peak_rss_mb) = (None, process::peak_rss_mb());
+    finish(options, &Report { figures, first_loss, startup_s, peak_rss_mb, version, device })
 }
 
 /// Mean cross-entropy in nats of the first training images as they are, dropout off.
