@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use polars::prelude::*;
 
 use super::copies::{Member, TEST, groups_of_copies, is_flat, members};
+use super::table::column;
 use super::{Dataset, FaceData, Origin};
 use crate::common::{Result, text};
 use crate::emotion::Emotion;
@@ -128,14 +129,11 @@ impl Audit {
     pub fn table(&self) -> Result<DataFrame> {
         let rows = &self.affected;
         Ok(df!(
-            "split" => rows
-                .iter()
-                .map(|row| SPLITS.get(row.split).copied().unwrap_or_default())
-                .collect::<Vec<_>>(),
-            "source" => rows.iter().map(|row| row.source.as_str()).collect::<Vec<_>>(),
-            "emotion" => rows.iter().map(|row| row.emotion.name()).collect::<Vec<_>>(),
-            "problem" => rows.iter().map(|row| row.problems.join("; ")).collect::<Vec<_>>(),
-            "group" => rows.iter().map(|row| row.group).collect::<Vec<_>>(),
+            "split" => column(rows, |row| SPLITS.get(row.split).copied().unwrap_or_default()),
+            "source" => column(rows, |row| row.source.clone()),
+            "emotion" => column(rows, |row| row.emotion.name()),
+            "problem" => column(rows, |row| row.problems.join("; ")),
+            "group" => column(rows, |row| row.group),
         )?)
     }
 

@@ -1,6 +1,6 @@
 //! [`ConfusionMatrix`]: which class was predicted for which.
 
-use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Series};
+use polars::prelude::{Column, DataFrame};
 use serde::{Deserialize, Serialize};
 
 use crate::common::Result;
@@ -118,7 +118,7 @@ impl ConfusionMatrix {
     pub fn to_table(&self) -> Result<DataFrame> {
         table(|column| {
             let counts = self.counts.iter().filter_map(|row| row.get(column.index()).copied());
-            Series::new(column.name().into(), counts.collect::<Vec<u64>>())
+            Column::new(column.name().into(), counts.collect::<Vec<u64>>())
         })
     }
 
@@ -127,16 +127,16 @@ impl ConfusionMatrix {
         let shares = self.normalized();
         table(|column| {
             let shares = shares.iter().filter_map(|row| row.get(column.index()).copied());
-            Series::new(column.name().into(), shares.collect::<Vec<f64>>())
+            Column::new(column.name().into(), shares.collect::<Vec<f64>>())
         })
     }
 }
 
 /// A column of true classes, then one for each predicted class.
-fn table(column: impl Fn(Emotion) -> Series) -> Result<DataFrame> {
-    let truth = Series::new("true".into(), Emotion::names().to_vec()).into_column();
-    let predicted = Emotion::ALL.into_iter().map(|emotion| column(emotion).into_column());
-    Ok(DataFrame::new(Emotion::COUNT, std::iter::once(truth).chain(predicted).collect())?)
+fn table(column: impl Fn(Emotion) -> Column) -> Result<DataFrame> {
+    let mut columns = vec![Column::new("true".into(), Emotion::names())];
+    columns.extend(Emotion::ALL.map(column));
+    Ok(DataFrame::new(Emotion::COUNT, columns)?)
 }
 
 /// Aligned text: counts, then each row's recall in percent.
