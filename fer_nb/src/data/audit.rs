@@ -35,8 +35,6 @@ pub struct Audit {
     pub(crate) validation_in_train: usize,
     /// Groups of copies whose labels are not all the same.
     pub(crate) disagreeing_groups: usize,
-    /// Images in those groups.
-    pub(crate) disagreeing_images: usize,
     /// Images whose pixels all have one value.
     pub(crate) flat: usize,
     affected: Vec<Affected>,
@@ -72,7 +70,6 @@ impl FaceData {
             train_in_test: 0,
             validation_in_train: 0,
             disagreeing_groups: 0,
-            disagreeing_images: 0,
             flat: 0,
             affected: Vec::new(),
         };
@@ -101,7 +98,6 @@ impl FaceData {
             let disagrees = labels.len() > 1;
             if disagrees {
                 audit.disagreeing_groups += 1;
-                audit.disagreeing_images += group.len();
             }
             let found =
                 [(true, "copy"), (leaks, "in train and test"), (disagrees, "labels disagree")];
@@ -203,7 +199,7 @@ mod tests {
         assert_eq!((audit.images, audit.distinct, audit.copies, audit.groups), (99, 95, 4, 3));
         assert_eq!((audit.test_in_train, audit.train_in_test), (1, 2));
         assert_eq!(audit.validation_in_train, 1);
-        assert_eq!((audit.disagreeing_groups, audit.disagreeing_images), (1, 2));
+        assert_eq!(audit.disagreeing_groups, 1);
         assert_eq!(audit.flat, 1);
         let table = audit.table().unwrap();
         let rows: Vec<String> = (0..table.height())

@@ -6,7 +6,7 @@ use crate::evaluate::tune::Study;
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Canvas, Type};
 use crate::plot::figure::Figure;
-use crate::plot::palette::{ACCENT, MUTED, PAPER, SECOND};
+use crate::plot::palette::{ACCENT, PAPER, SECOND};
 
 const LEFT: f64 = 170.0;
 const RIGHT: f64 = 1850.0;
@@ -33,12 +33,10 @@ fn draw(canvas: &mut Canvas, study: &StudyData) -> Result<()> {
     let y = Scale { low, high, from: BOTTOM, to: TOP };
     axis::grid_lines(canvas, &y, (LEFT, RIGHT), axis::number);
     let x = Scale { low: 0.5, high: last.number as f64 + 0.5, from: LEFT + 10.0, to: RIGHT - 10.0 };
-    let kind = Type::new(26.0).color(MUTED).centered();
-    let whole = |tick: &f64| tick.fract() == 0.0 && *tick >= 1.0;
-    for tick in axis::ticks(1.0, last.number as f64, 10).into_iter().filter(whole) {
-        canvas.text(&axis::number(tick, 1.0), (x.at(tick), BOTTOM + 42.0), kind);
-    }
-    canvas.text("trial", ((LEFT + RIGHT) / 2.0, BOTTOM + 92.0), kind);
+    let mut ticks = axis::ticks(1.0, last.number as f64, 10);
+    ticks.retain(|tick| tick.fract() == 0.0 && *tick >= 1.0);
+    let texts = ticks.into_iter().map(|tick| (tick, axis::number(tick, 1.0)));
+    axis::below(canvas, &x, [BOTTOM + 42.0, BOTTOM + 92.0], texts, "trial");
     canvas.text(&study.objective, (LEFT, TOP - 30.0), Type::new(28.0).bold());
     let legend =
         [(ACCENT, None, "complete".to_string()), (PAPER, Some(SECOND), "pruned".to_string())];
