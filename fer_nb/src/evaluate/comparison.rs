@@ -74,10 +74,8 @@ pub fn compare(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Co
         let (config, network) = (run.config()?, run.network(device)?);
         let test = evaluate(&*network, &data.test)?;
         let held_back = run.held_back(data)?;
-        let validation = match held_back.is_empty() {
-            true => None,
-            false => Some(evaluate(&*network, &held_back)?),
-        };
+        let validation =
+            (!held_back.is_empty()).then(|| evaluate(&*network, &held_back)).transpose()?;
         let temperature = validation.as_ref().map(Temperature::fit).unwrap_or_default();
         rows.push(ComparedRun {
             run: name,
@@ -99,10 +97,7 @@ pub fn compare(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Co
         tests.push(test);
         configs.push(config);
     }
-    let seeds = match differ_in_seed_only(&configs) {
-        true => Some(SeedSpread::of(&tests)?),
-        false => None,
-    };
+    let seeds = differ_in_seed_only(&configs).then(|| SeedSpread::of(&tests)).transpose()?;
     Ok(Comparison { runs: rows, seeds, title: data.origin().title().into() })
 }
 
@@ -129,9 +124,7 @@ fn differ_in_seed_only(configs: &[RunConfig]) -> bool {
         config
     };
     let same = |config: &RunConfig| seedless(first).difference(&seedless(config)).is_none();
-    let mut seeds: Vec<u64> = configs.iter().map(|config| config.train.seed).collect();
-    seeds.sort_unstable();
-    seeds.dedup();
+    let seeds: BTreeSet<u64> = configs.iter().map(|config| config.train.seed).collect();
     configs.len() > 1 && seeds.len() == configs.len() && configs.iter().all(same)
 }
 

@@ -63,11 +63,10 @@ impl Table {
 
     fn build(frame: &DataFrame, digits: Option<usize>) -> Result<Self> {
         let height = frame.height();
-        let shown: Vec<usize> = if height > HEAD + TAIL {
-            (0..HEAD).chain(height - TAIL..height).collect()
-        } else {
-            (0..height).collect()
-        };
+        let mut shown: Vec<usize> = (0..height).collect();
+        if height > HEAD + TAIL {
+            shown.drain(HEAD..height - TAIL);
+        }
         let mut rows = vec![Vec::new(); shown.len()];
         let mut columns = Vec::new();
         for column in frame.columns() {
