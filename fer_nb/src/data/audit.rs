@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use polars::prelude::*;
 
 use super::copies::{Member, TEST, groups_of_copies, is_flat, members};
+use super::table::column;
 use super::{Dataset, FaceData, Origin};
 use crate::common::{Result, text};
 use crate::emotion::Emotion;
@@ -34,8 +35,6 @@ pub struct Audit {
     pub(crate) validation_in_train: usize,
     /// Groups of copies whose labels are not all the same.
     pub(crate) disagreeing_groups: usize,
-    /// Images in those groups.
-    pub(crate) disagreeing_images: usize,
     /// Images whose pixels all have one value.
     pub(crate) flat: usize,
     affected: Vec<Affected>,
@@ -71,7 +70,6 @@ impl FaceData {
             train_in_test: 0,
             validation_in_train: 0,
             disagreeing_groups: 0,
-            disagreeing_images: 0,
             flat: 0,
             affected: Vec::new(),
         };
@@ -100,7 +98,6 @@ impl FaceData {
             let disagrees = labels.len() > 1;
             if disagrees {
                 audit.disagreeing_groups += 1;
-                audit.disagreeing_images += group.len();
             }
             let found =
                 [(true, "copy"), (leaks, "in train and test"), (disagrees, "labels disagree")];
@@ -128,14 +125,11 @@ impl Audit {
     pub fn table(&self) -> Result<DataFrame> {
         let rows = &self.affected;
         Ok(df!(
-            "split" => rows
-                .iter()
-                .map(|row| SPLITS.get(row.split).copied().unwrap_or_default())
-                .collect::<Vec<_>>(),
-            "source" => rows.iter().map(|row| row.source.as_str()).collect::<Vec<_>>(),
-            "emotion" => rows.iter().map(|row| row.emotion.name()).collect::<Vec<_>>(),
-            "problem" => rows.iter().map(|row| row.problems.join("; ")).collect::<Vec<_>>(),
-            "group" => rows.iter().map(|row| row.group).collect::<Vec<_>>(),
+            "split" => column(rows, |row| SPLITS.get(row.split).copied().unwrap_or_default()),
+            "source" => column(rows, |row| row.source.clone()),
+            "emotion" => column(rows, |row| row.emotion.name()),
+            "problem" => column(rows, |row| row.problems.join("; ")),
+            "group" => column(rows, |row| row.group),
         )?)
     }
 
@@ -205,7 +199,7 @@ mod tests {
         assert_eq!((audit.images, audit.distinct, audit.copies, audit.groups), (99, 95, 4, 3));
         assert_eq!((audit.test_in_train, audit.train_in_test), (1, 2));
         assert_eq!(audit.validation_in_train, 1);
-        assert_eq!((audit.disagreeing_groups, audit.disagreeing_images), (1, 2));
+        assert_eq!(audit.disagreeing_groups, 1);
         assert_eq!(audit.flat, 1);
         let table = audit.table().unwrap();
         let rows: Vec<String> = (0..table.height())

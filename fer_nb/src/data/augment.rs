@@ -47,9 +47,7 @@ impl Default for Augmentation {
             height_shift: 0.1,
             zoom: 0.1,
             horizontal_flip: true,
-            brightness: 0.0,
-            contrast: 0.0,
-            erasing: 0.0,
+            ..Self::none()
         }
     }
 }

@@ -9,36 +9,31 @@ use crate::common::{Result, text};
 impl FaceData {
     /// Places of the test images whose exact copy is also in train or validation, ascending.
     pub(crate) fn leaked_test_images(&self) -> Vec<usize> {
-        let members = members(self.parts());
-        let mut leaked: Vec<usize> = groups_of_copies(&members)
-            .into_iter()
-            .filter(|group| group.iter().any(|member| member.split != TEST))
-            .flatten()
-            .filter(|member| member.split == TEST)
-            .map(|member| member.index)
-            .collect();
-        leaked.sort_unstable();
-        leaked
+        let leaked = self.leaked().into_iter().filter(|member| member.split == TEST);
+        let mut places: Vec<usize> = leaked.map(|member| member.index).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// The images of all groups of copies that are in test and in another part.
+    fn leaked(&self) -> Vec<Member<'_>> {
+        let mut groups = groups_of_copies(&members(self.parts()));
+        let has = |group: &[Member], test| group.iter().any(|one| (one.split == TEST) == test);
+        groups.retain(|group| has(group, true) && has(group, false));
+        groups.concat()
     }
 
     /// The same data without the train and validation images that are also in test. The test set
     /// stays whole, so that its metrics can be compared with others'.
     pub fn without_leaks(&self) -> Result<FaceData> {
-        let members = members(self.parts());
-        let leaked: Vec<Member> = groups_of_copies(&members)
-            .into_iter()
-            .filter(|group| group.iter().any(|member| member.split == TEST))
-            .flatten()
-            .collect();
-        self.without(&leaked, "also in test")
+        self.without(&self.leaked(), "also in test")
     }
 
     /// The same data without the train and validation images of one flat colour. The test set stays
     /// whole, so that its metrics can be compared with others'.
     pub fn without_flat(&self) -> Result<FaceData> {
-        let members = members(self.parts());
-        let flat: Vec<Member> =
-            members.into_iter().filter(|member| is_flat(member.pixels)).collect();
+        let mut flat = members(self.parts());
+        flat.retain(|member| is_flat(member.pixels));
         self.without(&flat, "of one flat colour")
     }
 

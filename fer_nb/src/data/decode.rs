@@ -73,10 +73,8 @@ fn broken(error: image::ImageError) -> String {
         }
         error => {
             let text = error.to_string();
-            let mut line: String =
-                text.lines().next().unwrap_or_default().chars().take(80).collect();
-            line.insert_str(0, "broken image: ");
-            line
+            let line = text.lines().next().unwrap_or_default();
+            format!("broken image: {}", line.chars().take(80).collect::<String>())
         }
     }
 }

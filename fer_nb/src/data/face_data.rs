@@ -112,32 +112,35 @@ impl FaceData {
     /// [`Error::Setting`] for sizes out of range.
     pub fn sample(config: SampleConfig) -> Result<Self> {
         let (training, test) = sample::generate(&config)?;
-        let split = split::by_class(&labels(&training), VALIDATION_SHARE)?;
-        Ok(Self {
-            train: training.select(&split.train)?,
-            validation: training.select(&split.validation)?,
-            test,
-            notes: Vec::new(),
-        })
+        Self::held_back(&training, VALIDATION_SHARE, test, Vec::new())
+    }
+
+    /// The training images with a share of each class held back for validation, beside the test images.
+    fn held_back(
+        training: &Dataset,
+        share: f64,
+        test: Dataset,
+        notes: Vec<String>,
+    ) -> Result<Self> {
+        let labels: Vec<Emotion> = training.iter().map(|(_, emotion)| emotion).collect();
+        let split = split::by_class(&labels, share)?;
+        let (train, validation) =
+            (training.select(&split.train)?, training.select(&split.validation)?);
+        Ok(Self { train, validation, test, notes })
     }
 
     fn assemble(loaded: Loaded) -> Result<Self> {
-        let Loaded { dataset, is_test, mut notes } = loaded;
+        let Loaded { dataset, is_test, notes } = loaded;
         let side = |test: bool| -> Vec<usize> {
             is_test.iter().enumerate().filter(|(_, is)| **is == test).map(|(row, _)| row).collect()
         };
         let (training, test) = (dataset.select(&side(false))?, dataset.select(&side(true))?);
-        let split = split::by_class(&labels(&training), VALIDATION_SHARE)?;
-        if split.validation.is_empty() {
-            notes
-                .push("No class has the five training images that a validation image takes".into());
+        let mut data = Self::held_back(&training, VALIDATION_SHARE, test, notes)?;
+        if data.validation.is_empty() {
+            let note = "No class has the five training images that a validation image takes";
+            data.notes.push(note.into());
         }
-        Ok(Self {
-            train: training.select(&split.train)?,
-            validation: training.select(&split.validation)?,
-            test,
-            notes,
-        })
+        Ok(data)
     }
 
     /// The same images with another share, above 0 and below 1, of each class's training images held
@@ -151,17 +154,14 @@ impl FaceData {
             return Err(Error::setting("validation share", share, "above 0 and below 1"));
         }
         let training = self.train.joined(&self.validation)?;
-        let split = split::by_class(&labels(&training), share)?;
-        let (train, validation) =
-            (training.select(&split.train)?, training.select(&split.validation)?);
-        let mut notes = self.notes.clone();
-        notes.push(format!(
+        let mut data = Self::held_back(&training, share, self.test.clone(), self.notes.clone())?;
+        data.notes.push(format!(
             "{} % of each class is held back: {} for training, {} for validation",
             share * 100.0,
-            text::plural(train.len(), "image"),
-            validation.len(),
+            text::plural(data.train.len(), "image"),
+            data.validation.len(),
         ));
-        Ok(Self { train, validation, test: self.test.clone(), notes })
+        Ok(data)
     }
 
     /// The source of the images.
@@ -255,19 +255,11 @@ fn locate(
     root: Option<&Path>,
 ) -> Result<Option<PathBuf>> {
     if let Some(path) = explicit {
-        return if path.exists() {
-            Ok(Some(path.to_path_buf()))
-        } else {
-            Err(Error::missing("the data", path, HINT))
-        };
+        return there(path, "the data", HINT.into());
     }
-    if let Some(path) = variable.filter(|path| !path.is_empty()).map(PathBuf::from) {
-        return if path.exists() {
-            Ok(Some(path))
-        } else {
-            let hint = format!("{VARIABLE} names it: correct or unset it. {HINT}");
-            Err(Error::missing("FER2013", path, hint))
-        };
+    if let Some(path) = variable.filter(|path| !path.is_empty()) {
+        let hint = format!("{VARIABLE} names it: correct or unset it. {HINT}");
+        return there(Path::new(&path), "FER2013", hint);
     }
     let Some(data) = root.map(|root| root.join("data")) else { return Ok(None) };
     let (folder, table) = (data.join("fer2013"), data.join("fer2013.csv"));
@@ -282,8 +274,11 @@ fn locate(
 const HINT: &str = "Expected is a folder with train/<class> and test/<class>, or fer2013.csv; see \
                     data/README.md.";
 
-fn labels(data: &Dataset) -> Vec<Emotion> {
-    data.iter().map(|(_, emotion)| emotion).collect()
+fn there(path: &Path, what: &str, hint: String) -> Result<Option<PathBuf>> {
+    match path.exists() {
+        true => Ok(Some(path.to_path_buf())),
+        false => Err(Error::missing(what, path, hint)),
+    }
 }
 
 #[cfg(test)]

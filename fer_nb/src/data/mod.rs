@@ -26,6 +26,7 @@ pub use distribution::ClassDistribution;
 pub use face_data::FaceData;
 pub use pixels::{PIXELS, SIDE};
 pub use sample::SampleConfig;
+pub(crate) use table::column;
 
 /// The name that cells of earlier notebooks use.
 pub type Fer2013 = FaceData;

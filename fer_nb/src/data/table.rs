@@ -7,6 +7,11 @@ use super::pixels::PIXELS;
 use crate::common::Result;
 use crate::emotion::Emotion;
 
+/// A column of a table that has a row for each of these: what `of` says of it.
+pub(crate) fn column<R, T>(rows: &[R], of: impl Fn(&R) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
+}
+
 /// Builds the table of [`super::Dataset::table`] from `sources` (path below the root, or
 /// "row 17"), `usages` (train, test, …), pixels (u8 [N × 2304]) and class indices.
 pub(super) fn build(
@@ -17,15 +22,14 @@ pub(super) fn build(
 ) -> Result<DataFrame> {
     let statistics: Vec<(f32, f32, u64)> =
         images.par_chunks_exact(PIXELS).with_min_len(256).map(describe).collect();
-    let names: Vec<&str> = labels.iter().map(|label| Emotion::name_of(*label)).collect();
     Ok(df!(
         "source" => sources,
-        "label" => labels.iter().map(|label| u32::from(*label)).collect::<Vec<_>>(),
-        "emotion" => names,
+        "label" => column(labels, |label| u32::from(*label)),
+        "emotion" => column(labels, |label| Emotion::name_of(*label)),
         "usage" => usages,
-        "mean" => statistics.iter().map(|row| row.0).collect::<Vec<_>>(),
-        "std" => statistics.iter().map(|row| row.1).collect::<Vec<_>>(),
-        "hash" => statistics.iter().map(|row| row.2).collect::<Vec<_>>(),
+        "mean" => column(&statistics, |row| row.0),
+        "std" => column(&statistics, |row| row.1),
+        "hash" => column(&statistics, |row| row.2),
     )?)
 }
 

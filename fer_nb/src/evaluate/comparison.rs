@@ -10,7 +10,7 @@ use tch::Device;
 
 use super::{Accuracy, Evaluation, McNemar, Protocol, SeedSpread, Temperature, evaluate};
 use crate::common::{Error, Result};
-use crate::data::FaceData;
+use crate::data::{FaceData, column};
 use crate::train::{RunConfig, RunFolder};
 
 /// One run's metrics.
@@ -74,10 +74,8 @@ pub fn compare(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Co
         let (config, network) = (run.config()?, run.network(device)?);
         let test = evaluate(&*network, &data.test)?;
         let held_back = run.held_back(data)?;
-        let validation = match held_back.is_empty() {
-            true => None,
-            false => Some(evaluate(&*network, &held_back)?),
-        };
+        let validation =
+            (!held_back.is_empty()).then(|| evaluate(&*network, &held_back)).transpose()?;
         let temperature = validation.as_ref().map(Temperature::fit).unwrap_or_default();
         rows.push(ComparedRun {
             run: name,
@@ -99,10 +97,7 @@ pub fn compare(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Co
         tests.push(test);
         configs.push(config);
     }
-    let seeds = match differ_in_seed_only(&configs) {
-        true => Some(SeedSpread::of(&tests)?),
-        false => None,
-    };
+    let seeds = differ_in_seed_only(&configs).then(|| SeedSpread::of(&tests)).transpose()?;
     Ok(Comparison { runs: rows, seeds, title: data.origin().title().into() })
 }
 
@@ -129,9 +124,7 @@ fn differ_in_seed_only(configs: &[RunConfig]) -> bool {
         config
     };
     let same = |config: &RunConfig| seedless(first).difference(&seedless(config)).is_none();
-    let mut seeds: Vec<u64> = configs.iter().map(|config| config.train.seed).collect();
-    seeds.sort_unstable();
-    seeds.dedup();
+    let seeds: BTreeSet<u64> = configs.iter().map(|config| config.train.seed).collect();
     configs.len() > 1 && seeds.len() == configs.len() && configs.iter().all(same)
 }
 
@@ -144,29 +137,23 @@ impl Comparison {
     /// # Errors
     /// [`Error::Table`] if polars refuses.
     pub fn to_table(&self) -> Result<DataFrame> {
-        let text =
-            |of: fn(&ComparedRun) -> &str| -> Vec<&str> { self.runs.iter().map(of).collect() };
-        let number =
-            |of: fn(&ComparedRun) -> f64| -> Vec<f64> { self.runs.iter().map(of).collect() };
-        let known = |of: fn(&ComparedRun) -> Option<f64>| -> Vec<Option<f64>> {
-            self.runs.iter().map(of).collect()
-        };
+        let runs = &self.runs;
         Ok(df!(
-            "run" => text(|run| &run.run),
-            "network" => text(|run| &run.network),
-            "epochs" => self.runs.iter().map(|run| run.epochs as u32).collect::<Vec<_>>(),
-            "val_accuracy" => known(|run| run.val_accuracy.map(|accuracy| accuracy.value)),
-            "val_loss" => known(|run| run.val_loss),
-            "accuracy" => number(|run| run.accuracy.value),
-            "low" => number(|run| run.accuracy.low),
-            "high" => number(|run| run.accuracy.high),
-            "macro F1" => number(|run| run.macro_f1),
-            "balanced" => number(|run| run.balanced_accuracy),
-            "top 2" => number(|run| run.top_2.value),
-            "ECE" => number(|run| run.ece),
-            "temperature" => number(|run| run.temperature),
-            "ECE calibrated" => number(|run| run.ece_calibrated),
-            "p" => known(|run| run.mcnemar.map(|test| test.p_value)),
+            "run" => column(runs, |run| run.run.clone()),
+            "network" => column(runs, |run| run.network.clone()),
+            "epochs" => column(runs, |run| run.epochs as u32),
+            "val_accuracy" => column(runs, |run| run.val_accuracy.map(|accuracy| accuracy.value)),
+            "val_loss" => column(runs, |run| run.val_loss),
+            "accuracy" => column(runs, |run| run.accuracy.value),
+            "low" => column(runs, |run| run.accuracy.low),
+            "high" => column(runs, |run| run.accuracy.high),
+            "macro F1" => column(runs, |run| run.macro_f1),
+            "balanced" => column(runs, |run| run.balanced_accuracy),
+            "top 2" => column(runs, |run| run.top_2.value),
+            "ECE" => column(runs, |run| run.ece),
+            "temperature" => column(runs, |run| run.temperature),
+            "ECE calibrated" => column(runs, |run| run.ece_calibrated),
+            "p" => column(runs, |run| run.mcnemar.map(|test| test.p_value)),
         )?)
     }
 

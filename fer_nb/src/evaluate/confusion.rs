@@ -1,9 +1,10 @@
 //! [`ConfusionMatrix`]: which class was predicted for which.
 
-use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Series};
+use polars::prelude::{Column, DataFrame};
 use serde::{Deserialize, Serialize};
 
 use crate::common::Result;
+use crate::data::column;
 use crate::emotion::Emotion;
 
 /// How often each class was predicted for each class.
@@ -116,27 +117,13 @@ impl ConfusionMatrix {
     /// A table of one row a true class: `true` (str), then one u64 column a predicted class, of
     /// images.
     pub fn to_table(&self) -> Result<DataFrame> {
-        table(|column| {
-            let counts = self.counts.iter().filter_map(|row| row.get(column.index()).copied());
-            Series::new(column.name().into(), counts.collect::<Vec<u64>>())
-        })
+        let mut columns = vec![Column::new("true".into(), Emotion::names())];
+        columns.extend(Emotion::ALL.map(|predicted| {
+            let counts = column(&self.counts, |row| row[predicted.index()]);
+            Column::new(predicted.name().into(), counts)
+        }));
+        Ok(DataFrame::new(Emotion::COUNT, columns)?)
     }
-
-    /// As [`ConfusionMatrix::to_table`], of shares (f64, 0 to 1): [`ConfusionMatrix::normalized`].
-    pub fn to_normalized_table(&self) -> Result<DataFrame> {
-        let shares = self.normalized();
-        table(|column| {
-            let shares = shares.iter().filter_map(|row| row.get(column.index()).copied());
-            Series::new(column.name().into(), shares.collect::<Vec<f64>>())
-        })
-    }
-}
-
-/// A column of true classes, then one for each predicted class.
-fn table(column: impl Fn(Emotion) -> Series) -> Result<DataFrame> {
-    let truth = Series::new("true".into(), Emotion::names().to_vec()).into_column();
-    let predicted = Emotion::ALL.into_iter().map(|emotion| column(emotion).into_column());
-    Ok(DataFrame::new(Emotion::COUNT, std::iter::once(truth).chain(predicted).collect())?)
 }
 
 /// Aligned text: counts, then each row's recall in percent.
@@ -208,7 +195,5 @@ mod tests {
         let table = matrix.to_table().unwrap();
         assert_eq!(table.shape(), (7, 8));
         assert_eq!(table.column("neutral").unwrap().u64().unwrap().get(3), Some(1));
-        let shares = matrix.to_normalized_table().unwrap();
-        assert_eq!(shares.column("happy").unwrap().f64().unwrap().get(3), Some(0.75));
     }
 }

@@ -1,9 +1,10 @@
 //! [`Evaluation`]: the predictions on one data set, from a network or from a table.
 
-use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
+use polars::prelude::{Column, DataFrame, df};
 use serde::Serialize;
 
 use crate::common::{Error, Result};
+use crate::data::column;
 use crate::emotion::Emotion;
 use crate::evaluate::accuracy::Accuracy;
 use crate::evaluate::confusion::{Confusion, ConfusionMatrix};
@@ -193,26 +194,19 @@ impl Evaluation {
     /// `correct` (bool), `confidence` (f32: probability of the predicted class), `prob_angry` …
     /// `prob_surprise` (f32).
     pub fn table(&self) -> Result<DataFrame> {
-        let names = |classes: &[u8]| -> Vec<&'static str> {
-            classes.iter().map(|class| Emotion::name_of(*class)).collect()
-        };
-        let pairs = || self.labels.iter().zip(&self.predictions);
-        let indices: Vec<u32> = (0..self.len() as u32).collect();
-        let correct: Vec<bool> = pairs().map(|(label, predicted)| label == predicted).collect();
-        let confidence: Vec<f32> = self.rows().map(|(_, _, _, confidence)| confidence).collect();
-        let mut columns: Vec<Column> = vec![
-            Series::new("index".into(), indices).into_column(),
-            Series::new("true".into(), names(&self.labels)).into_column(),
-            Series::new("predicted".into(), names(&self.predictions)).into_column(),
-            Series::new("correct".into(), correct).into_column(),
-            Series::new("confidence".into(), confidence).into_column(),
-        ];
+        let rows: Vec<_> = self.rows().collect();
+        let mut table = df!(
+            "index" => column(&rows, |row| row.0 as u32),
+            "true" => column(&rows, |row| Emotion::name_of(row.1)),
+            "predicted" => column(&rows, |row| Emotion::name_of(row.2)),
+            "correct" => column(&rows, |row| row.1 == row.2),
+            "confidence" => column(&rows, |row| row.3),
+        )?;
         for emotion in Emotion::ALL {
-            let probs: Vec<f32> =
-                (0..self.len()).map(|at| self.probability(at, emotion.index())).collect();
-            columns.push(Series::new(format!("prob_{emotion}").into(), probs).into_column());
+            let probs = column(&rows, |row| self.probability(row.0, emotion.index()));
+            table.with_column(Column::new(format!("prob_{emotion}").into(), probs))?;
         }
-        Ok(DataFrame::new(self.len(), columns)?)
+        Ok(table)
     }
 
     /// Each image's place, label, prediction and the prediction's probability, 0 to 1.

@@ -1,10 +1,11 @@
 //! Predictions by confidence: the most confident mistakes, and the accuracy within a range of
 //! confidence.
 
-use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
+use polars::prelude::{DataFrame, df};
 
 use super::{Accuracy, Evaluation};
 use crate::common::{Error, Result};
+use crate::data::column;
 use crate::emotion::Emotion;
 
 impl Evaluation {
@@ -55,20 +56,13 @@ impl Evaluation {
                     .ok_or_else(|| Error::input("index", index, format!("below {}", self.len())))
             })
             .collect::<Result<Vec<_>>>()?;
-        let places: Vec<u32> = rows.iter().map(|row| row.0 as u32).collect();
-        let labels: Vec<&str> = rows.iter().map(|row| Emotion::name_of(row.1)).collect();
-        let predicted: Vec<&str> = rows.iter().map(|row| Emotion::name_of(row.2)).collect();
-        let confidence: Vec<f32> = rows.iter().map(|row| row.3).collect();
-        let of_label: Vec<f32> =
-            rows.iter().map(|row| self.probability(row.0, usize::from(row.1))).collect();
-        let columns: Vec<Column> = vec![
-            Series::new("index".into(), places).into_column(),
-            Series::new("true".into(), labels).into_column(),
-            Series::new("predicted".into(), predicted).into_column(),
-            Series::new("confidence".into(), confidence).into_column(),
-            Series::new("true_probability".into(), of_label).into_column(),
-        ];
-        Ok(DataFrame::new(rows.len(), columns)?)
+        Ok(df!(
+            "index" => column(&rows, |row| row.0 as u32),
+            "true" => column(&rows, |row| Emotion::name_of(row.1)),
+            "predicted" => column(&rows, |row| Emotion::name_of(row.2)),
+            "confidence" => column(&rows, |row| row.3),
+            "true_probability" => column(&rows, |row| self.probability(row.0, usize::from(row.1))),
+        )?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The published results of the original Keras project, which this crate rebuilds.
 
-use polars::prelude::{DataFrame, df};
+use polars::prelude::{Column, DataFrame};
 
 use crate::common::Result;
 use crate::emotion::Emotion;
@@ -65,38 +65,27 @@ impl ClassificationReport {
     /// The original's are of FER2013's 7,178 test images: beside another data set's they say little.
     pub(crate) fn beside_original(&self) -> Result<DataFrame> {
         let theirs = original();
-        let mut names = Vec::new();
-        // Ours, theirs and the difference of precision, recall and F1.
-        let mut columns: [[Vec<Option<f64>>; 3]; 3] = Default::default();
-        let mut push = |name, ours: [Option<f64>; 3], theirs: [Option<f64>; 3]| {
-            names.push(name);
-            for (column, (ours, theirs)) in columns.iter_mut().zip(ours.into_iter().zip(theirs)) {
-                let [mine, published, difference] = column;
-                mine.push(ours);
-                published.push(theirs);
-                difference.push(ours.zip(theirs).map(|(ours, theirs)| ours - theirs));
-            }
-        };
+        let (mut names, mut rows) = (Vec::new(), Vec::new());
         for ((name, row), theirs) in self.rows().into_iter().zip(theirs.rows()) {
-            push(name, [row.precision, row.recall, row.f1].map(Some), theirs.map(Some));
+            names.push(name);
+            rows.push(
+                [(row.precision, theirs[0]), (row.recall, theirs[1]), (row.f1, theirs[2])]
+                    .map(Some),
+            );
         }
-        push("accuracy", [None, None, Some(self.accuracy())], [None, None, Some(theirs.accuracy)]);
-        let [precision, recall, f1] = columns;
-        let [precision, precision_original, precision_difference] = precision;
-        let [recall, recall_original, recall_difference] = recall;
-        let [f1, f1_original, f1_difference] = f1;
-        Ok(df!(
-            "class" => names,
-            "precision" => precision,
-            "precision original" => precision_original,
-            "precision difference" => precision_difference,
-            "recall" => recall,
-            "recall original" => recall_original,
-            "recall difference" => recall_difference,
-            "f1-score" => f1,
-            "f1-score original" => f1_original,
-            "f1-score difference" => f1_difference,
-        )?)
+        names.push("accuracy");
+        rows.push([None, None, Some((self.accuracy(), theirs.accuracy))]);
+        let mut columns = vec![Column::new("class".into(), names)];
+        for (place, score) in ["precision", "recall", "f1-score"].into_iter().enumerate() {
+            let mut column = |name: String, of: fn((f64, f64)) -> f64| {
+                let values: Vec<_> = rows.iter().map(|row| row[place].map(of)).collect();
+                columns.push(Column::new(name.into(), values));
+            };
+            column(score.to_string(), |(ours, _)| ours);
+            column(format!("{score} original"), |(_, theirs)| theirs);
+            column(format!("{score} difference"), |(ours, theirs)| ours - theirs);
+        }
+        Ok(DataFrame::new(rows.len(), columns)?)
     }
 }
 

@@ -2,9 +2,10 @@
 //! prints them.
 
 use polars::prelude::{DataFrame, df};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::common::Result;
+use crate::data::column;
 use crate::emotion::Emotion;
 use crate::evaluate::confusion::ConfusionMatrix;
 
@@ -30,13 +31,37 @@ pub struct Scores {
 /// with a `title` in addition. (One difference: where not a single prediction is right,
 /// scikit-learn 1.9 prints each support with ".0" behind it, by accident of its own types.)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "OutputDict", into = "OutputDict")]
 pub struct ClassificationReport {
+    #[serde(default)]
+    title: String,
+    #[serde(flatten, with = "by_class")]
     classes: [Scores; Emotion::COUNT],
     accuracy: f64,
+    #[serde(rename = "macro avg")]
     macro_avg: Scores,
+    #[serde(rename = "weighted avg")]
     weighted_avg: Scores,
-    title: String,
+}
+
+/// The classes' scores in JSON: a key for each class.
+mod by_class {
+    use std::collections::BTreeMap;
+
+    use serde::de::Error as _;
+
+    use super::*;
+
+    type Classes = [Scores; Emotion::COUNT];
+
+    pub(super) fn serialize<S: Serializer>(classes: &Classes, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(Emotion::names().into_iter().zip(classes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Classes, D::Error> {
+        let classes = BTreeMap::<Emotion, Scores>::deserialize(from)?;
+        let classes: Vec<Scores> = classes.into_values().collect();
+        classes.try_into().map_err(|_| D::Error::custom("a class has no scores"))
+    }
 }
 
 impl ConfusionMatrix {
@@ -130,17 +155,12 @@ impl ClassificationReport {
         let mut rows: Vec<(&str, Option<Scores>)> =
             self.rows().into_iter().map(|(name, scores)| (name, Some(scores))).collect();
         rows.insert(Emotion::COUNT, ("accuracy", None));
-        let column = |of: fn(&Scores) -> f64| -> Vec<Option<f64>> {
-            rows.iter().map(|(_, scores)| scores.as_ref().map(of)).collect()
-        };
-        let f1 = column(|scores| scores.f1).into_iter().map(|f1| f1.unwrap_or(self.accuracy));
-        let support = |scores: &Option<Scores>| scores.unwrap_or(self.macro_avg).support;
         Ok(df!(
-            "class" => rows.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-            "precision" => column(|scores| scores.precision),
-            "recall" => column(|scores| scores.recall),
-            "f1-score" => f1.collect::<Vec<_>>(),
-            "support" => rows.iter().map(|(_, scores)| support(scores)).collect::<Vec<_>>(),
+            "class" => column(&rows, |(name, _)| *name),
+            "precision" => column(&rows, |(_, scores)| scores.map(|scores| scores.precision)),
+            "recall" => column(&rows, |(_, scores)| scores.map(|scores| scores.recall)),
+            "f1-score" => column(&rows, |(_, scores)| scores.map_or(self.accuracy, |scores| scores.f1)),
+            "support" => column(&rows, |(_, scores)| scores.unwrap_or(self.macro_avg).support),
         )?)
     }
 }
@@ -167,58 +187,6 @@ impl std::fmt::Display for ClassificationReport {
         writeln!(f, "{:>12}  {:>9} {:>9} {accuracy:>9.2} {total:>9}", "accuracy", "", "")?;
         line(f, "macro avg", self.macro_avg)?;
         line(f, "weighted avg", self.weighted_avg)
-    }
-}
-
-/// A report as JSON, with the keys of scikit-learn's `output_dict=True`.
-#[derive(Clone, Serialize, Deserialize)]
-struct OutputDict {
-    #[serde(default)]
-    title: String,
-    angry: Scores,
-    disgust: Scores,
-    fear: Scores,
-    happy: Scores,
-    neutral: Scores,
-    sad: Scores,
-    surprise: Scores,
-    accuracy: f64,
-    #[serde(rename = "macro avg")]
-    macro_avg: Scores,
-    #[serde(rename = "weighted avg")]
-    weighted_avg: Scores,
-}
-
-impl From<ClassificationReport> for OutputDict {
-    fn from(report: ClassificationReport) -> Self {
-        let ClassificationReport { classes, accuracy, macro_avg, weighted_avg, title } = report;
-        let [angry, disgust, fear, happy, neutral, sad, surprise] = classes;
-        Self {
-            title,
-            angry,
-            disgust,
-            fear,
-            happy,
-            neutral,
-            sad,
-            surprise,
-            accuracy,
-            macro_avg,
-            weighted_avg,
-        }
-    }
-}
-
-impl From<OutputDict> for ClassificationReport {
-    fn from(dict: OutputDict) -> Self {
-        let OutputDict { angry, disgust, fear, happy, neutral, sad, surprise, .. } = dict;
-        Self {
-            classes: [angry, disgust, fear, happy, neutral, sad, surprise],
-            accuracy: dict.accuracy,
-            macro_avg: dict.macro_avg,
-            weighted_avg: dict.weighted_avg,
-            title: dict.title,
-        }
     }
 }
 

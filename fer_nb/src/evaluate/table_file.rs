@@ -10,18 +10,12 @@ use crate::evaluate::probs::{Row, check_probs};
 const COLUMNS: &str = "Expected are a column 'label' and either prob_angry … prob_surprise or \
                        logit_angry … logit_surprise.";
 
-/// Whether a file's seven numbers are before or after softmax.
-#[derive(Clone, Copy, PartialEq)]
-enum Numbers {
-    Probs,
-    Logits,
-}
-
 /// Which columns of a file hold what.
 struct Layout {
     label: usize,
     scores: [usize; Emotion::COUNT],
-    numbers: Numbers,
+    /// Whether the seven numbers are before softmax.
+    logits: bool,
 }
 
 impl Evaluation {
@@ -55,9 +49,9 @@ impl Evaluation {
             return Err(Error::file(path, "there is no row below the header", COLUMNS));
         }
         let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match layout.numbers {
-            Numbers::Probs => Self::from_probs(labels, rows, title),
-            Numbers::Logits => Self::from_logits(labels, &rows, title),
+        match layout.logits {
+            true => Self::from_logits(labels, &rows, title),
+            false => Self::from_probs(labels, rows, title),
         }
     }
 
@@ -98,11 +92,8 @@ impl Layout {
         let Some(label) = column("label").or_else(|| column("true")) else {
             return Err(Error::file_at(path, Place::Header, "there is no column 'label'", COLUMNS));
         };
-        let numbers = match header.iter().any(|field| field.starts_with("logit_")) {
-            true => Numbers::Logits,
-            false => Numbers::Probs,
-        };
-        let prefix = if numbers == Numbers::Logits { "logit" } else { "prob" };
+        let logits = header.iter().any(|field| field.starts_with("logit_"));
+        let prefix = if logits { "logit" } else { "prob" };
         let mut scores = [0; Emotion::COUNT];
         for (place, emotion) in scores.iter_mut().zip(Emotion::ALL) {
             let name = format!("{prefix}_{emotion}");
@@ -110,7 +101,7 @@ impl Layout {
                 Error::file_at(path, Place::Header, format!("there is no column '{name}'"), COLUMNS)
             })?;
         }
-        Ok(Self { label, scores, numbers })
+        Ok(Self { label, scores, logits })
     }
 
     /// A record's label and seven numbers, or the problem and what to do.
@@ -135,7 +126,7 @@ impl Layout {
                     (format!("'{text}' for {emotion}"), "A finite number is expected.")
                 })?;
         }
-        if self.numbers == Numbers::Probs {
+        if !self.logits {
             let hint = "Seven probabilities lie on 0 to 1 and add up to 1; call the columns \
                         logit_… if they are before softmax.";
             check_probs(&values).map_err(|problem| (problem, hint))?;

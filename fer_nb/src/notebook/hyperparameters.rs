@@ -15,39 +15,9 @@ use crate::train::{RunConfig, TrainConfig};
 /// A field's path in the config, "loss.label_smoothing", and its value.
 type Row = (String, Value);
 
-/// The path of the hyperparameters in a run's config.
-const TRAIN: &str = "train.";
-
-/// The rows of hyperparameters. A field that is missing here does not compile.
-fn train_rows(config: &TrainConfig) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    macro_rules! fields {
-        ($($field:ident),+ $(,)?) => {
-            let TrainConfig { $($field),+ } = config;
-            $(push(&mut rows, stringify!($field), $field)?;)+
-        };
-    }
-    fields! {
-        epochs, batch_size, learning_rate, optimizer, schedule, clip_norm, ema, sam, rates,
-        initial_weights, loss, distillation, precision, images, seed, sampling, augmentation, mixing,
-        clean_epochs,
-    }
-    Ok(rows)
-}
-
-fn run_rows(config: &RunConfig) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    push(&mut rows, "", config)?;
-    rows.retain(|(path, _)| !path.starts_with(TRAIN));
-    let train = train_rows(&config.train)?.into_iter();
-    rows.extend(train.map(|(path, value)| (format!("{TRAIN}{path}"), value)));
-    Ok(rows)
-}
-
 impl Show for TrainConfig {
     fn overview(&self) -> Result<Table> {
-        let (rows, recipe) = (train_rows(self)?, train_rows(&TrainConfig::default())?);
-        Ok(in_halves(&rows, &recipe).caption("Hyperparameters"))
+        Ok(in_halves(&rows(self)?, &rows(&TrainConfig::default())?).caption("Hyperparameters"))
     }
 }
 
@@ -62,7 +32,7 @@ impl Show for RunConfig {
         // Data and device belong to no recipe, so they are no difference.
         let architecture = self.architecture.as_ref().map(|_| Default::default());
         let recipe = RunConfig { train: TrainConfig::default(), architecture, ..self.clone() };
-        let table = in_halves(&run_rows(self)?, &run_rows(&recipe)?);
+        let table = in_halves(&rows(self)?, &rows(&recipe)?);
         Ok(table.caption(format!("Run, {}", self.data_title)))
     }
 }
@@ -72,14 +42,17 @@ shows!(
     "everything in a run's config.toml, with the original recipe's value where it differs"
 );
 
-/// Adds a field, or the fields of a struct one by one. A choice with values of its own is serialised
-/// with a field `name`, which stands for the choice: "optimizer", then "optimizer.beta1".
-fn push(rows: &mut Vec<Row>, path: &str, field: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string(field);
-    json.and_then(|json| push_json(rows, path, &json))
-        .map_err(|error| Error::input(path, error, "a value that JSON can hold"))
+/// The rows of a config, in the order of its fields.
+fn rows(config: &impl Serialize) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    serde_json::to_string(config)
+        .and_then(|json| push_json(&mut rows, "", &json))
+        .map_err(|error| Error::input("config", error, "values that JSON can hold"))?;
+    Ok(rows)
 }
 
+/// Adds a field, or the fields of a struct one by one. A choice with values of its own is serialised
+/// with a field `name`, which stands for the choice: "optimizer", then "optimizer.beta1".
 fn push_json(rows: &mut Vec<Row>, path: &str, json: &str) -> serde_json::Result<()> {
     let fields =
         if json.starts_with('{') { serde_json::from_str::<Fields>(json)?.0 } else { Vec::new() };
@@ -166,7 +139,7 @@ fn in_halves(rows: &[Row], recipe: &[Row]) -> Table {
 
 /// The struct that a row belongs to.
 fn group(path: &str) -> &str {
-    let path = path.strip_prefix(TRAIN).unwrap_or(path);
+    let path = path.strip_prefix("train.").unwrap_or(path);
     path.split('.').next().unwrap_or(path)
 }
 

@@ -84,7 +84,9 @@ impl LiveCurves {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn show(&self) {
+    /// Changes what is known and shows it.
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
         let (html, text) = self.page();
         live::show(&self.id, &html, &text);
         self.state().shown = Instant::now();
@@ -125,21 +127,19 @@ impl Callback for LiveCurves {
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
-        let mut state = self.state();
-        state.history = begin.history.clone();
-        state.current = None;
-        drop(state);
-        self.show();
+        self.update(|state| {
+            state.history = begin.history.clone();
+            state.current = None;
+        });
         Ok(())
     }
 
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
-        let mut state = self.state();
-        if state.shown.elapsed() < WITHIN_EPOCH {
+        if self.state().shown.elapsed() < WITHIN_EPOCH {
             return Ok(());
         }
         let loss = batch.loss.f_double_value(&[]).during("reading a batch's loss")?;
-        let (mean, read) = match state.current {
+        let (mean, read) = match self.state().current {
             Some((current, read)) if current.epoch == batch.epoch => (current.loss, read),
             _ => (0.0, 0),
         };
@@ -149,31 +149,26 @@ impl Callback for LiveCurves {
             batches: batch.batches,
             loss: mean + (loss - mean) / (read + 1) as f64,
         };
-        state.current = Some((current, read + 1));
-        drop(state);
-        self.show();
+        self.update(|state| state.current = Some((current, read + 1)));
         Ok(())
     }
 
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
-        let mut state = self.state();
-        state.history.epochs.push(epoch.record);
-        state.history.stopped = epoch.stop.clone();
-        state.current = None;
-        drop(state);
-        self.show();
+        self.update(|state| {
+            state.history.epochs.push(epoch.record);
+            state.history.stopped = epoch.stop.clone();
+            state.current = None;
+        });
         Ok(())
     }
 
     fn on_stop(&mut self, reason: &StopReason) -> Result<()> {
-        self.state().history.stopped = Some(reason.clone());
-        self.show();
+        self.update(|state| state.history.stopped = Some(reason.clone()));
         Ok(())
     }
 
     fn on_train_end(&mut self, _network: &mut dyn Network) -> Result<Option<String>> {
-        self.state().current = None;
-        self.show();
+        self.update(|state| state.current = None);
         Ok(None)
     }
 }

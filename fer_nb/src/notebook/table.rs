@@ -63,11 +63,10 @@ impl Table {
 
     fn build(frame: &DataFrame, digits: Option<usize>) -> Result<Self> {
         let height = frame.height();
-        let shown: Vec<usize> = if height > HEAD + TAIL {
-            (0..HEAD).chain(height - TAIL..height).collect()
-        } else {
-            (0..height).collect()
-        };
+        let mut shown: Vec<usize> = (0..height).collect();
+        if height > HEAD + TAIL {
+            shown.drain(HEAD..height - TAIL);
+        }
         let mut rows = vec![Vec::new(); shown.len()];
         let mut columns = Vec::new();
         for column in frame.columns() {
@@ -239,18 +238,11 @@ impl std::fmt::Display for Table {
 /// The cells of these rows as text; null is empty.
 fn cells(column: &Column, rows: &[usize], digits: Option<usize>) -> Result<Vec<String>> {
     let values = rows.iter().map(|row| Ok(column.get(*row)?)).collect::<Result<Vec<_>>>()?;
-    let floats: Vec<f64> = values.iter().filter_map(float).filter(|v| v.is_finite()).collect();
+    let floats = values.iter().filter(|value| value.is_float()).filter_map(AnyValue::extract);
+    let floats: Vec<f64> = floats.filter(|value: &f64| value.is_finite()).collect();
     let decimals = digits.unwrap_or_else(|| decimals_for(&floats));
     let hash = column.name().as_str() == "hash";
     Ok(values.iter().map(|value| cell(value, decimals, hash)).collect())
-}
-
-fn float(value: &AnyValue<'_>) -> Option<f64> {
-    match value {
-        AnyValue::Float32(v) => Some(f64::from(*v)),
-        AnyValue::Float64(v) => Some(*v),
-        _ => None,
-    }
 }
 
 /// Decimals that show the largest value with about four digits, and digits of the smallest too.
@@ -276,30 +268,15 @@ fn cell(value: &AnyValue<'_>, decimals: usize, hash: bool) -> String {
         AnyValue::String(text) => (*text).to_string(),
         AnyValue::StringOwned(text) => text.to_string(),
         AnyValue::UInt64(v) if hash => format!("{v:016x}"),
-        other => match (float(other), whole(other)) {
-            (Some(v), _) if v.is_finite() => format!("{v:.decimals$}"),
-            (Some(v), _) => v.to_string(),
-            (None, Some(v)) => {
-                let sign = if v < 0 { "−" } else { "" };
-                format!("{sign}{}", count(v.unsigned_abs() as usize))
-            }
-            (None, None) => other.to_string(),
-        },
+        AnyValue::Float32(v) => format!("{v:.decimals$}"),
+        AnyValue::Float64(v) => format!("{v:.decimals$}"),
+        other if other.is_integer() => {
+            let whole: i128 = other.extract().unwrap_or_default();
+            let sign = if whole < 0 { "−" } else { "" };
+            format!("{sign}{}", count(whole.unsigned_abs() as usize))
+        }
+        other => other.to_string(),
     }
-}
-
-fn whole(value: &AnyValue<'_>) -> Option<i128> {
-    Some(match value {
-        AnyValue::UInt8(v) => i128::from(*v),
-        AnyValue::UInt16(v) => i128::from(*v),
-        AnyValue::UInt32(v) => i128::from(*v),
-        AnyValue::UInt64(v) => i128::from(*v),
-        AnyValue::Int8(v) => i128::from(*v),
-        AnyValue::Int16(v) => i128::from(*v),
-        AnyValue::Int32(v) => i128::from(*v),
-        AnyValue::Int64(v) => i128::from(*v),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

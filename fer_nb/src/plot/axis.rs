@@ -106,13 +106,33 @@ pub(super) fn step_between(ticks: &[f64]) -> f64 {
     }
 }
 
-/// The axis of shares, 0 to 1, below a panel, with its name.
-pub(super) fn share_axis(canvas: &mut Canvas, x: &Scale, bottom: f64, name: &str) {
+/// Texts at their values below a panel, and the axis' name; `baselines` are of the texts and the name.
+pub(super) fn below(
+    canvas: &mut Canvas,
+    x: &Scale,
+    baselines: [f64; 2],
+    texts: impl IntoIterator<Item = (f64, String)>,
+    name: &str,
+) {
     let kind = Type::new(26.0).color(MUTED).centered();
-    for value in ticks(0.0, 1.0, 6) {
-        canvas.text(&number(value, 0.2), (x.at(value), bottom + 36.0), kind);
+    for (value, text) in texts {
+        canvas.text(&text, (x.at(value), baselines[0]), kind);
     }
-    canvas.text(name, ((x.from + x.to) / 2.0, bottom + 82.0), kind);
+    canvas.text(name, ((x.from + x.to) / 2.0, baselines[1]), kind);
+}
+
+/// A panel of two shares, 0 to 1, with its diagonal and both names. The axis of `x` lies at `bottom`.
+pub(super) fn shares(
+    canvas: &mut Canvas,
+    [x, y]: [Scale; 2],
+    bottom: f64,
+    [x_name, y_name]: [&str; 2],
+) {
+    grid_lines(canvas, &y, (x.from, x.to), number);
+    canvas.dashes((x.from, y.from), (x.to, y.to), 3.0, MUTED);
+    let texts = ticks(0.0, 1.0, 6).into_iter().map(|value| (value, number(value, 0.2)));
+    below(canvas, &x, [bottom + 36.0, bottom + 82.0], texts, x_name);
+    canvas.text(y_name, (x.from, y.to - 24.0), Type::new(28.0).bold());
 }
 
 /// A legend in one line that ends at `right`: a swatch and a text each.

@@ -144,16 +144,13 @@ impl Curves<'_> {
 
         let (first, last) = self.range();
         let x = Scale { low: first, high: last, from: left + 14.0, to: right - 14.0 };
-        let kind = Type::new(26.0).color(MUTED).centered();
         let mut marks = axis::ticks(first, last, 6);
         marks.retain(|mark| mark.fract() == 0.0);
         if marks.first().is_none_or(|mark| x.at(*mark) - x.at(first) > 60.0) {
             marks.insert(0, first);
         }
-        for mark in marks {
-            canvas.text(&axis::number(mark, 1.0), (x.at(mark), BOTTOM + 42.0), kind);
-        }
-        canvas.text("epoch", ((left + right) / 2.0, BOTTOM + 88.0), kind);
+        let texts = marks.into_iter().map(|mark| (mark, axis::number(mark, 1.0)));
+        axis::below(canvas, &x, [BOTTOM + 42.0, BOTTOM + 88.0], texts, "epoch");
 
         if let Some(best) = self.history.best() {
             let value = (panel.validation)(best);
@@ -170,22 +167,13 @@ impl Curves<'_> {
             [("train", SECOND, 4.5, panel.train), ("validation", ACCENT, 6.0, panel.validation)];
         let mut ends = Vec::new();
         for (name, color, width, value) in series {
-            let mut piece: Vec<(f64, f64)> = Vec::new();
-            let mut end = None;
-            for point in &self.history.epochs {
-                let v = value(point);
-                if v.is_finite() {
-                    let place = (x.at(point.epoch as f64), y.at(v));
-                    piece.push(place);
-                    end = Some((place.1, v));
-                } else {
-                    draw_piece(canvas, &piece, width, color);
-                    piece.clear();
-                }
+            let place = |point: &EpochRecord| (x.at(point.epoch as f64), y.at(value(point)));
+            for piece in self.history.epochs.split(|point| !value(point).is_finite()) {
+                let piece: Vec<_> = piece.iter().map(place).collect();
+                draw_piece(canvas, &piece, width, color);
             }
-            draw_piece(canvas, &piece, width, color);
-            if let Some((end, v)) = end {
-                ends.push((end, name, color, (panel.format)(v)));
+            if let Some(end) = self.history.epochs.iter().map(value).rfind(|v| v.is_finite()) {
+                ends.push((y.at(end), name, color, (panel.format)(end)));
             }
         }
         if let Some(best) = self.history.best().filter(|best| (panel.validation)(best).is_finite())

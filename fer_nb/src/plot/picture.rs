@@ -3,18 +3,16 @@
 use plotters::element::{Drawable, PointCollection};
 use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
 
-use crate::data::{PIXELS, SIDE};
+use crate::data::PIXELS;
 
 /// A backend that enlarges a small picture. plotters' own `blit_bitmap` draws pixel by pixel, in an SVG
 /// thousands of rectangles a face.
 pub(super) trait PictureBackend: DrawingBackend {
-    /// Draws `pixels` (u8, row-major, gray `side` × `side` or red, green and blue `side` × `side` × 3)
-    /// as a square of `extent` backend units whose upper left corner is `corner`.
+    /// Draws `pixels` (u8, row-major, gray [48 × 48] or red, green and blue [48 × 48 × 3]) as a square of `extent` backend units whose upper left corner is `corner`.
     fn draw_picture(
         &mut self,
         corner: BackendCoord,
         extent: u32,
-        side: usize,
         pixels: &[u8],
     ) -> Result<(), DrawingErrorKind<Self::ErrorType>>;
 }
@@ -56,7 +54,7 @@ impl<DB: PictureBackend> Drawable<DB> for Face<'_> {
         _: (u32, u32),
     ) -> Result<(), DrawingErrorKind<DB::ErrorType>> {
         match corner.next() {
-            Some(corner) => backend.draw_picture(corner, self.extent, SIDE, self.pixels),
+            Some(corner) => backend.draw_picture(corner, self.extent, self.pixels),
             None => Ok(()),
         }
     }

@@ -14,7 +14,7 @@ use crate::plot::palette::{MUTED, class_color, tint};
 const MOST: usize = 6;
 
 /// An image, u8 [48 × 48], its prediction and, if it is known, its label.
-type Face<'a> = (&'a [u8], Prediction, Option<Emotion>);
+type Face = (Vec<u8>, Prediction, Option<Emotion>);
 
 impl Prediction {
     /// The image, u8 [48 × 48], beside its probabilities; `subject` says where it came from.
@@ -22,7 +22,7 @@ impl Prediction {
     /// # Errors
     /// [`Error::Figure`] for an image of another size.
     pub fn figure(&self, pixels: &[u8], subject: impl Into<String>) -> Result<Figure> {
-        figure(subject.into(), &[(pixels, *self, None)])
+        figure(subject.into(), &[(pixels.to_vec(), *self, None)])
     }
 }
 
@@ -35,12 +35,7 @@ pub fn predictions(
     subject: impl Into<String>,
     faces: impl IntoIterator<Item = (Vec<u8>, Prediction, Option<Emotion>)>,
 ) -> Result<Figure> {
-    let owned: Vec<_> = faces.into_iter().collect();
-    let faces: Vec<Face<'_>> = owned
-        .iter()
-        .map(|(pixels, prediction, truth)| (&pixels[..], *prediction, *truth))
-        .collect();
-    figure(subject.into(), &faces)
+    figure(subject.into(), &faces.into_iter().collect::<Vec<_>>())
 }
 
 impl Evaluation {
@@ -53,7 +48,7 @@ impl Evaluation {
         check_data(self, data)?;
         let face = |index: &usize| match (data.image(*index), self.probs().get(*index)) {
             (Some(pixels), Some(probs)) => {
-                Ok((pixels, Prediction::from_probs(*probs)?, data.label(*index)))
+                Ok((pixels.to_vec(), Prediction::from_probs(*probs)?, data.label(*index)))
             }
             _ => Err(Error::input("index", index, format!("below {}", data.len()))),
         };
@@ -71,11 +66,11 @@ pub(super) fn check_data(evaluation: &Evaluation, data: &Dataset) -> Result<()> 
     Err(Error::input("data", format!("{} images", data.len()), expected))
 }
 
-fn figure(subject: String, faces: &[Face<'_>]) -> Result<Figure> {
+fn figure(subject: String, faces: &[Face]) -> Result<Figure> {
     Figure::draw(format!("Predictions, {subject}"), |canvas| draw(canvas, faces))
 }
 
-fn draw(canvas: &mut Canvas, faces: &[Face<'_>]) -> Result<()> {
+fn draw(canvas: &mut Canvas, faces: &[Face]) -> Result<()> {
     let left_out = faces.len().saturating_sub(MOST);
     let subtitle = match left_out {
         0 => String::new(),
@@ -105,7 +100,7 @@ fn draw(canvas: &mut Canvas, faces: &[Face<'_>]) -> Result<()> {
 
 fn draw_face(
     canvas: &mut Canvas,
-    (pixels, prediction, truth): &Face<'_>,
+    (pixels, prediction, truth): &Face,
     (left, top): (f64, f64),
     (width, height): (f64, f64),
 ) -> Result<()> {

@@ -53,28 +53,19 @@ fn views(data: &Dataset, augmentation: &Augmentation, seed: u64) -> Result<Vec<G
 
 /// An augmentation in a line, without the changes that are off.
 fn describe(augmentation: &Augmentation) -> String {
-    let Augmentation {
-        rotation,
-        width_shift,
-        height_shift,
-        zoom,
-        horizontal_flip,
-        brightness,
-        contrast,
-        erasing,
-    } = *augmentation;
     let percent = |share: f64| (share * 1000.0).round() / 10.0;
     let within =
         |name: &str, share: f64| (share != 0.0).then(|| format!("{name} ±{} %", percent(share)));
     let parts: Vec<String> = [
-        (rotation != 0.0).then(|| format!("rotation ±{rotation}°")),
-        within("horizontal shift", width_shift),
-        within("vertical shift", height_shift),
-        within("zoom", zoom),
-        horizontal_flip.then(|| "horizontal flip".into()),
-        within("brightness", brightness),
-        within("contrast", contrast),
-        (erasing != 0.0).then(|| format!("a rectangle erased in {} %", percent(erasing))),
+        (augmentation.rotation != 0.0).then(|| format!("rotation ±{}°", augmentation.rotation)),
+        within("horizontal shift", augmentation.width_shift),
+        within("vertical shift", augmentation.height_shift),
+        within("zoom", augmentation.zoom),
+        augmentation.horizontal_flip.then(|| "horizontal flip".into()),
+        within("brightness", augmentation.brightness),
+        within("contrast", augmentation.contrast),
+        (augmentation.erasing != 0.0)
+            .then(|| format!("a rectangle erased in {} %", percent(augmentation.erasing))),
     ]
     .into_iter()
     .flatten()

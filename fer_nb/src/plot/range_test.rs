@@ -49,13 +49,9 @@ fn draw(canvas: &mut Canvas, test: &RangeTest) -> Result<()> {
     let y = Scale { low, high, from: BOTTOM, to: TOP };
     axis::grid_lines(canvas, &y, (LEFT, RIGHT), axis::number);
     let x = Scale { low: first.0, high: last.0, from: LEFT + 14.0, to: RIGHT - 14.0 };
-    let kind = Type::new(26.0).color(MUTED).centered();
-    for exponent in first.0.ceil() as i32..=last.0.floor() as i32 {
-        let at = x.at(f64::from(exponent));
-        canvas.text(&format!("1e{exponent}"), (at, BOTTOM + 42.0), kind);
-    }
-    let middle = (LEFT + RIGHT) / 2.0;
-    canvas.text("learning rate", (middle, BOTTOM + 92.0), kind);
+    let exponents = first.0.ceil() as i32..=last.0.floor() as i32;
+    let texts = exponents.map(|exponent| (f64::from(exponent), format!("1e{exponent}")));
+    axis::below(canvas, &x, [BOTTOM + 42.0, BOTTOM + 92.0], texts, "learning rate");
     canvas.text("loss, smoothed", (LEFT, TOP - 36.0), Type::new(28.0).bold());
     if let Some(rate) = suggestion {
         let at = x.at(rate.log10());

@@ -8,7 +8,7 @@ use plotters::prelude::IntoDrawingArea;
 use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
 use plotters_bitmap::BitMapBackend;
 
-use crate::data::pixels::shrunk;
+use crate::data::pixels::{PIXELS, SIDE, shrunk};
 use crate::plot::canvas::{Canvas, failure};
 use crate::plot::picture::PictureBackend;
 
@@ -85,12 +85,11 @@ impl PictureBackend for BitMapBackend<'_> {
         &mut self,
         (left, top): BackendCoord,
         extent: u32,
-        side: usize,
         pixels: &[u8],
     ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
-        let edge = |index: usize| (index as u64 * u64::from(extent) / side as u64) as i32;
-        let channels = if pixels.len() == 3 * side * side { 3 } else { 1 };
-        for (row, line) in pixels.chunks_exact(side * channels).enumerate() {
+        let edge = |index: usize| (index as u64 * u64::from(extent) / SIDE as u64) as i32;
+        let channels = if pixels.len() == PIXELS { 1 } else { CHANNELS };
+        for (row, line) in pixels.chunks_exact(SIDE * channels).enumerate() {
             for (column, pixel) in line.chunks_exact(channels).enumerate() {
                 let color = match pixel {
                     [red, green, blue] => plotters::style::RGBColor(*red, *green, *blue),

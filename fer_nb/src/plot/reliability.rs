@@ -63,10 +63,7 @@ fn draw(
     }
     let x = Scale { low: 0.0, high: 1.0, from: LEFT, to: RIGHT };
     let y = Scale { low: 0.0, high: 1.0, from: MIDDLE, to: TOP };
-    axis::grid_lines(canvas, &y, (LEFT, RIGHT), axis::number);
-    canvas.dashes((LEFT, MIDDLE), (RIGHT, TOP), 3.0, MUTED);
-    axis::share_axis(canvas, &x, BOTTOM, "confidence");
-    canvas.text("accuracy", (LEFT, TOP - 24.0), Type::new(28.0).bold());
+    axis::shares(canvas, [x, y], BOTTOM, ["confidence", "accuracy"]);
     // The curve that is used lies on top.
     let (shown, color) = match scaled {
         Some((_, scaled)) => (scaled, SECOND),

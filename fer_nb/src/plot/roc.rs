@@ -33,10 +33,7 @@ fn draw(canvas: &mut Canvas, classes: &[Roc]) -> Result<()> {
     }
     let x = Scale { low: 0.0, high: 1.0, from: LEFT, to: RIGHT };
     let y = Scale { low: 0.0, high: 1.0, from: BOTTOM, to: TOP };
-    axis::grid_lines(canvas, &y, (LEFT, RIGHT), axis::number);
-    canvas.dashes((LEFT, BOTTOM), (RIGHT, TOP), 3.0, MUTED);
-    axis::share_axis(canvas, &x, BOTTOM, "false positive rate");
-    canvas.text("true positive rate", (LEFT, TOP - 24.0), Type::new(28.0).bold());
+    axis::shares(canvas, [x, y], BOTTOM, ["false positive rate", "true positive rate"]);
     for roc in classes {
         let step = roc.points.len().div_ceil(MOST_POINTS).max(1);
         let last = roc.points.last().into_iter();

@@ -14,6 +14,7 @@ use plotters_backend::{
 };
 
 use crate::common::text::escape_xml;
+use crate::data::SIDE;
 use crate::plot::canvas::{FONT_FAMILY, HEIGHT, LINE_HEIGHT, WIDTH};
 use crate::plot::picture::{PictureBackend, base64};
 use crate::plot::raster::encode_square;
@@ -63,6 +64,16 @@ fn hex(color: BackendColor) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
+/// The attributes of a shape that is filled, or of its outline alone.
+fn paint(style: &impl BackendStyle, fill: bool) -> String {
+    let (color, opacity) = (hex(style.color()), opacity(style.color()));
+    if fill {
+        return format!("fill=\"{color}\"{opacity}");
+    }
+    let width = units(style.stroke_width());
+    format!("fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"{opacity}")
+}
+
 /// The attribute for a colour that lets something through; nothing for one that doesn't.
 fn opacity(color: BackendColor) -> String {
     if color.alpha >= 1.0 { String::new() } else { format!(" opacity=\"{}\"", color.alpha) }
@@ -109,20 +120,13 @@ impl DrawingBackend for SvgBackend<'_> {
         style: &S,
         fill: bool,
     ) -> Drawn {
-        let color = hex(style.color());
-        let paint = if fill {
-            format!("fill=\"{color}\"")
-        } else {
-            let width = units(style.stroke_width());
-            format!("fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"")
-        };
         self.push(format_args!(
-            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" {paint}{}/>\n",
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" {}/>\n",
             units(left.min(right)),
             units(top.min(bottom)),
             units((right - left).abs()),
             units((bottom - top).abs()),
-            opacity(style.color()),
+            paint(style, fill),
         ))
     }
 
@@ -146,12 +150,7 @@ impl DrawingBackend for SvgBackend<'_> {
         path: I,
         style: &S,
     ) -> Drawn {
-        self.push(format_args!(
-            "<polygon points=\"{}\" fill=\"{}\"{}/>\n",
-            points(path),
-            hex(style.color()),
-            opacity(style.color()),
-        ))
+        self.push(format_args!("<polygon points=\"{}\" {}/>\n", points(path), paint(style, true),))
     }
 
     fn draw_circle<S: BackendStyle>(
@@ -161,19 +160,12 @@ impl DrawingBackend for SvgBackend<'_> {
         style: &S,
         fill: bool,
     ) -> Drawn {
-        let color = hex(style.color());
-        let paint = if fill {
-            format!("fill=\"{color}\"")
-        } else {
-            let width = units(style.stroke_width());
-            format!("fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"")
-        };
         self.push(format_args!(
-            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {paint}{}/>\n",
+            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {}/>\n",
             units(x),
             units(y),
             units(radius),
-            opacity(style.color()),
+            paint(style, fill),
         ))
     }
 
@@ -216,14 +208,8 @@ impl DrawingBackend for SvgBackend<'_> {
 }
 
 impl PictureBackend for SvgBackend<'_> {
-    fn draw_picture(
-        &mut self,
-        (x, y): BackendCoord,
-        extent: u32,
-        side: usize,
-        pixels: &[u8],
-    ) -> Drawn {
-        let png = encode_square(side, pixels)
+    fn draw_picture(&mut self, (x, y): BackendCoord, extent: u32, pixels: &[u8]) -> Drawn {
+        let png = encode_square(SIDE, pixels)
             .map_err(|error| DrawingErrorKind::DrawingError(std::io::Error::other(error)))?;
         let extent = units(extent);
         self.push(format_args!(

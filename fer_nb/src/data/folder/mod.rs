@@ -97,20 +97,16 @@ fn notes(
     outcomes: &[Result<Converted, String>],
     passed_over: &[String],
 ) -> Vec<String> {
-    let (mut bad, mut colored, mut sized) = (Vec::new(), Vec::new(), Vec::new());
-    for (file, outcome) in files.iter().zip(outcomes) {
-        match outcome {
-            Err(problem) => bad.push(format!("{} ({problem})", file.source)),
-            Ok(converted) => {
-                if converted.color {
-                    colored.push(file.source.clone());
-                }
-                if converted.size {
-                    sized.push(file.source.clone());
-                }
-            }
-        }
-    }
+    let all = || files.iter().zip(outcomes);
+    let bad = |(file, outcome): (&Found, &Result<_, String>)| {
+        Some(format!("{} ({})", file.source, outcome.as_ref().err()?))
+    };
+    let bad: Vec<String> = all().filter_map(bad).collect();
+    let converted = |how: fn(&Converted) -> bool| -> Vec<String> {
+        let files = all().filter(|(_, outcome)| outcome.as_ref().is_ok_and(how));
+        files.map(|(file, _)| file.source.clone()).collect()
+    };
+    let (colored, sized) = (converted(|how| how.color), converted(|how| how.size));
     let total = text::count(files.len());
     let images = |names: &[String]| text::plural(names.len(), "image");
     let entries = text::plural(passed_over.len(), "entry").replace("entrys", "entries");

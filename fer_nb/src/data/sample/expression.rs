@@ -194,24 +194,14 @@ impl Expression {
     }
 
     fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32) -> Self {
-        Self {
-            brow_inner: f(self.brow_inner, other.brow_inner),
-            brow_outer: f(self.brow_outer, other.brow_outer),
-            brow_arch: f(self.brow_arch, other.brow_arch),
-            frown: f(self.frown, other.frown),
-            lid_up: f(self.lid_up, other.lid_up),
-            lid_low: f(self.lid_low, other.lid_low),
-            nose: f(self.nose, other.nose),
-            cheek: f(self.cheek, other.cheek),
-            forehead: f(self.forehead, other.forehead),
-            mouth_wide: f(self.mouth_wide, other.mouth_wide),
-            mouth_bend: f(self.mouth_bend, other.mouth_bend),
-            mouth_open: f(self.mouth_open, other.mouth_open),
-            mouth_round: f(self.mouth_round, other.mouth_round),
-            lip_up: f(self.lip_up, other.lip_up),
-            lip_press: f(self.lip_press, other.lip_press),
-            teeth: f(self.teeth, other.teeth),
-            sneer: f(self.sneer, other.sneer),
+        macro_rules! zipped {
+            ($($movement:ident)+) => {
+                Self { $($movement: f(self.$movement, other.$movement)),+ }
+            };
+        }
+        zipped! {
+            brow_inner brow_outer brow_arch frown lid_up lid_low nose cheek forehead
+            mouth_wide mouth_bend mouth_open mouth_round lip_up lip_press teeth sneer
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct StudyData {
     pub(super) subject: String,
     /// "val_accuracy"
     pub(super) objective: String,
-    pub(super) more_is_better: bool,
+    more_is_better: bool,
     pub(super) axes: Vec<PlottedAxis>,
     /// By number; trials without a value are left out.
     pub(super) trials: Vec<PlottedTrial>,
@@ -114,40 +114,32 @@ fn share(range: &Range, place: f64) -> Option<f64> {
 }
 
 fn ticks(range: &Range) -> Vec<(f64, String)> {
-    let at = |value: toml::Value, text: String| Some((share(range, range.place(&value)?)?, text));
-    match range {
-        Range::Choice { values } => values
-            .iter()
-            .filter_map(|value| {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
-                at(value.clone(), text)
-            })
-            .collect(),
+    let ticks: Vec<(toml::Value, String)> = match range {
+        Range::Choice { values } => {
+            let text = |value: &toml::Value| match value.as_str() {
+                Some(text) => text.to_string(),
+                None => value.to_string(),
+            };
+            values.iter().map(|value| (value.clone(), text(value))).collect()
+        }
         Range::Int { low, high } => {
-            let step = ((high - low) / 5).max(1) as usize;
-            (*low..=*high)
-                .step_by(step)
-                .filter_map(|value| at(toml::Value::Integer(value), value.to_string()))
-                .collect()
+            let values = (*low..=*high).step_by(((high - low) / 5).max(1) as usize);
+            values.map(|value| (value.into(), value.to_string())).collect()
         }
         Range::Float { low, high } => {
             let values = axis::ticks(*low, *high, 4);
             let step = axis::step_between(&values);
-            values
-                .into_iter()
-                .filter_map(|value| at(toml::Value::Float(value), axis::number(value, step)))
-                .collect()
+            values.into_iter().map(|value| (value.into(), axis::number(value, step))).collect()
         }
         Range::Log { low, high } => {
-            let (from, to) = (low.log10().ceil() as i32, high.log10().floor() as i32);
-            let mut values: Vec<f64> = (from..=to).map(|power| 10f64.powi(power)).collect();
+            let powers = low.log10().ceil() as i32..=high.log10().floor() as i32;
+            let mut values: Vec<f64> = powers.map(|power| 10f64.powi(power)).collect();
             if values.len() < 2 {
                 values = vec![*low, *high];
             }
-            values
-                .into_iter()
-                .filter_map(|value| at(toml::Value::Float(value), format!("{value:.0e}")))
-                .collect()
+            values.into_iter().map(|value| (value.into(), format!("{value:.0e}"))).collect()
         }
-    }
+    };
+    let placed = |(value, text)| Some((share(range, range.place(&value)?)?, text));
+    ticks.into_iter().filter_map(placed).collect()
 }
