@@ -132,8 +132,17 @@ impl Trainer {
             let Self { state, config, callbacks, folder, must_resume } = trainer;
             let (folder, must_resume) = (folder.as_ref(), *must_resume);
             let progress = Progress::new(config.epochs, used.train.len());
-            let session =
-                Session { state, config, callbacks, folder, must_resume, run, kind, progress };
+            let session = Session {
+                state,
+                config,
+                callbacks,
+                folder,
+                must_resume,
+                run,
+                kind,
+                progress,
+                stop: None,
+            };
             fit(session, used, lines)
         })?;
         Ok(self.state.history.clone())

@@ -6,12 +6,12 @@ use tch::Tensor;
 
 use super::initial_weights::load_initial_weights;
 use super::resume::{resume_from, save};
-use super::state::{EpochSoFar, Session};
+use super::state::{EpochSoFar, Outcome, Session};
 use crate::common::machine::{ConvolutionTrials, Interrupt};
 use crate::common::{Error, Result};
 use crate::data::FaceData;
 use crate::train::callbacks::{BatchEnd, EpochEnd, TrainBegin, check_validation};
-use crate::train::record::{BatchOf, EpochRecord, StopReason};
+use crate::train::record::{BatchOf, EpochRecord};
 use crate::train::run::RunFolder;
 use crate::train::step::{Plan, Rule, TrainImages};
 
@@ -26,7 +26,7 @@ struct Setting {
     batches: usize,
 }
 
-/// Trains on images that are chosen already; `lines` say how. The history has what came of it.
+/// Trains on images that are chosen already; `lines` say how. Leaves the outcome in the history.
 pub(crate) fn fit(mut session: Session<'_>, data: &FaceData, lines: &[String]) -> Result<()> {
     session.check_images()?;
     session.state.history.title = data.origin().title().into();
@@ -36,8 +36,8 @@ pub(crate) fn fit(mut session: Session<'_>, data: &FaceData, lines: &[String]) -
     lines.iter().for_each(|line| session.progress.line(line));
     let before = session.state.history.stopped.take();
     session.begin(before.is_some_and(|reason| !reason.is_user()))?;
-    session.train(&setting)?;
-    session.finish()
+    let outcome = session.train(&setting)?;
+    session.finish(outcome)
 }
 
 impl Session<'_> {
@@ -82,15 +82,20 @@ impl Session<'_> {
         self.callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(&begin))
     }
 
-    /// Epoch after epoch, until all are done or the history has a reason to stop. A run that is resumed may
-    /// have one from the start, since a callback had ended it.
-    fn train(&mut self, setting: &Setting) -> Result<()> {
-        while self.state.history.stopped.is_none() && !self.state.is_done(self.config) {
+    /// Epoch after epoch, until all are done or training has to stop.
+    fn train(&mut self, setting: &Setting) -> Result<Outcome> {
+        // A run that is resumed may have been ended by a callback already.
+        self.stop = self.state.history.stopped.take();
+        loop {
+            if let Some(reason) = self.stop.take() {
+                return Ok(Outcome::Stopped(reason));
+            }
+            if self.state.is_done(self.config) {
+                return Ok(Outcome::Finished);
+            }
             let epoch = self.state.epoch();
             if epoch > 1 && setting.interrupt.requested() && self.state.unfinished.is_none() {
-                let reason = StopReason::User { epoch: epoch - 1, batch: None };
-                self.state.history.stopped = Some(reason);
-                break;
+                return Ok(Outcome::Paused { epoch: epoch - 1, batch: None });
             }
             let so_far = self.state.unfinished.take();
             let mut so_far = so_far.unwrap_or_else(|| EpochSoFar::new(&self.run.data_fingerprint));
@@ -101,17 +106,17 @@ impl Session<'_> {
             }
             if let Err(error) = done {
                 // Training can't be continued from such weights, but the best ones can be put back.
-                (self.state.failed, self.state.history.stopped) = (Some(epoch), None);
+                self.state.failed = Some(epoch);
                 let _ = self.end(); // the error that led here is the one to report
                 return Err(error);
             }
             if so_far.batches < setting.batches {
                 let batch = Some(BatchOf { number: so_far.batches, of: setting.batches });
-                self.state.history.stopped.get_or_insert(StopReason::User { epoch, batch });
                 self.state.unfinished = Some(so_far);
+                let stopped = self.stop.take().map(Outcome::Stopped);
+                return Ok(stopped.unwrap_or(Outcome::Paused { epoch, batch }));
             }
         }
-        Ok(())
     }
 
     /// The epoch's batches from where it is, until they are done or training has to stop.
@@ -127,7 +132,7 @@ impl Session<'_> {
             let inspect = |loss: &Tensor, logits: &Tensor| {
                 for callback in self.callbacks.iter_mut() {
                     let batch = so_far.batches + 1;
-                    let stop = &mut self.state.history.stopped;
+                    let stop = &mut self.stop;
                     let mut end = BatchEnd { epoch, batch, batches, loss, learning_rate, stop };
                     callback.on_batch_end(&mut end)?;
                 }
@@ -137,7 +142,7 @@ impl Session<'_> {
             self.state.learner.step(&batch, &setting.rule, learning_rate, inspect)?;
             so_far.batches += 1;
             so_far.seconds = before + started.elapsed().as_secs_f64();
-            if setting.interrupt.requested() || self.state.history.stopped.is_some() {
+            if setting.interrupt.requested() || self.stop.is_some() {
                 break;
             }
             if self.progress.due() {
@@ -177,7 +182,7 @@ impl Session<'_> {
                 record,
                 network: &mut *self.state.learner.network,
                 learning_rate: &mut self.state.learning_rate,
-                stop: &mut self.state.history.stopped,
+                stop: &mut self.stop,
                 messages: &mut messages,
             })?;
         }
@@ -190,9 +195,11 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Puts the reason for an early end, if there is one, into the run folder; the callbacks' turn.
-    fn finish(&mut self) -> Result<()> {
-        let reason = self.state.history.stopped.clone();
+    /// Puts the outcome into history and run folder; the callbacks' turn.
+    fn finish(&mut self, outcome: Outcome) -> Result<()> {
+        let paused = matches!(outcome, Outcome::Paused { .. });
+        let reason = outcome.reason();
+        self.state.history.stopped = reason.clone();
         if let Some(folder) = self.folder.filter(|_| self.state.in_folder) {
             folder.save_stopped(reason.as_ref())?;
         }
@@ -201,11 +208,11 @@ impl Session<'_> {
         }
         // A pause is not the end: a callback that put other weights in place now would make it
         // impossible to continue as if nothing had happened.
-        match reason.filter(StopReason::is_user) {
-            Some(reason) => {
+        match reason {
+            Some(reason) if paused => {
                 self.callbacks.iter_mut().try_for_each(|callback| callback.on_stop(&reason))
             }
-            None => self.end(),
+            _ => self.end(),
         }
     }
 

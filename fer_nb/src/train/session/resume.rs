@@ -15,7 +15,7 @@ pub(crate) fn save(session: &Session<'_>, folder: &RunFolder) -> Result<()> {
     checkpoint(session)?.save(folder.checkpoint())?;
     folder.save_config(&session.run)?;
     folder.save_history(&session.state.history)?;
-    folder.save_stopped(session.state.history.stopped.as_ref())
+    folder.save_stopped(session.stop.as_ref())
 }
 
 fn checkpoint(session: &Session<'_>) -> Result<Checkpoint> {
@@ -43,7 +43,7 @@ fn checkpoint(session: &Session<'_>) -> Result<Checkpoint> {
         learning_rate: *learning_rate,
         optimizer_steps: learner.optimizer.steps(),
         ema_steps: learner.average.as_ref().map_or(0, |average| average.steps()),
-        stopped: history.stopped.clone(),
+        stopped: session.stop.clone(),
         run: session.run.clone(),
         epochs: history.epochs.clone(),
         callbacks: saved,

@@ -1,4 +1,5 @@
-//! [`State`]: what a trainer keeps from one `fit` to the next; [`Session`]: one `fit`.
+//! [`State`]: what a trainer keeps from one `fit` to the next; [`Session`]: one `fit`; [`Outcome`]: how it
+//! ended.
 
 use tch::Kind;
 
@@ -7,7 +8,7 @@ use crate::common::{Error, Failure, Result};
 use crate::model::Network;
 use crate::train::callbacks::Callback;
 use crate::train::config::TrainConfig;
-use crate::train::record::History;
+use crate::train::record::{BatchOf, History, StopReason};
 use crate::train::run::{RunConfig, RunFolder};
 use crate::train::step::{Learner, Totals};
 
@@ -39,6 +40,30 @@ pub(crate) struct Session<'a> {
     pub(crate) kind: Kind,
     /// What the user sees.
     pub(crate) progress: Progress,
+    /// Why a callback wants training to end.
+    pub(crate) stop: Option<StopReason>,
+}
+
+/// How a `fit` ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// After the last epoch.
+    Finished,
+    /// A callback ended it.
+    Stopped(StopReason),
+    /// The user stopped it in this epoch, or, without a batch, after it; the next `fit` continues there.
+    Paused { epoch: usize, batch: Option<BatchOf> },
+}
+
+impl Outcome {
+    /// Why training ended before its last epoch, if it did.
+    pub(crate) fn reason(self) -> Option<StopReason> {
+        match self {
+            Outcome::Finished => None,
+            Outcome::Stopped(reason) => Some(reason),
+            Outcome::Paused { epoch, batch } => Some(StopReason::User { epoch, batch }),
+        }
+    }
 }
 
 /// How far an epoch is.
