@@ -31,10 +31,9 @@ fn draw(canvas: &mut Canvas, matrix: &ConfusionMatrix) -> Result<()> {
     if matrix.total() == 0 {
         return canvas.nothing("There are no predictions to compare.");
     }
-    let rows = Emotion::ALL.into_iter().zip(matrix.counts().into_iter().zip(matrix.normalized()));
+    let rows = Emotion::ALL.into_iter().zip(matrix.counts().iter().zip(matrix.normalized()));
     for (truth, (counts, shares)) in rows {
-        for (predicted, (number, share)) in
-            Emotion::ALL.into_iter().zip(counts.into_iter().zip(shares))
+        for (predicted, (number, share)) in Emotion::ALL.into_iter().zip(counts.iter().zip(shares))
         {
             let x = LEFT + CELL.0 * predicted.index() as f64;
             let y = TOP + CELL.1 * truth.index() as f64;
