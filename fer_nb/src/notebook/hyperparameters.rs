@@ -184,30 +184,69 @@ fn written_number(name: &str, value: f64) -> String {
 mod tests {
     use super::*;
     use crate::data::Augmentation;
-    use crate::train::{LossConfig, Optimizer};
+    use crate::train::{Distillation, ImageChoice, LossConfig, Mixing, Optimizer};
 
-    fn paths_of(value: &Value, path: &str, found: &mut Vec<String>) {
-        match value {
-            Value::Object(fields) if !fields.is_empty() => {
-                for (name, value) in fields {
-                    let deeper =
-                        if name == "name" { path.into() } else { format!("{path}.{name}") };
-                    paths_of(value, &deeper, found);
-                }
-            }
-            _ => found.push(path.trim_start_matches('.').to_string()),
-        }
+    /// The fields of a struct below a path. Without `..`, so that a new field has to join the list.
+    macro_rules! fields {
+        ($prefix:literal, $type:ident { $($field:ident),+ $(,)? }) => {{
+            let $type { $($field: _),+ } = $type::default();
+            [$(concat!($prefix, stringify!($field))),+].to_vec()
+        }};
     }
 
     #[test]
     fn no_field_of_a_config_is_missing_from_the_table_that_a_cell_shows() {
-        let config = TrainConfig::default();
-        let mut paths = Vec::new();
-        paths_of(&serde_json::to_value(&config).unwrap(), "", &mut paths);
-        assert!(paths.len() > 30, "{paths:?}");
-        let html = config.overview().unwrap().html();
-        for path in paths {
-            assert!(html.contains(&format!(">{path}</td>")), "{path} in {html}");
+        let fields = [
+            fields!(
+                "",
+                TrainConfig {
+                    epochs,
+                    batch_size,
+                    learning_rate,
+                    optimizer,
+                    schedule,
+                    clip_norm,
+                    ema,
+                    sam,
+                    rates,
+                    initial_weights,
+                    loss,
+                    distillation,
+                    precision,
+                    images,
+                    seed,
+                    sampling,
+                    augmentation,
+                    mixing,
+                    clean_epochs,
+                }
+            ),
+            fields!(
+                "loss.",
+                LossConfig { label_smoothing, focal_gamma, class_weights, logit_adjustment }
+            ),
+            fields!("distillation.", Distillation { teachers, temperature, weight }),
+            fields!("images.", ImageChoice { validation_share, without_leaks, without_flat }),
+            fields!(
+                "augmentation.",
+                Augmentation {
+                    rotation,
+                    width_shift,
+                    height_shift,
+                    zoom,
+                    horizontal_flip,
+                    brightness,
+                    contrast,
+                    erasing,
+                }
+            ),
+            fields!("mixing.", Mixing { mixup, cutmix }),
+        ];
+        let html = TrainConfig::default().overview().unwrap().html();
+        for field in fields.concat() {
+            // A field that is a struct has a row for each field of its own.
+            let (row, rows) = (format!(">{field}</td>"), format!(">{field}."));
+            assert!(html.contains(&row) || html.contains(&rows), "{field} in {html}");
         }
         assert!(html.contains("All values are those of the original recipe."));
     }
