@@ -8,7 +8,7 @@ mod settings;
 mod task;
 
 pub use crate::common::files::replace_file;
-pub use crate::common::machine::{Interrupt, keep_freed_memory};
+pub use crate::common::machine::{Interrupt, keep_freed_memory, resident_memory};
 pub use device::{device, device_name};
 pub use environment::Environment;
 pub use paths::{data_file, figures, pretrained, root, runs};

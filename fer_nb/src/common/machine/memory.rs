@@ -17,7 +17,7 @@ pub fn keep_freed_memory() {
 }
 
 /// What the process holds in memory, in bytes; `None` where the system doesn't say.
-pub(crate) fn resident_memory() -> Option<u64> {
+pub fn resident_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;

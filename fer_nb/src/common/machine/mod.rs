@@ -12,6 +12,5 @@ pub(crate) use cuda::{compute_capability, load_compiler, load_cuda};
 pub(crate) use guard::guarded;
 pub use interrupt::Interrupt;
 pub(crate) use lines::{notebook_is_live, print_line};
-pub use memory::keep_freed_memory;
-pub(crate) use memory::resident_memory;
+pub use memory::{keep_freed_memory, resident_memory};
 pub(crate) use threads::fix_threads;
