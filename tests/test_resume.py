@@ -160,7 +160,7 @@ def test_ctrl_c_ends_with_the_shells_status_and_can_be_resumed(faces, tmp_path):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped by the user" in output
-    assert f"fer train --run 'was stopped' --resume --data {shlex.quote(str(faces))} goes" in output
+    assert f"fer train --run 'was stopped' --resume --data {shlex.quote(str(faces))}" in output
     done = epochs(tmp_path / "was stopped")
     resume = ["train", "--data", faces, "--run", "was stopped", "--resume"]
     resumed = fer(*resume, "--epochs", len(done) + 1, FER_RUNS_DIR=str(tmp_path))
