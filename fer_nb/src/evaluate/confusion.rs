@@ -39,10 +39,7 @@ impl ConfusionMatrix {
     pub(crate) const RANKED_BY: &'static str = "by number of images";
 
     /// Counts pairs of class indices 0 to 6; pairs with another index are left out.
-    pub(crate) fn from_pairs(
-        pairs: impl IntoIterator<Item = (u8, u8)>,
-        title: impl Into<String>,
-    ) -> Self {
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (u8, u8)>, title: impl Into<String>) -> Self {
         let mut counts = [[0; Emotion::COUNT]; Emotion::COUNT];
         for (truth, predicted) in pairs {
             let row = counts.get_mut(usize::from(truth));

@@ -18,6 +18,7 @@ const EPSILON: f64 = 1e-7;
 /// classes 0 to 6, probabilities on 0 to 1 that add up to 1, a finite loss.
 ///
 /// ```
+/// use fer_nb::evaluate::Evaluation;
 /// use fer_nb::prelude::*;
 ///
 /// let likely_happy = [0.0, 0.0, 0.1, 0.8, 0.1, 0.0, 0.0];

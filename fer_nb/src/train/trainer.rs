@@ -20,7 +20,7 @@ use crate::model::Network;
 /// ```
 /// use fer_nb::prelude::*;
 ///
-/// let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 })?;
+/// let data = FaceData::sample(SampleConfig { seed: 1, train: 140, test: 35 })?;
 /// let config = TrainConfig { epochs: 1, ..TrainConfig::default() };
 /// let mut trainer = Trainer::new(SeedCnn::new(Device::Cpu, config.seed)?, config)?
 ///     .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(3));
