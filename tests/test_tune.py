@@ -81,8 +81,8 @@ def test_what_was_stopped_or_killed_is_taken_up_again(begin):
     checkpoint = study / "trial_0001" / "last" / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with start_fer("tune", "--study", study, "--trials", 1, "--worker") as process:
-        anew = "trial 1 starts over: not a whole checkpoint"
-        wait_for(lambda: anew in process.stdout.readline())
+        message = "trial 1 starts over: not a whole checkpoint"
+        wait_for(lambda: message in process.stdout.readline())
         process.kill()
 
 

@@ -219,15 +219,20 @@ impl From<tch::TchError> for Error {
 
 /// Says what was being done when libtorch refused: `network.forward_t(&xs, true).during("the forward
 /// pass")?`. The innermost step counts; errors of other kinds stay as they are.
-pub(crate) trait During<T> {
-    fn during(self, doing: impl Into<Cow<'static, str>>) -> Result<T>;
+pub(crate) trait During<T>: Sized {
+    fn during(self, step: impl Into<Cow<'static, str>>) -> Result<T> {
+        self.during_step(|| step.into())
+    }
+
+    /// [`During::during`] with a name that is put together only if it is needed.
+    fn during_step(self, step: impl FnOnce() -> Cow<'static, str>) -> Result<T>;
 }
 
 impl<T, E: Into<Error>> During<T> for std::result::Result<T, E> {
-    fn during(self, step: impl Into<Cow<'static, str>>) -> Result<T> {
+    fn during_step(self, step: impl FnOnce() -> Cow<'static, str>) -> Result<T> {
         self.map_err(|error| match error.into() {
             Error::Tensor { doing, source } if doing == LIBTORCH => {
-                Error::Tensor { doing: step.into(), source }
+                Error::Tensor { doing: step(), source }
             }
             other => other,
         })

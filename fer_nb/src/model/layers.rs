@@ -7,6 +7,8 @@
 //! Every `forward` fails if libtorch refuses the tensors, for example because their shape does not fit;
 //! the error names the layer.
 
+use std::borrow::Cow;
+
 use tch::{Kind, Tensor};
 
 use super::native::convolution;
@@ -75,7 +77,7 @@ impl Conv {
                 }
             }
         };
-        convolve().during(layer(&self.name))
+        convolve().during_step(|| layer(&self.name))
     }
 
     /// The layer's entry in a plan.
@@ -133,7 +135,7 @@ impl BatchNorm {
             EPSILON,
             true,
         )
-        .during(layer(&self.name))
+        .during_step(|| layer(&self.name))
     }
 
     /// The layer's entry in a plan.
@@ -172,7 +174,7 @@ impl LayerNorm {
         xs.f_to_kind(Kind::Float)
             .and_then(|wide| wide.f_layer_norm([self.width], Some(weight), Some(bias), 1e-5, true))
             .and_then(|normed| normed.f_to_kind(xs.kind()))
-            .during(layer(&self.name))
+            .during_step(|| layer(&self.name))
     }
 
     /// The layer's entry in a plan.
@@ -219,7 +221,7 @@ impl Dense {
     /// [.., input] in, [.., output] out.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
         xs.f_linear(parameters.get(self.weight)?, Some(parameters.get(self.bias)?))
-            .during(layer(&self.name))
+            .during_step(|| layer(&self.name))
     }
 
     /// The layer's entry in a plan.
@@ -265,7 +267,7 @@ impl SqueezeExcitation {
             .f_unsqueeze(-1)
             .and_then(|scales| scales.f_unsqueeze(-1))
             .and_then(|scales| xs.f_mul(&scales))
-            .during(layer(&self.name))
+            .during_step(|| layer(&self.name))
     }
 
     /// The layer's entry in a plan.
@@ -284,6 +286,6 @@ pub fn global_mean(xs: &Tensor) -> Result<Tensor> {
 }
 
 /// What an error of libtorch says was being done.
-fn layer(name: &str) -> String {
-    format!("layer {name}")
+fn layer(name: &str) -> Cow<'static, str> {
+    format!("layer {name}").into()
 }

@@ -193,7 +193,7 @@ pub(crate) struct Span {
 pub struct Parameters {
     entries: Vec<Entry>,
     buffers: Vec<Entry>,
-    /// The trained numbers, then those that are only kept: f32 [P + Q].
+    /// Trainable parameters, then buffers: f32 [P + Q].
     flat: Tensor,
     /// The same in the dtype that layers compute in, if that is not f32.
     low: Option<Tensor>,

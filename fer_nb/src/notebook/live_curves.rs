@@ -92,7 +92,7 @@ impl LiveCurves {
         self.state().shown = Instant::now();
     }
 
-    /// The chart as HTML and as text. If it can't be drawn it says why; training goes on.
+    /// The chart as HTML and as text. If it can't be drawn it says why; training continues.
     fn page(&self) -> (String, String) {
         match self.figure() {
             Ok(figure) => (figure.html(), self.text()),

@@ -97,8 +97,8 @@ impl Trainer {
         let points = self.computing(|trainer, kind| {
             let config = &trainer.config;
             let weights = trainer.state.learner.network.parameters().snapshot()?;
-            let average = trainer.state.learner.average.take();
             let optimizer = trainer.state.learner.restart_optimizer(config)?;
+            let average = trainer.state.learner.average.take(); // nothing fails before it is put back
             let points = load_initial_weights(&mut trainer.state, config)
                 .and_then(|_| trainer.try_rates(data, range, kind));
             let learner = &mut trainer.state.learner;

@@ -166,7 +166,7 @@ impl Study {
         Err(self.other("trials that started from other weights of that name"))
     }
 
-    /// The study's trials can't be compared with those that are wanted.
+    /// The study's trials can't be compared with the ones asked for.
     fn other(&self, what: &str) -> Error {
         Error::would_overwrite(&self.folder, what, "Start a study in another folder.")
     }
