@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use fer_nb::data::{FaceData, SampleConfig};
 use fer_nb::error::Result;
-use fer_nb::model::Network;
+use fer_nb::model::{Network, Vgg, VggConfig};
 use fer_nb::prelude::*;
 use fer_nb::train::{
-    BatchOf, Checkpoint, CsvLogger, RunConfig, RunState, StopReason, TensorBoard, TerminateOnNan,
+    BatchOf, Checkpoint, CsvLogger, RunConfig, RunState, SizeSchedule, StopReason, TensorBoard,
+    TerminateOnNan,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -93,6 +94,32 @@ fn a_new_process_goes_on_as_if_nothing_had_happened() {
     assert_eq!(losses(&resumed_history), losses(&history));
     let on_disk = RunFolder::at(&cut).history().unwrap();
     assert_eq!(losses(&on_disk), losses(&history));
+}
+
+/// The parts of a run that depend on the epoch: image sizes, and which images are mirrored.
+#[test]
+fn sizes_and_turns_go_on_where_they_were() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let data = data();
+    let augmentation = Augmentation { alternate_flip: true, ..Augmentation::default() };
+    let sizes = SizeSchedule::new([(0.0, 24), (0.4, 36), (0.7, 48)]);
+    let config = TrainConfig { sizes, augmentation, ..config(4) };
+    let trainer = |name: &str| {
+        let channels = vec![32, 32];
+        let vgg = VggConfig { channels, convolutions: vec![1, 2], ..VggConfig::default() };
+        let network = Vgg::new(Device::Cpu, 1, vgg).unwrap();
+        with_callbacks(Trainer::new(network, config.clone()).unwrap(), &folder.path().join(name))
+    };
+    trainer("whole").fit(&data).unwrap();
+    // Each process stops within another epoch, and the last one finishes.
+    for epoch in 1..=3 {
+        let press = Press { epoch, batch: 2 };
+        let cut = trainer("cut").callback(press);
+        if epoch == 1 { cut } else { cut.resume() }.fit(&data).unwrap();
+    }
+    trainer("cut").resume().fit(&data).unwrap();
+    assert_same(&folder.path().join("whole"), &folder.path().join("cut"));
 }
 
 /// Presses Stop in one batch.

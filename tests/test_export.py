@@ -16,6 +16,7 @@ from safetensors import safe_open
 NETWORKS = {
     "seed_cnn": 'name = "seed_cnn"',
     "vgg": 'name = "vgg"\nchannels = [8, 16]\nconvolutions = [1, 2]\nhidden = 16',
+    "vgg_standardized": 'name = "vgg"\nchannels = [8]\nconvolutions = [1]\nstandardize = true',
     "resnet": 'name = "resnet"\nchannels = [8, 16]\nblocks = [1, 2]\nreduction = 4',
     "resnet_plain": 'name = "resnet"\nchannels = [8, 16]\nblocks = [1, 1]\nreduction = 0',
     "vit": 'name = "vit"\nwidth = 32\ndepth = 2\nheads = 4',

@@ -45,12 +45,14 @@ class SeedCnn(nn.Module):
             for number in (1, 2):
                 xs = F.relu(self.get_submodule(f"conv{block}_{number}")(xs))
             xs = F.max_pool2d(xs, 2)
+        xs = F.adaptive_avg_pool2d(xs, 6)  # does nothing to images of 48×48
         return self.dense2(F.relu(self.dense1(xs.flatten(1))))
 
 
 class Vgg(nn.Module):
-    def __init__(self, channels, convolutions, hidden):
+    def __init__(self, channels, convolutions, hidden, standardize=False):
         super().__init__()
+        self.standardize = standardize
         self.convolutions, before = convolutions, 1
         for stage, (width, count) in enumerate(zip(channels, convolutions), start=1):
             for number in range(1, count + 1):
@@ -58,15 +60,19 @@ class Vgg(nn.Module):
                 self.add_module(f"conv{stage}_{number}", conv)
                 self.add_module(f"norm{stage}_{number}", nn.BatchNorm2d(width))
                 before = width
-        side = 48 // 2 ** len(channels)
-        self.hidden, self.output = nn.Linear(before * side * side, hidden), nn.Linear(hidden, 7)
+        self.side = 48 // 2 ** len(channels)
+        self.hidden = nn.Linear(before * self.side**2, hidden)
+        self.output = nn.Linear(hidden, 7)
 
     def forward(self, xs):
+        if self.standardize:
+            xs = F.instance_norm(xs, eps=1e-4)
         for stage, count in enumerate(self.convolutions, start=1):
             for number in range(1, count + 1):
                 xs = self.get_submodule(f"conv{stage}_{number}")(xs)
                 xs = F.relu(self.get_submodule(f"norm{stage}_{number}")(xs))
             xs = F.max_pool2d(xs, 2)
+        xs = F.adaptive_avg_pool2d(xs, self.side)
         return self.output(F.relu(self.hidden(xs.flatten(1))))
 
 
@@ -94,9 +100,9 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    def __init__(self, channels, blocks, reduction):
+    def __init__(self, channels, blocks, reduction, standardize=False):
         super().__init__()
-        before = channels[0]
+        self.standardize, before = standardize, channels[0]
         self.stem = nn.Conv2d(1, before, 3, padding=1, bias=False)
         self.stages = len(channels)
         for stage, (width, count) in enumerate(zip(channels, blocks), start=1):
@@ -109,6 +115,8 @@ class ResNet(nn.Module):
         self.norm, self.output = nn.BatchNorm2d(before), nn.Linear(before, 7)
 
     def forward(self, xs):
+        if self.standardize:
+            xs = F.instance_norm(xs, eps=1e-4)
         xs = self.stem(xs)
         for stage in range(1, self.stages + 1):
             for block in self.get_submodule(f"stage{stage}").children():
@@ -155,7 +163,10 @@ class Vit(nn.Module):
     def forward(self, xs):
         for part in (self.tokenizer1, self.tokenizer2):
             xs = F.max_pool2d(F.relu(part.norm(part.conv(xs))), 2)
-        xs = xs.flatten(2).transpose(1, 2) + self.positions
+        grid = self.positions.transpose(1, 2).unflatten(2, (12, 12))
+        if xs.shape[2:] != grid.shape[2:]:
+            grid = F.interpolate(grid, size=xs.shape[2:], mode="bilinear")
+        xs = (xs + grid).flatten(2).transpose(1, 2)
         for number in range(1, self.depth + 1):
             xs = self.get_submodule(f"block{number}")(xs)
         xs = self.norm(xs)
@@ -166,6 +177,14 @@ class Vit(nn.Module):
 SMALL = {
     "seed_cnn": (SeedCnn, {}),
     "vgg": (Vgg, {"channels": [8, 16, 24], "convolutions": [1, 2, 3], "hidden": 32}),
+    "vgg standardized": (
+        Vgg,
+        {"channels": [8, 16], "convolutions": [1, 2], "hidden": 32, "standardize": True},
+    ),
+    "resnet standardized": (
+        ResNet,
+        {"channels": [8, 16], "blocks": [1, 1], "reduction": 4, "standardize": True},
+    ),
     "resnet": (ResNet, {"channels": [8, 16, 24], "blocks": [2, 1, 2], "reduction": 4}),
     "resnet without squeeze": (ResNet, {"channels": [8], "blocks": [1], "reduction": 0}),
     "vit": (Vit, {"width": 32, "depth": 3, "heads": 4, "mlp_ratio": 2}),
@@ -187,7 +206,7 @@ DEFAULTS = {
 
 
 def check(tmp_path, name, build, settings):
-    config = "".join(f"{key} = {value}\n" for key, value in settings.items())
+    config = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
     (tmp_path / "network.toml").write_text(f'name = "{name}"\n{config}')
     out = tmp_path / "out.safetensors"
     files = [tmp_path / "network.toml", out]
@@ -206,10 +225,12 @@ def check(tmp_path, name, build, settings):
     for name, tensor in weights.items():
         if name.endswith("running_var"):
             assert (tensor != 1).all(), "nothing was trained"
-    with torch.no_grad():
-        expected = twin(tensors["images"]).numpy()
-    assert np.ptp(expected) > 1e-3, "the logits say nothing"
-    np.testing.assert_allclose(tensors["logits"].numpy(), expected, rtol=1e-5, atol=1e-5)
+    for side in (48, 24, 40, 96):
+        with torch.no_grad():
+            expected = twin(tensors[f"images.{side}"]).numpy()
+        assert np.ptp(expected) > 1e-3, "the logits say nothing"
+        found = tensors[f"logits.{side}"].numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=f"side {side}")
 
 
 @pytest.mark.parametrize("case", SMALL)

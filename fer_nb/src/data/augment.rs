@@ -25,6 +25,11 @@ pub struct Augmentation {
     pub zoom: f64,
     /// Whether every second image, at random, is mirrored left to right.
     pub horizontal_flip: bool,
+    /// With `horizontal_flip`, whether training mirrors each image in every other epoch instead of at random,
+    /// so that two epochs see both sides of all images (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single
+    /// GPU", 2024). Outside of training, where there is no epoch, it changes nothing.
+    #[serde(default)]
+    pub alternate_flip: bool,
     /// Brightness: pixels are multiplied by a factor uniform on 1 ± this; at least 0 and below 1.
     #[serde(default)]
     pub brightness: f64,
@@ -61,6 +66,7 @@ impl Augmentation {
             height_shift: 0.0,
             zoom: 0.0,
             horizontal_flip: false,
+            alternate_flip: false,
             brightness: 0.0,
             contrast: 0.0,
             erasing: 0.0,
@@ -70,6 +76,12 @@ impl Augmentation {
     /// Mirrors every second image, at random, and changes nothing else.
     pub fn flip_only() -> Self {
         Self { horizontal_flip: true, ..Self::none() }
+    }
+
+    /// The mirroring alone, as it is here.
+    pub(crate) fn only_its_flip(&self) -> Self {
+        let Self { horizontal_flip, alternate_flip, .. } = *self;
+        Self { horizontal_flip, alternate_flip, ..Self::none() }
     }
 
     /// Checks the ranges.
@@ -101,11 +113,29 @@ impl Augmentation {
     /// # Errors
     /// [`Error::Tensor`] if libtorch refuses.
     pub fn apply(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
-        self.changed(images, seed).during("augmenting images")
+        self.views(images, seed, SIDE as i64, None)
     }
 
-    fn changed(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
-        let mut images = self.geometry(images, seed)?;
+    /// As [`Augmentation::apply`], with views of `side`×`side` pixels, f32 [N, 1, side, side]. `mirrored` says
+    /// which images are mirrored, instead of `seed`; without `horizontal_flip` none is.
+    pub(crate) fn views(
+        &self,
+        images: &Tensor,
+        seed: u64,
+        side: i64,
+        mirrored: Option<&[bool]>,
+    ) -> Result<Tensor> {
+        self.changed(images, seed, side, mirrored).during("augmenting images")
+    }
+
+    fn changed(
+        &self,
+        images: &Tensor,
+        seed: u64,
+        side: i64,
+        mirrored: Option<&[bool]>,
+    ) -> Result<Tensor> {
+        let mut images = self.geometry(images, seed, side, mirrored)?;
         // Each has its own generator, so that one change does not move what the others draw.
         if self.brightness != 0.0 || self.contrast != 0.0 {
             images = self.light(&images, &mut StdRng::seed_from_u64(seed ^ LIGHT))?;
@@ -116,18 +146,24 @@ impl Augmentation {
         Ok(images)
     }
 
-    /// Rotated, shifted, zoomed and mirrored.
-    fn geometry(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
+    /// Rotated, shifted, zoomed and mirrored, at another size: one look at each image does it all.
+    fn geometry(
+        &self,
+        images: &Tensor,
+        seed: u64,
+        side: i64,
+        mirrored: Option<&[bool]>,
+    ) -> Result<Tensor> {
         let Self { rotation, width_shift, height_shift, zoom, horizontal_flip, .. } = *self;
-        if [rotation, width_shift, height_shift, zoom] == [0.0; 4] && !horizontal_flip {
+        let (count, channels, height, width) = images.size4()?;
+        let moved = [rotation, width_shift, height_shift, zoom] != [0.0; 4] || horizontal_flip;
+        if !moved && [height, width] == [side; 2] {
             return Ok(images.shallow_clone());
         }
-        let (count, channels, height, width) = images.size4()?;
-        let theta = Tensor::f_from_slice(&self.matrices(count, seed))?
+        let theta = Tensor::f_from_slice(&self.matrices(count, seed, mirrored))?
             .f_view([count, 2, 3])?
             .f_to_device(images.device())?;
-        let grid =
-            Tensor::f_affine_grid_generator(&theta, [count, channels, height, width], false)?;
+        let grid = Tensor::f_affine_grid_generator(&theta, [count, channels, side, side], false)?;
         const BILINEAR: i64 = 0;
         const BORDER: i64 = 1;
         Ok(images.f_grid_sampler(&grid, BILINEAR, BORDER, false)?)
@@ -151,7 +187,7 @@ impl Augmentation {
 
     /// With a rectangle erased in a share of the images.
     fn erase(&self, images: &Tensor, rng: &mut StdRng) -> Result<Tensor> {
-        let count = images.size4()?.0;
+        let (count, _, side, _) = images.size4()?;
         let (mut rectangles, mut greys) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let erased = rng.random::<f64>() < self.erasing;
@@ -160,22 +196,24 @@ impl Augmentation {
         }
         let greys = Tensor::f_from_slice(&greys)?.f_view([count, 1, 1, 1])?;
         let greys = greys.f_to_device(images.device())?;
-        Ok(greys.f_where_self(&mask(&rectangles, images.device())?, images)?)
+        Ok(greys.f_where_self(&mask(&rectangles, side, images.device())?, images)?)
     }
 
     /// For each image the 2×3 matrix that takes a place in the view to its place in the image, both
     /// on -1 to 1. As in Keras: rotation after shift after zoom, and the view is mirrored last.
-    fn matrices(&self, count: i64, seed: u64) -> Vec<f32> {
+    fn matrices(&self, count: i64, seed: u64, mirrored: Option<&[bool]>) -> Vec<f32> {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut uniform = |range: f64| (rng.random::<f64>() * 2.0 - 1.0) * range;
         let mut matrices = Vec::with_capacity(count as usize * 6);
-        for _ in 0..count {
+        for index in 0..count as usize {
             let (sin, cos) = uniform(self.rotation).to_radians().sin_cos();
             // The axis from -1 to 1 is two wide, so a shift by the whole width is 2.
             let (x, y) = (2.0 * uniform(self.width_shift), 2.0 * uniform(self.height_shift));
             let (zoom_x, zoom_y) = (1.0 + uniform(self.zoom), 1.0 + uniform(self.zoom));
-            let mirrored = uniform(1.0) < 0.0 && self.horizontal_flip;
-            let zoom_x = if mirrored { -zoom_x } else { zoom_x };
+            // Drawn in any case, so that the others draw the same.
+            let drawn = uniform(1.0) < 0.0;
+            let mirrored = mirrored.map_or(drawn, |all| all.get(index).is_some_and(|one| *one));
+            let zoom_x = if mirrored && self.horizontal_flip { -zoom_x } else { zoom_x };
             let rows = [
                 [cos * zoom_x, -sin * zoom_y, cos * x - sin * y],
                 [sin * zoom_x, cos * zoom_y, sin * x + cos * y],
@@ -326,7 +364,7 @@ mod tests {
     #[test]
     fn a_rotation_by_a_known_angle_keeps_the_centre() {
         let turn = Augmentation { rotation: 10.0, ..Augmentation::none() };
-        for row in turn.matrices(100, 1).chunks(6) {
+        for row in turn.matrices(100, 1, None).chunks(6) {
             let angle = f64::from(row[3]).atan2(f64::from(row[0])).to_degrees();
             assert!(angle.abs() <= 10.0 && row[2].abs() < 1e-6 && row[5].abs() < 1e-6);
         }

@@ -1,11 +1,12 @@
 //! Rectangles within images, one an image: what random erasing blanks and CutMix replaces.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use super::SIDE;
 use crate::common::Result;
 
-/// Columns `left` to below `right` and rows `top` to below `bottom`, in pixels; empty if they are equal.
+/// Columns `left` to below `right` and rows `top` to below `bottom`, in pixels of an image of 48×48; empty if
+/// they are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Rectangle {
     pub(crate) left: i64,
@@ -35,10 +36,13 @@ impl Rectangle {
     }
 }
 
-/// The pixels within images' rectangles: bool [N, 1, 48, 48].
-pub(crate) fn mask(rectangles: &[Rectangle], device: Device) -> Result<Tensor> {
+/// The pixels within the rectangles of images of `side`×`side` pixels: bool [N, 1, side, side]. A pixel is
+/// within if its centre is.
+pub(crate) fn mask(rectangles: &[Rectangle], side: i64, device: Device) -> Result<Tensor> {
     let count = rectangles.len() as i64;
-    let places = Tensor::f_arange(SIDE as i64, (Kind::Int64, device))?;
+    let of_48 = |place: i64| (2 * place + 1) * SIDE as i64 / (2 * side);
+    let places: Vec<i64> = (0..side).map(of_48).collect();
+    let places = Tensor::f_from_slice(&places)?.f_to_device(device)?;
     let bound = |of: fn(&Rectangle) -> i64| -> Result<Tensor> {
         let bounds: Vec<i64> = rectangles.iter().map(of).collect();
         Ok(Tensor::f_from_slice(&bounds)?.f_to_device(device)?.f_view([count, 1])?)
@@ -49,7 +53,6 @@ pub(crate) fn mask(rectangles: &[Rectangle], device: Device) -> Result<Tensor> {
         let below = places.f_lt_tensor(&bound(high)?)?;
         Ok(from.f_logical_and(&below)?.f_view(shape)?)
     };
-    let side = SIDE as i64;
     let columns = inside(|r| r.left, |r| r.right, [count, 1, 1, side])?;
     let rows = inside(|r| r.top, |r| r.bottom, [count, 1, side, 1])?;
     Ok(columns.f_logical_and(&rows)?)
@@ -57,6 +60,8 @@ pub(crate) fn mask(rectangles: &[Rectangle], device: Device) -> Result<Tensor> {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     #[test]
@@ -64,7 +69,12 @@ mod tests {
         let cut = Rectangle::around((1.0, 47.0), 6.0, 4.0);
         assert_eq!(cut, Rectangle { left: 0, right: 4, top: 45, bottom: 48 });
         assert_eq!(cut.share(), 12.0 / 2304.0);
-        let mask = mask(&[cut, Rectangle::default()], Device::Cpu).unwrap();
+        let both = [cut, Rectangle::default()];
+        let small = mask(&both, 24, Device::Cpu).unwrap();
+        assert_eq!(small.size(), [2, 1, 24, 24]);
+        // Columns 1 and 3 of 48, rows 45 and 47.
+        assert_eq!(small.sum(Kind::Int64).int64_value(&[]), 4);
+        let mask = mask(&both, 48, Device::Cpu).unwrap();
         assert_eq!(mask.size(), [2, 1, 48, 48]);
         assert_eq!(mask.get(0).sum(Kind::Int64).int64_value(&[]), 12);
         assert_eq!(mask.int64_value(&[0, 0, 45, 3]), 1);

@@ -285,6 +285,40 @@ pub fn global_mean(xs: &Tensor) -> Result<Tensor> {
     xs.f_mean_dim(&[2i64, 3][..], false, xs.kind()).during("the mean of each channel")
 }
 
+/// Variance that [`standardize`] adds to an image's, so that a flat image does not become noise: that of one
+/// step in 100 of the scale.
+pub(crate) const STANDARDIZE_EPSILON: f64 = 1e-4;
+
+/// Each image at mean 0 and variance 1, so that neither its brightness nor its contrast counts: f32 [B, C, H, W]
+/// in, (x - mean) / √(variance + 1e-4) out. The variance divides by the number of pixels.
+///
+/// # Errors
+/// If libtorch refuses the tensor.
+pub fn standardize(images: &Tensor) -> Result<Tensor> {
+    let (_, channels, height, width) = images.size4()?;
+    let shape = [channels, height, width];
+    images
+        .f_to_kind(Kind::Float)
+        .and_then(|images| {
+            let none = None::<&Tensor>;
+            images.f_layer_norm(shape, none, none, STANDARDIZE_EPSILON, false)
+        })
+        .during("standardizing images")
+}
+
+/// Means of equal parts: [B, C, H, W] in, [B, C, side, side] out; the same tensor if it has these sides. Before
+/// a dense layer, it lets a network take images of other sizes; parts overlap if there are more than pixels.
+///
+/// # Errors
+/// If libtorch refuses the tensor.
+pub fn fit_side(xs: &Tensor, side: i64) -> Result<Tensor> {
+    let (_, _, height, width) = xs.size4()?;
+    if [height, width] == [side; 2] {
+        return Ok(xs.shallow_clone());
+    }
+    xs.f_adaptive_avg_pool2d([side; 2]).during("pooling features to one size")
+}
+
 /// What an error of libtorch says was being done.
 fn layer(name: &str) -> Cow<'static, str> {
     format!("layer {name}").into()

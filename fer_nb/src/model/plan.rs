@@ -87,6 +87,8 @@ pub enum Operation {
     Positions { name: String, tokens: i64, width: i64 },
     /// The mean of the tokens of this `width`, weighted by a softmax of the dense layer `name`.
     WeightedMean { name: String, width: i64 },
+    /// [`standardize`](super::layers::standardize).
+    Standardize,
     /// max(x, 0).
     Relu,
     /// x · Φ(x).
@@ -163,6 +165,7 @@ impl Operation {
             Self::SqueezeExcitation { .. } => "SqueezeExcitation",
             Self::Positions { .. } => "Embedding",
             Self::WeightedMean { .. } => "WeightedMean",
+            Self::Standardize => "Standardize",
             Self::Relu => "ReLU",
             Self::Gelu => "GELU",
             Self::MaxPool => "MaxPooling2D",
@@ -215,6 +218,7 @@ impl Operation {
                 let products = Cost { flops: 2 * tokens * width, ..free };
                 (vec![*width], Cost::dense([*width, 1], *tokens) + products)
             }
+            (Self::Standardize, [_, _, _]) => (same(), free),
             (Self::Relu | Self::Gelu | Self::Dropout, _) => (same(), free),
             (Self::MaxPool, [channels, height, width]) => {
                 (vec![*channels, height / 2, width / 2], free)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::checks;
-use super::layers::{BatchNorm, Conv, Dense, SqueezeExcitation, dropout, global_mean};
+use super::layers::{BatchNorm, Conv, Dense, SqueezeExcitation, dropout, global_mean, standardize};
 use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
@@ -26,12 +26,15 @@ pub struct ResNetConfig {
     pub reduction: Option<i64>,
     /// Share of the last features that are dropped in training; at least 0 and below 1.
     pub dropout: f64,
+    /// Whether each image is [standardized](super::layers::standardize) first, so that dark and pale
+    /// photos are nothing new.
+    pub standardize: bool,
 }
 
 impl Default for ResNetConfig {
     fn default() -> Self {
         let (channels, blocks) = (vec![64, 128, 256, 512], vec![2, 2, 2, 2]);
-        Self { channels, blocks, reduction: Some(16), dropout: 0.3 }
+        Self { channels, blocks, reduction: Some(16), dropout: 0.3, standardize: false }
     }
 }
 
@@ -162,6 +165,8 @@ impl ResNet {
     }
 
     fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        let standardized = self.config.standardize.then(|| standardize(images)).transpose()?;
+        let images = standardized.as_ref().unwrap_or(images);
         let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
         xs = self.stem.forward(&self.parameters, &xs)?;
         for block in &self.blocks {
@@ -184,7 +189,11 @@ impl Network for ResNet {
     }
 
     fn plan(&self) -> Plan {
-        let mut plan = Plan::default().layer(self.stem.name(), [self.stem.operation()]);
+        let mut plan = Plan::default();
+        if self.config.standardize {
+            plan = plan.layer("standardize", [Operation::Standardize]);
+        }
+        plan = plan.layer(self.stem.name(), [self.stem.operation()]);
         for block in &self.blocks {
             plan = plan.block(&block.name, "PreActBlock", block.operations());
         }

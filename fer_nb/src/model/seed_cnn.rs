@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::checks;
-use super::layers::{Conv, Dense, dropout, pool_relu_dropout};
+use super::layers::{Conv, Dense, dropout, fit_side, pool_relu_dropout};
 use super::name_map::NameMap;
 use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
@@ -19,8 +19,9 @@ use crate::project::pretrained;
 const CHANNELS: [i64; 3] = [32, 64, 128];
 /// Units of the hidden dense layer.
 const HIDDEN: i64 = 256;
-/// Numbers in the last block's output: 6 × 6 × 128.
-const FLAT: i64 = (SIDE as i64 / 8) * (SIDE as i64 / 8) * CHANNELS[2];
+/// Height and width of the last block's output, and its numbers: 6 × 6 × 128.
+const LAST_SIDE: i64 = SIDE as i64 / 8;
+const FLAT: i64 = LAST_SIDE * LAST_SIDE * CHANNELS[2];
 
 /// Settings of a [`SeedCnn`]. The defaults are the original project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +110,7 @@ impl SeedCnn {
         let SeedCnnConfig { block_dropout, hidden_dropout } = self.config;
         let parameters = &self.parameters;
         let xs = pool_relu_dropout(features, block_dropout, train)?;
+        let xs = fit_side(&xs, LAST_SIDE)?;
         // [B, 128, 6, 6] is flattened channel by channel, as in PyTorch. Keras flattens pixel by pixel: the
         // same network with the hidden layer's inputs in another order.
         let hidden = self.hidden.forward(parameters, &xs.f_flatten(1, -1)?)?.f_relu_()?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::checks;
-use super::layers::{BatchNorm, Conv, Dense, dropout, max_pool};
+use super::layers::{BatchNorm, Conv, Dense, dropout, fit_side, max_pool, standardize};
 use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
@@ -27,12 +27,15 @@ pub struct VggConfig {
     pub hidden: i64,
     /// Share of features and of hidden units that are dropped in training; at least 0 and below 1.
     pub dropout: f64,
+    /// Whether each image is [standardized](super::layers::standardize) first, so that dark and pale
+    /// photos are nothing new.
+    pub standardize: bool,
 }
 
 impl Default for VggConfig {
     fn default() -> Self {
         let (channels, convolutions) = (vec![64, 128, 256, 512], vec![2, 2, 2, 2]);
-        Self { channels, convolutions, hidden: 512, dropout: 0.5 }
+        Self { channels, convolutions, hidden: 512, dropout: 0.5, standardize: false }
     }
 }
 
@@ -83,6 +86,8 @@ impl Vgg {
 
     /// The output of the last stage before its max pooling.
     fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        let standardized = self.config.standardize.then(|| standardize(images)).transpose()?;
+        let images = standardized.as_ref().unwrap_or(images);
         let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
         for (index, stage) in self.stages.iter().enumerate() {
             if index > 0 {
@@ -97,7 +102,8 @@ impl Vgg {
     }
 
     fn head_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {
-        let xs = max_pool(features)?.f_flatten(1, -1)?;
+        let side = SIDE as i64 >> self.stages.len();
+        let xs = fit_side(&max_pool(features)?, side)?.f_flatten(1, -1)?;
         let xs = dropout(&xs, self.config.dropout, train)?;
         let hidden = self.hidden.forward(&self.parameters, &xs)?.f_relu_()?;
         let hidden = dropout(&hidden, self.config.dropout, train)?;
@@ -114,6 +120,9 @@ impl Network for Vgg {
 
     fn plan(&self) -> Plan {
         let mut plan = Plan::default();
+        if self.config.standardize {
+            plan = plan.layer("standardize", [Operation::Standardize]);
+        }
         for (stage, layers) in (1..).zip(&self.stages) {
             for (conv, norm) in layers {
                 plan = plan

@@ -183,14 +183,27 @@ impl Vit {
             xs = norm.forward(parameters, &conv.forward(parameters, &xs)?, train)?.f_relu_()?;
             xs = max_pool(&xs)?;
         }
+        let (_, _, rows, columns) = xs.size4()?;
         let mut xs = xs.f_flatten(2, 3)?.f_transpose(1, 2)?.f_contiguous()?;
-        xs = xs.f_add(parameters.get(self.positions)?)?;
+        xs = xs.f_add(&self.positions_of(rows, columns)?)?;
         for block in &self.blocks {
             xs = block
                 .forward(parameters, &xs, &self.config, train)
                 .during("a transformer block")?;
         }
-        Ok(xs.f_transpose(1, 2)?.f_reshape([-1, self.config.width, GRID, GRID])?)
+        Ok(xs.f_transpose(1, 2)?.f_reshape([-1, self.config.width, rows, columns])?)
+    }
+
+    /// Positions for a grid of tokens, [1, rows · columns, width]: for another grid than 12×12 they are
+    /// interpolated between the learnt ones.
+    fn positions_of(&self, rows: i64, columns: i64) -> Result<Tensor> {
+        let positions = self.parameters.get(self.positions)?;
+        if [rows, columns] == [GRID; 2] {
+            return Ok(positions.shallow_clone());
+        }
+        let grid = positions.f_transpose(1, 2)?.f_reshape([1, self.config.width, GRID, GRID])?;
+        let grid = grid.f_upsample_bilinear2d([rows, columns], false, None, None)?;
+        Ok(grid.f_flatten(2, 3)?.f_transpose(1, 2)?)
     }
 
     fn head_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {

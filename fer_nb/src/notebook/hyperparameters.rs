@@ -218,6 +218,7 @@ mod tests {
                     sampling,
                     augmentation,
                     mixing,
+                    sizes,
                     clean_epochs,
                 }
             ),
@@ -235,6 +236,7 @@ mod tests {
                     height_shift,
                     zoom,
                     horizontal_flip,
+                    alternate_flip,
                     brightness,
                     contrast,
                     erasing,

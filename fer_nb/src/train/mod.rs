@@ -19,7 +19,7 @@ pub use callbacks::{
 pub(crate) use config::off;
 pub use config::{
     ClassWeights, Distillation, ImageChoice, LossConfig, Mixing, Optimizer, Sampling, Schedule,
-    TrainConfig,
+    SizeSchedule, TrainConfig,
 };
 pub use range_test::{RangePoint, RangeTest, RangeTestConfig};
 pub use recipe::{EpochChoice, Recipe};

@@ -104,6 +104,11 @@ impl Graph {
         self.constant(&format!("/number_{value}"), &tensor, FLOAT)
     }
 
+    /// A constant, f32 [n].
+    pub(super) fn numbers(&mut self, name: &str, values: &[f32]) -> Result<String> {
+        self.constant(name, &Tensor::f_from_slice(values)?, FLOAT)
+    }
+
     /// A constant, i64 [n]: a shape, in which -1 is what is left.
     pub(super) fn shape(&mut self, values: &[i64]) -> Result<String> {
         let sizes: Vec<_> = values.iter().map(i64::to_string).collect();

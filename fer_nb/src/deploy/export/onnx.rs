@@ -10,6 +10,7 @@ use super::proto::{
 };
 use crate::common::{During, Error, Result};
 use crate::emotion::Emotion;
+use crate::model::layers::STANDARDIZE_EPSILON;
 use crate::model::{Operation, Plan};
 
 /// The version of the operators: the first with LayerNormalization.
@@ -148,6 +149,13 @@ impl Graph {
                 let shares = self.transpose(&shares, &[0, 2, 1]);
                 let mean = self.add("MatMul", &[&shares, xs], vec![]);
                 self.flatten(&mean)
+            }
+            Operation::Standardize => {
+                let channels = shape.first().copied().unwrap_or(1) as usize;
+                let scale = self.numbers("/standardize.scale", &vec![1.0; channels])?;
+                let shift = self.numbers("/standardize.shift", &vec![0.0; channels])?;
+                let epsilon = vec![float("epsilon", STANDARDIZE_EPSILON as f32)];
+                self.add("InstanceNormalization", &[xs, &scale, &shift], epsilon)
             }
             Operation::Relu => self.add("Relu", &[xs], vec![]),
             Operation::Gelu => self.gelu(xs)?,

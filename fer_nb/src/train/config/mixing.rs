@@ -37,11 +37,11 @@ struct Mix {
 /// Images that were mixed, and what they are made of.
 #[derive(Debug)]
 pub(crate) struct Mixed {
-    /// f32 [N, 1, 48, 48] on 0 to 1.
+    /// f32 [N, 1, S, S] on 0 to 1.
     pub images: Tensor,
     /// Index of each image's second, i64 [N].
     pub partners: Tensor,
-    /// Share of each image's first, f32 [N, 1] on 0 to 1.
+    /// Share of each image's first, f32 [N, 1] on 0 to 1; with CutMix, of 48×48 pixels.
     pub shares: Tensor,
 }
 
@@ -57,10 +57,10 @@ impl Mixing {
         check::not_negative("mixing.cutmix", self.cutmix)
     }
 
-    /// Mixes images f32 [N, 1, 48, 48] that lie in batches of `batch_size`; the first is mixed with
+    /// Mixes images f32 [N, 1, S, S] that lie in batches of `batch_size`; the first is mixed with
     /// its batch's last, the second with the last but one. `seed` alone decides.
     pub(crate) fn apply(&self, images: &Tensor, batch_size: usize, seed: u64) -> Result<Mixed> {
-        let count = images.size4()?.0;
+        let (count, _, side, _) = images.size4()?;
         let mut rng = StdRng::seed_from_u64(seed);
         let mixes: Vec<Mix> = (0..count).map(|_| self.draw(&mut rng)).collect();
         let device = images.device();
@@ -74,7 +74,7 @@ impl Mixing {
         let mut weight = outside.f_to_device(device)?;
         if self.cutmix != 0.0 {
             let cut: Vec<Rectangle> = mixes.iter().map(|mix| mix.rectangle).collect();
-            weight = weight.f_maximum(&mask(&cut, device)?.f_to_kind(images.kind())?)?;
+            weight = weight.f_maximum(&mask(&cut, side, device)?.f_to_kind(images.kind())?)?;
         }
         let images = images.f_lerp_tensor(&seconds, &weight)?;
         Ok(Mixed { images, partners, shares })

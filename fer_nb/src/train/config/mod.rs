@@ -8,6 +8,7 @@ pub(crate) mod off;
 mod optimizer;
 mod sampling;
 mod schedule;
+mod sizes;
 mod train_config;
 
 pub use distillation::Distillation;
@@ -17,4 +18,5 @@ pub use mixing::Mixing;
 pub use optimizer::Optimizer;
 pub use sampling::Sampling;
 pub use schedule::Schedule;
+pub use sizes::SizeSchedule;
 pub use train_config::TrainConfig;

@@ -12,6 +12,7 @@ use super::off;
 use super::optimizer::Optimizer;
 use super::sampling::Sampling;
 use super::schedule::Schedule;
+use super::sizes::SizeSchedule;
 use crate::common::Result;
 use crate::common::check::{self, ensure};
 use crate::data::Augmentation;
@@ -80,6 +81,8 @@ pub struct TrainConfig {
     pub augmentation: Augmentation,
     /// Training images made of two.
     pub mixing: Mixing,
+    /// The size of training images, which may grow within the run.
+    pub sizes: SizeSchedule,
     /// The last epochs, which see images unmixed and unchanged but for mirroring (He et al., "Data
     /// Augmentation Revisited", 2019): 0 up to `epochs`.
     pub clean_epochs: usize,
@@ -106,6 +109,7 @@ impl Default for TrainConfig {
             sampling: Sampling::Natural,
             augmentation: Augmentation::default(),
             mixing: Mixing::default(),
+            sizes: SizeSchedule::default(),
             clean_epochs: 0,
         }
     }
@@ -133,6 +137,7 @@ impl TrainConfig {
         self.distillation.validate()?;
         self.augmentation.validate()?;
         self.mixing.validate()?;
+        self.sizes.validate()?;
         let expected = format!("0 to {}, the number of epochs", self.epochs);
         ensure(self.clean_epochs <= self.epochs, "clean_epochs", self.clean_epochs, &expected)
     }

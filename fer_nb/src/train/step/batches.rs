@@ -45,11 +45,34 @@ pub(crate) struct Plan {
     pub augmentation: Augmentation,
     /// Images made of two.
     pub mixing: Mixing,
+    /// Height and width of the images, in pixels.
+    pub side: i64,
+    /// If images are mirrored in every other epoch: whose turn it is.
+    pub turn: Option<Turn>,
     /// Decides order, views and mixtures, alone.
     pub seed: u64,
     /// The kind of the images.
     pub kind: Kind,
 }
+
+/// Which images an epoch mirrors, if each is mirrored in every other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// The run's seed, which decides each image's first epoch.
+    seed: u64,
+    /// From 1.
+    epoch: usize,
+}
+
+impl Turn {
+    /// Whether the image with this index is mirrored.
+    fn mirrors(self, image: i64) -> bool {
+        (derive(self.seed ^ FLIPS, image as usize) & 1) ^ (self.epoch as u64 & 1) == 1
+    }
+}
+
+/// Tells what decides the turns from what decides the epochs' order.
+const FLIPS: u64 = 0x666c_6970_7300_0001;
 
 impl Plan {
     /// The batches of an epoch, from 1, with images in `kind`. The last `clean_epochs` see images
@@ -57,18 +80,16 @@ impl Plan {
     pub(crate) fn new(config: &TrainConfig, epoch: usize, kind: Kind) -> Self {
         let TrainConfig { batch_size, sampling, mixing, ref augmentation, .. } = *config;
         let clean = epoch + config.clean_epochs > config.epochs;
-        let augmentation = match (clean, augmentation.horizontal_flip) {
-            (false, _) => augmentation.clone(),
-            (true, true) => Augmentation::flip_only(),
-            (true, false) => Augmentation::none(),
-        };
+        let augmentation = if clean { augmentation.only_its_flip() } else { augmentation.clone() };
         let mixing = if clean { Mixing::default() } else { mixing };
+        let turn = augmentation.alternate_flip.then_some(Turn { seed: config.seed, epoch });
+        let side = config.sizes.side(epoch, config.epochs);
         let seed = derive(config.seed, epoch);
-        Self { batch_size, sampling, augmentation, mixing, seed, kind }
+        Self { batch_size, sampling, augmentation, mixing, side, turn, seed, kind }
     }
 }
 
-/// Images of one step, [B, 1, 48, 48] on 0 to 1, what they are, and the step's random seed.
+/// Images of one step, [B, 1, S, S] on 0 to 1, what they are, and the step's random seed.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub images: Tensor,
@@ -159,22 +180,24 @@ impl Epoch<'_> {
         if start == end {
             return Ok(());
         }
-        let rows = Tensor::f_from_slice(&self.order[start..end])?
-            .f_to_device(self.source.images.device())?;
-        let batches = no_grad(|| self.batches(&rows)).during("augmenting images")?;
+        let rows = &self.order[start..end];
+        let batches = no_grad(|| self.batches(rows)).during("augmenting images")?;
         self.chunk = batches.into_iter().skip(self.skip).collect::<Vec<_>>().into_iter();
         self.skip = 0;
         self.next_chunk += 1;
         Ok(())
     }
 
-    /// The batches of the images of these indices, i64 [N].
-    fn batches(&self, rows: &Tensor) -> Result<Vec<Batch>> {
+    /// The batches of the images of these indices.
+    fn batches(&self, rows: &[i64]) -> Result<Vec<Batch>> {
         let Self { source, plan, .. } = self;
+        let mirrored: Option<Vec<bool>> =
+            plan.turn.map(|turn| rows.iter().map(|row| turn.mirrors(*row)).collect());
+        let rows = &Tensor::f_from_slice(rows)?.f_to_device(source.images.device())?;
         // Each chunk has a seed of its own, so an epoch can be entered anywhere.
         let seed = derive(plan.seed, self.next_chunk);
         let mut images = to_float(&source.images.f_index_select(0, rows)?)?;
-        images = plan.augmentation.apply(&images, seed)?;
+        images = plan.augmentation.views(&images, seed, plan.side, mirrored.as_deref())?;
         let labels = source.labels.f_index_select(0, rows)?;
         let mut classes = None;
         let teachers = source.teachers.as_ref();
@@ -230,6 +253,7 @@ impl Iterator for Epoch<'_> {
 mod tests {
     use super::*;
     use crate::data::{FaceData, SampleConfig};
+    use crate::train::config::SizeSchedule;
 
     fn images() -> TrainImages {
         // 700 images less 20 % for validation, all in one chunk.
@@ -243,6 +267,8 @@ mod tests {
             sampling: Sampling::Natural,
             augmentation: Augmentation::default(),
             mixing: Mixing::default(),
+            side: 48,
+            turn: None,
             seed: 9,
             kind: Kind::Float,
         }
@@ -279,6 +305,65 @@ mod tests {
         assert_eq!(batches(whole.len()).len(), 0);
         let seen: i64 = whole.iter().map(|(xs, _)| xs.size()[0]).sum();
         assert_eq!(seen as usize, images.len());
+    }
+
+    #[test]
+    fn images_come_at_the_epochs_size_all_alike() {
+        let images = images();
+        let mixing = Mixing { mixup: 0.0, cutmix: 1.0 };
+        let augmentation =
+            Augmentation { erasing: 0.5, brightness: 0.2, ..Augmentation::default() };
+        let config = TrainConfig {
+            epochs: 2,
+            sizes: SizeSchedule::new([(0.0, 32), (0.5, 64)]),
+            augmentation,
+            mixing,
+            ..TrainConfig::default()
+        };
+        for (epoch, side) in [(1, 32), (2, 64)] {
+            let batches = all(&images, Plan::new(&config, epoch, Kind::Float), 0);
+            assert!(batches.iter().all(|(xs, _)| xs.size()[1..] == [1, side, side]));
+            let seen: i64 = batches.iter().map(|(xs, _)| xs.size()[0]).sum();
+            assert_eq!(seen as usize, images.len());
+        }
+        // Without any change, an image of half the size is the mean of 2×2 pixels.
+        let still = TrainConfig {
+            sizes: SizeSchedule::new([(0.0, 24)]),
+            augmentation: Augmentation::none(),
+            ..TrainConfig::default()
+        };
+        let half = all(&images, Plan::new(&still, 1, Kind::Float), 0);
+        let whole = TrainConfig { sizes: SizeSchedule::default(), ..still };
+        let whole = all(&images, Plan::new(&whole, 1, Kind::Float), 0);
+        let means = whole[0].0.avg_pool2d([2, 2], [2, 2], [0, 0], false, false, None);
+        assert!(means.allclose(&half[0].0, 0.0, 1e-5, false));
+    }
+
+    #[test]
+    fn two_epochs_see_both_sides_of_each_image_where_turns_alternate() {
+        let images = images();
+        let augmentation = Augmentation { alternate_flip: true, ..Augmentation::flip_only() };
+        let config = TrainConfig { augmentation, ..TrainConfig::default() };
+        // Each image by its row, as it is and mirrored.
+        let rows = |epoch| -> Vec<bool> {
+            let plan = Plan::new(&config, epoch, Kind::Float);
+            let order = plan.sampling.order(&images.classes, plan.seed);
+            let mut mirrored = vec![None; images.len()];
+            let batches = images.epoch(plan, 0).map(|batch| batch.unwrap().images);
+            let seen = Tensor::cat(&batches.collect::<Vec<_>>(), 0);
+            for (view, row) in (0..).zip(order) {
+                let own = to_float(&images.images.get(row)).unwrap();
+                let same = |one: Tensor| one.allclose(&seen.get(view), 0.0, 1e-5, false);
+                assert!(same(own.shallow_clone()) != same(own.flip([2])), "row {row}");
+                mirrored[row as usize] = Some(!same(own));
+            }
+            mirrored.into_iter().map(Option::unwrap).collect()
+        };
+        let (first, second, third) = (rows(1), rows(2), rows(3));
+        assert!(first.iter().zip(&second).all(|(one, next)| one != next));
+        assert_eq!(first, third);
+        let mirrored = first.iter().filter(|one| **one).count();
+        assert!((200..360).contains(&mirrored), "{mirrored} of {}", first.len());
     }
 
     #[test]
