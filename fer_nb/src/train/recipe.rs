@@ -13,8 +13,9 @@ use crate::common::{Error, Result};
 use crate::model::Architecture;
 
 /// The crate's own, name and text.
-const RECIPES: [(&str, &str); 7] = [
+const RECIPES: [(&str, &str); 8] = [
     ("original", include_str!("recipes/original.toml")),
+    ("quick", include_str!("recipes/quick.toml")),
     ("improved", include_str!("recipes/improved.toml")),
     ("refined", include_str!("recipes/refined.toml")),
     ("resnet", include_str!("recipes/resnet.toml")),

@@ -22,10 +22,10 @@ pub(crate) struct Args {
     #[arg(long, default_value = "baseline")]
     run: String,
 
-    /// Where the hyperparameters come from: original, improved, refined, resnet, vgg, vit, distilled, or a
-    /// TOML file; other options override it.
-    #[arg(long, default_value = "original", value_name = "NAME|FILE")]
-    recipe: String,
+    /// Where the hyperparameters come from: original, quick, improved, refined, vgg, distilled, resnet, vit,
+    /// or a TOML file; other options override it [default: original].
+    #[arg(long, value_name = "NAME|FILE")]
+    recipe: Option<String>,
 
     /// Change any value of the recipe by its path, such as train.loss.label_smoothing=0.1; as often
     /// as needed.
@@ -182,7 +182,9 @@ fn check_free(run: &RunFolder) -> Result<()> {
 
 /// What the arguments, the environment and the recipe say.
 fn chosen(args: &Args) -> Result<Recipe> {
-    let mut recipe = arguments::recipe(&args.recipe, &args.set)?;
+    let name = args.recipe.clone();
+    let name = name.map_or_else(|| param("recipe", "original".to_string()), Ok)?;
+    let mut recipe = arguments::recipe(&name, &args.set)?;
     if let Some(network) = &args.network {
         recipe.network = network.clone();
     }

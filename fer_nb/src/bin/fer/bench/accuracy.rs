@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
+use fer_nb::model::Network;
 use fer_nb::model::SeedCnn;
 use fer_nb::project::Precision;
-use fer_nb::train::{Callback, EpochEnd, TrainConfig, Trainer};
+use fer_nb::train::{Callback, EpochEnd, Recipe, TrainConfig, Trainer};
 
 /// How far training has to go.
 #[derive(clap::Args)]
@@ -17,9 +18,13 @@ pub(crate) struct Goal {
     #[arg(long, default_value_t = 0.45)]
     target: f64,
 
-    /// Epochs to reach it in, at most.
-    #[arg(long, default_value_t = 35)]
-    epochs: usize,
+    /// The hyperparameters: a recipe's name, or a TOML file.
+    #[arg(long, default_value = "original", value_name = "NAME|FILE")]
+    recipe: String,
+
+    /// Epochs to reach it in, at most [default: the recipe's].
+    #[arg(long)]
+    epochs: Option<usize>,
 
     /// Decides the order of the images, augmentation and dropout; the initial weights stay the same.
     #[arg(long, default_value_t = 1)]
@@ -33,7 +38,8 @@ pub(crate) struct Metrics {
     val_accuracy: f64,
 }
 
-/// Trains whole epochs until one of them ends with the accuracy asked for.
+/// Trains whole epochs until one of them ends with the accuracy asked for. The recipe's network starts with the
+/// weights of the given one, which peers have, too.
 pub(crate) fn measure(
     network: SeedCnn,
     data: &FaceData,
@@ -42,13 +48,15 @@ pub(crate) fn measure(
 ) -> Result<Metrics> {
     let before = super::process::seconds_since_start().unwrap_or(0.0);
     let started = Instant::now();
-    let config =
-        TrainConfig { epochs: goal.epochs, seed: goal.seed, precision, ..TrainConfig::default() };
-    let history = Trainer::new(network, config)?.callback(Reached(goal.target)).fit(data)?;
+    let Recipe { network: architecture, train, .. } = Recipe::open(&goal.recipe)?;
+    let epochs = goal.epochs.unwrap_or(train.epochs);
+    let config = TrainConfig { epochs, seed: goal.seed, precision, ..train };
+    let mut trained = architecture.build(network.parameters().device(), 0)?;
+    trained.parameters_mut().restore(&network.parameters().snapshot()?)?;
+    let history = Trainer::new(trained, config)?.callback(Reached(goal.target)).fit(data)?;
     let seconds = before + started.elapsed().as_secs_f64();
     let last = history.epochs.last();
-    let last =
-        last.ok_or_else(|| Error::setting("epochs", goal.epochs, "one that was finished"))?;
+    let last = last.ok_or_else(|| Error::setting("epochs", epochs, "one that was finished"))?;
     Ok(Metrics { seconds, epochs: last.epoch, val_accuracy: last.val_accuracy })
 }
 
