@@ -129,6 +129,42 @@ def test_the_average_is_pytorchs_with_its_decay_warmed_up(tmp_path):
         np.testing.assert_allclose(found["average"][step], expected, rtol=1e-10, atol=1e-10)
 
 
+def newton_schulz(matrix):
+    """Muon's iteration in float64; torch.optim.Muon computes it in bfloat16."""
+    xs = matrix / max(np.linalg.norm(matrix), 1e-7)
+    xs = xs.T if matrix.shape[0] > matrix.shape[1] else xs
+    for _ in range(5):
+        square = xs @ xs.T
+        xs = 3.4445 * xs + (-4.7750 * square + 2.0315 * square @ square) @ xs
+    return xs.T if matrix.shape[0] > matrix.shape[1] else xs
+
+
+@pytest.mark.parametrize("shape", [(32, 9), (16, 144)])
+def test_muon_is_its_formula_and_within_bfloat16_pytorchs(tmp_path, shape):
+    generator = np.random.default_rng(5)
+    start = generator.standard_normal(shape)
+    gradients = generator.standard_normal((6, *shape)) * 1e-2
+    config = (
+        'learning_rate = 0.02\noptimizer = { name = "muon", momentum = 0.95, adamw_rate = 0.1, '
+        "weight_decay = 0.1 }\n"
+    )
+    found = ours(tmp_path, config, start, gradients)["weights"]
+
+    weights = torch.tensor(start, requires_grad=True)
+    pytorch = torch.optim.Muon([weights], lr=0.02, weight_decay=0.1)
+    mean, expected = np.zeros(shape), start.copy()
+    scale = max(1, shape[0] / shape[1]) ** 0.5
+    for step, gradient in enumerate(gradients):
+        mean += 0.05 * (gradient - mean)
+        update = newton_schulz(gradient + 0.95 * (mean - gradient))
+        expected = expected * (1 - 0.02 * 0.1) - 0.02 * scale * update
+        np.testing.assert_allclose(found[step], expected, rtol=1e-9, atol=1e-9)
+        weights.grad = torch.tensor(gradient)
+        pytorch.step()
+    moved = np.linalg.norm(expected - start)
+    assert np.linalg.norm(weights.detach().numpy() - expected) < 0.03 * moved
+
+
 def factors(tmp_path, schedule, epochs, steps):
     (tmp_path / "config.toml").write_text(f"schedule = {{ {schedule} }}\n")
     command = [example("optimizer_trace"), "schedule", tmp_path / "config.toml", epochs, steps]

@@ -185,6 +185,8 @@ pub(crate) struct Span {
     pub(crate) length: i64,
     /// Factor of the learning rate, above 0.
     pub(crate) rate: f64,
+    /// If it is one matrix: how many rows, [outputs, inputs · window].
+    pub(crate) rows: Option<i64>,
 }
 
 /// The weights of a network on one device, with a view of them for each layer: P trained numbers and Q that
@@ -305,19 +307,33 @@ impl Parameters {
     /// The parts of the buffer that an optimizer changes, without frozen ones; neighbours of the same rate
     /// are one part.
     pub(crate) fn spans(&self) -> Vec<Span> {
+        self.parts(|_| None)
+    }
+
+    /// [`Parameters::spans`] with a part for each matrix of a hidden layer: the weights of convolutions and dense
+    /// layers, except the last layer's.
+    pub(crate) fn matrices_and_spans(&self) -> Vec<Span> {
+        let weights = self.entries.iter().filter(|entry| entry.shape.len() > 1);
+        let last = weights.last().map_or(0, |entry| entry.offset);
+        self.parts(|entry| match entry.shape[..] {
+            [rows, _, ..] if rows > 1 && entry.offset != last => Some(rows),
+            _ => None,
+        })
+    }
+
+    fn parts(&self, rows_of: impl Fn(&Entry) -> Option<i64>) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
         for entry in self.entries.iter().filter(|entry| entry.rate != 0.0) {
+            let (start, length, rate) = (entry.offset, entry.count(), entry.rate);
+            let rows = rows_of(entry);
             match spans.last_mut() {
                 Some(last)
-                    if last.rate == entry.rate && last.start + last.length == entry.offset =>
+                    if (last.rate, last.rows, rows) == (rate, None, None)
+                        && last.start + last.length == start =>
                 {
-                    last.length += entry.count();
+                    last.length += length;
                 }
-                _ => spans.push(Span {
-                    start: entry.offset,
-                    length: entry.count(),
-                    rate: entry.rate,
-                }),
+                _ => spans.push(Span { start, length, rate, rows }),
             }
         }
         spans
@@ -526,7 +542,7 @@ mod tests {
         let rates = |pairs: &[(&str, f64)]| {
             pairs.iter().map(|(prefix, rate)| (prefix.to_string(), *rate)).collect()
         };
-        let span = |start, length, rate| Span { start, length, rate };
+        let span = |start, length, rate| Span { start, length, rate, rows: None };
         assert_eq!(parameters.spans(), [span(0, 26, 1.0)]);
         assert_eq!(parameters.set_rates(&rates(&[("conv", 0.0), ("conv.b", 0.5)])).unwrap(), 26);
         assert_eq!(parameters.spans(), [span(24, 2, 0.5)]);

@@ -58,7 +58,7 @@ pub(crate) struct Args {
     learning_rate: Option<f64>,
 
     /// How a step follows from a gradient [default: the recipe's, adam].
-    #[arg(long, value_parser = ["adam", "adamw", "sgd"])]
+    #[arg(long, value_parser = ["adam", "adamw", "sgd", "muon"])]
     optimizer: Option<String>,
 
     /// How the learning rate changes; plateau halves it when val_loss stays [default: the recipe's, plateau].

@@ -31,7 +31,7 @@ pub struct TrainConfig {
     // How the weights move
     /// Step size before the schedule; above 0.
     pub learning_rate: f64,
-    /// Adam, AdamW or SGD, with its own hyperparameters.
+    /// Adam, AdamW, SGD or Muon, with its own hyperparameters.
     pub optimizer: Optimizer,
     /// How the learning rate changes within the run.
     pub schedule: Schedule,

@@ -137,7 +137,7 @@ impl Learner {
             clip_norm(gradient, max_norm)?;
         }
         let Self { network, optimizer, average, .. } = self;
-        let spans = network.parameters().spans();
+        let spans = optimizer.spans(network.parameters());
         network.parameters_mut().update(|weights| {
             optimizer.step_in(weights, gradient, learning_rate, &spans)?;
             average.as_mut().map_or(Ok(()), |average| average.update(weights))

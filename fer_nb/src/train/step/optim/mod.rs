@@ -2,6 +2,7 @@
 //! whatever the number of layers, and the state is a few tensors that can be saved.
 
 mod average;
+mod muon;
 mod state;
 
 pub use average::WeightAverage;

@@ -2,9 +2,10 @@
 
 use tch::{Tensor, no_grad};
 
+use super::muon::orthogonal;
 use super::slabs;
 use crate::common::{Error, Result};
-use crate::model::Span;
+use crate::model::{Parameters, Span};
 use crate::train::config::Optimizer;
 
 /// An optimizer at work on one parameter buffer. Its state is a step count and up to two tensors of
@@ -13,12 +14,13 @@ use crate::train::config::Optimizer;
 pub struct OptimizerState {
     optimizer: Optimizer,
     steps: u32,
-    /// Adam: the means of gradients and of squared gradients. SGD: the velocity. Each [P].
+    /// Adam and Muon: the means of gradients, or the momentum, and the means of squared gradients. SGD: the
+    /// velocity. Each [P].
     moments: Vec<Tensor>,
 }
 
 impl OptimizerState {
-    /// For parameters of this shape, kind and device.
+    /// For parameters of this shape, dtype and device.
     pub fn new(optimizer: Optimizer, parameters: &Tensor) -> Result<Self> {
         let moments = names(&optimizer)
             .iter()
@@ -56,15 +58,28 @@ impl OptimizerState {
         Ok(())
     }
 
-    /// Changes `parameters` [P] in place by one step against `gradient` [P].
+    /// Changes `parameters` [P] in place by one step against `gradient` [P]. Muon takes [R, C] as a matrix.
     pub fn step(
         &mut self,
         parameters: &mut Tensor,
         gradient: &Tensor,
         learning_rate: f64,
     ) -> Result<()> {
-        let all = Span { start: 0, length: parameters.size1()?, rate: 1.0 };
-        self.step_in(parameters, gradient, learning_rate, &[all])
+        let (length, rows) = match parameters.size()[..] {
+            [rows, columns] => (rows * columns, Some(rows)),
+            _ => (parameters.size1()?, None),
+        };
+        let all = Span { start: 0, length, rate: 1.0, rows };
+        let mut flat = parameters.f_view([-1])?;
+        self.step_in(&mut flat, &gradient.f_reshape([-1])?, learning_rate, &[all])
+    }
+
+    /// The parts of a network's parameters that [`OptimizerState::step_in`] changes.
+    pub(crate) fn spans(&self, parameters: &Parameters) -> Vec<Span> {
+        match self.optimizer {
+            Optimizer::Muon { .. } => parameters.matrices_and_spans(),
+            _ => parameters.spans(),
+        }
     }
 
     /// [`OptimizerState::step`] of these parts alone, each at its own multiple of the learning rate;
@@ -79,6 +94,10 @@ impl OptimizerState {
         self.steps += 1;
         no_grad(|| {
             for span in spans {
+                if let (Optimizer::Muon { .. }, Some(rows)) = (self.optimizer, span.rows) {
+                    self.step_matrix(parameters, gradient, span, rows, learning_rate)?;
+                    continue;
+                }
                 let end = span.start + span.length;
                 for (start, length) in slabs(parameters.device(), span.start, end) {
                     let xs = parameters.f_narrow(0, start, length)?;
@@ -90,6 +109,34 @@ impl OptimizerState {
         })
     }
 
+    /// Muon's step of a matrix.
+    fn step_matrix(
+        &self,
+        parameters: &Tensor,
+        gradient: &Tensor,
+        span: &Span,
+        rows: i64,
+        learning_rate: f64,
+    ) -> Result<()> {
+        let (Optimizer::Muon { momentum, weight_decay, .. }, [mean, _]) =
+            (self.optimizer, &self.moments[..])
+        else {
+            return Err(Error::setting("optimizer.moments", self.moments.len(), "2 for Muon"));
+        };
+        let matrix = |flat: &Tensor| -> Result<Tensor> {
+            Ok(flat.f_view([-1])?.f_narrow(0, span.start, span.length)?.f_view([rows, -1])?)
+        };
+        let (mut xs, gradient, mut mean) = (matrix(parameters)?, matrix(gradient)?, matrix(mean)?);
+        let _ = mean.f_lerp_(&gradient, 1.0 - momentum)?;
+        let mut update = orthogonal(&gradient.f_lerp(&mean, momentum)?)?;
+        let rate = learning_rate * span.rate;
+        // So that a step changes the output of a tall matrix as much as that of a square one.
+        let scale = (rows as f64 / xs.size2()?.1 as f64).max(1.0).sqrt();
+        let _ = xs.f_mul_scalar_(1.0 - rate * weight_decay)?;
+        let _ = xs.f_sub_(&update.f_mul_scalar_(rate * scale)?)?;
+        Ok(())
+    }
+
     /// One step of the parameters `xs` that begin at `start`.
     fn step_slab(
         &self,
@@ -99,13 +146,21 @@ impl OptimizerState {
         learning_rate: f64,
     ) -> Result<()> {
         let length = xs.size1()?;
+        let (optimizer, learning_rate) = match self.optimizer {
+            Optimizer::Muon { adamw_rate, weight_decay, .. } => {
+                let (beta1, beta2, epsilon) = (0.9, 0.95, 1e-8);
+                let rest = Optimizer::AdamW { beta1, beta2, epsilon, weight_decay };
+                (rest, learning_rate * adamw_rate)
+            }
+            other => (other, learning_rate),
+        };
         let mut moments = self
             .moments
             .iter()
-            .map(|moment| Ok(moment.f_narrow(0, start, length)?))
+            .map(|moment| Ok(moment.f_view([-1])?.f_narrow(0, start, length)?))
             .collect::<Result<Vec<_>>>()?;
-        let weight_decay = self.optimizer.weight_decay();
-        let gradient = match self.optimizer {
+        let weight_decay = optimizer.weight_decay();
+        let gradient = match optimizer {
             _ if weight_decay == 0.0 => gradient,
             Optimizer::AdamW { .. } => {
                 let _ = xs.f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
@@ -114,7 +169,7 @@ impl OptimizerState {
             // That of the loss with weight_decay / 2 · |xs|² added.
             _ => gradient.f_add(&xs.f_mul_scalar(weight_decay)?)?,
         };
-        let update = match (self.optimizer, &mut moments[..]) {
+        let update = match (optimizer, &mut moments[..]) {
             (
                 Optimizer::Adam { beta1, beta2, epsilon, .. }
                 | Optimizer::AdamW { beta1, beta2, epsilon, .. },
@@ -159,7 +214,9 @@ impl OptimizerState {
 /// What the optimizer's tensors are called in a checkpoint.
 fn names(optimizer: &Optimizer) -> &'static [&'static str] {
     match optimizer {
-        Optimizer::Adam { .. } | Optimizer::AdamW { .. } => &["mean", "square"],
+        Optimizer::Adam { .. } | Optimizer::AdamW { .. } | Optimizer::Muon { .. } => {
+            &["mean", "square"]
+        }
         Optimizer::Sgd { momentum: 0.0, .. } => &[],
         Optimizer::Sgd { .. } => &["velocity"],
     }
@@ -213,8 +270,12 @@ mod tests {
     #[test]
     fn parts_have_rates_of_their_own_and_the_rest_stays() {
         let options = (tch::Kind::Double, tch::Device::Cpu);
-        let spans =
-            [Span { start: 0, length: 2, rate: 0.1 }, Span { start: 3, length: 1, rate: 1.0 }];
+        let spans = [(0, 2, 0.1), (3, 1, 1.0)].map(|(start, length, rate)| Span {
+            start,
+            length,
+            rate,
+            rows: None,
+        });
         let mut xs = Tensor::ones([4], options);
         let mut state = OptimizerState::new(Optimizer::sgd(0.9), &xs).unwrap();
         state.step_in(&mut xs, &Tensor::ones([4], options), 1.0, &spans).unwrap();
