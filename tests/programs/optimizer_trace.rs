@@ -3,7 +3,7 @@
 //!     optimizer_trace steps CONFIG.toml IN.safetensors OUT.safetensors
 //!     optimizer_trace schedule CONFIG.toml EPOCHS STEPS_PER_EPOCH
 //!
-//! IN holds `start` [P] and `gradients` [T, P]; OUT gets `weights` [T, P] and, where the config has
+//! IN holds `start` [P], or [R, C] for Muon, and `gradients` [T, P]; OUT gets `weights` [T, P] and, where the config has
 //! an `ema`, `average` [T, P]. The second form prints a factor a line.
 
 use std::process::ExitCode;
@@ -43,7 +43,7 @@ fn steps(config_path: &str, from: &str, to: &str) -> Result<()> {
     };
     let mut weights = named("start")?.f_detach_copy()?;
     let mut optimizer = OptimizerState::new(config.optimizer, &weights)?;
-    let mut average = WeightAverage::new(config.ema.unwrap_or_default(), &weights)?;
+    let mut average = WeightAverage::new(config.ema.unwrap_or_default(), &weights.f_flatten(0, -1)?)?;
     let (mut trace, mut averages) = (Vec::new(), Vec::new());
     for gradient in named("gradients")?.f_unbind(0)? {
         let mut gradient = gradient.f_detach_copy()?;
@@ -51,7 +51,7 @@ fn steps(config_path: &str, from: &str, to: &str) -> Result<()> {
             clip_norm(&mut gradient, max_norm)?;
         }
         optimizer.step(&mut weights, &gradient, config.learning_rate)?;
-        average.update(&weights)?;
+        average.update(&weights.f_flatten(0, -1)?)?;
         trace.push(weights.f_detach_copy()?);
         averages.push(average.tensor().f_detach_copy()?);
     }
