@@ -24,6 +24,6 @@ pub use config::{
 pub use range_test::{RangePoint, RangeTest, RangeTestConfig};
 pub use recipe::{EpochChoice, Recipe};
 pub use record::{BatchOf, EpochRecord, History, Monitor, StopReason};
-pub use run::{Checkpoint, RunConfig, RunFolder, RunState, SavedCallback};
+pub use run::{Checkpoint, ChoiceReason, RunChoice, RunConfig, RunFolder, RunState, SavedCallback};
 pub use step::{OptimizerState, WeightAverage, augmented_at_once, clip_norm};
 pub use trainer::Trainer;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::FaceData;
+use crate::data::{FaceData, Origin};
 use crate::model::{Architecture, Network};
 use crate::project::device_name;
 use crate::train::config::{Schedule, TrainConfig};
@@ -62,6 +62,11 @@ impl RunConfig {
             architecture: Architecture::of(network),
             train: train.clone(),
         }
+    }
+
+    /// Whether the run was trained on faces that the crate drew itself.
+    pub fn is_of_sample(&self) -> bool {
+        self.data_title == Origin::SAMPLE
     }
 
     /// The first thing in which `now` is another run than this one, in words; `None` where a resume
