@@ -160,21 +160,20 @@ fn with_settings(architecture: &Architecture) -> Result<String> {
     Ok(parts.collect::<Vec<_>>().join("; "))
 }
 
-/// The recipe with the fewest differences in network and hyperparameters, and the latter.
+/// The recipe with the fewest different hyperparameters, and what is different; of several the one of the same
+/// network.
 fn nearest_recipe(
     config: &RunConfig,
     architecture: Option<&Architecture>,
 ) -> Result<(String, String)> {
     let now = table(&config.train)?;
-    let mut nearest: Option<(usize, &str, Vec<String>)> = None;
+    let own = architecture.map(Architecture::name);
+    let mut nearest: Option<((usize, bool), &str, Vec<String>)> = None;
     for name in Recipe::names() {
         let recipe = Recipe::open(name)?;
-        // Another network is another recipe, however alike the rest is.
-        let network =
-            usize::from(Some(recipe.network.name()) != architecture.map(|own| own.name()));
         let mut changes = changes(&table(&recipe.train)?, &now);
         changes.retain(|change| !change.starts_with("seed="));
-        let distance = (network * now.len() * 100) + changes.len();
+        let distance = (changes.len(), Some(recipe.network.name()) != own);
         if nearest.as_ref().is_none_or(|(least, ..)| distance < *least) {
             nearest = Some((distance, name, changes));
         }
@@ -330,16 +329,25 @@ mod tests {
         }
     }
 
+    fn config() -> RunConfig {
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let network = Architecture::default().build(Device::Cpu, 1).unwrap();
+        RunConfig::new(&network, &TrainConfig::default(), &data)
+    }
+
     /// The row of a run of three epochs of a recipe that `change` changes.
     fn row(recipe: &str, change: fn(&mut Recipe)) -> RunRow {
         let mut recipe = Recipe::open(recipe).unwrap();
         change(&mut recipe);
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path().join("try"));
-        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
-        let network = recipe.network.build(Device::Cpu, 1).unwrap();
-        let mut config = RunConfig::new(&network, &recipe.train, &data);
-        config.trained_on = Some([50, 20]);
+        let config = RunConfig {
+            network: recipe.network.name().into(),
+            architecture: Some(recipe.network),
+            train: recipe.train,
+            trained_on: Some([50, 20]),
+            ..config()
+        };
         run.save_config(&config).unwrap();
         let epochs = vec![epoch(1, 0.5, 1.2), epoch(2, 0.7, 1.1), epoch(3, 0.7, 0.912_34)];
         run.save_history(&History { epochs, ..History::default() }).unwrap();
@@ -371,19 +379,27 @@ mod tests {
     }
 
     #[test]
-    fn another_network_is_another_recipe_and_a_second_gradient_costs_as_much() {
+    fn a_network_is_told_by_its_settings_and_a_second_gradient_costs_as_much() {
         let row = row("vgg", |recipe| {
             recipe.train = TrainConfig { sam: Some(0.05), ..TrainConfig::default() };
             recipe.set("network.channels", "[4, 8]").unwrap();
             recipe.set("network.convolutions", "[1, 1]").unwrap();
         });
-        assert_eq!(row.recipe, "vgg");
-        assert!(row.network.starts_with("vgg; ") && row.network.contains("channels=[4, 8]"));
-        assert!(row.changes.contains("train.sam=0.05"), "{}", row.changes);
-        let forward: Architecture = "vgg".parse().unwrap();
-        assert!(row.parameters < Some(forward.build(Device::Cpu, 1).unwrap().parameters().count()));
-        let config = TrainConfig { sam: Some(0.05), ..TrainConfig::default() };
-        assert_eq!((cost(&config, 1), cost(&TrainConfig::default(), 1)), (2.0, 1.0));
+        assert_eq!((row.recipe.as_str(), row.changes.as_str()), ("original", "train.sam=0.05"));
+        assert_eq!(row.network, "vgg; channels=[4, 8]; convolutions=[1, 1]");
+        let small: Architecture =
+            toml::from_str("name = 'vgg'\nchannels = [4, 8]\nconvolutions = [1, 1]").unwrap();
+        let summary = small.build(Device::Cpu, 1).unwrap().summary();
+        assert_eq!(row.parameters, Some(summary.trainable()));
+        let gflops = 6.0 * summary.flops() as f64 / 1e9;
+        assert!((row.training_gflops_per_image.unwrap() - gflops).abs() < 1e-4, "{row:?}");
+        let recipe = |name: &str| Recipe::open(name).unwrap();
+        let config = |name| RunConfig { train: recipe(name).train, ..config() };
+        for name in Recipe::names() {
+            let network = recipe(name).network;
+            let nearest = nearest_recipe(&config(name), Some(&network)).unwrap();
+            assert_eq!(nearest, (name.to_string(), String::new()));
+        }
     }
 
     #[test]
