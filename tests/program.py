@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+# The folders of weights that come with the project.
+PRETRAINED = sorted(path for path in (ROOT / "data" / "pretrained").iterdir() if path.is_dir())
 
 
 def start_fer(*arguments, wrapper=(), cwd=None, **variables):

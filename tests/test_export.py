@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from program import ROOT, example, fer
+from program import PRETRAINED, example, fer
 from safetensors import safe_open
 
 NETWORKS = {
@@ -101,9 +101,10 @@ def test_float16_weights_are_half_as_large_and_close(exported):
     assert 0 < np.abs(rounded - probs).max() < 5e-3
 
 
-def test_the_shipped_weights_give_the_same_logits_in_onnxruntime(tmp_path):
-    command = [example("export_trace"), "pretrained", tmp_path, str(TEMPERATURE)]
-    subprocess.run(command, check=True, timeout=120, cwd=ROOT)
+@pytest.mark.parametrize("weights", PRETRAINED, ids=lambda folder: folder.name)
+def test_the_shipped_weights_give_the_same_logits_in_onnxruntime(weights, tmp_path):
+    command = [example("export_trace"), weights, tmp_path, str(TEMPERATURE)]
+    subprocess.run(command, check=True, timeout=120)
     with safe_open(tmp_path / "trace.safetensors", "np") as file:
         images, expected = file.get_tensor("images"), file.get_tensor("logits")
     logits, probs = onnx_outputs(tmp_path / "model.onnx", images)

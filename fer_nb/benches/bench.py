@@ -4,8 +4,8 @@
                                              [--only fer-bfloat16,pytorch-tuned-bf16] [--data PATH]
 
 Each round runs every subject once, in a fresh process, in an order that is rotated from round to
-round, so that what the machine does beside it meets all of them alike. Leaves build/bench.json and
-build/bench.md, up to date after each round. `accuracy` (seconds until a validation accuracy is
+round, so that what the machine does beside it meets all of them alike. Leaves bench.json and bench.md
+in build/ (--out), up to date after each measurement. `accuracy` (seconds until a validation accuracy is
 reached) takes an hour a round on FER2013 and two cores, and is done only when asked for.
 """
 
@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import report
 from prepare import ROOT, Failed, environment, export, prepare
@@ -34,6 +35,7 @@ def arguments():
     parser.add_argument("--target", type=float, help="val_accuracy to reach [0.45; sample: 0.8]")
     parser.add_argument("--epochs", type=int, default=35, help="epochs to reach it in, at most")
     parser.add_argument("--timeout", type=float, help="seconds for one process [900; accuracy: 7200]")
+    parser.add_argument("--out", type=Path, default=report.BUILD, help="the tables' folder [build]")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: 1 or more")
@@ -110,8 +112,8 @@ def main():
             turn = turn[number % len(turn) :] + turn[: number % len(turn)] if turn else []
             for subject in turn:
                 one_measurement(options, number, work, subject, measurements, reasons)
-        report.save(head, report.rows(measurements, reasons))
-    print((report.BUILD / "bench.md").read_text())
+                report.save(options.out, head, report.rows(measurements, reasons))
+    print((options.out / "bench.md").read_text())
     return 0 if any(answers for _, answers in measurements.values()) else 1
 
 
@@ -140,4 +142,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("bench: stopped; what was measured in full rounds is in build/bench.md")
+        sys.exit("bench: stopped; bench.md has what was measured before")

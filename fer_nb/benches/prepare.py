@@ -21,7 +21,7 @@ PEERS = ROOT / "fer_nb" / "benches" / "peers"
 BUILD = ROOT / "build"
 BENCH = BUILD / "bench"
 PYTHON = ROOT / ".venv" / "bin" / "python"
-FER = ROOT / ".venv" / "bin" / "fer"
+FER = Path(os.environ.get("FER_BINARY", ROOT / ".venv" / "bin" / "fer"))  # as tests name it
 BENCH_VENV = BUILD / "bench-venv"
 BENCH_PYTHON = BENCH_VENV / "bin" / "python"
 TORCHVISION = BUILD / "bench-torchvision"
@@ -34,7 +34,8 @@ def rust_peer(binary):
 
 def environment(extra=None):
     """The caller's environment without what would set fer's hyperparameters."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FER_") or k == "FER_DEVICE"}
+    ours = ("FER_DEVICE", "FER_BINARY")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("FER_") or k in ours}
     return {**kept, **(extra or {})}
 
 

@@ -1,4 +1,4 @@
-"""From measurements to build/bench.json and build/bench.md."""
+"""From measurements to bench.json and bench.md."""
 
 import json
 import os
@@ -90,12 +90,13 @@ def kept(path, measured, hardware):
     return [row for row in before["rows"] if row["work"] not in measured]
 
 
-def save(head, found):
-    path = BUILD / "bench.json"
+def save(folder, head, found):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "bench.json"
     found = [{**row, "date": head["date"], "data": head["data"]} for row in found]
     found += kept(path, {row["work"] for row in found}, head["hardware"])
     write(path, json.dumps({**head, "rows": found}, indent=1) + "\n")
-    write(BUILD / "bench.md", markdown(head, found))
+    write(folder / "bench.md", markdown(head, found))
 
 
 def write(path, text):

@@ -9,7 +9,7 @@ fn main() -> Result<()> {
         None => data_file("pictures/portrait.jpg"),
     };
     let photo = Photo::open(&path)?;
-    let predictor = Predictor::load(pretrained("seed_cnn"), device()?)?;
+    let predictor = Predictor::pretrained(device()?)?;
     let faces = predictor.predict_photo(&photo, &FaceDetector::for_photos())?;
     for face in &faces {
         println!("{}", face.prediction);

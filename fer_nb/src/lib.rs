@@ -58,8 +58,8 @@ pub mod prelude {
     pub use crate::train::Monitor::{ValAccuracy, ValLoss};
     pub use crate::train::{
         BackupAndRestore, BatchEnd, Callback, EarlyStopping, EpochEnd, EpochRecord, History,
-        ModelCheckpoint, Optimizer, RangeTestConfig, Recipe, ReduceLrOnPlateau, RunFolder,
-        Schedule, TrainBegin, TrainConfig, Trainer,
+        ModelCheckpoint, Optimizer, RangeTestConfig, Recipe, ReduceLrOnPlateau, RunChoice,
+        RunFolder, Schedule, TrainBegin, TrainConfig, Trainer,
     };
     pub use polars::prelude::DataFrame; // evcxr needs a path to name a variable's type
     pub use tch::{Device, Kind, Tensor};

@@ -1,10 +1,11 @@
 //! Exports a network and computes its logits, for tests/test_export.py.
 //!
-//!     export_trace ARCHITECTURE.toml|pretrained FOLDER TEMPERATURE
+//!     export_trace ARCHITECTURE.toml|RUN FOLDER TEMPERATURE
 //!
-//! `pretrained` is the seed CNN with the project's weights. Another network takes three training steps on random images, so that no weight has its initial value. FOLDER
-//! gets model.onnx, model_f16.onnx and model.pt with this temperature, and
-//! trace.safetensors with `images` u8 [64, 1, 48, 48] and the network's own `logits` f32 [64, 7].
+//! RUN is the folder of a run, whose best weights are exported. A network of an architecture takes three
+//! training steps on random images, so that no weight has its initial value. FOLDER gets model.onnx,
+//! model_f16.onnx and model.pt with this temperature, and trace.safetensors with `images` u8
+//! [64, 1, 48, 48] and the network's own `logits` f32 [64, 7].
 
 mod trained;
 
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 use fer_nb::deploy::export::Exported;
 use fer_nb::error::{Error, Result};
 use fer_nb::evaluate::Temperature;
-use fer_nb::model::{Network, SeedCnn, to_float};
+use fer_nb::model::to_float;
+use fer_nb::train::RunFolder;
 use tch::{Device, Kind, Tensor, no_grad};
 use trained::trained;
 
@@ -38,9 +40,9 @@ fn trace(config: &str, folder: &Path, temperature: &str) -> Result<()> {
         .parse()
         .map_err(|_| Error::setting("temperature", temperature, "a number above 0"))?;
     let images = |count| Tensor::f_randint(256, [count, 1, 48, 48], (Kind::Uint8, Device::Cpu));
-    let mut network: Box<dyn Network> = match config {
-        "pretrained" => Box::new(SeedCnn::pretrained(Device::Cpu)?),
-        _ => trained(config, |count| to_float(&images(count)?))?,
+    let mut network = match config.ends_with(".toml") {
+        true => trained(config, |count| to_float(&images(count)?))?,
+        false => RunFolder::at(config).network(Device::Cpu)?,
     };
     network.parameters_mut().freeze("")?;
     let images = images(64)?;

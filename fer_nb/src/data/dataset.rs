@@ -38,12 +38,15 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The made-up sample's name in titles.
+    pub(crate) const SAMPLE: &str = "made-up sample";
+
     /// The data's name in titles: "FER2013", "made-up sample" or the name of a folder.
     pub fn title(&self) -> &str {
         match self {
             Origin::Folder(_) | Origin::Csv(_) => "FER2013",
             Origin::Custom { name, .. } => name,
-            Origin::Sample { .. } => "made-up sample",
+            Origin::Sample { .. } => Self::SAMPLE,
         }
     }
 

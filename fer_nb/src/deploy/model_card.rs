@@ -70,7 +70,9 @@ impl ModelCard {
             hardware: format!(
                 "Trained by fer_nb {} on {} in {}, {minutes:.1} minutes. Weights of the epoch that \
                  was best on validation images.",
-                config.fer_nb, config.device, config.precision
+                config.fer_nb,
+                config.hardware.as_ref().unwrap_or(&config.device),
+                config.precision
             ),
             accuracy: test.accuracy(),
             loss: test.loss(),

@@ -29,7 +29,7 @@ pub struct Face {
 /// ```no_run
 /// use fer_nb::prelude::*;
 ///
-/// let predictor = Predictor::load(pretrained("seed_cnn"), device()?)?;
+/// let predictor = Predictor::pretrained(device()?)?;
 /// let photo = Photo::open("group.jpg")?;
 /// for face in predictor.predict_photo(&photo, &FaceDetector::for_photos())? {
 ///     println!("at {:.0}, {:.0}: {}", face.area.left, face.area.top, face.prediction);
@@ -56,6 +56,16 @@ impl Predictor {
         let temperature = Temperature::of_run(&run)?;
         let threshold = Threshold::of_run(&run)?;
         Ok(Self { network, temperature, threshold, trained_on: run.config()?.data_title })
+    }
+
+    /// Loads the default of the weights that come with the project, which were trained on FER2013:
+    /// [`RunFolder::pretrained`]. Another one is loaded by its name:
+    /// `Predictor::load(pretrained("seed_cnn"), device()?)`.
+    ///
+    /// # Errors
+    /// As [`Predictor::load`].
+    pub fn pretrained(device: Device) -> Result<Self> {
+        Self::load(RunFolder::pretrained().path(), device)
     }
 
     /// Changes the dtype that it computes in, float32 at first. bfloat16 is faster if the hardware
@@ -152,5 +162,40 @@ impl Predictor {
             .into_iter()
             .map(|row| Prediction::from_logits(row)?.calibrated(self.temperature, self.threshold))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::export::Exported;
+    use crate::emotion::Emotion;
+    use crate::project::{PRETRAINED, data_file, pretrained};
+
+    #[test]
+    fn weights_that_come_with_the_project_are_whole_and_know_a_smile() {
+        let photo = Photo::open(data_file("pictures/portrait.jpg")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for name in PRETRAINED {
+            let run = RunFolder::at(pretrained(name));
+            assert!(std::fs::metadata(run.weights()).unwrap().len() <= 25_000_000, "{name}");
+            let card = std::fs::read_to_string(run.path().join("model_card.md")).unwrap();
+            for part in ["rounded to float16", "## Results", "## Limits"] {
+                assert!(card.contains(part), "{name}: {part}");
+            }
+            let predictor = Predictor::load(run.path(), Device::Cpu).unwrap();
+            // Both are those of these very weights, or they would be the defaults.
+            let temperature = Temperature::of_run(&run).unwrap();
+            assert_ne!(temperature, Temperature::default(), "{name}");
+            assert_ne!(predictor.threshold(), Threshold::default(), "{name}");
+            assert_eq!(predictor.trained_on(), "FER2013", "{name}");
+            let faces = predictor.predict_photo(&photo, &FaceDetector::for_photos()).unwrap();
+            let [Face { prediction, .. }] = faces[..] else { panic!("{name}: {faces:?}") };
+            assert_eq!(prediction.emotion(), Emotion::Happy, "{name}");
+            assert!(!prediction.is_uncertain(), "{name}: {prediction}");
+            let network = predictor.network();
+            let exported = Exported { network, temperature, about: &[] };
+            exported.save_onnx(folder.path().join("model.onnx"), true).unwrap();
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::device::{device, device_name};
+use super::hardware;
 use super::paths::{figures, root, runs};
 use super::precision::Precision;
 
@@ -49,12 +50,8 @@ impl fmt::Display for Environment {
     }
 }
 
-/// The processor's name as Linux tells it, and how many cores this process may use.
+/// The processor's name, and how many cores this process may use.
 fn processor() -> String {
-    let name = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("model name"))?;
-        line.split_once(':').map(|(_, name)| name.trim().to_string())
-    });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{}, {cores} cores", name.unwrap_or_else(|| std::env::consts::ARCH.to_string()))
+    format!("{}, {cores} cores", hardware::processor())
 }

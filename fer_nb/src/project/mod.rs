@@ -2,6 +2,7 @@
 
 mod device;
 mod environment;
+mod hardware;
 mod paths;
 mod precision;
 mod settings;
@@ -11,7 +12,8 @@ pub use crate::common::files::replace_file;
 pub use crate::common::machine::{Interrupt, keep_freed_memory, resident_memory};
 pub use device::{device, device_name};
 pub use environment::Environment;
-pub use paths::{data_file, figures, pretrained, root, runs};
+pub use hardware::hardware;
+pub use paths::{PRETRAINED, data_file, figures, pretrained, root, runs};
 pub use precision::Precision;
 pub use settings::param;
 pub use task::Task;

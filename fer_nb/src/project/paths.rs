@@ -33,6 +33,10 @@ pub fn figures(name: &str) -> PathBuf {
     folder("FER_FIGURES_DIR", "build/figures").join(name)
 }
 
+/// The weights that come with the project, each a folder of `data/pretrained`. The first is the default: it
+/// answers for photos if no run is named, and is the best on validation images.
+pub const PRETRAINED: &[&str] = &["seed_cnn"];
+
 /// The folder of weights of this name that come with the project: `<root>/data/pretrained/<name>`. It
 /// holds what a run folder holds, so that it can be used as one.
 pub fn pretrained(name: &str) -> PathBuf {

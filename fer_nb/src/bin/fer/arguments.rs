@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
-use fer_nb::train::Recipe;
+use fer_nb::project::runs;
+use fer_nb::train::{ChoiceReason, Recipe, RunChoice, RunFolder};
 use serde::Serialize;
 
 /// `--data PATH`.
@@ -25,6 +26,54 @@ impl DataPath {
     pub(crate) fn again(&self) -> String {
         let quoted = |path: &PathBuf| crate::quoted(&path.to_string_lossy());
         self.data.as_ref().map_or_else(String::new, |path| format!(" --data {}", quoted(path)))
+    }
+}
+
+/// The run that is taken if none is named.
+const DEFAULT_RUN: &str = "baseline";
+
+/// `--run NAME` of commands that ask a network.
+#[derive(clap::Args)]
+pub(crate) struct AskedRun {
+    /// The run whose weights are used: a folder below runs/, a path, or weights that come with the
+    /// project, such as seed_cnn [default: baseline if it was trained on photos, else the best of those
+    /// that come with the project].
+    #[arg(long)]
+    run: Option<String>,
+}
+
+impl AskedRun {
+    /// The run that answers for photos, and how it was chosen if it is not the user's: a line on stderr
+    /// says so.
+    pub(crate) fn for_photos(&self) -> Result<(RunFolder, Option<String>)> {
+        self.chosen(|| RunChoice::for_photos(runs(DEFAULT_RUN)))
+    }
+
+    /// The run that is evaluated on this data, with the same line.
+    pub(crate) fn for_data(&self, data: &FaceData) -> Result<RunFolder> {
+        Ok(self.chosen(|| RunChoice::for_data(runs(DEFAULT_RUN), data))?.0)
+    }
+
+    fn chosen(
+        &self,
+        default: impl Fn() -> Result<RunChoice>,
+    ) -> Result<(RunFolder, Option<String>)> {
+        if let Some(name) = &self.run {
+            return Ok((RunFolder::named(name), None));
+        }
+        let choice = default()?;
+        let why = match choice.reason {
+            ChoiceReason::Own => None,
+            ChoiceReason::NoRun | ChoiceReason::DrawnFaces => Some(choice.to_string()),
+        };
+        if let Some(why) = &why {
+            let hint = match choice.reason {
+                ChoiceReason::DrawnFaces => format!(" (--run {DEFAULT_RUN} asks the run)"),
+                _ => String::new(),
+            };
+            crate::complain(&format!("{why}{hint}"));
+        }
+        Ok((choice.run, why))
     }
 }
 

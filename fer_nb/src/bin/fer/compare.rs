@@ -12,7 +12,7 @@ use crate::arguments::{DataPath, JsonFile};
 /// the first run. Mean and spread where the runs differ in their seeds alone.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folders below runs/, paths, or weights that come with the project (seed_cnn).
+    /// Folders below runs/, paths, or weights that come with the project, such as seed_cnn.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
 

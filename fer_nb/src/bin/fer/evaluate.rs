@@ -12,15 +12,13 @@ use fer_nb::project::device;
 use fer_nb::train::RunFolder;
 use serde::Serialize;
 
-use crate::arguments::{DataPath, JsonFile};
+use crate::arguments::{AskedRun, DataPath, JsonFile};
 
 /// Accuracy, classification report and confusion matrix on the test images.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The run whose weights are evaluated: a folder below runs/, a path, or weights that come with
-    /// the project (seed_cnn).
-    #[arg(long, default_value = "baseline")]
-    run: String,
+    #[command(flatten)]
+    run: AskedRun,
 
     /// A safetensors file instead of a run: ours, or a PyTorch state dict of the seed CNN.
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
@@ -83,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Evaluates the network that the arguments name on the test images. A run's temperature and threshold
 /// are fitted on the images that it held back, and saved in its folder; on those of another data set they
-/// are fitted as well, for this evaluation alone.
+/// are fitted as well, for this evaluation alone, and so are those of weights that come with the project.
 fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
     let device = device()?;
     let data = args.data.open()?;
@@ -94,7 +92,7 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
             (network, None)
         }
         None => {
-            let run = RunFolder::named(&args.run);
+            let run = args.run.for_data(&data)?;
             (run.network(device)?, Some(run))
         }
     };
@@ -113,7 +111,7 @@ fn measured(args: &Args) -> Result<(Evaluation, Trust)> {
             trust = trust.calibrated(&test, temperature)?.certain(&test, temperature, threshold)?;
             let trained_on = config.as_ref().map(|config| config.data_title.as_str());
             let of_its_kind = trained_on == Some(data.origin().title());
-            if args.tta == TestTimeAugmentation::None && of_its_kind {
+            if args.tta == TestTimeAugmentation::None && of_its_kind && !run.is_pretrained() {
                 // A run in a folder that can't be written to can be evaluated, too.
                 let kept = temperature.save(run).and_then(|()| threshold.save(run));
                 kept.unwrap_or_else(|error| {

@@ -13,7 +13,8 @@ use crate::arguments::DataPath;
 /// folder that can be used as a run; and, where asked, as ONNX and TorchScript.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The run: a folder below runs/, a path, or weights that come with the project (seed_cnn).
+    /// The run: a folder below runs/, a path, or weights that come with the project, such as
+    /// seed_cnn.
     #[arg(long, default_value = "baseline")]
     run: String,
 

@@ -12,6 +12,7 @@ mod evaluate;
 mod export;
 mod notebooks;
 mod predict;
+mod runs;
 #[cfg(feature = "serve")]
 mod serve;
 mod summary;
@@ -40,6 +41,7 @@ enum Command {
     Tune(tune::Args),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
+    Runs(runs::Args),
     Predict(predict::Args),
     Export(export::Args),
     #[cfg(feature = "serve")]
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Tune(args) => tune::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(done),
         Command::Compare(args) => compare::run(&args).map(done),
+        Command::Runs(args) => runs::run(&args).map(done),
         Command::Predict(args) => predict::run(&args).map(done),
         Command::Export(args) => export::run(&args).map(done),
         #[cfg(feature = "serve")]

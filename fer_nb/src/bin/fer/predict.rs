@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use fer_nb::deploy::{Face, FaceBox, FaceDetector, Photo, Predictor};
 use fer_nb::error::{Error, Result};
 use fer_nb::plot::annotate;
-use fer_nb::project::{device, runs};
-use fer_nb::train::RunFolder;
+use fer_nb::project::device;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::arguments::JsonFile;
+use crate::arguments::{AskedRun, JsonFile};
 
 /// Pictures up to this many pixels on the longer side are taken as faces, cut out as FER2013's are.
 const CUT_OUT: u32 = 96;
@@ -23,10 +22,8 @@ pub(crate) struct Args {
     #[arg(required = true, value_name = "PHOTO")]
     photos: Vec<PathBuf>,
 
-    /// The run whose weights are used: a folder below runs/, a path, or weights that come with the
-    /// project [default: baseline, or, where it is missing, seed_cnn, which comes along].
-    #[arg(long)]
-    run: Option<String>,
+    #[command(flatten)]
+    run: AskedRun,
 
     /// Each picture is one face: take its middle square and look for no faces. Pictures of up to 96
     /// pixels are taken so in any case.
@@ -67,10 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.json.json {
         spare("json", path)?;
     }
-    let run = match &args.run {
-        Some(run) => RunFolder::named(run),
-        None => RunFolder::or_pretrained(runs("baseline")),
-    };
+    let (run, _) = args.run.for_photos()?;
     let predictor = Predictor::load(run.path(), device()?)?;
     crate::say(&format!("network trained on {}\n", predictor.trained_on()))?;
     let progress = bar(photos.len());

@@ -4,16 +4,15 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use fer_nb::deploy::serve::{ServeConfig, serve};
 use fer_nb::error::Result;
-use fer_nb::project::{Precision, device, runs};
-use fer_nb::train::RunFolder;
+use fer_nb::project::{Precision, device};
+
+use crate::arguments::AskedRun;
 
 /// Opens a page on this machine that looks at the camera or at photos, and an HTTP endpoint.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The run whose weights are used: a folder below runs/, a path, or weights that come with the
-    /// project [default: baseline, or, where it is missing, seed_cnn, which comes along].
-    #[arg(long)]
-    run: Option<String>,
+    #[command(flatten)]
+    run: AskedRun,
 
     /// The address to listen on. Anything but a loopback address lets others on the network in.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
@@ -37,16 +36,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let run = match &args.run {
-        Some(run) => RunFolder::named(run),
-        None => RunFolder::or_pretrained(runs("baseline")),
-    };
+    let (run, note) = args.run.for_photos()?;
     let config = ServeConfig {
         host: args.host,
         port: args.port,
         precision: args.precision,
         workers: args.workers,
         max_upload: (args.max_upload as usize) << 20,
+        note,
         ..ServeConfig::default()
     };
     if !args.host.is_loopback() {

@@ -40,8 +40,8 @@ pub(crate) struct Args {
     #[arg(long)]
     network: Option<Architecture>,
 
-    /// Start from these weights, where names and shapes fit: a run, weights that come with the project
-    /// (seed_cnn), or a .safetensors file [default: the recipe's, drawn from the seed].
+    /// Start from these weights, where names and shapes fit: a run, weights that come with the project,
+    /// such as seed_cnn, or a .safetensors file [default: the recipe's, drawn from the seed].
     #[arg(long, value_name = "RUN|FILE")]
     initial_weights: Option<String>,
 

@@ -1,32 +1,62 @@
 //! What CUDA needs that linking libtorch does not give, and what tch does not pass on.
 
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, Symbol};
 use tch::{Cuda, Device};
 
 /// Major and minor compute capability of a CUDA device, from the driver; `None` where it can't tell.
 /// libtorch knows it too, but tch does not pass it on.
 pub(crate) fn compute_capability(index: usize) -> Option<(i32, i32)> {
-    use libloading::os::unix::{Library, Symbol};
-    type Init = unsafe extern "C" fn(u32) -> i32;
-    type Get = unsafe extern "C" fn(*mut i32, i32) -> i32;
     type Attribute = unsafe extern "C" fn(*mut i32, i32, i32) -> i32;
     // CUdevice_attribute in the driver's interface
     const MAJOR: i32 = 75;
     const MINOR: i32 = 76;
-    // SAFETY: the three functions have these signatures in every version of the CUDA driver's
-    // interface, and each writes one int to the address it is given.
-    unsafe {
-        let driver = Library::open(Some("libcuda.so.1"), libloading::os::unix::RTLD_LAZY).ok()?;
+    ask_driver(index, |driver, device| {
+        let (mut major, mut minor) = (0, 0);
+        // SAFETY: the function has this signature in every version of the CUDA driver's interface, and
+        // writes one int to the address it is given.
+        let done = unsafe {
+            let attribute: Symbol<Attribute> = driver.get(b"cuDeviceGetAttribute\0").ok()?;
+            attribute(&mut major, MAJOR, device) == 0 && attribute(&mut minor, MINOR, device) == 0
+        };
+        done.then_some((major, minor))
+    })
+}
+
+/// A CUDA device's name, "NVIDIA H200", from the driver; `None` where it can't tell.
+pub(crate) fn gpu_name(index: usize) -> Option<String> {
+    type GetName = unsafe extern "C" fn(*mut u8, i32, i32) -> i32;
+    ask_driver(index, |driver, device| {
+        let mut name = [0u8; 256];
+        // SAFETY: the function has this signature in every version of the CUDA driver's interface, and
+        // writes at most as many bytes as it is told, the last of which is 0.
+        let done = unsafe {
+            let get_name: Symbol<GetName> = driver.get(b"cuDeviceGetName\0").ok()?;
+            get_name(name.as_mut_ptr(), name.len() as i32, device) == 0
+        };
+        let name = std::ffi::CStr::from_bytes_until_nul(&name).ok().filter(|_| done)?;
+        Some(name.to_string_lossy().into_owned())
+    })
+}
+
+/// Calls `ask` with the CUDA driver and its handle of a device; `None` where there is no such device.
+fn ask_driver<T>(index: usize, ask: impl FnOnce(&Library, i32) -> Option<T>) -> Option<T> {
+    type Init = unsafe extern "C" fn(u32) -> i32;
+    type Get = unsafe extern "C" fn(*mut i32, i32) -> i32;
+    // SAFETY: the two functions have these signatures in every version of the CUDA driver's interface,
+    // and the second writes one int to the address it is given.
+    let (driver, device) = unsafe {
+        let driver = Library::open(Some("libcuda.so.1"), RTLD_LAZY).ok()?;
+        let mut device = 0;
         let init: Symbol<Init> = driver.get(b"cuInit\0").ok()?;
         let get: Symbol<Get> = driver.get(b"cuDeviceGet\0").ok()?;
-        let attribute: Symbol<Attribute> = driver.get(b"cuDeviceGetAttribute\0").ok()?;
-        let (mut device, mut major, mut minor) = (0, 0, 0);
-        let done = init(0) == 0
-            && get(&mut device, i32::try_from(index).ok()?) == 0
-            && attribute(&mut major, MAJOR, device) == 0
-            && attribute(&mut minor, MINOR, device) == 0;
-        std::mem::forget(driver); // libtorch uses it too
-        done.then_some((major, minor))
-    }
+        if init(0) != 0 || get(&mut device, i32::try_from(index).ok()?) != 0 {
+            return None;
+        }
+        (driver, device)
+    };
+    let answer = ask(&driver, device);
+    std::mem::forget(driver); // libtorch uses it too
+    answer
 }
 
 /// The linker drops libtorch_cuda because no symbol of it is named, and libtorch then finds no GPU.
@@ -36,7 +66,6 @@ pub(crate) fn load_cuda() -> String {
 }
 
 fn open_for_good(library: &std::ffi::OsStr) -> String {
-    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
     // SAFETY: opening a library of libtorch's runs its initialisers, as linking it would have done; the
     // handle is leaked on purpose, since registered kernels must stay for the process's life.
     match unsafe { Library::open(Some(library), RTLD_LAZY | RTLD_GLOBAL) } {

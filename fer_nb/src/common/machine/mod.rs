@@ -8,7 +8,7 @@ mod memory;
 mod threads;
 
 pub(crate) use cuda::ConvolutionTrials;
-pub(crate) use cuda::{compute_capability, load_compiler, load_cuda};
+pub(crate) use cuda::{compute_capability, gpu_name, load_compiler, load_cuda};
 pub(crate) use guard::guarded;
 pub use interrupt::Interrupt;
 pub(crate) use lines::{notebook_is_live, print_line};

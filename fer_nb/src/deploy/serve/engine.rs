@@ -10,10 +10,10 @@ use serde::Serialize;
 use tch::Device;
 use tokio::sync::oneshot;
 
+use super::ServeConfig;
 use crate::common::{Error, Result};
 use crate::deploy::{Face, FaceBox, FaceDetector, Photo, Predictor};
 use crate::evaluate::Threshold;
-use crate::project::Precision;
 
 /// Photos that may wait for each worker before more are refused.
 const WAITING: usize = 16;
@@ -60,7 +60,7 @@ struct Job {
 /// The network behind the server.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Model {
-    /// Its name: "seed_cnn".
+    /// The architecture's name.
     pub(super) network: String,
     /// What it was trained on: "FER2013", "made-up sample" or a folder's name.
     pub(super) trained_on: String,
@@ -69,6 +69,8 @@ pub(super) struct Model {
     /// The threshold of uncertain predictions.
     #[serde(rename = "certainty")]
     pub(super) threshold: Threshold,
+    /// How it was chosen, if it is not the user's own.
+    pub(super) note: Option<String>,
 }
 
 /// Jobs that wait, the oldest first.
@@ -133,19 +135,15 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Loads a run's network `workers` times; 0 is once a core on a CPU, and once on a GPU. Each worker
+    /// Loads a run's network as many times as the config has workers; 0 is once a core on a CPU, and once on a GPU. Each worker
     /// computes in a single thread, so that they don't wait for each other.
     ///
     /// # Errors
     /// As [`Predictor::load`]; [`Error::Io`] if a thread can't be started.
-    pub(super) fn start(
-        run: PathBuf,
-        device: Device,
-        precision: Precision,
-        workers: usize,
-    ) -> Result<Self> {
+    pub(super) fn start(run: PathBuf, device: Device, config: &ServeConfig) -> Result<Self> {
+        let ServeConfig { precision, workers, note, .. } = config;
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        let workers = match (workers, device) {
+        let workers = match (*workers, device) {
             (0, Device::Cpu) => cores,
             (0, _) => 1,
             (workers, _) => workers,
@@ -155,7 +153,7 @@ impl Engine {
         let (mut threads, mut model) = (Vec::new(), None);
         for index in 0..workers {
             let mut predictor = Predictor::load(run.clone(), device)?;
-            predictor.set_precision(precision)?;
+            predictor.set_precision(*precision)?;
             // The first passes are slow: libtorch chooses its kernels.
             for count in [1, TOGETHER] {
                 predictor.predict_batch(&vec![[0; crate::data::PIXELS]; count])?;
@@ -165,6 +163,7 @@ impl Engine {
                 trained_on: predictor.trained_on().into(),
                 precision: precision.report(device),
                 threshold: predictor.threshold(),
+                note: note.clone(),
             });
             let queue = queue.clone();
             let thread = std::thread::Builder::new()

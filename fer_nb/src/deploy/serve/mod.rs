@@ -48,6 +48,8 @@ pub struct ServeConfig {
     pub max_upload: usize,
     /// The most cameras at the same time.
     pub max_sockets: usize,
+    /// A sentence about the choice of the network, which the page shows to whoever looks at it.
+    pub note: Option<String>,
 }
 
 impl Default for ServeConfig {
@@ -59,6 +61,7 @@ impl Default for ServeConfig {
             workers: 0,
             max_upload: 20 << 20,
             max_sockets: 16,
+            note: None,
         }
     }
 }
@@ -86,7 +89,7 @@ pub fn serve(
     config: &ServeConfig,
     ready: impl FnOnce(SocketAddr) -> Result<()>,
 ) -> Result<()> {
-    let engine = Engine::start(run.into(), device, config.precision, config.workers)?;
+    let engine = Engine::start(run.into(), device, config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::FaceData;
+use crate::data::{FaceData, Origin};
 use crate::model::{Architecture, Network};
-use crate::project::device_name;
+use crate::project::{device_name, hardware};
 use crate::train::config::{Schedule, TrainConfig};
 
 /// `config.toml`: everything that made a run what it is.
@@ -31,6 +31,10 @@ pub struct RunConfig {
     pub trained_on: Option<[usize; 2]>,
     /// What computed: "CPU, 2 threads".
     pub device: String,
+    /// The device's own name: "AMD EPYC 7B13 (AVX2), 2 threads" or "NVIDIA H200". `None` in runs saved by
+    /// older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<String>,
     /// The dtype it computed in: "bfloat16 (auto)".
     pub precision: String,
     /// What the network is built from; `None` for a custom network. Runs saved before it was kept
@@ -58,10 +62,16 @@ impl RunConfig {
             images: [data.train.len(), data.validation.len(), data.test.len()],
             trained_on: None,
             device: device_name(device),
+            hardware: Some(hardware(device)),
             precision: train.precision.report(device),
             architecture: Architecture::of(network),
             train: train.clone(),
         }
+    }
+
+    /// Whether the run was trained on faces that the crate drew itself.
+    pub fn is_of_sample(&self) -> bool {
+        self.data_title == Origin::SAMPLE
     }
 
     /// The first thing in which `now` is another run than this one, in words; `None` where a resume
@@ -85,6 +95,7 @@ impl RunConfig {
             config.trained_on = None; // follows from the rest
             config.format = 0;
             config.device.clear();
+            config.hardware = None;
             config.precision.clear(); // follows from train.precision and the device
             config.data.clear(); // the same images may lie in another folder
             toml::Table::try_from(config).unwrap_or_default()

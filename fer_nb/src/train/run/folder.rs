@@ -10,7 +10,7 @@ use crate::common::files::{TEMPORARY_PREFIX, read_format, read_toml, write_toml}
 use crate::common::{Error, Result};
 use crate::data::{Dataset, FaceData};
 use crate::model::{Network, weights};
-use crate::project::{pretrained, runs};
+use crate::project::{PRETRAINED, pretrained, runs};
 use crate::train::record::{History, RESTORE_HINT, StopReason};
 
 /// Removes what a killed process left half written in a run's folder; what can't be removed is only in
@@ -41,12 +41,10 @@ impl RunFolder {
         Self { path: path.into() }
     }
 
-    /// The run at this path, or, where there is none, the seed CNN that comes with the project, which
-    /// was trained on FER2013.
-    pub fn or_pretrained(path: impl Into<PathBuf>) -> Self {
-        let run = Self::at(path);
-        let ours = Self::at(pretrained("seed_cnn"));
-        if !run.exists() && ours.exists() { ours } else { run }
+    /// The default of the weights that come with the project, the first of [`PRETRAINED`].
+    pub fn pretrained() -> Self {
+        const DEFAULT: &str = PRETRAINED[0];
+        Self::at(pretrained(DEFAULT))
     }
 
     /// The run that a name stands for: below runs/, or else the folder at this path, or else the weights of
@@ -77,6 +75,18 @@ impl RunFolder {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder's own name.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Whether these are weights that come with the project.
+    pub fn is_pretrained(&self) -> bool {
+        let real = |path: &Path| path.canonicalize().ok();
+        let ours = PRETRAINED.iter().filter_map(|name| real(&pretrained(name)));
+        real(&self.path).is_some_and(|path| ours.into_iter().any(|ours| ours == path))
     }
 
     /// Where the best weights are.
@@ -228,6 +238,8 @@ impl RunFolder {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::common::Place;
     use crate::data::SampleConfig;
@@ -236,14 +248,15 @@ mod tests {
     use crate::train::record::{BatchOf, Monitor};
 
     #[test]
-    fn what_comes_with_the_project_stands_in_for_a_run_that_is_missing() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::or_pretrained(folder.path());
-        let ours = pretrained("seed_cnn");
-        let expected = if ours.is_dir() { &ours } else { folder.path() };
-        assert_eq!(run.path(), expected);
-        std::fs::write(folder.path().join("config.toml"), "").unwrap();
-        assert_eq!(RunFolder::or_pretrained(folder.path()).path(), folder.path());
+    fn the_weights_that_come_along_are_those_of_the_list() {
+        let folder = pretrained("");
+        let Ok(entries) = std::fs::read_dir(&folder) else { return }; // outside of the project
+        let found = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let listed = PRETRAINED.iter().map(|name| name.to_string());
+        assert_eq!(found.collect::<BTreeSet<_>>(), listed.collect::<BTreeSet<_>>());
+        assert!(RunFolder::pretrained().is_pretrained());
+        assert!(RunFolder::at(folder.join("seed_cnn/../seed_cnn")).is_pretrained());
+        assert!(!RunFolder::at(folder).is_pretrained());
     }
 
     #[test]

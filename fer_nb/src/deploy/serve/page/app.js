@@ -306,6 +306,7 @@ fetch("/api/model")
   .then((model) => {
     certainty = model.certainty;
     const rule = certainty.uncertain_below > 0 ? `; below ${Math.round(100 * certainty.uncertain_below)} % it is uncertain` : "";
-    at("model").textContent = `${model.network}, trained on ${model.trained_on}${rule}`;
+    const note = model.note ? ` (${model.note})` : "";
+    at("model").textContent = `${model.network}, trained on ${model.trained_on}${rule}${note}`;
   })
   .catch(() => say("the server is gone", true));

@@ -1,0 +1,42 @@
+//! `fer runs`: what runs cost and what they reached on validation images.
+
+use std::path::PathBuf;
+
+use fer_nb::error::Result;
+use fer_nb::train::{RunFolder, RunRow, RunTable};
+
+use crate::arguments::JsonFile;
+
+/// A row for each run: network, operations, epochs, minutes, hardware, seed, accuracy and loss on the
+/// validation images, and how it differs from the nearest recipe. All of it comes from the run's folder;
+/// nothing is evaluated, and test images have no part in it.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folders below runs/, paths, or weights that come with the project, such as seed_cnn.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<String>,
+
+    /// Add the rows to this table. A row of a run of the same name is replaced; the others stay.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+
+    #[command(flatten)]
+    json: JsonFile,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    args.json.check()?;
+    let mut rows = RunTable::default();
+    for run in &args.runs {
+        rows.put(RunRow::of(&RunFolder::named(run))?);
+    }
+    crate::say(&format!("{rows}\n"))?;
+    args.json.write(&rows.rows)?;
+    let Some(path) = &args.csv else { return Ok(()) };
+    let mut table = RunTable::load(path)?;
+    let count = rows.rows.len();
+    let replaced = rows.rows.into_iter().map(|row| table.put(row)).filter(|was| *was).count();
+    table.save(path)?;
+    let added = count - replaced;
+    crate::say(&format!("{}: {added} added, {replaced} replaced\n", path.display()))
+}
