@@ -31,8 +31,10 @@ enum Normalization {
         limit: f64,
         floor: f64,
     },
-    /// From the least and greatest pixel to 0 and 1; a range below the floor counts as the floor.
+    /// From the pixel of this rank to that of the same rank from the top: to 0 and 1. The rank is a share of
+    /// the pixels, 0 to below 0.5; a range below the floor counts as the floor.
     Range {
+        rank: f64,
         floor: f64,
     },
 }
@@ -53,9 +55,13 @@ impl Normalization {
             Self::OnlyBelow { limit, floor } => {
                 stretched(floor)?.f_where_self(&own.f_lt(limit)?, images)?
             }
-            Self::Range { floor } => {
-                let low = images.f_amin(axes, true)?;
-                let range = images.f_amax(axes, true)?.f_sub(&low)?.f_clamp_min(floor)?;
+            Self::Range { rank, floor } => {
+                let (sorted, _) = images.f_flatten(1, -1)?.f_sort(1, false)?;
+                let pixels = sorted.size()[1];
+                let place = (rank * pixels as f64) as i64;
+                let at = |place: i64| sorted.f_narrow(1, place, 1)?.f_view([-1, 1, 1, 1]);
+                let low = at(place)?;
+                let range = at(pixels - 1 - place)?.f_sub(&low)?.f_clamp_min(floor)?;
                 images.f_sub(&low)?.f_div(&range)?
             }
         };
@@ -67,8 +73,8 @@ const WAYS: [(&str, Normalization); 5] = [
     ("as it is", Normalization::None),
     ("mean and deviation", Normalization::MeanAndDeviation { floor: 0.02 }),
     ("the same, deviation < 0.1", Normalization::OnlyBelow { limit: 0.1, floor: 0.02 }),
-    ("the same, deviation < 0.15", Normalization::OnlyBelow { limit: 0.15, floor: 0.02 }),
-    ("full range", Normalization::Range { floor: 0.05 }),
+    ("full range", Normalization::Range { rank: 0.0, floor: 0.05 }),
+    ("1st to 99th percentile", Normalization::Range { rank: 0.01, floor: 0.05 }),
 ];
 
 fn main() -> ExitCode {

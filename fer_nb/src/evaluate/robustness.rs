@@ -19,7 +19,7 @@ pub struct Robustness {
     pub seed: u64,
     /// "FER2013", "made-up sample" or a folder's name.
     pub title: String,
-    /// The first image as it is, u8 [48 × 48].
+    /// An example as it is, u8 [48 × 48].
     #[serde(skip)]
     pub(crate) face: Vec<u8>,
 }
@@ -34,7 +34,7 @@ pub struct CorruptedAccuracy {
     pub accuracy: Accuracy,
     /// The accuracy on the images as they are less this one; see [`Evaluation::accuracy_lost`].
     pub lost: Interval,
-    /// The first image after the corruption, u8 [48 × 48].
+    /// The example after the corruption, u8 [48 × 48].
     #[serde(skip)]
     pub(crate) face: Vec<u8>,
 }
@@ -52,18 +52,36 @@ pub fn robustness(
 ) -> Result<Robustness> {
     let passes = Corruption::STANDARD.len() + 1;
     let task = Task::begin("evaluating corrupted images", Some(passes * data.len()))?;
-    let first = |data: &Dataset| data.image(0).unwrap_or_default().to_vec();
+    let example = typical(data)?;
+    let face = |data: &Dataset| data.image(example).unwrap_or_default().to_vec();
     let clean = evaluate_with(network, data, tta)?;
     task.step(data.len())?;
     let mut corrupted = Vec::new();
     for corruption in Corruption::STANDARD {
         let images = corruption.apply(data, seed)?;
         let evaluation = evaluate_with(network, &images, tta)?;
-        corrupted.push(CorruptedAccuracy::new(corruption, &clean, &evaluation, first(&images))?);
+        corrupted.push(CorruptedAccuracy::new(corruption, &clean, &evaluation, face(&images))?);
         task.step(data.len())?;
     }
     let title = clean.title().to_string();
-    Ok(Robustness { clean: clean.accuracy(), corrupted, seed, title, face: first(data) })
+    Ok(Robustness { clean: clean.accuracy(), corrupted, seed, title, face: face(data) })
+}
+
+/// The place of the image whose mean and standard deviation are nearest to the average image's: the effect
+/// of a corruption shows on it.
+fn typical(data: &Dataset) -> Result<usize> {
+    let table = data.table()?;
+    let mut distances = vec![0.0; data.len()];
+    for name in ["mean", "std"] {
+        let column = table.column(name)?.f32()?;
+        let sum: f32 = column.into_no_null_iter().sum();
+        let average = sum / data.len().max(1) as f32;
+        for (distance, value) in distances.iter_mut().zip(column.into_no_null_iter()) {
+            *distance += (value - average).abs();
+        }
+    }
+    let nearest = distances.iter().enumerate().min_by(|(_, one), (_, other)| one.total_cmp(other));
+    Ok(nearest.map_or(0, |(place, _)| place))
 }
 
 impl CorruptedAccuracy {
@@ -138,7 +156,7 @@ mod tests {
             let evaluation = evaluate_with(&network, &images, flip).unwrap();
             assert_eq!(row.accuracy, evaluation.accuracy(), "{}", row.corruption);
             assert_eq!(row.lost, clean.accuracy_lost(&evaluation).unwrap());
-            assert_eq!(Some(row.face.as_slice()), images.image(0));
+            assert_eq!(Some(row.face.as_slice()), images.image(typical(&few).unwrap()));
             assert!((row.lost.value - (found.clean.value - row.accuracy.value)).abs() < 1e-12);
         }
     }

@@ -8,7 +8,7 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, GRID, INK, MUTED, tint};
 
 impl Robustness {
-    /// A row for each corruption: the first image after it, the accuracy as a dot, and the points lost
+    /// A row for each corruption: an image after it, the accuracy as a dot, and the points lost
     /// against the images as they are.
     ///
     /// # Errors
@@ -20,13 +20,13 @@ impl Robustness {
 }
 
 /// Where the plot begins and ends.
-const LEFT: f64 = 580.0;
-const RIGHT: f64 = 1180.0;
+const LEFT: f64 = 560.0;
+const RIGHT: f64 = 1130.0;
 const TOP: f64 = 236.0;
 const BOTTOM: f64 = 990.0;
 /// Where the texts of [`Robustness::lines`] after the name lie, and to which side they extend.
 const COLUMNS: [(f64, Align); 4] =
-    [(1310.0, Align::Right), (1334.0, Align::Left), (1640.0, Align::Right), (1664.0, Align::Left)];
+    [(1262.0, Align::Right), (1284.0, Align::Left), (1652.0, Align::Right), (1676.0, Align::Left)];
 
 fn draw(canvas: &mut Canvas, robustness: &Robustness) -> Result<()> {
     let conditions = robustness.conditions();
