@@ -103,12 +103,15 @@ fn measure() -> Result<()> {
         target[1]
     );
     let plain = evaluated(&network, &validation, Normalization::None, target)?;
-    let corruptions = std::iter::once(None).chain(Corruption::STANDARD.map(Some));
-    for corruption in corruptions {
-        let (name, images) = match corruption {
-            None => ("as they are".to_string(), validation.clone()),
-            Some(one) => (one.to_string(), one.apply(&validation, SEED)?),
-        };
+    let dark = Corruption::Brightness(0.25);
+    let mut sets = vec![
+        ("as they are".to_string(), validation.clone()),
+        (format!("{dark}, one pixel white"), lit(&dark.apply(&validation, SEED)?)?),
+    ];
+    for corruption in Corruption::STANDARD {
+        sets.push((corruption.to_string(), corruption.apply(&validation, SEED)?));
+    }
+    for (name, images) in sets {
         println!("{name}");
         for (way, normalization) in WAYS {
             let evaluation = evaluated(&network, &images, normalization, target)?;
@@ -119,6 +122,18 @@ fn measure() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// With the pixel in the upper left corner white, as a lamp in a dark room.
+fn lit(data: &Dataset) -> Result<Dataset> {
+    let (mut images, mut labels) = (Vec::new(), Vec::new());
+    for (image, emotion) in data.iter() {
+        images.push(255);
+        images.extend(image.iter().skip(1));
+        labels.push(emotion.index() as u8);
+    }
+    let sources = (0..data.len()).map(|index| format!("image {index}")).collect();
+    Dataset::new(images, labels, sources, vec!["train"; data.len()], data.origin().clone())
 }
 
 /// The mean of the images' means, and of their standard deviations.
