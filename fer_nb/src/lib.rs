@@ -44,7 +44,7 @@ pub mod prelude {
     pub use crate::evaluate::tune::{Space, Study};
     pub use crate::evaluate::{
         Protocol, Temperature, TestTimeAugmentation, Threshold, Trust, evaluate, evaluate_with,
-        grad_cam, original,
+        grad_cam, original, robustness,
     };
     pub use crate::model::{
         Architecture, Init, Network, Parameters, ParametersBuilder, SeedCnn, Summary, to_float,

@@ -43,7 +43,8 @@ fn steps(config_path: &str, from: &str, to: &str) -> Result<()> {
     };
     let mut weights = named("start")?.f_detach_copy()?;
     let mut optimizer = OptimizerState::new(config.optimizer, &weights)?;
-    let mut average = WeightAverage::new(config.ema.unwrap_or_default(), &weights.f_flatten(0, -1)?)?;
+    let mut average =
+        WeightAverage::new(config.ema.unwrap_or_default(), &weights.f_flatten(0, -1)?)?;
     let (mut trace, mut averages) = (Vec::new(), Vec::new());
     for gradient in named("gradients")?.f_unbind(0)? {
         let mut gradient = gradient.f_detach_copy()?;

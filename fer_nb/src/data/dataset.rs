@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use polars::prelude::{DataFrame, IdxCa};
+use rayon::prelude::*;
 use tch::{Device, Tensor};
 
 use super::pixels::{PIXELS, SIDE};
@@ -177,6 +178,31 @@ impl Dataset {
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { store: self.store.clone(), rows: rows.into() })
+    }
+
+    /// The same rows with other pixels: `change` turns the pixels u8 [48 × 48] of an image into others.
+    /// Images are changed in parallel, each by itself.
+    ///
+    /// # Errors
+    /// The first error of `change`; [`Error::Input`] if it returns another number of pixels.
+    pub(crate) fn with_images(
+        &self,
+        change: impl Fn(&[u8]) -> Result<Vec<u8>> + Sync,
+    ) -> Result<Self> {
+        let changed = (0..self.len())
+            .into_par_iter()
+            .filter_map(|index| self.image(index))
+            .map(&change)
+            .collect::<Result<Vec<_>>>()?;
+        if let Some(image) = changed.iter().find(|image| image.len() != PIXELS) {
+            return Err(Error::input("changed image", image.len(), format!("{PIXELS} pixels")));
+        }
+        let images = changed.concat();
+        let labels = self.iter().map(|(_, emotion)| emotion.index() as u8).collect();
+        let table = table::described(self.table()?, &images)?;
+        let rows = (0..self.rows.len() as u32).collect();
+        let store = Store { images, labels, table, origin: self.origin().clone() };
+        Ok(Self { store: Arc::new(store), rows })
     }
 
     /// This set's images and another's, in the order in which they were loaded.

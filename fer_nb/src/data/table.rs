@@ -20,17 +20,24 @@ pub(super) fn build(
     images: &[u8],
     labels: &[u8],
 ) -> Result<DataFrame> {
-    let statistics: Vec<(f32, f32, u64)> =
-        images.par_chunks_exact(PIXELS).with_min_len(256).map(describe).collect();
-    Ok(df!(
+    let table = df!(
         "source" => sources,
         "label" => column(labels, |label| u32::from(*label)),
         "emotion" => column(labels, |label| Emotion::name_of(*label)),
         "usage" => usages,
-        "mean" => column(&statistics, |row| row.0),
-        "std" => column(&statistics, |row| row.1),
-        "hash" => column(&statistics, |row| row.2),
-    )?)
+    )?;
+    described(table, images)
+}
+
+/// A table with the columns that describe pixels, u8 [N × 2304]: mean, std and hash. Columns of these
+/// names that it has already are replaced.
+pub(super) fn described(mut table: DataFrame, images: &[u8]) -> Result<DataFrame> {
+    let statistics: Vec<(f32, f32, u64)> =
+        images.par_chunks_exact(PIXELS).with_min_len(256).map(describe).collect();
+    table.with_column(Column::new("mean".into(), column(&statistics, |row| row.0)))?;
+    table.with_column(Column::new("std".into(), column(&statistics, |row| row.1)))?;
+    table.with_column(Column::new("hash".into(), column(&statistics, |row| row.2)))?;
+    Ok(table)
 }
 
 /// Mean and population standard deviation of the pixels on 0 to 1, and the content hash.

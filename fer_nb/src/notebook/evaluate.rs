@@ -5,8 +5,8 @@ use crate::common::text::{count, percent, plural};
 use crate::emotion::Emotion;
 use crate::evaluate::tune::Study;
 use crate::evaluate::{
-    Accuracy, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, Trust,
-    original,
+    Accuracy, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, Robustness,
+    Trust, original,
 };
 use crate::notebook::Table;
 use crate::notebook::show::{Show, shows};
@@ -146,6 +146,20 @@ impl Show for Study {
 
 shows!(Study, "one row a trial: its values, its state and the value that it reached", Display);
 
+impl Show for Robustness {
+    fn overview(&self) -> Result<Table> {
+        let note = format!(
+            "{}. The last interval is of the difference from the images as they are, on the same images.",
+            self.conditions()
+        );
+        let table = Table::new(Self::HEADS).right([1, 3]);
+        let table = self.lines().into_iter().fold(table, Table::row);
+        Ok(table.caption(format!("Accuracy on corrupted images, {}", self.title)).note(note))
+    }
+}
+
+shows!(Robustness, "accuracy after each corruption, and the points lost, with their intervals");
+
 impl Show for Trust {
     fn overview(&self) -> Result<Table> {
         let name = String::from;
@@ -182,7 +196,7 @@ shows!(Trust, "intervals, calibration, accuracy without leaks, and the protocol"
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::fixtures::with_predictions;
+    use crate::evaluate::fixtures::{two_rows, with_predictions};
 
     #[test]
     fn an_evaluation_names_its_data() {
@@ -203,6 +217,20 @@ mod tests {
         let text = report.comparison().unwrap().to_string();
         assert!(text.contains("Ours: made-up sample. The original: FER2013"), "{text}");
         assert!(text.contains("0.83") && text.contains("original"), "{text}");
+    }
+
+    #[test]
+    fn figure_and_table_say_the_same_of_corrupted_images() {
+        let robustness = two_rows();
+        let svg = robustness.figure().unwrap().svg().to_string();
+        let table = robustness.overview().unwrap();
+        let (text, html) = (table.to_string(), table.html());
+        for cell in robustness.lines().iter().flatten().chain([&robustness.conditions()]) {
+            for shown in [&svg, &text, &html] {
+                assert!(shown.contains(cell.as_str()), "{cell} in {shown}");
+            }
+        }
+        assert!(text.contains("made-up sample"), "{text}");
     }
 
     #[test]

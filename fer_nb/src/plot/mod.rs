@@ -23,6 +23,7 @@ mod preview;
 mod range_test;
 mod raster;
 mod reliability;
+mod robustness;
 mod roc;
 mod svg;
 mod top_losses;
