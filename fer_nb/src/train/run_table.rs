@@ -13,6 +13,7 @@ use super::record::EpochRecord;
 use super::run::{RunConfig, RunFolder};
 use crate::common::files::replace_file;
 use crate::common::{Error, Place, Result};
+use crate::data::SIDE;
 use crate::model::Architecture;
 use crate::project::runs;
 
@@ -123,10 +124,11 @@ impl RunRow {
     }
 }
 
-/// What an image of this epoch costs in multiples of a training step for one of 48×48 pixels. A schedule of
-/// image sizes enters here: an image of side s costs (s / 48)² of that.
-fn cost(train: &TrainConfig, _epoch: usize) -> f64 {
-    steps(train)
+/// What an image of this epoch costs in multiples of a forward and backward pass for one of 48×48 pixels; of
+/// convolutions, which is nearly all, an image of side s needs (s / 48)² of that.
+fn cost(train: &TrainConfig, epoch: usize) -> f64 {
+    let side = train.sizes.side(epoch, train.epochs) as f64 / SIDE as f64;
+    steps(train) * side * side
 }
 
 /// Gradients that are computed for each update of the weights.
