@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
-use fer_nb::model::SeedCnn;
+use fer_nb::model::Network;
 use fer_nb::project::Precision;
 use fer_nb::train::{Callback, EpochEnd, TrainConfig, Trainer};
 
@@ -35,7 +35,7 @@ pub(crate) struct Metrics {
 
 /// Trains whole epochs until one of them ends with the accuracy asked for.
 pub(crate) fn measure(
-    network: SeedCnn,
+    network: Box<dyn Network>,
     data: &FaceData,
     precision: Precision,
     goal: &Goal,
