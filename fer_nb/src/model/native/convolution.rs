@@ -170,6 +170,10 @@ mod tests {
         if !kinds().iter().any(|(kind, _)| *kind == Kind::Float) {
             return;
         }
+        let text = |all: &[f64]| {
+            let texts: Vec<_> = all.iter().map(|off| format!("{off:.1e}")).collect();
+            texts.join(", ")
+        };
         println!("channels, side: output, gradients of input and weights; libtorch's");
         for (channels, most) in [(32, 1e-6), (64, 1.5e-6), (128, 2e-6), (256, 3e-6)] {
             // Sides for tiles of 4x4 and of 2x2.
@@ -180,7 +184,7 @@ mod tests {
                     let pairs = all.iter().zip(&exact).take(3);
                     pairs.map(|(tensor, exact)| off(tensor, exact)).collect::<Vec<_>>()
                 });
-                println!("{channels}, {side}: {ours:.1e?}; {theirs:.1e?}");
+                println!("{channels}, {side}: {}; {}", text(&ours), text(&theirs));
                 assert!(ours.iter().all(|off| *off < share * most), "{channels} {side}: {ours:?}");
             }
         }

@@ -10,9 +10,9 @@
 #define FOR_EACH_PROCESSOR
 #elif __GNUC__ >= 12
 #define FOR_EACH_PROCESSOR \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+  __attribute__((noinline, target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
+#define FOR_EACH_PROCESSOR __attribute__((noinline, target_clones("avx2", "default")))
 #endif
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
