@@ -37,7 +37,7 @@ fn kernels_fit() -> bool {
         && build.is_flag_supported("-mavx512bf16").unwrap_or(false)
 }
 
-/// winograd.cpp once for each kind of number and instruction set, which it names there.
+/// winograd.cpp once for each kind of number, side of a tile and instruction set, which it names there.
 fn compile_kernels() {
     const SOURCE: &str = "src/model/native/winograd.cpp";
     // Not more than its name says, whatever CXXFLAGS says.
@@ -53,10 +53,12 @@ fn compile_kernels() {
     for file in [SOURCE, "src/model/native/winograd.h"] {
         println!("cargo:rerun-if-changed={file}");
     }
-    for (kernels, number, flags, more) in [
-        ("float_avx2", "Float", AVX2, None),
-        ("float_avx512", "Float", AVX512, None),
-        ("bfloat16_avx512", "Bfloat16", AVX512, Some("-mavx512bf16")),
+    for (kernels, number, tile, flags, more) in [
+        ("float2_avx2", "Float", "2", AVX2, None),
+        ("float4_avx2", "Float", "4", AVX2, None),
+        ("float2_avx512", "Float", "2", AVX512, None),
+        ("float4_avx512", "Float", "4", AVX512, None),
+        ("bfloat16_avx512", "Bfloat16", "2", AVX512, Some("-mavx512bf16")),
     ] {
         cc::Build::new()
             .cpp(true)
@@ -67,6 +69,7 @@ fn compile_kernels() {
             .flags(flags.iter().copied().chain(more))
             .define("KERNELS", kernels)
             .define("NUMBER", number)
+            .define("TILE", tile)
             .file(SOURCE)
             .compile(&format!("fer_{kernels}"));
     }
@@ -75,8 +78,12 @@ fn compile_kernels() {
 /// The layers that libtorch can differentiate; as torch-sys compiles its own against the same headers,
 /// whose warnings are not ours.
 fn compile_layers(headers: &Path, kernels: bool) {
-    const SOURCES: [&str; 2] = ["src/model/native/convolution.cpp", "src/model/native/pool.cpp"];
-    for file in SOURCES.iter().chain(&["src/model/native/shim.h"]) {
+    const SOURCES: [&str; 3] = [
+        "src/model/native/convolution.cpp",
+        "src/model/native/norm.cpp",
+        "src/model/native/pool.cpp",
+    ];
+    for file in SOURCES.iter().chain(&["src/model/native/numbers.h", "src/model/native/shim.h"]) {
         println!("cargo:rerun-if-changed={file}");
     }
     println!(

@@ -48,15 +48,16 @@ def test_convolutions_are_timed_beside_libtorchs(tmp_path):
     done = fer("bench", "convolutions", "--batch-size", 4, "--json", path)
     assert done.returncode == 0, done.stderr
     figures = json.loads(path.read_text())
-    # A line for each layer, below what computes and the head, above the sum.
-    assert len(done.stdout.splitlines()) == 3 + len(figures["rows"]) == 9
+    # A line for each layer, below what computes and the head, above the two sums.
+    assert len(done.stdout.splitlines()) == 4 + len(figures["rows"]) == 12
     first, second = figures["rows"][:2]
     assert first["inputs_gradient"] is None and second["inputs_gradient"]["ours"] > 0
     assert second["mflop"] == pytest.approx(2 * 9 * 32 * 32 * 48 * 48 * 4 / 1e6)
     for which in ("ours", "libtorch"):
-        times = [row["forward"][which] + row["weights_gradient"][which] for row in figures["rows"]]
-        times += [row["inputs_gradient"][which] for row in figures["rows"][1:]]
-        assert sum(times) == pytest.approx(figures["all"][which])
+        for rows, name in ((figures["rows"][:6], "seed_cnn"), (figures["rows"], "vgg")):
+            times = [row["forward"][which] + row["weights_gradient"][which] for row in rows]
+            times += [row["inputs_gradient"][which] for row in rows[1:]]
+            assert sum(times) == pytest.approx(figures[name][which])
     refused = fer("bench", "convolutions", "--batch-size", 0)
     assert refused.returncode != 0 and "batch_size = 0: expected 1 or more" in refused.stderr
 

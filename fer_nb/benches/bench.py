@@ -1,6 +1,6 @@
 """fer_nb beside PyTorch, Keras, burn and candle at the same work: what `make bench` runs.
 
-    .venv/bin/python fer_nb/benches/bench.py [--rounds 5] [--work training,inference,loading,accuracy]
+    .venv/bin/python fer_nb/benches/bench.py [--rounds 5] [--work training,vgg,inference,loading,accuracy]
                                              [--only fer-bfloat16,pytorch-tuned-bf16] [--data PATH]
 
 Each round runs every subject once, in a fresh process, in an order that is rotated from round to
@@ -29,7 +29,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each subject")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long one lasts, at least")
-    parser.add_argument("--work", type=names, default=["training", "inference", "loading"])
+    parser.add_argument("--work", type=names, default=["training", "vgg", "inference", "loading"])
     parser.add_argument("--only", type=names, help="subjects, by the names in the tables")
     parser.add_argument("--data", help="as fer's --data: a folder, or a fer2013.csv")
     parser.add_argument("--target", type=float, help="val_accuracy to reach [0.45; sample: 0.8]")

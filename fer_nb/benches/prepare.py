@@ -22,6 +22,8 @@ BUILD = ROOT / "build"
 BENCH = BUILD / "bench"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 FER = Path(os.environ.get("FER_BINARY", ROOT / ".venv" / "bin" / "fer"))  # as tests name it
+VGG = BENCH / "vgg"
+VGG_NETWORK = ("--network", "vgg", "--set", "channels=[32,64,128,256]")
 BENCH_VENV = BUILD / "bench-venv"
 BENCH_PYTHON = BENCH_VENV / "bin" / "python"
 TORCHVISION = BUILD / "bench-torchvision"
@@ -44,20 +46,25 @@ def export(options):
     if not FER.exists():
         raise Failed(f"{FER} is missing: run `make setup`.")
     BENCH.mkdir(parents=True, exist_ok=True)
-    command = [FER, "bench", "export", "--to", BENCH]
-    command += ["--data", options.data] if options.data else []
+    command = export_command(options.data, BENCH)
     done = subprocess.run(
         list(map(str, command)), cwd=ROOT, env=environment(), capture_output=True, text=True
     )
     if done.returncode:
         raise Failed(done.stderr.strip() or f"fer bench export ended with {done.returncode}")
     data = json.loads(done.stdout.splitlines()[-1])
+    data["asked"] = options.data
     # What is not there as files is written from the export.
     data["written"] = [kind for kind in ("folder", "csv") if not data[kind]]
     name = data["title"].replace(" ", "-").lower()
     data["folder"] = data["folder"] or str(BENCH / f"{name}-images")
     data["csv"] = data["csv"] or str(BENCH / f"{name}.csv")
     return data
+
+
+def export_command(path, folder, network=()):
+    found = ("--data", path) if path else ()
+    return [FER, "bench", "export", "--to", folder, *network, *found]
 
 
 def write_files(path, kind):
@@ -142,6 +149,7 @@ def steps(data):
 
     return {
         "fer": lambda: None,  # export has answered
+        "vgg": lambda: run("bench-vgg", *export_command(data["asked"], VGG, VGG_NETWORK)),
         "images": files("folder", "the images as PNG files"),
         "csv": files("csv", "the images as a csv file"),
         "keras": keras,

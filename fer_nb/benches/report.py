@@ -165,8 +165,9 @@ def markdown(head, found):
         "",
         "Every round runs each subject once in a fresh process, in an order that is rotated from "
         "round to round; the median of the rounds, with their least and greatest. The network, its "
-        "initial weights, the images and the batch size of 64 are the same for all; the first loss "
-        "is that of the first 64 training images before training.",
+        "initial weights, the images and the batch size are the same for all: the seed CNN with "
+        "batches of 64, the VGG (channels 32, 64, 128, 256) with 128. The first loss is that of the "
+        "first 64 training images before training.",
     ]
     for work in dict.fromkeys(row["work"] for row in found):
         part = [row for row in found if row["work"] == work]

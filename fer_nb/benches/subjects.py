@@ -9,12 +9,15 @@ from prepare import (
     PEERS,
     PYTHON,
     TORCHVISION,
+    VGG,
+    VGG_NETWORK,
     rust_peer,
 )
 
 # Work, and what is read from a subject's answer: row's name, key, unit.
 FIGURES = {
     "training": [("training", "images_per_second", "images/s")],
+    "vgg-training": [("VGG training", "images_per_second", "images/s")],
     "inference": [
         ("inference, batch 1", "batch1_ms", "ms"),
         ("inference, batch 256", "batch256_images_per_second", "images/s"),
@@ -26,6 +29,7 @@ FIGURES = {
 # What --work is told, and the work that it means.
 WORKS = {
     "training": ["training"],
+    "vgg": ["vgg-training"],
     "inference": ["inference"],
     "loading": ["loading-folder", "loading-csv"],
     "accuracy": ["accuracy"],
@@ -47,6 +51,8 @@ def all_subjects(options, data):
     reach = ["--target", options.target, "--epochs", options.epochs]
     files = ["--data", BENCH / "data.safetensors", "--weights", BENCH / "weights.safetensors"]
     found = ["--data", options.data] if options.data else []
+    vgg_files = ["--data", VGG / "data.safetensors", "--weights", VGG / "weights.safetensors"]
+    vgg_batch = ["--batch-size", 128]
 
     def ours(precision):
         bench = [FER, "bench"]
@@ -57,6 +63,7 @@ def all_subjects(options, data):
             ("fer",),
             {
                 "training": [*bench, "training", *asked, *timed],
+                "vgg-training": [*bench, "training", *VGG_NETWORK, *vgg_batch, *asked, *timed],
                 "inference": [*bench, "inference", *asked, *timed],
                 "accuracy": [*bench, "accuracy", *asked, *reach],
             },
@@ -71,7 +78,12 @@ def all_subjects(options, data):
     def pytorch(mode, about, needs=()):
         works = ("training", "inference", "accuracy")
         env = {"PYTHONPATH": str(TORCHVISION)} if "torchvision" in needs else {}
-        return python(f"pytorch-{mode}", about, needs, PYTHON, "pytorch.py", mode, works, env)
+        name, script = f"pytorch-{mode}", "pytorch.py"
+        subject = python(name, about, needs, PYTHON, script, mode, works, env)
+        if mode.startswith("tuned"):
+            run = [PYTHON, PEERS / script, "--mode", mode, "--images", data["folder"], *vgg_files]
+            subject.commands["vgg-training"] = [*run, "--work", "training", *vgg_batch, *timed]
+        return subject
 
     def keras(mode, about, works):
         script = "tensorflow_keras.py"
@@ -98,8 +110,8 @@ def all_subjects(options, data):
         ours("float32"),
         ours("bfloat16"),
         pytorch("eager", "float32, NCHW, DataLoader, transforms", ("images", "torchvision")),
-        pytorch("tuned-f32", "float32, channels_last, resident, fused Adam"),
-        pytorch("tuned-bf16", "bfloat16 autocast, channels_last, resident, fused Adam"),
+        pytorch("tuned-f32", "float32, channels_last, resident, fused Adam", ("vgg",)),
+        pytorch("tuned-bf16", "bfloat16 autocast, channels_last, resident, fused Adam", ("vgg",)),
         pytorch("compile-f32", "tuned-f32 through torch.compile"),
         pytorch("compile-bf16", "tuned-bf16 through torch.compile"),
         keras("generator", "ImageDataGenerator, as in the original", ("training", "accuracy")),

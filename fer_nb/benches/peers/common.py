@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-BATCH = 64
+BATCH = 64  # also the images that the first loss is taken over
 LARGE = 256  # images in the second measurement of inference
 PIECES = (LARGE, 32)  # given to the network at once, or in pieces that fit a CPU's caches
 WARM_UP = 10  # steps or calls before the clock runs
@@ -22,6 +22,7 @@ def arguments(modes, description):
     parser.add_argument("--data", required=True, help="data.safetensors of `fer bench export`")
     parser.add_argument("--weights", required=True, help="weights.safetensors of it")
     parser.add_argument("--images", required=True, help="a folder with train/<class>/*.jpg|png")
+    parser.add_argument("--batch-size", type=int, default=BATCH, help="images a training step")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long to measure")
     parser.add_argument("--target", type=float, default=0.45, help="validation accuracy to reach")
     parser.add_argument("--epochs", type=int, default=35, help="epochs to reach it in, at most")

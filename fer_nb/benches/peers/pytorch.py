@@ -1,4 +1,4 @@
-"""The seed CNN in PyTorch, eager as most people write it and tuned as far as PyTorch's own guide goes.
+"""The seed CNN, or a VGG, in PyTorch, eager as most people write it and tuned as far as PyTorch's own guide goes.
 
     eager       float32, NCHW; ImageFolder, torchvision's transforms for each image, a DataLoader with
                 two workers. RandomAffine zooms both axes alike and fills with black, where the
@@ -8,6 +8,8 @@
     tuned-bf16  the same under bfloat16 autocast
     compile-f32, compile-bf16
                 the two tuned ones through torch.compile, from an empty cache
+
+The weights file says which network it is, and how many channels a VGG has.
 """
 
 import os
@@ -34,6 +36,8 @@ VALIDATION_SHARE = 0.2
 
 def network(weights, tuned):
     """The layers with the exported weights."""
+    if "norm1_1.weight" in weights:
+        return vgg(weights, tuned)
     layers, channels = [], 1
     for out in (32, 64, 128):
         for inputs in (channels, out):
@@ -50,21 +54,53 @@ def network(weights, tuned):
     return model
 
 
+def vgg(weights, tuned):
+    """Stages of convolutions with batch normalisation; see fer_nb/src/model/vgg.rs."""
+
+    def loaded(layer, name):
+        state = {kind: torch.from_numpy(np.array(weights[f"{name}.{kind}"])) for kind in kinds(name)}
+        layer.load_state_dict(state, strict=False)  # without the number of batches
+        return layer
+
+    def kinds(name):
+        return [key.rsplit(".", 1)[1] for key in weights if key.rsplit(".", 1)[0] == name]
+
+    layers, stage = [], 1
+    while f"conv{stage}_1.weight" in weights:
+        place = 1
+        while (name := f"conv{stage}_{place}.weight") in weights:
+            outputs, inputs = weights[name].shape[:2]
+            conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+            layers.append(loaded(conv, f"conv{stage}_{place}"))
+            layers.append(loaded(nn.BatchNorm2d(outputs), f"norm{stage}_{place}"))
+            layers.append(nn.ReLU(inplace=tuned))
+            place += 1
+        layers.append(nn.MaxPool2d(2))
+        stage += 1
+    hidden, inputs = weights["hidden.weight"].shape
+    layers += [nn.Flatten(), nn.Dropout(0.5), loaded(nn.Linear(inputs, hidden), "hidden")]
+    layers += [nn.ReLU(inplace=tuned), nn.Dropout(0.5), loaded(nn.Linear(hidden, 7), "output")]
+    return nn.Sequential(*layers)
+
+
 class Resident:
     """Batches of an epoch from images that lie on the device, augmented a chunk at a time."""
 
-    CHUNK = 4096 // BATCH
+    CHUNK = 4096
 
-    def __init__(self, images, labels, device, dtype):
+    def __init__(self, images, labels, device, dtype, batch_size):
         self.images = torch.from_numpy(np.array(images)).to(device)
         self.labels = torch.from_numpy(np.array(labels)).to(device)
         self.dtype = dtype
+        self.batch_size = batch_size
+        self.steps = self.CHUNK // batch_size  # of a chunk
 
     def __iter__(self):
         order = torch.randperm(len(self.images), device=self.images.device)
-        for rows in order[: len(order) // BATCH * BATCH].split(self.CHUNK * BATCH):
+        size = self.batch_size
+        for rows in order[: len(order) // size * size].split(self.steps * size):
             views = augment(self.images[rows].float().div_(255)).to(self.dtype)
-            yield from zip(views.split(BATCH), self.labels[rows].split(BATCH))
+            yield from zip(views.split(size), self.labels[rows].split(size))
 
 
 def augment(images):
@@ -86,7 +122,7 @@ def augment(images):
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def loader(folder, device):
+def loader(folder, device, batch_size):
     """What tutorials do: files, PIL, transforms and worker processes."""
     from torchvision import datasets, transforms
 
@@ -107,7 +143,7 @@ def loader(folder, device):
         kept.extend(rows[int(len(rows) * VALIDATION_SHARE) :])
     return torch.utils.data.DataLoader(
         torch.utils.data.Subset(data, kept),
-        batch_size=BATCH,
+        batch_size=batch_size,
         shuffle=True,
         drop_last=True,
         num_workers=WORKERS,
@@ -156,10 +192,10 @@ class Peer:
 
     def batches(self, options):
         if not self.tuned:
-            return loader(options.images, self.device)
+            return loader(options.images, self.device, options.batch_size)
         dtype = torch.bfloat16 if self.autocast else torch.float32
         images, labels = self.data["train.images"], self.data["train.labels"]
-        return Resident(images, labels, self.device, dtype)
+        return Resident(images, labels, self.device, dtype, options.batch_size)
 
     def trainer(self):
         """A function that takes a batch and returns its loss."""
@@ -187,7 +223,7 @@ class Peer:
     def training(self, options):
         batches, step = self.batches(options), self.trainer()
         startup = common.since_start()
-        chunk = Resident.CHUNK if self.tuned else 1
+        chunk = batches.steps if self.tuned else 1
         clock = common.Clock(options.seconds, chunk, self.finish)
         while True:
             for number, (images, labels) in enumerate(batches, 1):

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use tch::{Kind, Tensor};
 
-use super::native::convolution;
+use super::native::{Norm, convolution};
 pub use super::native::{dropout, max_pool, pool_relu_dropout};
 use super::parameters::{BufferId, Init, ParameterId, Parameters, ParametersBuilder};
 use super::plan::Operation;
@@ -123,19 +123,47 @@ impl BatchNorm {
     /// [B, channels, H, W] in, the same out. With `train`, normalises by the batch's statistics and
     /// updates the running ones; otherwise normalises by the running ones.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor, train: bool) -> Result<Tensor> {
-        const MOMENTUM: f64 = 0.1;
-        const EPSILON: f64 = 1e-5;
-        xs.f_batch_norm(
-            Some(parameters.get(self.weight)?),
-            Some(parameters.get(self.bias)?),
-            Some(parameters.buffer(self.mean)?),
-            Some(parameters.buffer(self.variance)?),
-            train && !parameters.is_frozen(self.weight),
-            MOMENTUM,
-            EPSILON,
-            true,
-        )
-        .during_step(|| layer(&self.name))
+        self.with(parameters, train, |norm, train| norm.forward(xs, train))
+    }
+
+    /// [`BatchNorm::forward`] and ReLU. In training on a CPU both are one pass over the memory.
+    pub fn forward_relu(
+        &self,
+        parameters: &Parameters,
+        xs: &Tensor,
+        train: bool,
+    ) -> Result<Tensor> {
+        self.with(parameters, train, |norm, train| norm.forward_relu(xs, train, false))
+    }
+
+    /// [`BatchNorm::forward`], ReLU and 2×2 max pooling: [B, channels, H, W] in, [B, channels, H/2, W/2]
+    /// out. In training on a CPU all three are one pass over the memory.
+    pub fn forward_relu_pool(
+        &self,
+        parameters: &Parameters,
+        xs: &Tensor,
+        train: bool,
+    ) -> Result<Tensor> {
+        self.with(parameters, train, |norm, train| norm.forward_relu(xs, train, true))
+    }
+
+    /// Calls `work` with the layer's tensors, and whether the batch's statistics count.
+    fn with(
+        &self,
+        parameters: &Parameters,
+        train: bool,
+        work: impl FnOnce(&Norm<'_>, bool) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let norm = || -> Result<Tensor> {
+            let norm = Norm {
+                scale: parameters.get(self.weight)?,
+                shift: parameters.get(self.bias)?,
+                mean: parameters.buffer(self.mean)?,
+                variance: parameters.buffer(self.variance)?,
+            };
+            work(&norm, train && !parameters.is_frozen(self.weight))
+        };
+        norm().during_step(|| layer(&self.name))
     }
 
     /// The layer's entry in a plan.

@@ -108,13 +108,13 @@ impl Block {
     }
 
     fn forward(&self, parameters: &Parameters, xs: &Tensor, train: bool) -> Result<Tensor> {
-        let active = self.norm1.forward(parameters, xs, train)?.f_relu_()?;
+        let active = self.norm1.forward_relu(parameters, xs, train)?;
         let around = match &self.shortcut {
             None => xs.shallow_clone(),
             Some(shortcut) => shortcut.forward(parameters, &active)?,
         };
         let ys = self.conv1.forward(parameters, &active)?;
-        let ys = self.norm2.forward(parameters, &ys, train)?.f_relu_()?;
+        let ys = self.norm2.forward_relu(parameters, &ys, train)?;
         let mut ys = self.conv2.forward(parameters, &ys)?;
         if let Some(squeeze) = &self.squeeze {
             ys = squeeze.forward(parameters, &ys)?;
@@ -172,7 +172,7 @@ impl ResNet {
         for block in &self.blocks {
             xs = block.forward(&self.parameters, &xs, train)?;
         }
-        Ok(self.norm.forward(&self.parameters, &xs, train)?.f_relu_()?)
+        self.norm.forward_relu(&self.parameters, &xs, train)
     }
 
     fn head_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {

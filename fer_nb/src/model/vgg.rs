@@ -90,12 +90,14 @@ impl Vgg {
         let images = standardized.as_ref().unwrap_or(images);
         let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
         for (index, stage) in self.stages.iter().enumerate() {
-            if index > 0 {
-                xs = max_pool(&xs)?;
-            }
-            for (conv, norm) in stage {
+            let is_pooled = index + 1 < self.stages.len();
+            for (place, (conv, norm)) in stage.iter().enumerate() {
                 let convolved = conv.forward(&self.parameters, &xs)?;
-                xs = norm.forward(&self.parameters, &convolved, train)?.f_relu_()?;
+                xs = if is_pooled && place + 1 == stage.len() {
+                    norm.forward_relu_pool(&self.parameters, &convolved, train)?
+                } else {
+                    norm.forward_relu(&self.parameters, &convolved, train)?
+                };
             }
         }
         Ok(xs)

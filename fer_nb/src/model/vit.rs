@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::checks;
-use super::layers::{BatchNorm, Conv, Dense, LayerNorm, dropout, max_pool};
+use super::layers::{BatchNorm, Conv, Dense, LayerNorm, dropout};
 use super::network::{Network, from_parts};
 use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
@@ -180,8 +180,7 @@ impl Vit {
         let parameters = &self.parameters;
         let mut xs = images.f_to_kind(parameters.kind()).during("reading the images")?;
         for (conv, norm) in &self.tokenizer {
-            xs = norm.forward(parameters, &conv.forward(parameters, &xs)?, train)?.f_relu_()?;
-            xs = max_pool(&xs)?;
+            xs = norm.forward_relu_pool(parameters, &conv.forward(parameters, &xs)?, train)?;
         }
         let (_, _, rows, columns) = xs.size4()?;
         let mut xs = xs.f_flatten(2, 3)?.f_transpose(1, 2)?.f_contiguous()?;

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
+use fer_nb::model::{Architecture, Network};
 use fer_nb::project::runs;
 use fer_nb::train::{ChoiceReason, Recipe, RunChoice, RunFolder};
 use serde::Serialize;
+use tch::Device;
 
 /// `--data PATH`.
 #[derive(clap::Args)]
@@ -110,10 +112,38 @@ impl JsonFile {
 pub(crate) fn recipe(name: &str, changes: &[String]) -> Result<Recipe> {
     let mut recipe = Recipe::open(name)?;
     for change in changes {
-        let Some((path, value)) = change.split_once('=') else {
-            return Err(Error::setting("set", change, "PATH=VALUE"));
-        };
-        recipe.set(path.trim(), value.trim())?;
+        let (path, value) = assignment(change)?;
+        recipe.set(path, value)?;
     }
     Ok(recipe)
+}
+
+fn assignment(change: &str) -> Result<(&str, &str)> {
+    let (path, value) =
+        change.split_once('=').ok_or_else(|| Error::setting("set", change, "PATH=VALUE"))?;
+    Ok((path.trim(), value.trim()))
+}
+
+/// `--network NAME --set SETTING=VALUE`.
+#[derive(clap::Args)]
+pub(crate) struct NetworkChoice {
+    /// Which network, with its default settings.
+    #[arg(long, default_value = "seed_cnn")]
+    network: Architecture,
+
+    /// Change one setting of the network, such as channels=[32,64,128,256]; may be repeated.
+    #[arg(long, value_name = "SETTING=VALUE")]
+    set: Vec<String>,
+}
+
+impl NetworkChoice {
+    /// The network with initial weights drawn from `seed`.
+    pub(crate) fn build(&self, device: Device, seed: u64) -> Result<Box<dyn Network>> {
+        let mut recipe = Recipe { network: self.network.clone(), ..Recipe::default() };
+        for change in &self.set {
+            let (path, value) = assignment(change)?;
+            recipe.set(&format!("network.{path}"), value)?;
+        }
+        recipe.network.build(device, seed)
+    }
 }

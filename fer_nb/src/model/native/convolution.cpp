@@ -13,6 +13,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -31,6 +32,10 @@ using Bias = std::optional<at::Tensor>;
 
 constexpr auto CHANNELS_LAST = at::MemoryFormat::ChannelsLast;
 
+// A kind of number's kernels with tiles of 4x4 and of 2x2; null where there are none that are faster than
+// libtorch's.
+using ByTile = std::array<const Kernels*, 2>;
+
 #ifdef FER_WINOGRAD
 // Whether the processor has Intel's matrix extension for bfloat16: libtorch's convolution uses it, and is
 // faster there.
@@ -40,41 +45,71 @@ bool has_amx_bfloat16() {
 }
 
 // As libtorch chooses its own kernels, so that its ATEN_CPU_CAPABILITY counts here as well.
-const Kernels* choose(bool bfloat16) {
+ByTile choose(bool bfloat16) {
   const std::string capability = at::get_cpu_capability();
   if (bfloat16) {
     __builtin_cpu_init();
     const bool fits = capability == "AVX512" && __builtin_cpu_supports("avx512bf16") && !has_amx_bfloat16();
-    return fits ? &winograd::bfloat16_avx512 : nullptr;
+    // 4x4 would lose too many of its eight bits.
+    return {nullptr, fits ? &winograd::bfloat16_avx512 : nullptr};
   }
-  return capability == "AVX512" ? &winograd::float_avx512
-         : capability == "AVX2" ? &winograd::float_avx2
-                                : nullptr;
+  return capability == "AVX512" ? ByTile{&winograd::float4_avx512, &winograd::float2_avx512}
+         : capability == "AVX2" ? ByTile{&winograd::float4_avx2, &winograd::float2_avx2}
+                                : ByTile{};
 }
 #else
-const Kernels* choose(bool) { return nullptr; }
+ByTile choose(bool) { return {}; }
 #endif
-
-// This processor's kernels for a kind of number; null where there are none that are faster than libtorch's.
-const Kernels* kernels_for(at::ScalarType kind) {
-  static const Kernels* const of_float = choose(false);
-  static const Kernels* const of_bfloat16 = choose(true);
-  return kind == at::kFloat ? of_float : kind == at::kBFloat16 ? of_bfloat16 : nullptr;
-}
 
 Shape shape_of(const at::Tensor& xs, const at::Tensor& weight) {
   return {xs.size(0), xs.size(2), xs.size(3), weight.size(1), weight.size(0)};
 }
 
-int64_t tile_rows(Shape shape) { return shape.batch * shape.height / 2; }
+int64_t tile_rows(Shape shape, const Kernels& kernels) { return shape.batch * shape.height / kernels.tile; }
 
 // Transforming the weights takes as long as some dozens of tiles do.
 constexpr int64_t FEWEST_TILES = 128;
 
+// Bytes of sums of a weights' gradient beyond which going through them for a few tiles takes longer than what
+// is saved: in tiles of 2x2 512 by 256 channels, of 4x4 256 by 224; and of all parts' together.
+constexpr int64_t LARGEST_SUMS = 8 << 20;
+constexpr int64_t LARGEST_SUMS_OF_ALL = 128 << 20;
+
+int64_t bytes_of_sums(Shape shape, const Kernels& kernels) {
+  return kernels.places * shape.outputs * shape.inputs * int64_t(sizeof(float));
+}
+
+// This processor's kernels with the largest tiles that sides are multiples of and that are enough, and of which
+// `suits` says that they do; null where none are.
+template <class Suits>
+const Kernels* kernels_for(at::ScalarType kind, Shape shape, Suits suits) {
+  static const ByTile of_float = choose(false), of_bfloat16 = choose(true);
+  const ByTile by_tile = kind == at::kFloat ? of_float : kind == at::kBFloat16 ? of_bfloat16 : ByTile{};
+  for (const Kernels* kernels : by_tile) {
+    if (kernels && shape.height % kernels->tile == 0 && shape.width % kernels->tile == 0 &&
+        tile_rows(shape, *kernels) * (shape.width / kernels->tile) >= FEWEST_TILES && suits(*kernels)) {
+      return kernels;
+    }
+  }
+  return nullptr;
+}
+
+// For a convolution.
+const Kernels* kernels_for(at::ScalarType kind, Shape shape) {
+  return kernels_for(kind, shape, [](const Kernels&) { return true; });
+}
+
+// For the gradient of its weights.
+const Kernels* kernels_for_weights(at::ScalarType kind, Shape shape) {
+  return kernels_for(kind, shape, [shape](const Kernels& kernels) {
+    return bytes_of_sums(shape, kernels) <= LARGEST_SUMS;
+  });
+}
+
 // Whether the numbers lie as the kernels expect them.
 bool fits(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias) {
   const auto kind = xs.scalar_type();
-  if (!kernels_for(kind) || !shim::lies_channels_last(xs) || !shim::lies_channels_last(weight) ||
+  if (!shim::lies_channels_last(xs) || !shim::lies_channels_last(weight) ||
       shim::is_traced() || weight.scalar_type() != kind || weight.size(1) != xs.size(1) ||
       weight.size(2) != 3 || weight.size(3) != 3) {
     return false;
@@ -85,8 +120,7 @@ bool fits(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias) {
   }
   const Shape shape = shape_of(xs, weight);
   return shape.inputs > 0 && shape.inputs % winograd::CHANNELS == 0 && shape.outputs > 0 &&
-         shape.outputs % winograd::CHANNELS == 0 && shape.height % 2 == 0 && shape.width % 2 == 0 &&
-         tile_rows(shape) * (shape.width / 2) >= FEWEST_TILES;
+         shape.outputs % winograd::CHANNELS == 0 && kernels_for(kind, shape);
 }
 
 // Calls work(part, first, last) with the parts of 0 to `count`, a thread each.
@@ -121,23 +155,25 @@ struct Scratch {
 
 // [batch, outputs, height, width]; or, where `back`, what a gradient of that shape is of the input.
 at::Tensor convolve(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias, bool back) {
-  const Kernels& kernels = *kernels_for(xs.scalar_type());
   const Shape shape = shape_of(xs, weight);
+  const Kernels& kernels = *kernels_for(xs.scalar_type(), shape);
   Shape way = shape;
   if (back) {
     std::swap(way.inputs, way.outputs);
   }
   // What stays is allocated before what goes, so that no hole is left below it.
   at::Tensor ys = at::empty({way.batch, way.outputs, way.height, way.width}, xs.options(), CHANNELS_LAST);
-  at::Tensor packed = at::empty({16 * shape.inputs * shape.outputs}, weight.options());
-  const int64_t pairs = shape.outputs / 2;
-  in_parts(parts_of(pairs, 8), pairs, [&](int64_t, int64_t first, int64_t last) {
-    kernels.pack(weight.const_data_ptr(), shape, back, 2 * first, 2 * last, packed.mutable_data_ptr());
+  at::Tensor packed = at::empty({kernels.places * shape.inputs * shape.outputs}, weight.options());
+  constexpr int64_t GROUP = 16;
+  const int64_t groups = shape.outputs / GROUP;
+  in_parts(parts_of(groups, 1), groups, [&](int64_t, int64_t first, int64_t last) {
+    kernels.pack(weight.const_data_ptr(), shape, back, first * GROUP, last * GROUP, packed.mutable_data_ptr());
   });
   const at::Tensor shift = bias ? bias->to(at::kFloat).contiguous() : at::Tensor();
-  const int64_t parts = parts_of(tile_rows(way), least_rows(way));
+  const int64_t rows = tile_rows(way, kernels);
+  const int64_t parts = parts_of(rows, least_rows(way));
   const Scratch scratch(kernels, way, parts);
-  in_parts(parts, tile_rows(way), [&](int64_t part, int64_t first, int64_t last) {
+  in_parts(parts, rows, [&](int64_t part, int64_t first, int64_t last) {
     kernels.convolve(xs.const_data_ptr(), packed.const_data_ptr(),
                      shift.defined() ? shift.const_data_ptr<float>() : nullptr, ys.mutable_data_ptr(), way,
                      first, last, scratch.of(part));
@@ -145,30 +181,26 @@ at::Tensor convolve(const at::Tensor& xs, const at::Tensor& weight, const Bias& 
   return ys;
 }
 
-// Bytes of sums of a weights' gradient beyond which going through them for a few tiles takes longer than what
-// is saved: 512 by 256 channels; and of all parts' together.
-constexpr int64_t LARGEST_SUMS = 8 << 20;
-constexpr int64_t LARGEST_SUMS_OF_ALL = 128 << 20;
-
 // The gradients of the weights and of the bias.
 std::pair<at::Tensor, at::Tensor> weight_gradient(const at::Tensor& xs, const at::Tensor& weight,
                                                   const at::Tensor& gradient) {
-  const Kernels& kernels = *kernels_for(xs.scalar_type());
   const Shape shape = shape_of(xs, weight);
-  const int64_t bytes = 16 * shape.outputs * shape.inputs * int64_t(sizeof(float));
-  if (bytes > LARGEST_SUMS) {
+  const Kernels* const found = kernels_for_weights(xs.scalar_type(), shape);
+  if (!found) {
     auto all = at::convolution_backward(gradient, xs, weight, at::IntArrayRef{shape.outputs}, {1, 1}, {1, 1},
                                         {1, 1}, false, {0, 0}, 1, {false, true, true});
     return {std::get<1>(all), std::get<2>(all)};
   }
+  const Kernels& kernels = *found;
+  const int64_t rows = tile_rows(shape, kernels);
   const int64_t parts =
-      std::min(parts_of(tile_rows(shape), 2 * least_rows(shape)), LARGEST_SUMS_OF_ALL / bytes);
+      std::min(parts_of(rows, 2 * least_rows(shape)), LARGEST_SUMS_OF_ALL / bytes_of_sums(shape, kernels));
   at::Tensor out = at::empty(weight.sizes(), weight.options(), CHANNELS_LAST);
   const Scratch scratch(kernels, shape, parts);
   const auto floats = xs.options().dtype(at::kFloat);
-  at::Tensor sums = at::empty({parts, 16 * shape.outputs * shape.inputs}, floats);
+  at::Tensor sums = at::empty({parts, kernels.places * shape.outputs * shape.inputs}, floats);
   at::Tensor bias_sums = at::empty({parts, shape.outputs}, floats);
-  in_parts(parts, tile_rows(shape), [&](int64_t part, int64_t first, int64_t last) {
+  in_parts(parts, rows, [&](int64_t part, int64_t first, int64_t last) {
     float* of_part = sums.mutable_data_ptr<float>() + part * sums.size(1);
     float* of_bias = bias_sums.mutable_data_ptr<float>() + part * shape.outputs;
     std::fill_n(of_part, sums.size(1), 0.0f);

@@ -5,6 +5,7 @@
 // numbers, rounding included; only what is dropped is 0 here even where it was infinite or NaN. pool.rs
 // calls it, and does it with libtorch's functions where `fits` says no.
 
+#include "numbers.h"
 #include "shim.h"
 
 #include <ATen/Parallel.h>
@@ -14,49 +15,9 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
-// Compiled once for each of these instruction sets; the processor decides when the program starts.
-#if !defined(__x86_64__) || !defined(__gnu_linux__) || defined(__clang__)
-#define FOR_EACH_PROCESSOR
-#elif __GNUC__ >= 12
-#define FOR_EACH_PROCESSOR \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#endif
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
 namespace {
-
-using Bfloat16 = uint16_t; // the upper half of a float
-
-ALWAYS_INLINE float to_float(float x) { return x; }
-
-ALWAYS_INLINE float to_float(Bfloat16 x) {
-  const uint32_t bits = uint32_t(x) << 16;
-  float result;
-  std::memcpy(&result, &bits, sizeof result);
-  return result;
-}
-
-template <class T> T rounded(float x);
-
-template <> ALWAYS_INLINE float rounded<float>(float x) { return x; }
-
-// To the nearest, ties to even.
-template <> ALWAYS_INLINE Bfloat16 rounded<Bfloat16>(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  const uint32_t nearest = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  return x != x ? 0x7fc0 : nearest;
-}
-
-// Of which of a window's four numbers the maximum is, in reading order; NOWHERE if it was not above 0 or was
-// dropped, so that no gradient goes back.
-using Place = uint8_t;
-constexpr Place NOWHERE = 4;
 
 struct Dropout {
   uint64_t seed;
@@ -86,15 +47,7 @@ ALWAYS_INLINE void pool_row_of(const T* top, const T* bottom, int64_t width, int
     const T *a = top, *b = a + channels, *c = bottom, *d = c + channels;
 #pragma GCC ivdep
     for (int64_t i = 0; i < channels; i++) {
-      // The first of equals, and the last NaN, as libtorch has it.
-      float most = to_float(a[i]);
-      Place place = 0;
-      const float others[] = {to_float(b[i]), to_float(c[i]), to_float(d[i])};
-      for (Place k = 0; k < 3; k++) {
-        const bool more = others[k] > most || others[k] != others[k];
-        most = more ? others[k] : most;
-        place = more ? Place(k + 1) : place;
-      }
+      const auto [most, place] = maximum(to_float(a[i]), to_float(b[i]), to_float(c[i]), to_float(d[i]));
       const bool none = most <= 0.0f || random[i] < dropout.threshold;
       out[i] = none ? T(0) : rounded<T>(most * scale);
       places[i] = none ? NOWHERE : place;

@@ -1,20 +1,23 @@
-// Convolutions of 3x3 by Winograd's minimal filtering: F(2x2, 3x3) of Lavin and Gray, "Fast Algorithms for
-// Convolutional Neural Networks", 2016. Four outputs, a tile of 2x2, take 16 multiplications a channel instead
-// of 36: the 4x4 inputs below them and the 3x3 weights are transformed by additions, multiplied number by
-// number, and what comes out is transformed back,
+// Convolutions of 3x3 by Winograd's minimal filtering, as in Lavin and Gray, "Fast Algorithms for Convolutional
+// Neural Networks", 2016. A tile of outputs, TILE x TILE, takes SIDE x SIDE multiplications a channel, SIDE =
+// TILE + 2: 16 instead of 36 in F(2x2, 3x3), 36 instead of 144 in F(4x4, 3x3). The inputs below the tile and
+// the 3x3 weights are transformed, multiplied number by number, and the products are transformed back,
 //
 //     Y = A' ((G g G') * (B' d B)) A
 //
-// so that all channels of many tiles make 16 products of matrices. The gradients are of the same form: the
-// input's is a convolution with the weights turned round, the weights' is G' ((B' d B) * (A Y A')) G.
+// so that all channels of many tiles make SIDE x SIDE products of matrices. The gradients are of the same form:
+// the input's is a convolution with the weights turned round, the weights' is G' ((B' d B) * (A Y A')) G.
+//
+// The matrices follow from points at which polynomials are multiplied: 0, 1, -1 and infinity for tiles of 2x2,
+// and 0, +-Q, +-P and infinity for tiles of 4x4.
 //
 // Sums are float. In bfloat16 what was transformed is rounded before it is multiplied: a layer's output is off
-// by 0.3 % in the root mean square, where its own rounding is off by 0.2 %. In float it is off by no more than
-// libtorch's. One number beside a far larger one of the same tile loses digits to it, and beside one that is
-// infinite becomes NaN.
+// by 0.3 % in the root mean square, where its own rounding is off by 0.2 %. README.md has the errors in float.
+// One number beside a far larger one of the same tile loses digits to it, and beside one that is infinite
+// becomes NaN.
 //
-// build.rs compiles this file once for each name in winograd.h's last declaration, with KERNELS as that name
-// and NUMBER as Float or Bfloat16.
+// build.rs compiles this file once for each name in winograd.h's last declaration, with KERNELS as that name,
+// NUMBER as Float or Bfloat16, and TILE as 2 or 4.
 
 #include "winograd.h"
 
@@ -51,10 +54,7 @@ struct Float {
 
   static ALWAYS_INLINE Vector load(const T* from) { return ::load(from); }
   static ALWAYS_INLINE void store(T* to, Vector x) { ::store(to, x); }
-  static ALWAYS_INLINE void interleave(T* to, int64_t step, Vector a, Vector b) {
-    ::store(to, a);
-    ::store(to + step, b);
-  }
+  static ALWAYS_INLINE void interleave(T* to, const Vector (&x)[DEPTH]) { ::store(to, x[0]); }
   static ALWAYS_INLINE Factor row(const T* from) { return ::load(from); }
   static ALWAYS_INLINE Factor broadcast(const T* from) { return *from - Vector{}; }
   static ALWAYS_INLINE Vector add(Vector sum, Factor a, Factor b) { return sum + a * b; }
@@ -73,11 +73,11 @@ struct Bfloat16 {
   static ALWAYS_INLINE void store(T* to, Vector x) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), (__m256i)_mm512_cvtneps_pbh((__m512)x));
   }
-  static ALWAYS_INLINE void interleave(T* to, int64_t, Vector a, Vector b) {
+  static ALWAYS_INLINE void interleave(T* to, const Vector (&x)[DEPTH]) {
     const __m512i order = _mm512_set_epi16(
         31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
         23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a);
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)x[1], (__m512)x[0]);
     _mm512_storeu_si512(to, _mm512_permutexvar_epi16(order, both));
   }
   static ALWAYS_INLINE Factor row(const T* from) { return _mm512_loadu_si512(from); }
@@ -95,6 +95,13 @@ struct Bfloat16 {
 using Number = NUMBER;
 using T = Number::T;
 constexpr int DEPTH = Number::DEPTH;
+
+// Numbers that a tile's transformed inputs are, in a row and in all: each has its place.
+constexpr int SIDE = TILE + 2;
+constexpr int PLACES = SIDE * SIDE;
+
+// Vectors that a line of the caches holds: they are transformed together, so that it is written once.
+constexpr int LINE = 64 / (LANES * sizeof(T));
 
 // A matrix's columns are cut into panels, of which `product` holds a row in registers: four vectors where
 // there are 32 registers and the columns make whole panels, else two.
@@ -138,7 +145,14 @@ ALWAYS_INLINE void product(const T* a, Stride a_stride, const T* b, int64_t b_st
   }
 }
 
-// B' d: a column of four numbers.
+// The points of F(4x4, 3x3), chosen by the error in float: half of that of the usual +-1, +-2. Their squares
+// are exact.
+constexpr float Q = 0.75f, P = 1.5f;
+constexpr float QQ = Q * Q, PP = P * P;
+// Each point's product of its distances to the others, which G divides by.
+constexpr float AT_ZERO = QQ * PP, AT_Q = 2 * QQ * (QQ - PP), AT_P = 2 * PP * (PP - QQ);
+
+// B' d: a column of inputs.
 ALWAYS_INLINE void transform_inputs(const Vector (&d)[4], Vector (&out)[4]) {
   out[0] = d[0] - d[2];
   out[1] = d[1] + d[2];
@@ -146,182 +160,284 @@ ALWAYS_INLINE void transform_inputs(const Vector (&d)[4], Vector (&out)[4]) {
   out[3] = d[1] - d[3];
 }
 
-// B' d B of one tile row of images, LANES channels from `channel` on: calls emit(t, place, a, b) with the number
-// of tiles t and t + 1 at each of the 16 places, t even. Where the row ends with t, b is no tile's, and not
-// zero either.
+ALWAYS_INLINE void transform_inputs(const Vector (&d)[6], Vector (&out)[6]) {
+  const Vector even_q = d[4] - PP * d[2], odd_q = d[3] - PP * d[1];
+  const Vector even_p = d[4] - QQ * d[2], odd_p = d[3] - QQ * d[1];
+  out[0] = d[4] - (QQ + PP) * d[2] + AT_ZERO * d[0];
+  out[1] = even_q + Q * odd_q;
+  out[2] = even_q - Q * odd_q;
+  out[3] = even_p + P * odd_p;
+  out[4] = even_p - P * odd_p;
+  out[5] = d[5] - (QQ + PP) * d[3] + AT_ZERO * d[1];
+}
+
+// A y: a column of an output's gradient.
+ALWAYS_INLINE void transform_gradient(const Vector (&y)[2], Vector (&out)[4]) {
+  out[0] = y[0];
+  out[1] = y[0] + y[1];
+  out[2] = y[0] - y[1];
+  out[3] = -y[1];
+}
+
+ALWAYS_INLINE void transform_gradient(const Vector (&y)[4], Vector (&out)[6]) {
+  const Vector even_q = y[0] + QQ * y[2], odd_q = y[1] + QQ * y[3];
+  const Vector even_p = y[0] + PP * y[2], odd_p = y[1] + PP * y[3];
+  out[0] = y[0];
+  out[1] = even_q + Q * odd_q;
+  out[2] = even_q - Q * odd_q;
+  out[3] = even_p + P * odd_p;
+  out[4] = even_p - P * odd_p;
+  out[5] = y[3];
+}
+
+// A' m: a column of products.
+ALWAYS_INLINE void transform_back(const Vector (&m)[4], Vector (&out)[2]) {
+  out[0] = m[0] + m[1] + m[2];
+  out[1] = m[1] - m[2] - m[3];
+}
+
+ALWAYS_INLINE void transform_back(const Vector (&m)[6], Vector (&out)[4]) {
+  const Vector even_q = m[1] + m[2], odd_q = Q * (m[1] - m[2]);
+  const Vector even_p = m[3] + m[4], odd_p = P * (m[3] - m[4]);
+  out[0] = m[0] + even_q + even_p;
+  out[1] = odd_q + odd_p;
+  out[2] = QQ * even_q + PP * even_p;
+  out[3] = QQ * odd_q + PP * odd_p + m[5];
+}
+
+// G g: a column of weights.
+ALWAYS_INLINE void transform_weights(const Vector (&g)[3], Vector (&out)[4]) {
+  const Vector outer = 0.5f * (g[0] + g[2]), inner = 0.5f * g[1];
+  out[0] = g[0];
+  out[1] = outer + inner;
+  out[2] = outer - inner;
+  out[3] = g[2];
+}
+
+ALWAYS_INLINE void transform_weights(const Vector (&g)[3], Vector (&out)[6]) {
+  const Vector even_q = (1 / AT_Q) * (g[0] + QQ * g[2]), odd_q = (Q / AT_Q) * g[1];
+  const Vector even_p = (1 / AT_P) * (g[0] + PP * g[2]), odd_p = (P / AT_P) * g[1];
+  out[0] = (1 / AT_ZERO) * g[0];
+  out[1] = even_q + odd_q;
+  out[2] = even_q - odd_q;
+  out[3] = even_p + odd_p;
+  out[4] = even_p - odd_p;
+  out[5] = g[2];
+}
+
+// G' s: a column of sums.
+ALWAYS_INLINE void finish(const Vector (&s)[4], Vector (&out)[3]) {
+  const Vector half = 0.5f * s[1], other = 0.5f * s[2];
+  out[0] = s[0] + half + other;
+  out[1] = half - other;
+  out[2] = half + other + s[3];
+}
+
+ALWAYS_INLINE void finish(const Vector (&s)[6], Vector (&out)[3]) {
+  const Vector even_q = (1 / AT_Q) * (s[1] + s[2]), odd_q = (Q / AT_Q) * (s[1] - s[2]);
+  const Vector even_p = (1 / AT_P) * (s[3] + s[4]), odd_p = (P / AT_P) * (s[3] - s[4]);
+  out[0] = (1 / AT_ZERO) * s[0] + even_q + even_p;
+  out[1] = odd_q + odd_p;
+  out[2] = QQ * even_q + PP * even_p + s[5];
+}
+
+// B' d B of one tile row of images, a line of channels from `channel` on: calls emit(t, v, place, x) with the
+// numbers that tiles t to before t + DEPTH have at each place in the line's vector v; t is a multiple of DEPTH.
+// What lies past the row's end is no tile's, and not zero either.
 template <class Emit>
 ALWAYS_INLINE void transform_tile_row(const T* xs, Shape shape, int64_t channels, int64_t tile_row,
                                       int64_t channel, Emit emit) {
-  const int64_t of_an_image = shape.height / 2;
-  const int64_t top = tile_row % of_an_image * 2 - 1;
-  const T* image = xs + tile_row / of_an_image * shape.height * shape.width * channels + channel;
-  const auto column = [&](int64_t x, Vector(&out)[4]) __attribute__((always_inline)) {
-    Vector d[4];
-    UNROLL for (int i = 0; i < 4; i++) {
-      const int64_t y = top + i;
-      const bool inside = x >= 0 && x < shape.width && y >= 0 && y < shape.height;
-      d[i] = inside ? Number::load(image + (y * shape.width + x) * channels) : Vector{};
+  constexpr int COLUMNS = DEPTH * TILE + 2;
+  const int64_t of_an_image = shape.height / TILE;
+  const int64_t top = tile_row % of_an_image * TILE - 1, row = shape.width * channels;
+  const bool has_above = top >= 0, has_below = top + SIDE <= shape.height;
+  const T* image = xs + tile_row / of_an_image * shape.height * row + channel;
+  const auto column = [&](int64_t x, int v, Vector(&out)[SIDE]) __attribute__((always_inline)) {
+    if (x < 0 || x >= shape.width) {
+      UNROLL for (int i = 0; i < SIDE; i++) out[i] = Vector{};
+      return;
+    }
+    const T* from = image + top * row + x * channels + v * LANES;
+    Vector d[SIDE];
+    UNROLL for (int i = 0; i < SIDE; i++) {
+      const bool inside = i == 0 ? has_above : i < SIDE - 1 || has_below;
+      d[i] = inside ? Number::load(from + i * row) : Vector{};
     }
     transform_inputs(d, out);
   };
-  // The columns of two neighbours, the first two of which are the last two of the pair before.
-  Vector d[6][4];
-  column(-1, d[4]);
-  column(0, d[5]);
-  for (int64_t t = 0; t < shape.width / 2; t += 2) {
-    UNROLL for (int i = 0; i < 4; i++) d[0][i] = d[4][i], d[1][i] = d[5][i];
-    UNROLL for (int j = 2; j < 6; j++) column(2 * t + j - 1, d[j]);
-    UNROLL for (int i = 0; i < 4; i++) {
-      const Vector a[] = {d[0][i], d[1][i], d[2][i], d[3][i]};
-      const Vector b[] = {d[2][i], d[3][i], d[4][i], d[5][i]};
-      Vector of_a[4], of_b[4];
-      transform_inputs(a, of_a);
-      transform_inputs(b, of_b);
-      UNROLL for (int j = 0; j < 4; j++) emit(t, 4 * i + j, of_a[j], of_b[j]);
-    }
-  }
-}
-
-// A Y A' of one tile row of an output's gradient, as transform_tile_row has it; where the row ends with t, b is
-// zero. Returns the sum of the gradient, which is what the bias gets.
-template <class Emit>
-ALWAYS_INLINE Vector transform_gradient_row(const T* gradient, Shape shape, int64_t tile_row,
-                                            int64_t channel, Emit emit) {
-  const int64_t tiles = shape.width / 2, row = shape.width * shape.outputs;
-  const T* top = gradient + 2 * tile_row * row + channel;
-  Vector sum{};
-  for (int64_t t = 0; t < tiles; t += 2) {
-    Vector out[2][16];
-    UNROLL for (int n = 0; n < 2; n++) {
-      const T* at = top + 2 * (t + n) * shape.outputs;
-      Vector y[2][2];
-      UNROLL for (int i = 0; i < 2; i++) {
-        UNROLL for (int j = 0; j < 2; j++) {
-          y[i][j] = t + n < tiles ? Number::load(at + i * row + j * shape.outputs) : Vector{};
+  // The last two columns before are the first two.
+  Vector before[LINE][2][SIDE];
+  for (int v = 0; v < LINE; v++) column(-1, v, before[v][0]), column(0, v, before[v][1]);
+  for (int64_t t = 0; t < shape.width / TILE; t += DEPTH) {
+    for (int v = 0; v < LINE; v++) {
+      Vector d[COLUMNS][SIDE];
+      UNROLL for (int i = 0; i < SIDE; i++) d[0][i] = before[v][0][i], d[1][i] = before[v][1][i];
+      UNROLL for (int j = 2; j < COLUMNS; j++) column(TILE * t + j - 1, v, d[j]);
+      UNROLL for (int i = 0; i < SIDE; i++) {
+        before[v][0][i] = d[COLUMNS - 2][i], before[v][1][i] = d[COLUMNS - 1][i];
+      }
+      UNROLL for (int i = 0; i < SIDE; i++) {
+        Vector out[DEPTH][SIDE];
+        UNROLL for (int n = 0; n < DEPTH; n++) {
+          Vector of_row[SIDE];
+          UNROLL for (int j = 0; j < SIDE; j++) of_row[j] = d[TILE * n + j][i];
+          transform_inputs(of_row, out[n]);
+        }
+        UNROLL for (int j = 0; j < SIDE; j++) {
+          Vector x[DEPTH];
+          UNROLL for (int n = 0; n < DEPTH; n++) x[n] = out[n][j];
+          emit(t, v, SIDE * i + j, x);
         }
       }
-      Vector left[] = {y[0][0], y[0][0] + y[1][0], y[0][0] - y[1][0], -y[1][0]};
-      Vector right[] = {y[0][1], y[0][1] + y[1][1], y[0][1] - y[1][1], -y[1][1]};
-      UNROLL for (int i = 0; i < 4; i++) {
-        out[n][4 * i] = left[i];
-        out[n][4 * i + 1] = left[i] + right[i];
-        out[n][4 * i + 2] = left[i] - right[i];
-        out[n][4 * i + 3] = -right[i];
+    }
+  }
+}
+
+// A Y A' of one tile row of an output's gradient, as transform_tile_row has it; what lies past the row's end is
+// zero. Adds the gradient to `bias_sums`, of the line's channels.
+template <class Emit>
+ALWAYS_INLINE void transform_gradient_row(const T* gradient, Shape shape, int64_t tile_row, int64_t channel,
+                                          float* bias_sums, Emit emit) {
+  const int64_t tiles = shape.width / TILE, row = shape.width * shape.outputs;
+  const T* top = gradient + TILE * tile_row * row + channel;
+  for (int64_t t = 0; t < tiles; t += DEPTH) {
+    for (int v = 0; v < LINE; v++) {
+      Vector half[DEPTH][TILE][SIDE], sum{};
+      UNROLL for (int n = 0; n < DEPTH; n++) {
+        const T* at = top + TILE * (t + n) * shape.outputs + v * LANES;
+        UNROLL for (int j = 0; j < TILE; j++) {
+          Vector y[TILE];
+          UNROLL for (int i = 0; i < TILE; i++) {
+            y[i] = n == 0 || t + n < tiles ? Number::load(at + i * row + j * shape.outputs) : Vector{};
+            sum += y[i];
+          }
+          transform_gradient(y, half[n][j]);
+        }
       }
-      sum += out[n][5];
+      UNROLL for (int i = 0; i < SIDE; i++) {
+        Vector out[DEPTH][SIDE];
+        UNROLL for (int n = 0; n < DEPTH; n++) {
+          Vector of_row[TILE];
+          UNROLL for (int j = 0; j < TILE; j++) of_row[j] = half[n][j][i];
+          transform_gradient(of_row, out[n]);
+        }
+        UNROLL for (int j = 0; j < SIDE; j++) {
+          Vector x[DEPTH];
+          UNROLL for (int n = 0; n < DEPTH; n++) x[n] = out[n][j];
+          emit(t, v, SIDE * i + j, x);
+        }
+      }
+      store(bias_sums + v * LANES, load(bias_sums + v * LANES) + sum);
     }
-    UNROLL for (int place = 0; place < 16; place++) emit(t, place, out[0][place], out[1][place]);
-  }
-  return sum;
-}
-
-// A' m A of one tile's 16 numbers, `plane` apart: 2x2.
-ALWAYS_INLINE void transform_back(const float* m, int64_t plane, Vector (&y)[2][2]) {
-  Vector half[2][4];
-  UNROLL for (int j = 0; j < 4; j++) {
-    Vector column[4];
-    UNROLL for (int i = 0; i < 4; i++) column[i] = load(m + (4 * i + j) * plane);
-    half[0][j] = column[0] + column[1] + column[2];
-    half[1][j] = column[1] - column[2] - column[3];
-  }
-  UNROLL for (int i = 0; i < 2; i++) {
-    y[i][0] = half[i][0] + half[i][1] + half[i][2];
-    y[i][1] = half[i][1] - half[i][2] - half[i][3];
   }
 }
 
-// G g: a column of three numbers.
-ALWAYS_INLINE void transform_weights(Vector a, Vector b, Vector c, Vector (&out)[4]) {
-  const Vector outer = 0.5f * (a + c), inner = 0.5f * b;
-  out[0] = a;
-  out[1] = outer + inner;
-  out[2] = outer - inner;
-  out[3] = c;
+// A' m A of one tile's products, `plane` apart.
+ALWAYS_INLINE void transform_back(const float* m, int64_t plane, Vector (&y)[TILE][TILE]) {
+  Vector half[TILE][SIDE];
+  UNROLL for (int j = 0; j < SIDE; j++) {
+    Vector column[SIDE], out[TILE];
+    UNROLL for (int i = 0; i < SIDE; i++) column[i] = load(m + (SIDE * i + j) * plane);
+    transform_back(column, out);
+    UNROLL for (int i = 0; i < TILE; i++) half[i][j] = out[i];
+  }
+  UNROLL for (int i = 0; i < TILE; i++) transform_back(half[i], y[i]);
 }
 
-// G g G' of LANES inputs' weights for one output, turned round where `back`.
-ALWAYS_INLINE void transform_weights(const T* weight, int64_t inputs, bool back, Vector (&out)[16]) {
-  Vector half[3][4];
+// G g G' of LANES channels' weights, of which at(n) loads the n-th of nine.
+template <class At>
+ALWAYS_INLINE void transform_weights(At at, Vector (&out)[PLACES]) {
+  Vector half[3][SIDE];
   UNROLL for (int j = 0; j < 3; j++) {
-    Vector g[3];
-    UNROLL for (int i = 0; i < 3; i++) {
-      g[i] = Number::load(weight + (back ? 8 - 3 * i - j : 3 * i + j) * inputs);
-    }
-    transform_weights(g[0], g[1], g[2], half[j]);
+    const Vector g[] = {at(j), at(3 + j), at(6 + j)};
+    transform_weights(g, half[j]);
   }
-  UNROLL for (int i = 0; i < 4; i++) {
-    Vector row[4];
-    transform_weights(half[0][i], half[1][i], half[2][i], row);
-    UNROLL for (int j = 0; j < 4; j++) out[4 * i + j] = row[j];
+  UNROLL for (int i = 0; i < SIDE; i++) {
+    const Vector g[] = {half[0][i], half[1][i], half[2][i]};
+    Vector row[SIDE];
+    transform_weights(g, row);
+    UNROLL for (int j = 0; j < SIDE; j++) out[SIDE * i + j] = row[j];
   }
 }
 
-// Packed weights lie [16, columns / panel, depth / DEPTH, panel, DEPTH]: columns are the convolution's outputs,
-// depth is its inputs. On the way back they change places.
+// Packed weights lie [PLACES, columns / panel, depth / DEPTH, panel, DEPTH]: columns are the convolution's
+// outputs, depth is its inputs. On the way back they change places, and the weights are turned round.
 void pack(const void* weight, Shape shape, bool back, int64_t first, int64_t last, void* packed) {
   const int64_t inputs = shape.inputs, outputs = shape.outputs;
   const int64_t columns = back ? inputs : outputs, depth = back ? outputs : inputs;
   const int64_t width = panel(columns), plane = inputs * outputs;
-  const auto place_of = [&](int64_t column, int64_t k) __attribute__((always_inline)) {
-    return static_cast<T*>(packed) + column / width * width * depth +
-           (k / DEPTH * width + column % width) * DEPTH + k % DEPTH;
+  const auto pack_block = [&](int64_t column, int64_t k, auto weights) __attribute__((always_inline)) {
+    Vector g[DEPTH][PLACES];
+    for (int n = 0; n < DEPTH; n++) {
+      const auto at = [&](int tap) __attribute__((always_inline)) { return weights(k + n, tap); };
+      transform_weights(at, g[n]);
+    }
+    T* to = static_cast<T*>(packed) + column / width * width * depth + k * width + column % width * DEPTH;
+    for (int i = 0; i < PLACES; i++) {
+      Vector x[DEPTH];
+      UNROLL for (int n = 0; n < DEPTH; n++) x[n] = g[n][i];
+      Number::interleave(to + i * plane, x);
+    }
   };
-  for (int64_t output = first; output < last; output += 2) {
-    for (int64_t input = 0; input < inputs; input += LANES) {
-      Vector g[2][16];
-      for (int n = 0; n < 2; n++) {
-        const T* from = static_cast<const T*>(weight) + (output + n) * 9 * inputs + input;
-        transform_weights(from, inputs, back, g[n]);
+  const T* from = static_cast<const T*>(weight);
+  if (back) {
+    for (int64_t output = first; output < last; output += DEPTH) {
+      for (int64_t input = 0; input < inputs; input += LANES) {
+        pack_block(input, output, [&](int64_t k, int tap) __attribute__((always_inline)) {
+          return Number::load(from + (k * 9 + 8 - tap) * inputs + input);
+        });
       }
-      if (back) {
-        T* to = place_of(input, output);
-        const int64_t step = width; // to the next k, where numbers aren't interleaved
-        for (int i = 0; i < 16; i++) Number::interleave(to + i * plane, step, g[0][i], g[1][i]);
-        continue;
-      }
-      for (int n = 0; n < 2; n++) {
-        for (int i = 0; i < 16; i++) {
-          T numbers[LANES];
-          Number::store(numbers, g[n][i]);
-          for (int k = 0; k < LANES; k += DEPTH) {
-            T* to = place_of(output + n, input + k) + i * plane;
-            std::memcpy(to, numbers + k, DEPTH * sizeof(T));
-          }
-        }
-      }
+    }
+    return;
+  }
+  for (int64_t output = first; output < last; output += LANES) {
+    for (int64_t input = 0; input < inputs; input += DEPTH) {
+      pack_block(output, input, [&](int64_t k, int tap) __attribute__((always_inline)) {
+        T numbers[LANES];
+        UNROLL for (int n = 0; n < LANES; n++) numbers[n] = from[((output + n) * 9 + tap) * inputs + k];
+        return Number::load(numbers);
+      });
     }
   }
 }
 
-// Tile rows that are worked on at once: some 48 tiles, so that what lies between two steps of the work stays in
-// the second cache with up to 128 channels, and a transformed weight is read for many tiles.
+// Tiles that are worked on at once, about, so that what lies between two steps of the work stays in the second
+// cache with up to 128 channels, and a transformed weight is read for many tiles.
+constexpr int64_t TILES_AT_ONCE = TILE == 2 ? 48 : 24;
+
+// Their tile rows.
 ALWAYS_INLINE int64_t block_of(Shape shape) {
-  const int64_t tiles = shape.width / 2;
-  return tiles >= 48 ? 1 : 48 / tiles;
+  const int64_t tiles = shape.width / TILE;
+  return tiles >= TILES_AT_ONCE ? 1 : TILES_AT_ONCE / tiles;
 }
 
 // Tiles as `product` takes them, at most 12 at once, and in pairs.
 ALWAYS_INLINE int64_t most_tiles(Shape shape) {
-  return block_of(shape) * (shape.width / 2 + 1) + 12;
+  return block_of(shape) * (shape.width / TILE + 1) + 12;
 }
 
 constexpr int64_t PAGE = 4096;
 
 ALWAYS_INLINE int64_t whole_pages(int64_t bytes) { return (bytes + PAGE - 1) / PAGE * PAGE; }
 
+// Numbers from one place's to the next's: not a multiple of a page, or all places would share a few lines of
+// the first cache.
+ALWAYS_INLINE int64_t plane_of(int64_t rows, int64_t channels) { return rows * channels + 32; }
+
 // The transformed inputs' part of the scratch memory.
 ALWAYS_INLINE int64_t inputs_bytes(Shape shape) {
-  return whole_pages(16 * most_tiles(shape) * shape.inputs * sizeof(T));
+  return whole_pages(PLACES * plane_of(most_tiles(shape), shape.inputs) * sizeof(T));
 }
 
 int64_t scratch(Shape shape) {
-  return inputs_bytes(shape) + whole_pages(16 * most_tiles(shape) * shape.outputs * sizeof(float));
+  const int64_t outputs = PLACES * plane_of(most_tiles(shape), shape.outputs) * sizeof(float);
+  return inputs_bytes(shape) + whole_pages(outputs);
 }
 
 template <int ROWS, int VECTORS>
 void convolve_with(const T* xs, const T* packed, const float* bias, T* ys, Shape shape, int64_t first,
                    int64_t last, char* scratch) {
-  const int64_t inputs = shape.inputs, outputs = shape.outputs, tiles = shape.width / 2;
+  const int64_t inputs = shape.inputs, outputs = shape.outputs, tiles = shape.width / TILE;
   const int64_t block = block_of(shape), width = VECTORS * LANES;
   T* transformed = reinterpret_cast<T*>(scratch);
   float* products = reinterpret_cast<float*>(scratch + inputs_bytes(shape));
@@ -329,45 +445,45 @@ void convolve_with(const T* xs, const T* packed, const float* bias, T* ys, Shape
     const int64_t end = begin + block < last ? begin + block : last;
     const int64_t count = (end - begin) * tiles;
     const int64_t rows = (count + ROWS - 1) / ROWS * ROWS;
-    // [16, rows, inputs], with zeros in rows that are no tile's
-    const int64_t plane = rows * inputs;
-    for (int i = 0; i < 16; i++) {
+    // [PLACES, rows, inputs], with zeros in rows that are no tile's
+    const int64_t plane = plane_of(rows, inputs), products_plane = plane_of(rows, outputs);
+    for (int i = 0; i < PLACES; i++) {
       std::memset(transformed + i * plane + count * inputs, 0, (rows - count) * inputs * sizeof(T));
     }
     for (int64_t row = begin; row < end; row++) {
-      for (int64_t channel = 0; channel < inputs; channel += LANES) {
+      for (int64_t channel = 0; channel < inputs; channel += LINE * LANES) {
         T* to = transformed + (row - begin) * tiles * inputs + channel;
-        transform_tile_row(xs, shape, inputs, row, channel,
-                           [&](int64_t t, int place, Vector a, Vector b) __attribute__((always_inline)) {
-                             T* at = to + place * plane + t * inputs;
-                             Number::store(at, a);
-                             if (t + 1 < tiles) Number::store(at + inputs, b);
-                           });
+        const auto emit = [&](int64_t t, int v, int place, const Vector(&x)[DEPTH])
+            __attribute__((always_inline)) {
+              T* at = to + place * plane + t * inputs + v * LANES;
+              UNROLL for (int n = 0; n < DEPTH; n++) {
+                if (n == 0 || t + n < tiles) Number::store(at + n * inputs, x[n]);
+              }
+            };
+        transform_tile_row(xs, shape, inputs, row, channel, emit);
       }
     }
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < PLACES; i++) {
       for (int64_t column = 0; column < outputs; column += width) {
         const T* panel = packed + (i * outputs + column) * inputs;
         for (int64_t row = 0; row < rows; row += ROWS) {
           product<ROWS, VECTORS, false>(transformed + i * plane + row * inputs, {inputs, DEPTH}, panel,
                                         width * DEPTH, inputs / DEPTH,
-                                        products + (i * rows + row) * outputs + column, outputs);
+                                        products + i * products_plane + row * outputs + column, outputs);
         }
       }
     }
     for (int64_t row = begin; row < end; row++) {
-      T* top = ys + 2 * row * shape.width * outputs;
-      T* bottom = top + shape.width * outputs;
+      T* top = ys + TILE * row * shape.width * outputs;
       for (int64_t t = 0; t < tiles; t++) {
         const float* from = products + ((row - begin) * tiles + t) * outputs;
         for (int64_t channel = 0; channel < outputs; channel += LANES) {
           const Vector shift = bias ? load(bias + channel) : Vector{};
-          Vector y[2][2];
-          transform_back(from + channel, rows * outputs, y);
-          UNROLL for (int j = 0; j < 2; j++) {
-            const int64_t at = (2 * t + j) * outputs + channel;
-            Number::store(top + at, y[0][j] + shift);
-            Number::store(bottom + at, y[1][j] + shift);
+          Vector y[TILE][TILE];
+          transform_back(from + channel, products_plane, y);
+          UNROLL for (int i = 0; i < TILE; i++) {
+            T* to = top + (i * shape.width + TILE * t) * outputs + channel;
+            UNROLL for (int j = 0; j < TILE; j++) Number::store(to + j * outputs, y[i][j] + shift);
           }
         }
       }
@@ -387,40 +503,35 @@ void convolve(const void* xs, const void* packed, const float* bias, void* ys, S
 template <int ROWS, int VECTORS>
 void accumulate_with(const T* xs, const T* gradient, float* sums, float* bias_sums, Shape shape,
                      int64_t first, int64_t last, char* scratch) {
-  const int64_t inputs = shape.inputs, outputs = shape.outputs, tiles = shape.width / 2;
+  const int64_t inputs = shape.inputs, outputs = shape.outputs, tiles = shape.width / TILE;
   const int64_t block = block_of(shape);
-  // Tiles are what is summed over, DEPTH at once: [16, steps, channels, DEPTH].
+  // Tiles are what is summed over, DEPTH at once: [PLACES, steps, channels, DEPTH].
   const int64_t steps_of_a_row = (tiles + DEPTH - 1) / DEPTH;
   T* transformed = reinterpret_cast<T*>(scratch);
   T* transformed_gradient = reinterpret_cast<T*>(scratch + inputs_bytes(shape));
   for (int64_t begin = first; begin < last; begin += block) {
     const int64_t end = begin + block < last ? begin + block : last;
     const int64_t steps = (end - begin) * steps_of_a_row;
-    const int64_t plane = steps * DEPTH * inputs, gradient_plane = steps * DEPTH * outputs;
+    const int64_t plane = plane_of(steps * DEPTH, inputs);
+    const int64_t gradient_plane = plane_of(steps * DEPTH, outputs);
     const auto emit_to = [&](T* to, int64_t step, int64_t channels) __attribute__((always_inline)) {
-      return [=](int64_t t, int place, Vector a, Vector b) __attribute__((always_inline)) {
-        T* at = to + place * step + t * channels;
-        if (DEPTH == 2 || t + 1 < tiles) {
-          Number::interleave(at, channels, a, b);
-        } else {
-          Number::store(at, a);
-        }
+      return [=](int64_t t, int v, int place, const Vector(&x)[DEPTH]) __attribute__((always_inline)) {
+        Number::interleave(to + place * step + t * channels + v * LANES * DEPTH, x);
       };
     };
     for (int64_t row = begin; row < end; row++) {
       const int64_t before = (row - begin) * steps_of_a_row * DEPTH;
-      for (int64_t channel = 0; channel < inputs; channel += LANES) {
+      for (int64_t channel = 0; channel < inputs; channel += LINE * LANES) {
         T* to = transformed + before * inputs + channel * DEPTH;
         transform_tile_row(xs, shape, inputs, row, channel, emit_to(to, plane, inputs));
       }
-      for (int64_t channel = 0; channel < outputs; channel += LANES) {
+      for (int64_t channel = 0; channel < outputs; channel += LINE * LANES) {
         T* to = transformed_gradient + before * outputs + channel * DEPTH;
-        const Vector sum = transform_gradient_row(gradient, shape, row, channel,
-                                                  emit_to(to, gradient_plane, outputs));
-        store(bias_sums + channel, load(bias_sums + channel) + sum);
+        transform_gradient_row(gradient, shape, row, channel, bias_sums + channel,
+                               emit_to(to, gradient_plane, outputs));
       }
     }
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < PLACES; i++) {
       for (int64_t column = 0; column < inputs; column += VECTORS * LANES) {
         for (int64_t row = 0; row < outputs; row += ROWS) {
           product<ROWS, VECTORS, true>(
@@ -442,32 +553,24 @@ void accumulate(const void* xs, const void* gradient, float* sums, float* bias_s
       static_cast<char*>(scratch));
 }
 
-// G' s: a column of four numbers.
-ALWAYS_INLINE void finish_column(const Vector (&s)[4], Vector (&out)[3]) {
-  const Vector half = 0.5f * s[1], other = 0.5f * s[2];
-  out[0] = s[0] + half + other;
-  out[1] = half - other;
-  out[2] = half + other + s[3];
-}
-
 void finish(const float* sums, int64_t parts, Shape shape, int64_t first, int64_t last,
             void* weight_gradient) {
   const int64_t inputs = shape.inputs, plane = inputs * shape.outputs;
   for (int64_t output = first; output < last; output++) {
     for (int64_t input = 0; input < inputs; input += LANES) {
-      Vector half[4][3];
-      for (int j = 0; j < 4; j++) {
-        Vector column[4] = {};
+      Vector half[SIDE][3];
+      for (int j = 0; j < SIDE; j++) {
+        Vector column[SIDE] = {};
         for (int64_t part = 0; part < parts; part++) {
-          const float* from = sums + (16 * part + j) * plane + output * inputs + input;
-          UNROLL for (int i = 0; i < 4; i++) column[i] += load(from + 4 * i * plane);
+          const float* from = sums + (PLACES * part + j) * plane + output * inputs + input;
+          UNROLL for (int i = 0; i < SIDE; i++) column[i] += load(from + SIDE * i * plane);
         }
-        finish_column(column, half[j]);
+        finish(column, half[j]);
       }
       for (int i = 0; i < 3; i++) {
-        const Vector row[] = {half[0][i], half[1][i], half[2][i], half[3][i]};
-        Vector g[3];
-        finish_column(row, g);
+        Vector row[SIDE], g[3];
+        UNROLL for (int j = 0; j < SIDE; j++) row[j] = half[j][i];
+        finish(row, g);
         T* to = static_cast<T*>(weight_gradient) + (output * 9 + 3 * i) * inputs + input;
         for (int j = 0; j < 3; j++) Number::store(to + j * inputs, g[j]);
       }
@@ -477,4 +580,4 @@ void finish(const float* sums, int64_t parts, Shape shape, int64_t first, int64_
 
 } // namespace
 
-const winograd::Kernels winograd::KERNELS = {pack, scratch, convolve, accumulate, finish};
+const winograd::Kernels winograd::KERNELS = {TILE, PLACES, pack, scratch, convolve, accumulate, finish};

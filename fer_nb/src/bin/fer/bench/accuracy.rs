@@ -7,7 +7,6 @@ use serde::Serialize;
 use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::Network;
-use fer_nb::model::SeedCnn;
 use fer_nb::project::Precision;
 use fer_nb::train::{Callback, EpochEnd, Recipe, TrainConfig, Trainer};
 
@@ -41,7 +40,7 @@ pub(crate) struct Metrics {
 /// Trains whole epochs until one of them ends with the accuracy asked for. The recipe's network starts with the
 /// weights of the given one, which peers have, too.
 pub(crate) fn measure(
-    network: SeedCnn,
+    network: Box<dyn Network>,
     data: &FaceData,
     precision: Precision,
     goal: &Goal,

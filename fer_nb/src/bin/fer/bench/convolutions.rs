@@ -10,9 +10,19 @@ use fer_nb::error::Result;
 use fer_nb::model::convolution;
 use fer_nb::project::keep_freed_memory;
 
-/// Channels in and out, and the side of the image: the seed CNN's layers.
-const LAYERS: [(i64, i64, i64); 6] =
-    [(1, 32, 48), (32, 32, 48), (32, 64, 24), (64, 64, 24), (64, 128, 12), (128, 128, 12)];
+/// Channels in and out, and the side of the image: those of a VGG with channels 32, 64, 128 and 256, of which
+/// the first are the seed CNN's.
+const LAYERS: [(i64, i64, i64); 8] = [
+    (1, 32, 48),
+    (32, 32, 48),
+    (32, 64, 24),
+    (64, 64, 24),
+    (64, 128, 12),
+    (128, 128, 12),
+    (128, 256, 6),
+    (256, 256, 6),
+];
+const OF_SEED_CNN: usize = 6;
 
 /// Calls of each that are timed, in turn.
 const ROUNDS: usize = 25;
@@ -40,26 +50,29 @@ pub(crate) struct Row {
 #[derive(Debug, Serialize)]
 pub(crate) struct Metrics {
     rows: Vec<Row>,
-    all: Pair,
+    /// The seed CNN's.
+    seed_cnn: Pair,
+    /// All of them.
+    vgg: Pair,
 }
 
-/// Times every layer on the CPU and adds up the times of a step.
+/// Times every layer on the CPU and adds up the times of each network's step.
 pub(crate) fn measure(kind: Kind, batch_size: i64) -> Result<Metrics> {
     // As training does.
     keep_freed_memory();
     let rows =
         LAYERS.iter().map(|layer| row(*layer, kind, batch_size)).collect::<Result<Vec<_>>>()?;
-    let all = |which: fn(&Pair) -> f64| {
-        rows.iter()
-            .flat_map(|row| {
-                [Some(&row.forward), row.inputs_gradient.as_ref(), Some(&row.weights_gradient)]
-            })
-            .flatten()
-            .map(which)
-            .sum()
+    let sum = |rows: &[Row]| {
+        let pairs = rows.iter().flat_map(|row| {
+            [Some(&row.forward), row.inputs_gradient.as_ref(), Some(&row.weights_gradient)]
+        });
+        pairs.flatten().fold(Pair { ours: 0.0, libtorch: 0.0 }, |sum, pair| Pair {
+            ours: sum.ours + pair.ours,
+            libtorch: sum.libtorch + pair.libtorch,
+        })
     };
-    let all = Pair { ours: all(|pair| pair.ours), libtorch: all(|pair| pair.libtorch) };
-    Ok(Metrics { rows, all })
+    let (seed_cnn, vgg) = (sum(&rows[..OF_SEED_CNN]), sum(&rows));
+    Ok(Metrics { rows, seed_cnn, vgg })
 }
 
 impl Metrics {
@@ -74,8 +87,11 @@ impl Metrics {
             let (forward, weights) = (cell(&row.forward), cell(&row.weights_gradient));
             let _ = writeln!(text, "{name:<22} {forward}  {inputs:>13}   {weights}");
         }
-        let Pair { ours, libtorch } = self.all;
-        let _ = writeln!(text, "all: {ours:.1} and {libtorch:.1} ms, {:.2} times", libtorch / ours);
+        for (name, sum) in [("seed CNN", &self.seed_cnn), ("VGG", &self.vgg)] {
+            let Pair { ours, libtorch } = sum;
+            let ratio = libtorch / ours;
+            let _ = writeln!(text, "{name}: {ours:.1} and {libtorch:.1} ms, {ratio:.2} times");
+        }
         text
     }
 }

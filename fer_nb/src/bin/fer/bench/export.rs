@@ -7,15 +7,18 @@ use tch::{Device, Tensor};
 
 use fer_nb::data::Origin;
 use fer_nb::error::{Error, Result};
-use fer_nb::model::{SeedCnn, weights};
+use fer_nb::model::weights;
 use fer_nb::project::replace_file;
 
-use crate::arguments::DataPath;
+use crate::arguments::{DataPath, NetworkChoice};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     data: DataPath,
+
+    #[command(flatten)]
+    network: NetworkChoice,
 
     /// The folder for data.safetensors (train.images u8 [N, 1, 48, 48], train.labels i64 [N], and
     /// the same for validation and test) and weights.safetensors (float32, PyTorch's shapes).
@@ -46,8 +49,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let path = args.to.join("data.safetensors");
     replace_file(&path, |temporary| write(&tensors, temporary))?;
-    let network = SeedCnn::new(Device::Cpu, super::SEED)?;
-    weights::save(&network, args.to.join("weights.safetensors"))?;
+    let network = args.network.build(Device::Cpu, super::SEED)?;
+    weights::save(&*network, args.to.join("weights.safetensors"))?;
     let (folder, csv) = match data.origin() {
         Origin::Folder(path) | Origin::Custom { path, .. } => (Some(path.clone()), None),
         Origin::Csv(path) => (None, Some(path.clone())),

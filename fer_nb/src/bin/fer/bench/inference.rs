@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 
 use fer_nb::data::Dataset;
 use fer_nb::error::Result;
-use fer_nb::model::{Network, SeedCnn, logits_of};
+use fer_nb::model::{Network, logits_of};
 
 /// Calls before the clock runs.
 const WARM_UP: usize = 10;
@@ -23,7 +23,7 @@ pub(crate) struct Metrics {
 
 /// Logits of images that lie on the device, in as many batches as predictions and evaluations are made in,
 /// until they are on the CPU as float32. Half of the seconds for each of the two.
-pub(crate) fn measure(network: &SeedCnn, data: &Dataset, seconds: f64) -> Result<Metrics> {
+pub(crate) fn measure(network: &dyn Network, data: &Dataset, seconds: f64) -> Result<Metrics> {
     let device = network.parameters().device();
     let images = |count: usize| -> Result<Tensor> {
         let indices: Vec<_> = (0..count).map(|index| index % data.len()).collect();
@@ -39,7 +39,7 @@ pub(crate) fn measure(network: &SeedCnn, data: &Dataset, seconds: f64) -> Result
 }
 
 /// Seconds of each of the calls that fit into `seconds`; one at least.
-fn times(network: &SeedCnn, images: &Tensor, seconds: f64) -> Result<Vec<f64>> {
+fn times(network: &dyn Network, images: &Tensor, seconds: f64) -> Result<Vec<f64>> {
     let forward =
         || -> Result<Tensor> { Ok(logits_of(network, images)?.f_to_device(Device::Cpu)?) };
     for _ in 0..WARM_UP {

@@ -18,10 +18,10 @@ use tch::{Device, Kind, Reduction, Tensor, no_grad};
 
 use fer_nb::data::{Dataset, FaceData};
 use fer_nb::error::{Error, Result};
-use fer_nb::model::{Network, SeedCnn, to_float};
+use fer_nb::model::{Network, to_float};
 use fer_nb::project::{Precision, device, device_name};
 
-use crate::arguments::{DataPath, JsonFile};
+use crate::arguments::{DataPath, JsonFile, NetworkChoice};
 
 /// Decides the initial weights, also those of the peers.
 const SEED: u64 = 42;
@@ -76,6 +76,9 @@ struct Options {
     #[command(flatten)]
     data: DataPath,
 
+    #[command(flatten)]
+    network: NetworkChoice,
+
     /// What computes: auto, float32 or bfloat16.
     #[arg(long, default_value = "auto")]
     precision: Precision,
@@ -113,7 +116,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             training::measure(network, data, options.precision, options.batch_size, options.seconds)
         }),
         Work::Inference(options) => with_network(options, |network, data| {
-            inference::measure(&network, &data.train, options.seconds)
+            inference::measure(&*network, &data.train, options.seconds)
         }),
         Work::Accuracy { options, goal } => with_network(options, |network, data| {
             accuracy::measure(network, data, options.precision, goal)
@@ -135,7 +138,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn with_network<T: Serialize>(
     options: &Options,
-    work: impl FnOnce(SeedCnn, &FaceData) -> Result<T>,
+    work: impl FnOnce(Box<dyn Network>, &FaceData) -> Result<T>,
 ) -> Result<()> {
     if !options.seconds.is_finite() || options.seconds <= 0.0 {
         return Err(Error::setting("seconds", options.seconds, "a number above 0"));
@@ -143,9 +146,9 @@ fn with_network<T: Serialize>(
     let data = options.data.open()?;
     crate::say(&format!("{data}\n"))?;
     let device = device()?;
-    let mut network = SeedCnn::new(device, SEED)?;
+    let mut network = options.network.build(device, SEED)?;
     network.parameters_mut().set_kind(options.precision.kind(device))?;
-    let first_loss = Some(first_loss(&network, &data.train)?);
+    let first_loss = Some(first_loss(&*network, &data.train)?);
     let startup_s = process::seconds_since_start();
     let figures = work(network, &data)?;
     let version = format!("{VERSION}, {}", options.precision.report(device));
@@ -166,7 +169,7 @@ fn loading(options: &Options) -> Result<()> {
 }
 
 /// Mean cross-entropy in nats of the first training images as they are, dropout off.
-fn first_loss(network: &SeedCnn, data: &Dataset) -> Result<f64> {
+fn first_loss(network: &dyn Network, data: &Dataset) -> Result<f64> {
     const NO_CLASS: i64 = -100;
     let few = data.select(&(0..FIRST_BATCH.min(data.len())).collect::<Vec<_>>())?;
     let device = network.parameters().device();

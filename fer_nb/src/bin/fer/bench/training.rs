@@ -9,7 +9,7 @@ use tch::Device;
 
 use fer_nb::data::FaceData;
 use fer_nb::error::{Error, Result};
-use fer_nb::model::SeedCnn;
+use fer_nb::model::Network;
 use fer_nb::project::Precision;
 use fer_nb::train::{BatchEnd, Callback, EpochEnd, TrainConfig, Trainer, augmented_at_once};
 
@@ -30,7 +30,7 @@ pub(crate) struct Metrics {
 
 /// Trains until the clock has run for `seconds` at least.
 pub(crate) fn measure(
-    network: SeedCnn,
+    network: Box<dyn Network>,
     data: &FaceData,
     precision: Precision,
     batch_size: usize,

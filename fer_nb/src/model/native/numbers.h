@@ -1,0 +1,65 @@
+// What pool.cpp and norm.cpp have in common: loops over float and bfloat16, compiled for several processors.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+// Compiled once for each of these instruction sets; the processor decides when the program starts.
+#if !defined(__x86_64__) || !defined(__gnu_linux__) || defined(__clang__)
+#define FOR_EACH_PROCESSOR
+#elif __GNUC__ >= 12
+#define FOR_EACH_PROCESSOR \
+  __attribute__((noinline, target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FOR_EACH_PROCESSOR __attribute__((noinline, target_clones("avx2", "default")))
+#endif
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+namespace {
+
+using Bfloat16 = uint16_t; // the upper half of a float
+
+ALWAYS_INLINE float to_float(float x) { return x; }
+
+ALWAYS_INLINE float to_float(Bfloat16 x) {
+  const uint32_t bits = uint32_t(x) << 16;
+  float result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+template <class T> T rounded(float x);
+
+template <> ALWAYS_INLINE float rounded<float>(float x) { return x; }
+
+// To the nearest, ties to even.
+template <> ALWAYS_INLINE Bfloat16 rounded<Bfloat16>(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const uint32_t nearest = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  return x != x ? 0x7fc0 : nearest;
+}
+
+// Of which of a window's four numbers the maximum is, in reading order; NOWHERE if no gradient goes back.
+using Place = uint8_t;
+constexpr Place NOWHERE = 4;
+
+// The maximum of a window: the first of equals, and the last NaN, as libtorch has it.
+struct Maximum {
+  float value;
+  Place place;
+};
+
+ALWAYS_INLINE Maximum maximum(float a, float b, float c, float d) {
+  Maximum most{a, 0};
+  const float others[] = {b, c, d};
+  for (Place k = 0; k < 3; k++) {
+    const bool more = others[k] > most.value || others[k] != others[k];
+    most.value = more ? others[k] : most.value;
+    most.place = more ? Place(k + 1) : most.place;
+  }
+  return most;
+}
+
+} // namespace
