@@ -175,9 +175,9 @@ mod tests {
             texts.join(", ")
         };
         println!("channels, side: output, gradients of input and weights; libtorch's");
-        for (channels, most) in [(32, 1e-6), (64, 1.5e-6), (128, 2e-6), (256, 3e-6)] {
-            // Sides for tiles of 4x4 and of 2x2.
-            for (side, share) in [(24, 1.0), (22, 0.5)] {
+        for channels in [32, 64, 128, 256] {
+            // Sides for tiles of 4x4 and of 2x2, and how many times libtorch's error.
+            for (side, most) in [(24, 4.0), (22, 2.0)] {
                 let layer = Layer::new([4, channels, channels], [side; 2], Kind::Float);
                 let exact = layer.to(Kind::Double).run(libtorch);
                 let [ours, theirs] = [layer.run(fitting), layer.run(libtorch)].map(|all| {
@@ -185,7 +185,8 @@ mod tests {
                     pairs.map(|(tensor, exact)| off(tensor, exact)).collect::<Vec<_>>()
                 });
                 println!("{channels}, {side}: {}; {}", text(&ours), text(&theirs));
-                assert!(ours.iter().all(|off| *off < share * most), "{channels} {side}: {ours:?}");
+                let small = ours.iter().zip(&theirs).all(|(ours, theirs)| *ours < most * theirs);
+                assert!(small, "{channels} {side}: {ours:?} {theirs:?}");
             }
         }
     }
