@@ -64,7 +64,7 @@ def export(options):
 
 def export_command(path, folder, network=()):
     found = ("--data", path) if path else ()
-    return [FER, "bench", "export", "--to", folder, *network, *found]
+    return [FER, "bench", "export", "--to", folder, "--recipe", "quick", *network, *found]
 
 
 def write_files(path, kind):

@@ -25,6 +25,7 @@ FIGURES = {
     "loading-folder": [("loading, folder", "seconds", "s")],
     "loading-csv": [("loading, csv", "seconds", "s")],
     "accuracy": [("time to accuracy", "seconds", "s")],
+    "quick": [("time to the original's accuracy", "seconds", "s")],
 }
 # What --work is told, and the work that it means.
 WORKS = {
@@ -33,7 +34,12 @@ WORKS = {
     "inference": ["inference"],
     "loading": ["loading-folder", "loading-csv"],
     "accuracy": ["accuracy"],
+    "quick": ["quick"],
 }
+# The original's accuracy on the test images, as a validation accuracy to reach: with the recipe quick, and in
+# Keras with the original's recipe, which may need all its epochs and more.
+ORIGINAL = ["--target", 0.5953]
+KERAS_EPOCHS = 60
 
 
 @dataclass
@@ -66,6 +72,7 @@ def all_subjects(options, data):
                 "vgg-training": [*bench, "training", *VGG_NETWORK, *vgg_batch, *asked, *timed],
                 "inference": [*bench, "inference", *asked, *timed],
                 "accuracy": [*bench, "accuracy", *asked, *reach],
+                "quick": [*bench, "accuracy", *asked, *ORIGINAL, "--recipe", "quick"],
             },
         )
 
@@ -81,6 +88,9 @@ def all_subjects(options, data):
         name, script = f"pytorch-{mode}", "pytorch.py"
         subject = python(name, about, needs, PYTHON, script, mode, works, env)
         if mode.startswith("tuned"):
+            run = [PYTHON, PEERS / script, "--mode", mode, *files, "--images", data["folder"]]
+            recipe = ["--recipe", BENCH / "recipe.json"]
+            subject.commands["quick"] = [*run, "--work", "accuracy", *ORIGINAL, *recipe]
             run = [PYTHON, PEERS / script, "--mode", mode, "--images", data["folder"], *vgg_files]
             subject.commands["vgg-training"] = [*run, "--work", "training", *vgg_batch, *timed]
         return subject
@@ -88,7 +98,11 @@ def all_subjects(options, data):
     def keras(mode, about, works):
         script = "tensorflow_keras.py"
         needs = ("keras", "images")
-        return python(f"keras-{mode}", about, needs, BENCH_PYTHON, script, mode, works)
+        subject = python(f"keras-{mode}", about, needs, BENCH_PYTHON, script, mode, works)
+        if "accuracy" in works:
+            run, reach = subject.commands["accuracy"], ["--epochs", KERAS_EPOCHS]
+            subject.commands["quick"] = [*run[: -len(ORIGINAL) - 2], *ORIGINAL, *reach]
+        return subject
 
     def rust(name, about, binary):
         commands = {

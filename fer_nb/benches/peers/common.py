@@ -26,6 +26,7 @@ def arguments(modes, description):
     parser.add_argument("--seconds", type=float, default=8.0, help="how long to measure")
     parser.add_argument("--target", type=float, default=0.45, help="validation accuracy to reach")
     parser.add_argument("--epochs", type=int, default=35, help="epochs to reach it in, at most")
+    parser.add_argument("--recipe", help="recipe.json of `fer bench export`, for accuracy")
     parser.add_argument("--seed", type=int, default=1, help="of shuffling, augmentation, dropout")
     return parser.parse_args()
 

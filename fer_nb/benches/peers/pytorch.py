@@ -9,9 +9,12 @@
     compile-f32, compile-bf16
                 the two tuned ones through torch.compile, from an empty cache
 
-The weights file says which network it is, and how many channels a VGG has.
+The weights file says which network it is, and how many channels a VGG has. With --recipe, the tuned ones
+train with the hyperparameters of a recipe of fer_nb instead of the original's, as far as this file knows
+them: Adam, AdamW or Muon, one cycle of the learning rate, image sizes, alternate flips, label smoothing.
 """
 
+import json
 import os
 import tempfile
 import time
@@ -34,17 +37,18 @@ WORKERS = 2
 VALIDATION_SHARE = 0.2
 
 
-def network(weights, tuned):
-    """The layers with the exported weights."""
+def network(weights, tuned, dropout=(0.25, 0.5)):
+    """The layers with the exported weights; `dropout` is the seed CNN's, of its blocks and before its end."""
     if "norm1_1.weight" in weights:
         return vgg(weights, tuned)
     layers, channels = [], 1
     for out in (32, 64, 128):
         for inputs in (channels, out):
             layers += [nn.Conv2d(inputs, out, 3, padding=1), nn.ReLU(inplace=tuned)]
-        layers += [nn.MaxPool2d(2), nn.Dropout(0.25)]
+        layers += [nn.MaxPool2d(2), nn.Dropout(dropout[0])]
         channels = out
-    layers += [nn.Flatten(), nn.Linear(4608, 256), nn.ReLU(inplace=tuned), nn.Dropout(0.5)]
+    layers += [nn.AdaptiveAvgPool2d(6), nn.Flatten()]  # the first does nothing at 48×48
+    layers += [nn.Linear(4608, 256), nn.ReLU(inplace=tuned), nn.Dropout(dropout[1])]
     model = nn.Sequential(*layers, nn.Linear(256, 7))
     trained = [layer for layer in model if hasattr(layer, "weight")]
     for name, layer in zip(LAYERS, trained, strict=True):
@@ -88,37 +92,42 @@ class Resident:
 
     CHUNK = 4096
 
-    def __init__(self, images, labels, device, dtype, batch_size):
+    def __init__(self, images, labels, device, dtype, batch_size, view=None):
         self.images = torch.from_numpy(np.array(images)).to(device)
         self.labels = torch.from_numpy(np.array(labels)).to(device)
         self.dtype = dtype
         self.batch_size = batch_size
         self.steps = self.CHUNK // batch_size  # of a chunk
+        self.view = view or (lambda images, rows: augment(images))
 
     def __iter__(self):
         order = torch.randperm(len(self.images), device=self.images.device)
         size = self.batch_size
         for rows in order[: len(order) // size * size].split(self.steps * size):
-            views = augment(self.images[rows].float().div_(255)).to(self.dtype)
+            views = self.view(self.images[rows].float().div_(255), rows).to(self.dtype)
             yield from zip(views.split(size), self.labels[rows].split(size))
 
 
-def augment(images):
+ORIGINAL = {"rotation": 10.0, "width_shift": 0.1, "height_shift": 0.1, "zoom": 0.1}
+
+
+def augment(images, ranges=ORIGINAL, side=48, mirrored=None):
     """A random view of each image; see Augmentation in fer_nb/src/data/augment.rs."""
     count = len(images)
 
     def uniform(span):
         return (torch.rand(count, device=images.device) * 2 - 1) * span
 
-    angle = torch.deg2rad(uniform(10.0))
+    angle = torch.deg2rad(uniform(ranges["rotation"]))
     sin, cos = angle.sin(), angle.cos()
-    x, y = 2 * uniform(0.1), 2 * uniform(0.1)
-    zoom_x = (1 + uniform(0.1)) * torch.where(uniform(1.0) < 0, -1.0, 1.0)
-    zoom_y = 1 + uniform(0.1)
+    x, y = 2 * uniform(ranges["width_shift"]), 2 * uniform(ranges["height_shift"])
+    mirrored = uniform(1.0) < 0 if mirrored is None else mirrored
+    zoom_x = (1 + uniform(ranges["zoom"])) * torch.where(mirrored, -1.0, 1.0)
+    zoom_y = 1 + uniform(ranges["zoom"])
     rows = (cos * zoom_x, -sin * zoom_y, cos * x - sin * y)
     rows += (sin * zoom_x, cos * zoom_y, sin * x + cos * y)
     theta = torch.stack(rows, dim=1).view(count, 2, 3)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    grid = F.affine_grid(theta, [count, 1, side, side], align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
@@ -152,6 +161,69 @@ def loader(folder, device, batch_size):
     )
 
 
+class Scheduled:
+    """A recipe's optimizer and its one cycle of the learning rate."""
+
+    def __init__(self, model, train, steps):
+        settings, schedule = train["optimizer"], train["schedule"]
+        if schedule["name"] != "one-cycle" or train["ema"] or train["clip_norm"]:
+            raise SystemExit("this peer knows one-cycle without ema and clip_norm")
+        rate, decay = train["learning_rate"], settings["weight_decay"]
+        self.matrices, others = [], list(model.parameters())
+        self.optimizers = []
+        if settings["name"] == "muon":
+            weights = [p for p in others if p.dim() > 1][:-1]
+            kept = {id(p) for p in weights}
+            others = [p for p in others if id(p) not in kept]
+            # torch.optim.Muon takes matrices only: views of the same memory, [outputs, window · inputs].
+            self.matrices = [(p, nn.Parameter(matrix(p.data))) for p in weights]
+            momentum = settings["momentum"]
+            views = [view for _, view in self.matrices]
+            muon = torch.optim.Muon(views, lr=rate, momentum=momentum, weight_decay=decay)
+            self.optimizers.append((muon, rate))
+            rate, betas, epsilon = rate * settings["adamw_rate"], (0.9, 0.95), 1e-8
+        elif settings["name"] == "adamw":
+            betas, epsilon = (settings["beta1"], settings["beta2"]), settings["epsilon"]
+        else:
+            raise SystemExit(f"this peer has no optimizer {settings['name']}")
+        adamw = torch.optim.AdamW(
+            others, lr=rate, betas=betas, eps=epsilon, weight_decay=decay, fused=True
+        )
+        self.optimizers.append((adamw, rate))
+        self.schedules = [
+            torch.optim.lr_scheduler.OneCycleLR(
+                optimizer,
+                max_lr=rate,
+                total_steps=steps,
+                pct_start=schedule["rise"],
+                div_factor=schedule["start_divisor"],
+                final_div_factor=schedule["end_divisor"],
+                cycle_momentum=False,
+            )
+            for optimizer, rate in self.optimizers
+        ]
+
+    def zero_grad(self, set_to_none):
+        for parameter, _ in self.matrices:
+            parameter.grad = None
+        for optimizer, _ in self.optimizers:
+            optimizer.zero_grad(set_to_none=set_to_none)
+
+    def step(self):
+        for parameter, view in self.matrices:
+            view.grad = matrix(parameter.grad)
+        for optimizer, _ in self.optimizers:
+            optimizer.step()
+        for schedule in self.schedules:
+            schedule.step()
+
+
+def matrix(weight):
+    """[outputs, everything else], a view of a weight that lies channels last."""
+    order = (0, 2, 3, 1) if weight.dim() == 4 else (0, 1)
+    return weight.permute(order).flatten(1)
+
+
 class Peer:
     def __init__(self, options):
         self.mode = options.mode
@@ -163,7 +235,13 @@ class Peer:
         if self.tuned:
             torch.backends.cudnn.benchmark = True
             torch.set_float32_matmul_precision("high")
-        model = network(common.safetensors(options.weights), self.tuned).to(self.device)
+        self.recipe = json.load(open(options.recipe)) if options.recipe and self.tuned else None
+        settings = {}
+        if self.recipe:
+            layers = self.recipe["network"]
+            settings["dropout"] = (layers["block_dropout"], layers["hidden_dropout"])
+        model = network(common.safetensors(options.weights), self.tuned, **settings)
+        model = model.to(self.device)
         if self.tuned:
             model = model.to(memory_format=torch.channels_last)
         self.model = model
@@ -195,15 +273,33 @@ class Peer:
             return loader(options.images, self.device, options.batch_size)
         dtype = torch.bfloat16 if self.autocast else torch.float32
         images, labels = self.data["train.images"], self.data["train.labels"]
-        return Resident(images, labels, self.device, dtype, options.batch_size)
+        view = self.view_of_recipe(len(labels)) if self.recipe else None
+        return Resident(images, labels, self.device, dtype, options.batch_size, view)
 
-    def trainer(self):
-        """A function that takes a batch and returns its loss."""
+    def view_of_recipe(self, count):
+        train = self.recipe["train"]
+        ranges = train["augmentation"]
+        turns = torch.rand(count, device=self.device) < 0.5
+
+        def view(images, rows):
+            done = (self.epoch - 1) / train["epochs"]
+            side = [side for start, side in train["sizes"] or [(0.0, 48)] if start <= done][-1]
+            mirrored = (turns[rows] ^ bool(self.epoch % 2)) if ranges["alternate_flip"] else None
+            return augment(images, ranges, side, mirrored)
+
+        return view
+
+    def trainer(self, steps=None):
+        """A function that takes a batch and returns its loss; a recipe's schedule has so many `steps`."""
         options = {"lr": 1e-3, "eps": 1e-7, **({"fused": True} if self.tuned else {})}
-        optimizer = torch.optim.Adam(self.model.parameters(), **options)
+        if self.recipe:
+            optimizer = Scheduled(self.model, self.recipe["train"], steps)
+            smoothing = self.recipe["train"]["loss"]["label_smoothing"]
+        else:
+            optimizer, smoothing = torch.optim.Adam(self.model.parameters(), **options), 0.0
 
         def loss_of(images, labels):
-            return F.cross_entropy(self.model(images), labels)
+            return F.cross_entropy(self.model(images), labels, label_smoothing=smoothing)
 
         if self.compiled:
             loss_of = torch.compile(loss_of, dynamic=False)
@@ -232,10 +328,14 @@ class Peer:
 
     def accuracy(self, options):
         """Seconds of this process until validation accuracy is there."""
-        batches, step = self.batches(options), self.trainer()
+        batches, epochs = self.batches(options), options.epochs
+        if self.recipe:
+            epochs = self.recipe["train"]["epochs"]
+        step = self.trainer(epochs * (len(self.labels("train")) // options.batch_size))
         started = time.perf_counter() - (common.since_start() or 0.0)
         reached = 0.0
-        for epoch in range(1, options.epochs + 1):
+        for epoch in range(1, epochs + 1):
+            self.epoch = epoch
             for images, labels in batches:
                 step(images, labels)
             reached = self.validate()

@@ -9,6 +9,7 @@ use fer_nb::data::Origin;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::weights;
 use fer_nb::project::replace_file;
+use fer_nb::train::Recipe;
 
 use crate::arguments::{DataPath, NetworkChoice};
 
@@ -19,6 +20,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     network: NetworkChoice,
+
+    /// The recipe whose hyperparameters are written to recipe.json: a name, or a TOML file.
+    #[arg(long, default_value = "original", value_name = "NAME|FILE")]
+    recipe: String,
 
     /// The folder for data.safetensors (train.images u8 [N, 1, 48, 48], train.labels i64 [N], and
     /// the same for validation and test) and weights.safetensors (float32, PyTorch's shapes).
@@ -39,6 +44,7 @@ struct Exported<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let recipe = Recipe::open(&args.recipe)?;
     let data = args.data.open()?;
     crate::say(&format!("{data}\n"))?;
     let parts = [("train", &data.train), ("validation", &data.validation), ("test", &data.test)];
@@ -51,6 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     replace_file(&path, |temporary| write(&tensors, temporary))?;
     let network = args.network.build(Device::Cpu, super::SEED)?;
     weights::save(&*network, args.to.join("weights.safetensors"))?;
+    replace_file(&args.to.join("recipe.json"), |temporary| write_json(&recipe, temporary))?;
     let (folder, csv) = match data.origin() {
         Origin::Folder(path) | Origin::Custom { path, .. } => (Some(path.clone()), None),
         Origin::Csv(path) => (None, Some(path.clone())),
@@ -58,6 +65,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let images = [data.train.len(), data.validation.len(), data.test.len()];
     super::show(&Exported { title: data.origin().title(), images, folder, csv })
+}
+
+fn write_json(recipe: &Recipe, path: &Path) -> Result<()> {
+    let text = serde_json::to_string(recipe).map_err(std::io::Error::from);
+    text.and_then(|text| std::fs::write(path, text))
+        .map_err(|error| Error::io("write", path, error))
 }
 
 fn write(tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
