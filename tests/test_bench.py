@@ -77,6 +77,25 @@ def test_pytorch_computes_the_same_first_loss_from_the_export(faces, tmp_path):
     assert answer(done)["first_loss"] == pytest.approx(ours, abs=1e-5)
 
 
+def test_pytorch_trains_by_the_recipe_quick(faces, tmp_path):
+    export = ("--data", faces, "--to", tmp_path, "--recipe", "quick")
+    answer(fer("bench", "export", *export))
+    recipe = json.loads((tmp_path / "recipe.json").read_text())
+    assert recipe["network"]["name"] == "seed_cnn" and recipe["train"]["sizes"]
+    names = ("data.safetensors", "weights.safetensors", "recipe.json")
+    files = [part for name in names for part in (f"--{name.split('.')[0]}", tmp_path / name)]
+    options = ["--mode", "tuned-f32", "--work", "accuracy", "--target", "2", "--images", faces]
+    done = subprocess.run(
+        [sys.executable, BENCHES / "peers" / "pytorch.py", *options, *files],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    theirs = answer(done)
+    options = ("--data", faces, "--target", 2, "--recipe", "quick", "--precision", "float32")
+    ours = answer(fer("bench", "accuracy", *options))
+    # No accuracy is above 1, so both train all epochs.
+    assert ours["epochs"] == theirs["epochs"] == recipe["train"]["epochs"]
+
+
 def test_unknown_subjects_are_answered_with_the_list():
     command = [sys.executable, BENCHES / "bench.py", "--only", "nobody"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

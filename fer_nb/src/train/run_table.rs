@@ -317,6 +317,7 @@ mod tests {
     use super::*;
     use crate::data::{FaceData, SampleConfig};
     use crate::project::{data_file, pretrained, root};
+    use crate::train::config::SizeSchedule;
     use crate::train::record::History;
 
     fn epoch(number: usize, val_accuracy: f64, val_loss: f64) -> EpochRecord {
@@ -382,15 +383,14 @@ mod tests {
 
     #[test]
     fn a_network_is_told_by_its_settings_and_a_second_gradient_costs_as_much() {
+        let small: Architecture =
+            toml::from_str("name = 'vgg'\nchannels = [4, 8]\nconvolutions = [1, 1]").unwrap();
         let row = row("vgg", |recipe| {
             recipe.train = TrainConfig { sam: Some(0.05), ..TrainConfig::default() };
-            recipe.set("network.channels", "[4, 8]").unwrap();
-            recipe.set("network.convolutions", "[1, 1]").unwrap();
+            recipe.network = small.clone();
         });
         assert_eq!((row.recipe.as_str(), row.changes.as_str()), ("original", "train.sam=0.05"));
         assert_eq!(row.network, "vgg; channels=[4, 8]; convolutions=[1, 1]");
-        let small: Architecture =
-            toml::from_str("name = 'vgg'\nchannels = [4, 8]\nconvolutions = [1, 1]").unwrap();
         let summary = small.build(Device::Cpu, 1).unwrap().summary();
         assert_eq!(row.parameters, Some(summary.trainable()));
         let gflops = 6.0 * summary.flops() as f64 / 1e9;
@@ -402,6 +402,14 @@ mod tests {
             let nearest = nearest_recipe(&config(name), Some(&network)).unwrap();
             assert_eq!(nearest, (name.to_string(), String::new()));
         }
+    }
+
+    #[test]
+    fn small_images_cost_less() {
+        let sizes = SizeSchedule::new([(0.0, 24), (0.5, 48)]);
+        let train = TrainConfig { epochs: 4, sizes, ..TrainConfig::default() };
+        let costs: Vec<f64> = (1..=4).map(|epoch| cost(&train, epoch)).collect();
+        assert_eq!(costs, [0.25, 0.25, 1.0, 1.0]);
     }
 
     #[test]
