@@ -62,8 +62,12 @@ def test_convolutions_are_timed_beside_libtorchs(tmp_path):
     assert refused.returncode != 0 and "batch_size = 0: expected 1 or more" in refused.stderr
 
 
-def test_pytorch_computes_the_same_first_loss_from_the_export(faces, tmp_path):
-    exported = answer(fer("bench", "export", "--data", faces, "--to", tmp_path))
+VGG = ("--network", "vgg", "--set", "channels=[4,8]", "--set", "convolutions=[1,2]")
+
+
+@pytest.mark.parametrize("network", [(), VGG], ids=["seed_cnn", "vgg"])
+def test_pytorch_computes_the_same_first_loss_from_the_export(network, faces, tmp_path):
+    exported = answer(fer("bench", "export", "--data", faces, "--to", tmp_path, *network))
     # It is shaped like FER2013 and isn't it.
     assert exported["title"] == faces.name and exported["images"] == [140, 35, 35]
     assert exported["folder"] == str(faces) and exported["csv"] is None
@@ -73,7 +77,7 @@ def test_pytorch_computes_the_same_first_loss_from_the_export(faces, tmp_path):
     done = subprocess.run(
         [sys.executable, script, *options, *files], capture_output=True, text=True, timeout=120
     )
-    ours = bench("inference", faces)["first_loss"]
+    ours = bench("inference", faces, *network)["first_loss"]
     assert answer(done)["first_loss"] == pytest.approx(ours, abs=1e-5)
 
 

@@ -221,7 +221,7 @@ mod tests {
     fn a_mean_far_from_0_costs_no_digits() {
         tch::manual_seed(3);
         let mut layer = Layer::new([32, 16, 24, 24], Kind::Float, false);
-        layer.xs = layer.xs + 1000.0;
+        layer.xs += 1000.0;
         let gradient = layer.gradient();
         let exact = layer.to(Kind::Double).composed(&gradient);
         let (fused, composed) = (layer.fused(&gradient), layer.composed(&gradient));
