@@ -313,8 +313,8 @@ impl Parameters {
     /// [`Parameters::spans`] with a part for each matrix of a hidden layer: the weights of convolutions and dense
     /// layers, except the last layer's.
     pub(crate) fn matrices_and_spans(&self) -> Vec<Span> {
-        let weights = self.entries.iter().filter(|entry| entry.shape.len() > 1);
-        let last = weights.last().map_or(0, |entry| entry.offset);
+        let last = self.entries.iter().rfind(|entry| entry.shape.len() > 1);
+        let last = last.map_or(0, |entry| entry.offset);
         self.parts(|entry| match entry.shape[..] {
             [rows, _, ..] if rows > 1 && entry.offset != last => Some(rows),
             _ => None,

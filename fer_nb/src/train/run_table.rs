@@ -339,7 +339,7 @@ mod tests {
     }
 
     /// The row of a run of three epochs of a recipe that `change` changes.
-    fn row(recipe: &str, change: fn(&mut Recipe)) -> RunRow {
+    fn row(recipe: &str, change: impl FnOnce(&mut Recipe)) -> RunRow {
         let mut recipe = Recipe::open(recipe).unwrap();
         change(&mut recipe);
         let folder = tempfile::tempdir().unwrap();
