@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     replace_file(&path, |temporary| write(&tensors, temporary))?;
     let network = args.network.build(Device::Cpu, super::SEED)?;
     weights::save(&*network, args.to.join("weights.safetensors"))?;
-    replace_file(&args.to.join("recipe.json"), |temporary| write_json(&recipe, temporary))?;
+    replace_file(args.to.join("recipe.json"), |temporary| write_json(&recipe, temporary))?;
     let (folder, csv) = match data.origin() {
         Origin::Folder(path) | Origin::Custom { path, .. } => (Some(path.clone()), None),
         Origin::Csv(path) => (None, Some(path.clone())),
