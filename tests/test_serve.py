@@ -388,7 +388,8 @@ def test_who_else_may_come_is_a_choice_that_is_said(tmp_path):
 
 def test_a_port_that_is_taken(running, tmp_path):
     _, port = address(running)
-    done = fer("serve", "--port", port, FER_RUNS_DIR=str(tmp_path))
+    named = ("--run", "seed_cnn")  # or a line says which network answers
+    done = fer("serve", "--port", port, *named, FER_RUNS_DIR=str(tmp_path))
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert f"port {port}" in done.stderr
 
