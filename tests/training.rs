@@ -338,9 +338,7 @@ fn schedules_average_and_optimizers_work_in_the_loop() {
 #[test]
 fn bfloat16_learns_as_float32_does() {
     let _turn = alone();
-    // Where the processor only imitates bfloat16, ten images a second, a few have to do.
-    let imitated = Precision::Auto.kind(Device::Cpu) == Kind::Float;
-    let data = data(if imitated { 200 } else { 900 });
+    let data = data(900);
     let run = |precision| {
         let augmentation = Augmentation::none();
         // Slow, so that rounding doesn't decide in which epoch the loss falls.
