@@ -125,25 +125,18 @@ impl Augmentation {
         side: i64,
         mirrored: Option<&[bool]>,
     ) -> Result<Tensor> {
-        self.changed(images, seed, side, mirrored).during("augmenting images")
-    }
-
-    fn changed(
-        &self,
-        images: &Tensor,
-        seed: u64,
-        side: i64,
-        mirrored: Option<&[bool]>,
-    ) -> Result<Tensor> {
-        let mut images = self.geometry(images, seed, side, mirrored)?;
         // Each has its own generator, so that one change does not move what the others draw.
-        if self.brightness != 0.0 || self.contrast != 0.0 {
-            images = self.light(&images, &mut StdRng::seed_from_u64(seed ^ LIGHT))?;
-        }
-        if self.erasing != 0.0 {
-            images = self.erase(&images, &mut StdRng::seed_from_u64(seed ^ ERASING))?;
-        }
-        Ok(images)
+        let changed = || -> Result<Tensor> {
+            let mut images = self.geometry(images, seed, side, mirrored)?;
+            if self.brightness != 0.0 || self.contrast != 0.0 {
+                images = self.light(&images, &mut StdRng::seed_from_u64(seed ^ LIGHT))?;
+            }
+            if self.erasing != 0.0 {
+                images = self.erase(&images, &mut StdRng::seed_from_u64(seed ^ ERASING))?;
+            }
+            Ok(images)
+        };
+        changed().during("augmenting images")
     }
 
     /// Rotated, shifted, zoomed and mirrored, at another size: one look at each image does it all.

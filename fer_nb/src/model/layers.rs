@@ -334,6 +334,16 @@ pub fn standardize(images: &Tensor) -> Result<Tensor> {
         .during("standardizing images")
 }
 
+/// Images as a network of the crate reads them: in the dtype of its parameters, standardized if it asks for it.
+pub(super) fn read_images(
+    parameters: &Parameters,
+    images: &Tensor,
+    standardized: bool,
+) -> Result<Tensor> {
+    let images = if standardized { standardize(images)? } else { images.shallow_clone() };
+    images.f_to_kind(parameters.kind()).during("reading the images")
+}
+
 /// Means of equal parts: [B, C, H, W] in, [B, C, side, side] out; the same tensor if it has these sides. Before
 /// a dense layer, it lets a network take images of other sizes; parts overlap if there are more than pixels.
 ///

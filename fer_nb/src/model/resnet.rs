@@ -165,9 +165,7 @@ impl ResNet {
     }
 
     fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let standardized = self.config.standardize.then(|| standardize(images)).transpose()?;
-        let images = standardized.as_ref().unwrap_or(images);
-        let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
+        let mut xs = read_images(&self.parameters, images, self.config.standardize)?;
         xs = self.stem.forward(&self.parameters, &xs)?;
         for block in &self.blocks {
             xs = block.forward(&self.parameters, &xs, train)?;

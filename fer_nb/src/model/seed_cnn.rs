@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::checks;
-use super::layers::{Conv, Dense, dropout, fit_side, pool_relu_dropout};
+use super::layers::{Conv, Dense, dropout, fit_side, pool_relu_dropout, read_images};
 use super::name_map::NameMap;
 use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
@@ -120,7 +120,7 @@ impl SeedCnn {
 
     /// The output of the last block's convolutions before ReLU: [B, 128, 12, 12].
     fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
+        let mut xs = read_images(&self.parameters, images, false)?;
         for (index, [first, second]) in self.convolutions.iter().enumerate() {
             if index > 0 {
                 xs = pool_relu_dropout(&xs, self.config.block_dropout, train)?;

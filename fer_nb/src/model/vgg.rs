@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::checks;
-use super::layers::{BatchNorm, Conv, Dense, dropout, fit_side, max_pool, standardize};
+use super::layers::{BatchNorm, Conv, Dense, dropout, fit_side, max_pool, read_images};
 use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
@@ -86,9 +86,7 @@ impl Vgg {
 
     /// The output of the last stage before its max pooling.
     fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let standardized = self.config.standardize.then(|| standardize(images)).transpose()?;
-        let images = standardized.as_ref().unwrap_or(images);
-        let mut xs = images.f_to_kind(self.parameters.kind()).during("reading the images")?;
+        let mut xs = read_images(&self.parameters, images, self.config.standardize)?;
         for (index, stage) in self.stages.iter().enumerate() {
             let is_pooled = index + 1 < self.stages.len();
             for (place, (conv, norm)) in stage.iter().enumerate() {

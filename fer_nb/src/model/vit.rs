@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::checks;
-use super::layers::{BatchNorm, Conv, Dense, LayerNorm, dropout};
+use super::layers::{BatchNorm, Conv, Dense, LayerNorm, dropout, read_images};
 use super::network::{Network, from_parts};
 use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
@@ -178,7 +178,7 @@ impl Vit {
     /// Tokens after the last block, in their grid: [B, width, 12, 12].
     fn features_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
         let parameters = &self.parameters;
-        let mut xs = images.f_to_kind(parameters.kind()).during("reading the images")?;
+        let mut xs = read_images(parameters, images, false)?;
         for (conv, norm) in &self.tokenizer {
             xs = norm.forward_relu_pool(parameters, &conv.forward(parameters, &xs)?, train)?;
         }

@@ -135,7 +135,8 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Loads a run's network as many times as the config has workers; 0 is once a core on a CPU, and once on a GPU. Each worker
+    /// Loads a run's network as many times as the config has workers; 0 is once a core on a CPU, and once on
+    /// a GPU. Each worker
     /// computes in a single thread, so that they don't wait for each other.
     ///
     /// # Errors
