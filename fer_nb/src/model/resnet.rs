@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::checks;
-use super::layers::{BatchNorm, Conv, Dense, SqueezeExcitation, dropout, global_mean, standardize};
+use super::layers::{BatchNorm, Conv, Dense, SqueezeExcitation, dropout, global_mean, read_images};
 use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
-use crate::common::{During, Result};
+use crate::common::Result;
 use crate::emotion::Emotion;
 
 /// Settings of a [`ResNet`]. The default has ResNet-18's blocks and widths.

@@ -10,7 +10,7 @@ use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
 use super::weights;
-use crate::common::{During, Result};
+use crate::common::Result;
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 use crate::project::pretrained;

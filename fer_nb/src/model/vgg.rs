@@ -8,7 +8,7 @@ use super::layers::{BatchNorm, Conv, Dense, dropout, fit_side, max_pool, read_im
 use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
-use crate::common::{During, Result};
+use crate::common::Result;
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 
