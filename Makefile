@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run slides test bench clean
+.PHONY: help setup lab run slides test bench doctor clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -14,6 +14,7 @@ help:
 	@echo "make test    formatting, lints, unit and integration tests"
 	@echo "make bench   speed beside PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
 	@echo "make setup   the set-up alone"
+	@echo "make doctor  a page about this machine and set-up, for a bug report"
 	@echo "make clean   remove what was built, runs and data excepted; .venv is kept"
 	@echo
 	@echo "FER2013_DIR=<folder> names the images; FER_EPOCHS=2 and the like set hyperparameters."
@@ -37,12 +38,17 @@ slides: setup
 test:
 	@.setup/setup --tests
 	cargo fmt --all --check
-	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/.setup/lint" cargo test --locked --features serve
+	$(PYTHON) .setup/rust_kernel/environment.py RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/.setup/lint" \
+	    cargo test --locked --features serve
 	$(PYTHON) -m pytest -rs tests
 
 # BENCH="--rounds 1 --work inference" and the like are passed on; --help lists them.
 bench: setup
 	@$(PYTHON) fer_nb/benches/bench.py $(BENCH)
+
+# Changes nothing, and works without a set-up.
+doctor:
+	@if [ -x $(PYTHON) ]; then $(PYTHON) .setup/doctor.py; else python3 .setup/doctor.py; fi
 
 # The stamps say what .venv holds; a step whose result is gone is done again whatever they say.
 clean:

@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -25,6 +26,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / ".setup"
+sys.path.append(str(HERE / "rust_kernel"))
+
+import environment  # noqa: E402
+
 BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -32,9 +37,10 @@ PYTHON = VENV / "bin" / "python"
 EVCXR = "0.22.0"
 RUST = (1, 95)  # evcxr 0.22.0 asks for it
 DISK_GB = 12
-SLIDES = ("reveal.js@4.6.1", "requirejs@2.3.6")  # what nbconvert's slides load
+RUNTIME = "onnxruntime-web@1.30.0"  # what `fer export --format web` puts beside its networks
 BROWSER_TEST = ROOT / "tests" / "browser"
 HEARTBEAT_SECONDS = 45
+MADE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # set by make itself
 
 # Without link-time optimisation, which takes minutes. Optimised fully, for rust-analyzer is in it, and
 # that is most of a kernel's start.
@@ -237,7 +243,7 @@ def install_evcxr():
         "evcxr",
         *("cargo", "install", "evcxr_jupyter", "--version", EVCXR, "--locked", "--force"),
         *("--root", VENV),
-        env={**EVCXR_PROFILE, "CARGO_TARGET_DIR": str(target)},
+        env={**EVCXR_PROFILE, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": ""},
         cwd="/",  # not under .cargo/config.toml, whose flags are for the crate
     )
     shutil.rmtree(target, ignore_errors=True)
@@ -255,37 +261,61 @@ def add_rust_sources():
         run("rust-src", "rustup", "component", "add", "rust-src")
 
 
-def build_crate():
-    # cargo knows itself what is up to date.
-    run("crate", "cargo", "build", "--locked", "--features", "serve", env={"CARGO_TARGET_DIR": str(BUILD / "target")})
-    host = re.search(r"host: (\S+)", output("rustc", "-vV"))[1]
-    binary = BUILD / "target" / host / "debug" / "fer"
-    link = VENV / "bin" / "fer"
-    if binary.exists() and not (link.is_symlink() and link.resolve() == binary.resolve()):
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.path.relpath(binary, link.parent))
+def build_crate(tests):
+    """fer_nb and the command. For the tests as they will ask for them, or both were compiled twice."""
+
+    def work():
+        wrapper = HERE / ("lint" if tests else "standalone")
+        run(
+            "crate",
+            *("cargo", "build", "--locked", "--features", "serve"),
+            env={"CARGO_TARGET_DIR": str(BUILD / "target"), "RUSTC_WORKSPACE_WRAPPER": str(wrapper)},
+        )
+        host = re.search(r"host: (\S+)", output("rustc", "-vV"))[1]
+        binary = BUILD / "target" / host / "debug" / "fer"
+        link = VENV / "bin" / "fer"
+        if binary.exists() and not (link.is_symlink() and link.resolve() == binary.resolve()):
+            link.unlink(missing_ok=True)
+            link.symlink_to(os.path.relpath(binary, link.parent))
+
+    return work
 
 
 def build_kernel_template():
     run("kernel", PYTHON, HERE / "rust_kernel", "--prepare")
 
 
-def fetch_slides():
-    """reveal.js beside the slides, so that they show without a network."""
-    for package in SLIDES:
-        run("slides", "npm", "pack", package, "--pack-destination", BUILD / "logs")
-        name, version = package.split("@")
-        archive = BUILD / "logs" / f"{name}-{version}.tgz"
-        folder = BUILD / "slides" / name
-        shutil.rmtree(folder, ignore_errors=True)
-        with tarfile.open(archive) as tar:
-            for member in tar.getmembers():
-                # Only plain files, and only below the folder, whatever the archive says.
-                path = Path(member.name).relative_to("package")
-                if member.isfile() and ".." not in path.parts:
-                    (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                    (folder / path).write_bytes(tar.extractfile(member).read())
-        archive.unlink()
+def fetch(log_name, package, into, wanted=lambda path: True):
+    """Puts the files of an npm package into a folder of its name."""
+    run(log_name, "npm", "pack", package, "--pack-destination", BUILD / "logs")
+    name, version = package.split("@")
+    archive = BUILD / "logs" / f"{name}-{version}.tgz"
+    folder = into / name
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(archive) as tar:
+        for member in tar.getmembers():
+            # Only plain files, and only below the folder, whatever the archive says.
+            path = Path(member.name).relative_to("package")
+            if member.isfile() and ".." not in path.parts and wanted(path):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(tar.extractfile(member).read())
+    archive.unlink()
+
+
+# Of the package's 130 MB: ONNX Runtime in WebAssembly with SIMD, and the script that starts it.
+RUNTIME_FILES = (
+    "package.json",
+    "dist/ort.wasm.bundle.min.mjs",
+    "dist/ort-wasm-simd-threaded.wasm",
+)
+
+
+def fetch_runtime():
+    """onnxruntime-web, which computes the networks of an exported page in the browser."""
+    fetch("onnxruntime-web", RUNTIME, BUILD, lambda path: str(path) in RUNTIME_FILES)
+    missing = [name for name in RUNTIME_FILES if not (BUILD / "onnxruntime-web" / name).is_file()]
+    if missing:
+        raise Failed(f"{RUNTIME} has no {', '.join(missing)}")
 
 
 def install_playwright():
@@ -305,8 +335,38 @@ def write_kernelspec():
         spec.write_text(text)
 
 
+# JupyterLab asks whether it may fetch its news, and looks for newer versions of itself.
+LAB_SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"}
+}
+
+
+def write_lab_settings():
+    """JupyterLab's defaults in the virtual environment; what a user sets counts before them."""
+    path = VENV / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(LAB_SETTINGS, indent=1) + "\n"
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def enter_environment():
+    """Builds with what the first set-up built with, and says what of today's environment is left out."""
+    before = dict(os.environ)
+    try:
+        environment.keep()
+        environment.enter()
+    except environment.Refused as error:
+        raise Failed(str(error)) from None
+    kept = environment.record()["variables"]
+    left_out = [n for n in before if environment.decides(n) and n not in MADE and kept.get(n) != before[n]]
+    if left_out:
+        say(f"  --  not used, for the crates are built without: {', '.join(sorted(left_out))}")
+
+
 def set_up(tests):
     check_prerequisites(tests)
+    enter_environment()
     python = sysconfig.get_python_version()
     venv = Step("venv", "virtual environment .venv", "10 s", python, make_venv, PYTHON.exists)
     packages = [
@@ -355,7 +415,7 @@ def set_up(tests):
         "fer_nb, its dependencies and the command fer",
         "12 min the first time, a minute after a change",
         [compiler, lock, sources],
-        build_crate,
+        build_crate(tests),
         (VENV / "bin" / "fer").exists,
     )
     kernel = Step(
@@ -387,20 +447,21 @@ def set_up(tests):
     if failures:
         raise failures[0]
     write_kernelspec()
+    write_lab_settings()
 
-    slides = Step(
-        "slides",
-        "reveal.js, so that slides show without a network",
-        "5 s",
-        SLIDES,
-        fetch_slides,
-        (BUILD / "slides" / "requirejs" / "require.js").exists,
+    runtime = Step(
+        "onnxruntime-web",
+        "onnxruntime-web, for pages that `fer export --format web` writes",
+        "15 s",
+        [RUNTIME, RUNTIME_FILES],
+        fetch_runtime,
+        lambda: all((BUILD / "onnxruntime-web" / name).is_file() for name in RUNTIME_FILES),
     )
     if shutil.which("npm"):
         try:
-            slides()
+            runtime()
         except Failed:
-            say("  --  not there; the slides will load it from the network")
+            say("  --  not there; `fer export --format web` will say so")
 
     playwright = Step(
         "playwright",
@@ -417,7 +478,12 @@ def set_up(tests):
             say("  --  not there; the test in a browser will be left out")
 
 
+def ended(number, frame):
+    raise KeyboardInterrupt  # a build that is left behind would hold cargo's lock
+
+
 def main():
+    signal.signal(signal.SIGTERM, ended)
     BUILD.mkdir(exist_ok=True)
     started = time.monotonic()
     with open(BUILD / "setup.lock", "w") as lock:

@@ -18,6 +18,8 @@ fn main() {
     };
     let torch = std::path::absolute(&torch).unwrap_or(torch);
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", torch.join("lib").display());
+    // RPATH rather than RUNPATH: an LD_LIBRARY_PATH with another libtorch in it comes after it.
+    println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags");
     let kernels = kernels_fit();
     // What calls before what is called: some linkers look once.
     compile_layers(&torch.join("include"), kernels);
@@ -78,13 +80,9 @@ fn compile_kernels() {
 /// The layers that libtorch can differentiate; as torch-sys compiles its own against the same headers,
 /// whose warnings are not ours.
 fn compile_layers(headers: &Path, kernels: bool) {
-    const SOURCES: [&str; 3] = [
-        "src/model/native/convolution.cpp",
-        "src/model/native/norm.cpp",
-        "src/model/native/pool.cpp",
-    ];
-    for file in SOURCES.iter().chain(&["src/model/native/numbers.h", "src/model/native/shim.h"]) {
-        println!("cargo:rerun-if-changed={file}");
+    const FOLDER: &str = "src/model/native";
+    for file in ["layers.cpp", "convolution.cpp", "norm.cpp", "pool.cpp", "numbers.h", "shim.h"] {
+        println!("cargo:rerun-if-changed={FOLDER}/{file}");
     }
     println!(
         "cargo:rerun-if-changed={}",
@@ -104,7 +102,7 @@ fn compile_layers(headers: &Path, kernels: bool) {
         .define("_GLIBCXX_USE_CXX11_ABI", &*abi)
         // Comparisons that may not raise a floating-point exception become vector instructions.
         .flag_if_supported("-fno-trapping-math")
-        .files(SOURCES);
+        .file(Path::new(FOLDER).join("layers.cpp"));
     if kernels {
         build.define("FER_WINOGRAD", None);
     }

@@ -117,8 +117,7 @@ fn damaged_photos_get_an_answer_or_an_error() {
     assert!(answered > 0 && refused > 0, "{answered} answered, {refused} refused");
 }
 
-/// The face detector computes with pointers: faces that the edges cut, in any size, show whether it
-/// stays within the photo.
+/// Faces that the edges cut, in any size: boxes and landmarks reach beyond the photo, crops don't.
 #[test]
 fn faces_at_the_edges_are_found_or_not() {
     let portrait = Photo::open("../data/pictures/portrait.jpg").unwrap();
@@ -128,7 +127,8 @@ fn faces_at_the_edges_are_found_or_not() {
     let until = Instant::now() + Duration::from_secs(setting("FER_FUZZ_SECONDS", 10));
     let mut random = StdRng::seed_from_u64(seed);
     let (mut photos, mut faces) = (0, 0);
-    while Instant::now() < until {
+    // On a machine that is busy, too few in the time would show nothing.
+    while photos < 30 || Instant::now() < until {
         // A window that begins or ends somewhere in the face, which is at (176, 67) to (272, 163).
         let (x, y) = (random.random_range(150..300), random.random_range(40..190));
         let (left, right) = if random.random() { (x, width) } else { (0, x) };
@@ -138,9 +138,10 @@ fn faces_at_the_edges_are_found_or_not() {
         let side = |side: u32| ((f64::from(side) * scale) as u32).max(1);
         let (width, height) = (side(right - left), side(bottom - top));
         let window = imageops::resize(&window, width, height, FilterType::Triangle);
+        let window = Photo::from(DynamicImage::ImageLuma8(window));
         for face in FaceDetector::for_photos().detect(&window).unwrap() {
             assert!(face.width > 0.0 && face.left < width as f32 && face.top < height as f32);
-            face.crop(&window).unwrap();
+            face.crop(window.gray()).unwrap();
             faces += 1;
         }
         photos += 1;

@@ -2,12 +2,15 @@
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+# Runs of the folder that is tested, a user's, decide no test, and no test leaves one there.
+RUNS = tempfile.TemporaryDirectory(prefix="fer_runs_")
 # The folders of weights that come with the project.
 PRETRAINED = sorted(path for path in (ROOT / "data" / "pretrained").iterdir() if path.is_dir())
 
@@ -21,7 +24,12 @@ def start_fer(*arguments, wrapper=(), cwd=None, **variables):
     command = [*wrapper, str(program), *map(str, arguments)]
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, stdout=pipe, stderr=pipe, text=True, env={**settings, **variables}, cwd=cwd
+        command,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        env={**settings, "FER_RUNS_DIR": RUNS.name, **variables},
+        cwd=cwd,
     )
 
 

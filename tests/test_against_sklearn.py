@@ -86,24 +86,39 @@ def check(labels, scores, path, kind):
     ours = json.loads(out.read_text())
     predictions = scores.argmax(axis=1)
 
+    # The classes that have images; predictions of others count as wrong.
+    classes = sorted({int(label) for label in labels})
+    names = dict(labels=classes, target_names=[NAMES[index] for index in classes])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        options = dict(labels=range(7), target_names=NAMES, zero_division=0)
+        options = dict(**names, zero_division=0)
         text = metrics.classification_report(labels, predictions, digits=2, **options)
         # The default of zero_division warns, and prints the same.
-        default = metrics.classification_report(
-            labels, predictions, labels=range(7), target_names=NAMES
-        )
+        default = metrics.classification_report(labels, predictions, **names)
         report = metrics.classification_report(labels, predictions, output_dict=True, **options)
         matrix = metrics.confusion_matrix(labels, predictions, labels=range(7))
         balanced = metrics.balanced_accuracy_score(labels, predictions)
     assert text == default
+    if set(predictions) - set(classes):
+        # Then scikit-learn says "micro avg", over these classes; the accuracy is of all images.
+        share, count = metrics.accuracy_score(labels, predictions), len(labels)
+        line = f"{'accuracy':>12}  {'':>9} {'':>9} {share:>9.2f} {count:>9}"
+        text, replaced = re.subn(r"^ *micro avg .*$", line, text, flags=re.MULTILINE)
+        assert replaced == 1
+        report = {
+            "accuracy" if key == "micro avg" else key: share if key == "micro avg" else value
+            for key, value in report.items()
+        }
     if matrix.trace() == 0:
         # Where no prediction at all is right, scikit-learn counts in floats and prints support as
         # "12.0"; ours stays a number of images.
         text = re.sub(r"  (\d+)\.0$", r"    \1", text, flags=re.MULTILINE)
     assert f"\n\n{text}\n" in done.stdout
     assert ours["confusion_matrix"] == matrix.tolist()
+    absent = {entry["class"]: entry["predicted"] for entry in ours.get("absent", [])}
+    rest = [index for index in range(7) if index not in classes]
+    assert absent == {NAMES[index]: matrix[:, index].sum() for index in rest}
+    assert ("No images of" in done.stdout) == bool(rest)
     mine = dict(ours["classification_report"])
     assert mine.pop("title") == path.name
     assert equal(mine, report)
@@ -249,7 +264,8 @@ def test_files_that_are_not_there(tmp_path):
     path = tmp_path / "predictions.csv"
     write(path, [3], one_hot([3]))
     done = fer("evaluate", "--predictions", path, "--json", tmp_path / "no" / "out.json")
-    assert done.returncode == 1 and done.stderr.startswith("fer: cannot write ")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("fer: json = ") and "expected a file in a folder" in done.stderr
 
 
 def test_arguments_that_are_not_understood():

@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from faces import noise
+from PIL import Image
 from program import ROOT, fer
 
 BENCHES = ROOT / "fer_nb" / "benches"
@@ -142,3 +144,24 @@ def test_tables_show_ratios_and_what_could_not_run(monkeypatch):
     assert "| slow: a test | 5.000 | 5.000–5.000 | 1 | 2.50× |" in text  # lower is better
     assert "| slow: a test | 800 | 800–800 | 1 | 0.50× |" in text
     assert "- gone: not installed" in text
+
+
+def test_faces_are_where_the_changed_portraits_have_them(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHES))
+    import faces_pictures as pictures
+
+    dotted = Image.new("RGB", (300, 200), (60, 60, 60))
+    dotted.paste((255, 255, 255), (215, 45, 226, 56))  # around 220, 50
+    portrait = pictures.Portrait("dot", dotted, middle=(220.5, 50.5), side=60)
+    changes = [lambda it, angle=angle: pictures.tilted(it, angle) for angle in (-45, -15, 0, 30, 90)]
+    for number, change in enumerate([*changes, pictures.small, pictures.dark]):
+        picture, middle, side = change(portrait)
+        bright = np.asarray(picture.convert("L"), dtype=float)
+        rows, columns = np.nonzero(bright >= (60 if change is pictures.dark else 180))
+        found = columns.mean() + 0.5, rows.mean() + 0.5
+        assert np.abs(np.subtract(found, middle)).max() < 1.5, (number, found, middle)
+        assert side == (30 if change is pictures.small else 60)
+        assert picture.width >= 640 or change is not pictures.small
+    drawn = [pictures.drawn(number) for number in range(6)]
+    assert len({picture.tobytes() for picture in drawn}) == 6
+    assert pictures.drawn(3).tobytes() == drawn[3].tobytes()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import stat
 import subprocess
 
@@ -10,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from program import PRETRAINED, example, fer
+from program import PRETRAINED, ROOT, example, fer
 from safetensors import safe_open
 
 NETWORKS = {
@@ -193,6 +194,21 @@ def test_a_runs_files_answer_as_fer_does(run, handed):
     plain.touch()
     modes = {stat.S_IMODE(path.stat().st_mode) for path in [plain, *out.iterdir()]}
     assert len(modes) == 1, modes
+
+
+def test_a_page_knows_that_its_network_knows_drawn_faces_only(run):
+    runtime = ROOT / "build" / "onnxruntime-web"
+    if not runtime.is_dir() and os.environ.get("FER_BROWSER") != "required":
+        pytest.skip("npm has brought no onnxruntime-web: make setup")
+    folder, settings = run
+    (folder / "build").mkdir()
+    (folder / "build" / runtime.name).symlink_to(runtime)
+    to = folder / "page"
+    done = fer("export", "--run", "small", "--to", to, "--format", "web,onnx", **settings)
+    assert done.returncode == 0, done.stderr
+    model = json.loads((to / "web" / "model.json").read_text())
+    assert model["card"]["is_of_drawn_faces"] and model["trained_on"] == "made-up sample"
+    assert (to / "web" / "network.onnx").read_bytes() == (to / "model_f16.onnx").read_bytes()
 
 
 def test_a_run_is_not_rounded_in_place(run):

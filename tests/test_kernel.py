@@ -3,7 +3,9 @@ Jupyter's users expect, and nothing is left behind. All with real kernels."""
 
 import contextlib
 import fcntl
+import json
 import os
+import re
 import signal
 import threading
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import bridge
 import cell as cell_output
+import errors
 import evcxr
 import live
 import marker
@@ -90,6 +93,40 @@ def gone(path, seconds=60):
     while path.exists() and time.monotonic() < until:
         time.sleep(0.2)
     return not path.exists()
+
+
+# --- a fresh kernel ------------------------------------------------------------------------------
+
+CRATE = ':dep fer_nb = { path = "../fer_nb" }\nuse fer_nb::prelude::*;'
+
+
+def shown(messages):
+    """The contents of the outputs that show something, without streams."""
+    return [m["content"]["data"] for m in messages if "data" in m["content"]]
+
+
+def test_the_first_question_mark_of_a_kernel_shows_a_picture(kernels):
+    kernel = kernels[2]
+    assert kernel.execute(CRATE)[0]["status"] == "ok"
+    reply, messages = kernel.execute("History::default().curves()?")
+    (data,) = shown(messages)
+    assert reply["status"] == "ok" and "<svg" in data["text/html"], data
+    # Everything is cleared, and it is the first one again.
+    kernel.execute(":clear")
+    kernel.execute(CRATE)
+    (data,) = shown(kernel.execute("History::default().curves()?")[1])
+    assert "<svg" in data["text/html"], data
+
+
+def test_a_crate_that_is_not_there_names_the_path_that_works(tmp_path):
+    kernel = Kernel(tmp_path).ready()
+    try:
+        reply, _ = kernel.execute(CRATE)
+        path = str(template.CRATE)
+        assert reply["ename"] == "CompileError" and path in reply["evalue"], reply
+        assert kernel.execute(CRATE.replace("../fer_nb", path))[0]["status"] == "ok"
+    finally:
+        kernel.stop()
 
 
 # --- several at once -----------------------------------------------------------------------------
@@ -183,6 +220,118 @@ def test_a_cell_that_fails_is_an_error_in_a_few_lines(kernel, source, name, text
     assert kernel.run('println!("{own}");') == ("ok", "0")
 
 
+@pytest.mark.parametrize(
+    "source, name, text",
+    [
+        ("let one = 1", "CompileError", errors.END_OF_CELL),
+        ("let one = 1;\nlet two = own + 1", "CompileError", errors.END_OF_CELL),
+        (
+            "let trainer = Trainer::new(TrainConfig::default(), SeedCnn::new(device()?, 1)?)?;",
+            "CompileError",
+            "the trait bound `fer_nb::train::TrainConfig: Network` is not satisfied",
+        ),
+        (
+            "let data = FaceData::open()?;\nlet n: Vec<(String, Option<Box<dyn Fn(u8) -> u8>>)> = data;",
+            "CompileError",
+            "mismatched types",
+        ),
+    ],
+)
+def test_an_error_is_of_the_cell_and_fits_on_the_screen(kernel, source, name, text):
+    reply, messages = kernel.execute(source)
+    assert (reply["ename"], reply["evalue"]) == (name, text), reply
+    for error in [m["content"] for m in messages if m["msg_type"] == "error"]:
+        lines = cell_output.ANSI.sub("", "\n".join(error["traceback"])).split("\n")
+        assert f"cell [{reply['execution_count']}], line" in "".join(lines), lines
+        assert "command_" not in "".join(lines) and "evcxr" not in "".join(lines).lower(), lines
+        assert sum(map(len, lines)) < 1500 and max(map(len, lines)) < 160, lines
+
+
+# --- a forgotten `?`, and what else a cell shows -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "FaceData::sample(SampleConfig { seed: 1, train: 140, test: 35 })",
+        "let held = FaceData::sample(SampleConfig { seed: 1, train: 140, test: 35 });\nheld",
+        "History::default().curves()",
+        "Recipe::open(\"original\").map(|recipe| recipe.train)",
+    ],
+)
+def test_a_forgotten_question_mark_shows_the_value_and_says_so(kernel, source):
+    reply, messages = kernel.execute(source)
+    (data,) = shown(messages)
+    text = "".join(m["content"].get("text", "") for m in messages)
+    assert reply["status"] == "ok" and "Add `?`" in text
+    assert "text/html" in data, data
+    if "curves" not in source:
+        assert len(str(data)) < 10_000 * (1 if "Recipe" not in source else 3)
+
+
+def test_a_forgotten_question_mark_shows_the_error_as_with_it(kernel):
+    for call in ('RunFolder::at("nowhere").history()', '"many".parse::<u8>()'):
+        with_it, _ = kernel.execute(call + "?")
+        without, messages = kernel.execute(call)
+        assert (without["status"], without["ename"]) == ("error", "Error"), without
+        assert without["evalue"] == with_it["evalue"]
+        assert "Add `?`" in "".join(messages[-1]["content"]["traceback"])
+    assert kernel.run('"4".parse::<u8>()')[1].endswith("4")
+    assert kernel.run('let four = "4".parse::<u8>();\nfour')[1].endswith("4")
+    status, text = kernel.run("TrainConfig::default().validate()")
+    assert status == "ok" and "Add `?`" in text and "()" not in text
+
+
+def test_any_number_of_outputs_of_a_cell_survives(kernel):
+    reply, messages = kernel.execute(
+        "fn both(figure: &fer_nb::plot::Figure) { display(figure); display(figure.title()); }\n"
+        "let figure = History::default().curves()?;\n"
+        'for name in ["original", "quick"] { display(&Recipe::open(name)?.train); display(name); }\n'
+        "both(&figure);\n"
+        "both(&figure);\n"
+        "figure"
+    )
+    assert reply["status"] == "ok"
+    outputs = shown(messages)
+    kinds = ["svg" if "<svg" in o.get("text/html", "") else "table" if "text/html" in o else "text" for o in outputs]
+    assert kinds == ["table", "text"] * 2 + ["svg", "text"] * 2 + ["svg"]
+    assert [outputs[1]["text/plain"], outputs[3]["text/plain"]] == ["original", "quick"]
+
+
+def test_figures_of_a_variable_are_shown_side_by_side(kernel):
+    _, messages = kernel.execute(
+        "let figures = vec![History::default().curves()?, History::default().curves()?];\ngallery(&figures)"
+    )
+    assert shown(messages)[0]["text/html"].count("<svg") == 2
+
+
+def test_tables_and_plotters_are_there_by_their_own_names(kernel, tmp_path):
+    status, text = kernel.run(
+        "use polars::prelude::*;\n"
+        'let frame = df!("run" => ["a", "b", "a"], "loss" => [1.0, 2.0, 3.0])?;\n'
+        'let few = frame.filter(&frame.column("loss")?.f64()?.gt(1.5))?.sort(["loss"], Default::default())?;\n'
+        f'few.to_csv("{tmp_path}/few.csv")?;\n'
+        f'println!("{{:?}} {{}}", read_csv("{tmp_path}/few.csv")?.shape(), History::default().to_table()?.width());'
+    )
+    assert (status, text) == ("ok", "(2, 2) 7")
+    status, text = kernel.run("use plotters::prelude::*;\nprintln!(\"{:?}\", RED);")
+    assert status == "ok" and "255" in text, text
+
+
+def test_a_variable_that_a_cell_used_up_is_said_to_be(kernel):
+    made, _ = kernel.execute("let spare = TrainConfig::default();")
+    moved, _ = kernel.execute("drop(spare);")
+    reply, messages = kernel.execute('println!("{} {}", spare.epochs, spare.seed);')
+    assert reply["ename"] == "CompileError"
+    assert reply["evalue"] == (
+        f"`spare` was moved in cell [{moved['execution_count']}]; run cell [{made['execution_count']}], "
+        "which defines it, again, or clone it there: `spare.clone()`"
+    )
+    assert len([m for m in messages if m["msg_type"] == "error"]) == 1
+    kernel.run("let spare = TrainConfig::default();")
+    assert kernel.run('println!("{}", spare.epochs);') == ("ok", "35")
+
+
 def test_output_without_an_end_of_line_does_not_hang(kernel):
     answer = kernel.run(
         'print!("no end"); std::io::Write::flush(&mut std::io::stdout())?;'
@@ -224,6 +373,16 @@ def test_fields_and_documentation_are_shown(kernel):
     kernel.client.complete("config.val", 10)
     matches = kernel.client.get_shell_msg(timeout=60)["content"]["matches"]
     assert "validate()" in matches
+    kernel.run("let drawn = LiveCurves::new();")
+    kernel.client.complete("drawn.", 6)
+    matches = kernel.client.get_shell_msg(timeout=60)["content"]["matches"]
+    assert {"figure()", "history()", "clone()"} <= set(matches), matches
+    hidden = [m for m in matches if m.startswith(("id", "state", "page", "evcxr", "cell_ran"))]
+    assert not hidden, hidden
+    assert matches.index("figure()") < min(i for i, m in enumerate(matches) if m.startswith("try_into"))
+    kernel.client.complete("Optimizer::", 11)
+    matches = kernel.client.get_shell_msg(timeout=60)["content"]["matches"]
+    assert any(m.startswith("AdamW") for m in matches) and not any(": ()" in m for m in matches), matches
     for source, cursor, expected in (
         ("let a = TrainConfig { epochs: 3,", 12, "Hyperparameters"),
         ("config.batch_size", 9, "pub batch_size: usize"),
@@ -262,6 +421,53 @@ def test_a_chart_in_an_earlier_cell_changes_while_a_later_one_trains(kernel):
     assert len(set(pictures)) >= 3 and all("<svg" in picture for picture in pictures)
     # It moves between the epochs' lines, not when all is over.
     assert order.index("epoch") < len(order) - 2
+
+    # All epochs are done: it says so, and what trains longer.
+    status, text = kernel.run("short.fit(&data)?;")
+    assert status == "ok" and "nothing to train" in text and "fit_more" in text
+    status, text = kernel.run(
+        'short.set_learning_rate(1e-4)?;\nlet history = short.fit_more(&data, 1)?;\n'
+        'println!("{}", history.epochs.len());'
+    )
+    assert status == "ok" and text.splitlines()[-1] == "4" and "lr 1.0e-4" in text, text
+
+
+def test_a_cell_that_waits_says_where_the_training_is_and_shows_its_chart(kernel):
+    """As after a tab was closed: nobody looks at what the training cell puts out."""
+    kernel.run("let live = LiveCurves::new();\nlive")
+    status, printed = kernel.run(
+        "let data = FaceData::sample(SampleConfig { seed: 1, train: 280, test: 35 })?;\n"
+        "let long = TrainConfig { epochs: 400, batch_size: 32, ..TrainConfig::default() };\n"
+        "let mut waited = Trainer::new(SeedCnn::new(device()?, 1)?, long)?.callback(live.clone());"
+    )
+    assert (status, printed) == ("ok", "")
+    client = kernel.client
+    training = client.execute("let history = waited.fit(&data)?;")
+    late, lines, charts, stopped = None, [], [], False
+    until = time.monotonic() + 300
+    done = set()
+    while done != {training, late}:
+        assert time.monotonic() < until, (lines, charts)
+        message = client.get_iopub_msg(timeout=300)
+        parent, content = message["parent_header"].get("msg_id"), message["content"]
+        if parent == training and late is None and "val_loss" in content.get("text", ""):
+            late = client.execute("live")
+        if late and content.get("transient", {}).get("display_id", "").startswith("waits-"):
+            lines.append(content["data"]["text/plain"])
+        if parent == late and "text/html" in content.get("data", {}):
+            charts.append(content)
+        if len(lines) > 1 and not stopped:
+            kernel.manager.interrupt_kernel()
+            stopped = True
+        if content.get("execution_state") == "idle" and parent in (training, late):
+            done.add(parent)
+    numbers = [re.fullmatch(r"training is at epoch (\d+) of 400; .*", line)[1] for line in lines]
+    assert int(numbers[0]) < int(numbers[1])
+    # As it is now when the cell is run, and again when its turn has come.
+    assert len(charts) == 2 and all("<svg" in chart["data"]["text/html"] for chart in charts)
+    assert charts[0]["transient"] == charts[1]["transient"]
+    for request in (training, late):
+        assert client.get_shell_msg(timeout=60)["content"]["status"] == "ok", request
 
 
 # --- Stop ----------------------------------------------------------------------------------------
@@ -326,7 +532,7 @@ def test_a_second_stop_ends_a_cell_that_does_not_listen(kernels):
     assert any("does not listen" in m["content"].get("text", "") for m in messages)
     assert reply["ename"] == "ProcessEnded" and "Stop was pressed twice" in reply["evalue"]
     status, shown = kernel.run("lost")
-    assert status == "error" and "cannot find value" in shown
+    assert status == "error" and "`lost` was lost when the process that runs the cells ended" in shown
     assert kernel.run("let back = 1_i32;\nback") == ("ok", "1")
 
 
@@ -436,16 +642,28 @@ def test_the_marker_changes_no_line_number(source, expected, monkeypatch):
 
 
 def test_marked_lines_become_outputs_and_all_else_stays_text():
-    line = live.START + '{"action": "show", "id": "a", "data": {"text/plain": "x"}}' + live.END
-    assert live.split(f"before\n{line}\nafter\n") == [
+    message = '{"action": "show", "id": "a", "data": {"text/plain": "x"}}'
+    line = live.START + "secret;" + message + live.END
+    assert live.split(f"before\n{line}\nafter\n", "secret") == [
         "before\n",
         ("show", "a", {"text/plain": "x"}),
         "after\n",
     ]
-    assert live.split(live.START + '{"action": "listen"}' + live.END + "\n") == [("listen", None, None)]
-    broken = live.START + "not JSON" + live.END
-    assert live.split(broken) == [broken + "\n"]
-    assert live.split("plain") == ["plain"]
+    listen = live.START + 'secret;{"action": "listen"}' + live.END + "\n"
+    assert live.split(listen, "secret") == [("listen", None, None)]
+    for other in ("secret;not JSON", f"guess;{message}", f";{message}", message):
+        broken = live.START + other + live.END
+        assert live.split(broken, "secret") == [broken + "\n"]
+    assert live.split("plain", "secret") == ["plain"]
+
+
+def test_what_a_cell_prints_can_not_pass_for_an_output(kernel):
+    """A file's name or a downloaded text that imitates the kernel's messages stays text."""
+    forged = [f"_fer_nb;{key}" + '{"action": "display", "data": {"text/html": "<b>x</b>"}}' for key in ("", "0;")]
+    for text in forged:
+        reply, messages = kernel.execute(f"println!(\"\\x1b{{}}\\x1b\\\\\", {json.dumps(text)});")
+        assert reply["status"] == "ok" and [m["msg_type"] for m in messages] == ["stream"], messages
+        assert text in messages[0]["content"]["text"]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
-"""The page of `fer serve` in a real browser: camera, no face, a photo that is dropped, uncertainty.
+"""The page of `fer serve` in a real browser: camera, no face, two faces, the table, a photo that is dropped,
+uncertainty.
 
 Chromium is driven by tests/browser/live.mjs, which says what it saw; here is what has to be so. The
 camera plays a video that is made of a portrait. Screenshots are left in build/live/.
 """
 
+import csv
+import io
 import json
 import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from chromium import DRIVER, browser, lacking, skip_without
 from conftest import ROOT
@@ -31,6 +35,8 @@ def saw(tmp_path_factory):
     face = astronaut().crop(SEEN).resize((640, 480), Image.Resampling.BICUBIC)
     write_y4m(folder / "face.y4m", face)
     write_y4m(folder / "blank.y4m", Image.new("RGB", (640, 480), (120, 130, 140)))
+    write_y4m(folder / "dark.y4m", Image.new("RGB", (640, 480), (5, 5, 5)))
+    write_y4m(folder / "two.y4m", two_people())
     (folder / "photo.png").write_bytes(encoded(astronaut()))
     shutil.rmtree(PICTURES, ignore_errors=True)
     unsure = shutil.copytree(ROOT / "data" / "pretrained" / "seed_cnn", folder / "unsure")
@@ -38,11 +44,26 @@ def saw(tmp_path_factory):
     certainty, changed = re.subn(r"(?m)^uncertain_below = .*", "uncertain_below = 1.0", certainty)
     assert changed == 1
     (unsure / "certainty.toml").write_text(certainty)
+    drawn = shutil.copytree(ROOT / "data" / "pretrained" / "seed_cnn", folder / "drawn")
+    config = (drawn / "config.toml").read_text()
+    config, changed = re.subn(r'(?m)^data_title = .*', 'data_title = "made-up sample"', config)
+    assert changed == 1
+    (drawn / "config.toml").write_text(config)
     runs = {"FER_RUNS_DIR": str(folder)}
-    with server(**runs) as (url, process), server("--run", "unsure", **runs) as (doubting, other):
+    with (
+        server(**runs) as (url, process),
+        server("--run", "unsure", **runs) as (doubting, other),
+        server("--run", "drawn", **runs) as (drawing, _),
+        server("--run", "seed_cnn", **runs) as (dropping, killed),
+    ):
         job = {
             "url": url,
             "unsure": doubting,
+            "drawn": drawing,
+            "dropped": dropping,
+            "pid": killed.pid,
+            "two": str(folder / "two.y4m"),
+            "dark": str(folder / "dark.y4m"),
             "chromium": browser(),
             "pictures": str(PICTURES),
             "face": str(folder / "face.y4m"),
@@ -60,6 +81,16 @@ def saw(tmp_path_factory):
     assert driver.returncode == 0, driver.stderr
     (PICTURES / "saw.json").write_text(driver.stdout)
     return json.loads(driver.stdout)
+
+
+def two_people():
+    """The portrait twice, the second one mirrored and darker."""
+    head = astronaut().crop((130, 0, 386, 384))
+    picture = Image.new("RGB", (640, 480), (90, 100, 110))
+    picture.paste(head.resize((300, 450)), (10, 20))
+    other = head.resize((280, 420)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    picture.paste(Image.fromarray((np.asarray(other) * 0.7).astype(np.uint8)), (340, 40))
+    return picture
 
 
 def near(area):
@@ -98,6 +129,82 @@ def test_no_face_is_said(saw):
     seen = saw["blank"]["seen"]
     assert (seen["state"], seen["faces"]) == ("no face", [])
     assert all(bar["prob"] is None for bar in seen["bars"])
+    assert seen["more"] == "Nothing in it is like a face."
+    assert "too dark" in saw["dark"]["seen"]["more"]
+
+
+def test_the_network_is_named_and_drawn_faces_are_said_loudly(saw):
+    seen = saw["camera"]["seen"]
+    assert "vgg" in seen["model"] and "FER2013" in seen["model"] and seen["warning"] is None
+    seen = saw["drawn"]["seen"]
+    assert "seed_cnn" in seen["model"] and "made-up sample" in seen["model"] and seen["fits"]
+    assert "trained on drawn faces, not on people" in seen["warning"]
+
+
+def rows(saved):
+    """A saved table."""
+    assert re.fullmatch(r"camera_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.csv", saved["name"]), saved["name"]
+    return list(csv.DictReader(io.StringIO(saved["text"])))
+
+
+CLASSES = ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+
+
+def check_table(table):
+    place = ["left", "top", "width", "height", "score"]
+    verdict = ["emotion", "confidence", "uncertain"]
+    smoothed = [f"smoothed_{name}" for name in CLASSES]
+    assert list(table[0]) == (
+        ["seconds", "frame", "face", *place, *CLASSES, *verdict, *smoothed, "smoothed_emotion"]
+    )
+    seconds, frames = ([float(row[name]) for row in table] for name in ("seconds", "frame"))
+    assert seconds == sorted(seconds) and 0 <= seconds[0] < 5 and frames == sorted(frames)
+    assert len({(row["frame"], row["face"]) for row in table}) == len(table)
+    for row in table:
+        probs = {name: float(row[name]) for name in CLASSES}
+        assert sum(probs.values()) == pytest.approx(1, abs=1e-4)
+        assert row["emotion"] == max(probs, key=probs.get) and row["uncertain"] in ("true", "false")
+        assert float(row["confidence"]) == max(probs.values())
+        assert sum(float(row[name]) for name in smoothed) == pytest.approx(1, abs=1e-4)
+
+
+def test_two_people_keep_their_numbers(saw):
+    second, first = saw["two"]["seen"]
+    for seen, number in ((second, 2), (first, 1)):
+        assert sorted(seen["numbers"]) == [1, 2]
+        assert [text for text, _ in seen["chips"]] == ["face 1", "face 2"]
+        assert [pressed for _, pressed in seen["chips"]] == [str(i == number).lower() for i in (1, 2)]
+        assert seen["state"].startswith(f"face {number}: ")
+        check_bars(seen["bars"])
+    assert [bar["prob"] for bar in first["bars"]] != [bar["prob"] for bar in second["bars"]]
+    table = rows(saw["two"]["kept"])
+    middles = {}
+    for row in table:
+        middles.setdefault(row["face"], []).append(float(row["left"]) + float(row["width"]) / 2)
+    assert set(middles) == {"1", "2"}
+    assert all(max(of) - min(of) < 30 for of in middles.values()), middles
+
+
+def test_the_table_is_kept_until_it_is_saved(saw):
+    two = saw["two"]
+    during, kept = rows(two["during"]), rows(two["kept"])
+    check_table(during)
+    check_table(kept)
+    assert len(during) >= 20 and kept[: len(during)] == during
+    assert two["stopped"]["buttons"] == ["Record more", "Save csv", "Discard"]
+    # Closed without being saved, the page offers it again; once saved, it is gone.
+    assert two["before"] == two["after"] == len(kept) and two["left"] == 0
+    assert two["reloaded"]["buttons"] == [None, "Save csv", "Discard"]
+    assert "not saved yet" in two["reloaded"]["table"]
+
+
+def test_a_connection_that_drops_loses_nothing(saw):
+    dropped = saw["dropped"]
+    assert dropped["rows"] >= 5 and "the connection ended" in dropped["seen"]["more"].lower()
+    table = rows(dropped["kept"])
+    check_table(table)
+    assert len(table) == dropped["rows"]
+    assert dropped["seen"]["buttons"][:2] == ["Stop recording", "Save csv"]
 
 
 def test_a_photo_can_be_dropped(saw):

@@ -56,10 +56,11 @@ def test_begins_with_the_crate(root, name):
 
 
 @pytest.mark.skipif("FER_NOTEBOOKS_RUN_LATER" in os.environ, reason="`make run` follows")
-def test_every_cell_runs_on_the_sample(root, tmp_path):
+def test_every_cell_runs_twice_in_a_row_on_the_sample(root, tmp_path):
     environment = {
         **os.environ,
         "FER_EPOCHS": "1",
+        "FER_CELLS_TWICE": "1",  # a cell that can't be run again ends it
         "FER_RUNS_DIR": str(tmp_path / "runs"),
         "FER_FIGURES_DIR": str(tmp_path / "figures"),
     }

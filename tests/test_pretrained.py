@@ -33,7 +33,7 @@ def predicted(runs, *arguments):
         FER_RUNS_DIR=str(runs), FER_ROOT=str(ROOT),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (photo,) = json.loads(answers.read_text())
+    (photo,) = json.loads(answers.read_text())["photos"]
     (face,) = photo["faces"]
     return done.stdout.splitlines()[0], face["prediction"]["emotion"], done.stderr
 
@@ -88,10 +88,12 @@ def test_photos_are_evaluated_by_the_same_rule(trained_on, tmp_path):
     done = fer("evaluate", "--data", photos, **where)
     assert done.returncode == 0, done.stderr
     assert "trained on FER2013" in done.stdout and "drawn faces" in done.stderr
+    # Named, the run is evaluated: what was fitted on its own images is kept, and said so.
     done = fer("evaluate", "--data", photos, "--run", "baseline", **where)
-    assert "trained on made-up sample" in done.stdout and done.stderr == ""
+    assert "trained on made-up sample" in done.stdout and "drawn faces" not in done.stderr
+    assert "the run was trained on other images" in done.stderr
     # Drawn faces are what the run is for.
     done = fer("evaluate", **{**where, "FER_ROOT": str(tmp_path)})
-    assert "trained on made-up sample" in done.stdout and done.stderr == ""
+    assert "trained on made-up sample" in done.stdout and "drawn faces" not in done.stderr
     after = {path: path.read_bytes() for folder in PRETRAINED for path in folder.iterdir()}
     assert after == before, "what comes with the project is not changed by looking at it"

@@ -3,6 +3,8 @@
 What each failure looks like is tested in test_kernel.py.
 """
 
+import asyncio
+
 import nbformat
 import pytest
 import run_notebooks
@@ -34,7 +36,7 @@ def ran(tmp_path_factory):
     for source, metadata in CELLS.values():
         notebook.cells.append(nbformat.v4.new_code_cell(source, metadata=metadata))
     nbformat.write(notebook, path)
-    executed, failure = run_notebooks.execute(path)
+    executed, failure = asyncio.run(run_notebooks.execute(path))
     outputs = {name: cell.outputs for name, cell in zip(CELLS, executed.cells[1:])}
     return executed, outputs, failure
 
@@ -71,7 +73,11 @@ def test_the_first_unexpected_failure_ends_the_notebook(ran):
 
 def test_a_failure_leaves_the_report_so_far_and_says_where(ran, tmp_path, monkeypatch, capsys):
     executed, _, failure = ran
-    monkeypatch.setattr(run_notebooks, "execute", lambda path: (executed, failure))
+
+    async def execute(path, twice):
+        return executed, failure
+
+    monkeypatch.setattr(run_notebooks, "execute", execute)
     status = run_notebooks.main(["cells.ipynb", "--out", str(tmp_path)])
     said = capsys.readouterr().err
     assert status == 1
@@ -88,18 +94,36 @@ def test_slides_hide_the_code(ran, tmp_path):
     assert "eprintln" in (tmp_path / "notebooks" / "cells.html").read_text()
 
 
-def test_a_slide_a_heading_and_one_a_picture():
-    new = nbformat.v4
-    picture = new.new_output("execute_result", data={"image/svg+xml": "<svg/>"})
-    notebook = new.new_notebook(
-        cells=[
-            new.new_markdown_cell("# Title"),
-            new.new_markdown_cell("Prose, with # in it."),
-            new.new_code_cell("let x = 1;"),
-            new.new_code_cell("figure", outputs=[picture]),
-            new.new_markdown_cell("## Next"),
-        ]
-    )
-    kinds = [c.metadata.slideshow.slide_type for c in run_notebooks.as_slides(notebook).cells]
-    assert kinds == ["slide", "-", "skip", "subslide", "slide"]
-    assert "slideshow" not in notebook.cells[0].metadata
+def test_the_second_run_of_a_cell_leaves_nothing_but_is_blamed():
+    cells = [
+        nbformat.v4.new_markdown_cell("# Cells"),
+        nbformat.v4.new_code_cell("one", metadata={"tags": ["raises-exception"]}),
+        nbformat.v4.new_code_cell("two"),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=list(run_notebooks.doubled(cells)))
+    nbformat.validate(notebook)
+    assert [cell.source for cell in notebook.cells] == ["# Cells", "one", "one", "two", "two"]
+    assert notebook.cells[2].metadata.tags == ["raises-exception"]
+    assert run_notebooks.without_copies(notebook.cells) == cells
+    assert run_notebooks.failed(notebook, notebook.cells[3], 3).startswith("cell 3:")
+    assert run_notebooks.failed(notebook, notebook.cells[4], 4).startswith("the second time, cell 3:")
+
+
+def test_a_failure_ends_the_notebooks_beside_it(ran, tmp_path, monkeypatch, capsys):
+    executed, _, failure = ran
+    ended = []
+
+    async def execute(path, twice):
+        if path.name.startswith("01"):
+            return executed, failure
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append(path.name[:2])
+            raise
+
+    monkeypatch.setattr(run_notebooks, "execute", execute)
+    monkeypatch.setattr(run_notebooks.os, "sched_getaffinity", lambda process: {0, 1})
+    assert run_notebooks.main(["--out", str(tmp_path)]) == 1
+    assert ended == ["04"]
+    assert "FAILED 01_project_prep.ipynb" in capsys.readouterr().err

@@ -1,11 +1,15 @@
 """`fer serve` and `fer predict` with input of every kind: photos, and what people who mean harm send."""
 
+import base64
 import contextlib
 import json
 import random
+import re
+import shutil
 import signal
 import socket
 import struct
+import subprocess
 import time
 import zlib
 
@@ -104,8 +108,8 @@ REFUSED = {
     "large": (png_that_says(9000, 9000, bytes(9001 * 9000)), "9000×9000 pixels are too many"),
     "one_pixel": (encoded(Image.new("RGB", (1, 1))), "1×1 pixels are too few"),
     "animated_png": (animated(), "an animation"),
-    "gif": (encoded(Image.new("L", (64, 64)), "GIF"), "a Gif file"),
-    "webp": (encoded(Image.new("RGB", (64, 64)), "WEBP"), "a WebP file"),
+    "gif": (encoded(Image.new("L", (64, 64)), "GIF"), "a GIF image"),
+    "heic": (b"\0\0\0\x18ftypheic" + bytes(500), "a HEIC image"),
     # Some hundred bytes that promise 65,000 × 65,000 pixels, and 64 MB of pixels in 64 KB.
     "bomb_header": (png_that_says(65_000, 65_000), "65000×65000 pixels are too many"),
     "bomb_body": (png_that_says(8, 8, bytes(64 << 20)), ""),
@@ -176,6 +180,113 @@ def test_nothing_of_the_file_system_can_be_reached(running):
             assert connection.recv(4096).startswith(b"HTTP/1.1 404")
 
 
+def raw(url, text):
+    """The reply to bytes as they are, up to its end."""
+    with socket.create_connection(address(url), timeout=20) as connection:
+        connection.sendall(text.encode("latin-1"))
+        reply = b""
+        with contextlib.suppress(ConnectionError):
+            while received := connection.recv(65536):
+                reply += received
+    return reply.decode("latin-1")
+
+
+def status_of(url, *lines):
+    reply = raw(url, "\r\n".join([*lines, "Connection: close", "", ""]))
+    return int(reply.split(" ")[1]) if reply.startswith("HTTP/1.1 ") else None
+
+
+ODD_HOSTS = """[::1].evil.example|[::1]evil|localhost.evil.example|localhost:80@evil.example|evil.example
+127.0.0.1.nip.io|127.0.0.2|0.0.0.0|2130706433|0x7f.1|127.1|localhost.||localhost:evil.example
+127.0.0.1:8765:evil|user@localhost|\xfflocalhost|localhost localhost|localhost:65536"""
+
+
+@pytest.mark.parametrize("host", ODD_HOSTS.replace("\n", "|").split("|"))
+def test_a_host_has_to_be_this_machine_and_nothing_else(running, host):
+    assert status_of(running, "GET /healthz HTTP/1.1", f"Host: {host}") in (400, 403)
+
+
+def test_there_is_one_host_and_one_origin(running):
+    line, here = "GET /api/model HTTP/1.1", "Host: localhost"
+    for wrong in (
+        (line, here, "Host: evil.example"),
+        (line, "Host: evil.example", here),
+        (line, here, here),
+        (line,),
+        (line, here, "Origin: http://localhost", "Origin: http://evil.example"),
+        ("GET http://evil.example/api/model HTTP/1.1", here),
+        ("GET http://localhost/api/model HTTP/1.1", "Host: evil.example"),
+    ):
+        assert status_of(running, *wrong) in (400, 403), wrong
+    for origin in ("null", "http://localhost:1", "http://localhost/", "http://user@localhost", "\xff", ""):
+        assert status_of(running, line, here, f"Origin: {origin}") in (400, 403), origin
+    assert status_of(running, line, here, "Origin: http://localhost") == 200
+    assert status_of(running, "GET http://localhost/api/model HTTP/1.1", here) == 200
+
+
+def test_a_photo_comes_in_three_ways(running):
+    photo = encoded(astronaut(), "JPEG", quality=90)
+    *_, expected = predict(running, photo)
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n'
+        b"Content-Type: image/jpeg\r\n\r\n" + photo + b"\r\n--x--\r\n"
+    )
+    text = json.dumps({"image": base64.b64encode(photo).decode()}).encode()
+    for kind, body in (
+        ("multipart/form-data; boundary=x", form),
+        ("application/json", text),
+        ("image/jpeg", photo),
+        ("application/x-www-form-urlencoded", photo),  # curl's, whatever the bytes are
+    ):
+        status, _, answer = ask(f"{running}/api/predict", body, {"Content-Type": kind})
+        assert status == 200, answer
+        assert answer["faces"] == expected["faces"], kind
+    for kind, body, why in (
+        ("multipart/form-data", form, "boundary"),
+        ("multipart/form-data; boundary=y", form, "boundary"),
+        ("multipart/form-data; boundary=x", form[:-20], "cut short"),
+        ("application/json", b"{}", "image"),
+        ("application/json", b'{"image": "?"}', "base64"),
+    ):
+        status, _, answer = ask(f"{running}/api/predict", body, {"Content-Type": kind})
+        assert status == 400 and why in answer["error"], answer
+    zipped = {"Content-Encoding": "gzip"}
+    assert ask(f"{running}/api/predict", photo, zipped)[0] == 415
+
+
+def test_curl_sends_forms(running, tmp_path):
+    if not shutil.which("curl"):
+        pytest.skip("curl is not there")
+    astronaut().save(tmp_path / "a face.jpg")
+    for name in ("file", "photo", "anything"):
+        command = ["curl", "-sS", "-F", f"{name}=@{tmp_path}/a face.jpg", f"{running}/api/predict"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        assert len(json.loads(done.stdout)["faces"]) == 1
+
+
+def test_other_methods_are_told_what_to_do(running):
+    for method in ("GET", "PUT", "DELETE", "PATCH", "HEAD"):
+        reply = raw(
+            running, f"{method} /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        assert reply.startswith("HTTP/1.1 405") and "\r\nallow: post\r\n" in reply.lower(), reply
+        if method != "HEAD":
+            assert "POST" in json.loads(reply.split("\r\n\r\n")[1])["error"]
+    reply = raw(
+        running, "POST /api/model HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert reply.startswith("HTTP/1.1 405") and "\r\nallow: get,head\r\n" in reply.lower(), reply
+
+
+def test_a_server_takes_smaller_photos_than_the_command_line(running, tmp_path):
+    large = encoded(Image.new("RGBA", (4500, 4400)))
+    started = time.monotonic()
+    status, _, answer = predict(running, large)
+    assert status == 422 and "4500×4400 pixels are too many" in answer["error"]
+    assert "fer predict" in answer["error"] and time.monotonic() - started < 2
+    assert predict(running, encoded(Image.new("L", (5000, 4000))))[0] == 200
+
+
 def address(url):
     host, port = url.removeprefix("http://").split(":")
     return host, int(port)
@@ -242,6 +353,68 @@ def test_each_frame_gets_its_answer(running):
             live.send_binary(frame())
             answer = json.loads(live.recv())
             assert answer["frame"] == number and len(answer["faces"]) == 1
+
+
+def two_people(step):
+    """A frame of 640 × 480 in which one goes right and another one left."""
+    head = astronaut().crop((130, 0, 386, 256))
+    picture = Image.new("RGB", (640, 480), (90, 100, 110))
+    picture.paste(head.resize((200, 200)), (20 + 4 * step, 30))
+    other = head.resize((180, 180)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    picture.paste(other, (420 - 4 * step, 270))
+    return picture
+
+
+def test_faces_of_a_camera_keep_their_numbers(running):
+    with contextlib.closing(camera(running)) as live, contextlib.closing(camera(running)) as other:
+        for step in range(24):
+            live.send_binary(encoded(two_people(step), "JPEG", quality=90))
+            answer = json.loads(live.recv())
+            assert "no_face" not in answer
+            tops = {face["number"]: face["area"]["top"] for face in answer["faces"]}
+            assert set(tops) == {1, 2}, (step, answer)
+            first = tops[1] < 200 if step == 0 else first
+            assert (tops[1] < 200) == first != (tops[2] < 200), (step, tops)
+            for face in answer["faces"]:
+                assert sum(face["smoothed"]["probs"]) == pytest.approx(1, abs=1e-4)
+                assert step > 0 or face["smoothed"]["probs"] == pytest.approx(face["prediction"]["probs"])
+        # Another camera has numbers of its own.
+        other.send_binary(encoded(two_people(0), "JPEG", quality=90))
+        assert {face["number"] for face in json.loads(other.recv())["faces"]} == {1, 2}
+
+
+def test_smoothed_values_follow_slowly(running):
+    face = astronaut().crop((130, 0, 386, 256)).resize((320, 320))
+    changed = face.copy()
+    # Other pixels in the same place: the mouth's part is blurred away.
+    mouth = face.crop((75, 155, 165, 205)).resize((3, 2)).resize((90, 50))
+    changed.paste(mouth, (75, 155))
+    with contextlib.closing(camera(running)) as live:
+        answers = []
+        for picture in (face, changed):
+            live.send_binary(encoded(picture))
+            (seen,) = json.loads(live.recv())["faces"]
+            answers.append(seen)
+    raw = [np.array(seen["prediction"]["probs"]) for seen in answers]
+    smoothed = np.array(answers[1]["smoothed"]["probs"])
+    assert answers[1]["number"] == 1
+    assert np.abs(raw[1] - raw[0]).max() > 0.05, "the pictures differ too little"
+    low, high = np.minimum(*raw), np.maximum(*raw)
+    assert (smoothed >= low - 1e-5).all() and (smoothed <= high + 1e-5).all()
+    assert np.abs(smoothed - raw[1]).max() > 0.01
+
+
+def test_why_there_is_no_face_is_said(running):
+    dark, flat = (Image.new("RGB", (320, 240), (gray,) * 3) for gray in (4, 120))
+    for picture, why in ((dark, "too dark"), (flat, "nothing in it is like a face")):
+        status, _, answer = predict(running, encoded(picture))
+        assert status == 200 and answer["faces"] == [] and why in answer["no_face"]
+        with contextlib.closing(camera(running)) as live:
+            for _ in range(3):
+                live.send_binary(encoded(picture, "JPEG"))
+                answer = json.loads(live.recv())
+                assert answer["faces"] == [] and why in answer["no_face"]
+    assert "no_face" not in predict(running, encoded(astronaut()))[2]
 
 
 def test_the_newest_frame_counts(running):
@@ -357,8 +530,36 @@ def test_what_it_says_of_itself(running):
     for path, methods in described["paths"].items():
         if path != "/live" and "get" in methods:
             assert ask(f"{running}{path}")[0] == 200, path
+    predicts = described["paths"]["/api/predict"]["post"]
+    seen = {predict(running, encoded(astronaut()))[0]}
+    for kind, media in predicts["requestBody"]["content"].items():
+        names = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/bmp": "BMP"}
+        photo = encoded(astronaut(), names.get(kind, "JPEG"))
+        fields = media["schema"].get("properties", {})
+        body = photo
+        if kind == "application/json":
+            assert set(fields) == {"image", "faces"}
+            body = json.dumps({"image": base64.b64encode(photo).decode(), "faces": "find"}).encode()
+        elif kind == "multipart/form-data":
+            assert set(fields) == {"file", "faces"}
+            head = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n'
+            body = head % b"file" + photo + b"\r\n" + head % b"faces" + b"find\r\n--x--"
+            kind += "; boundary=x"
+        status, _, answer = ask(f"{running}/api/predict", body, {"Content-Type": kind})
+        assert status == 200 and len(answer["faces"]) == 1, (kind, answer)
+    seen |= {
+        predict(running, b"", "?faces=all")[0],
+        ask(f"{running}/api/predict", b"", {"Host": "evil.example"})[0],
+        ask(f"{running}/api/predict")[0],
+        predict(running, bytes(21 << 20))[0],
+        ask(f"{running}/api/predict", b"", {"Content-Encoding": "gzip"})[0],
+        predict(running, b"no photo")[0],
+    }
+    # 401, 408 and 503 have tests of their own.
+    assert seen | {401, 408, 503} == {int(status) for status in predicts["responses"]}
     _, _, model = ask(f"{running}/api/model")
-    assert model["trained_on"] == "FER2013" and 0 < model["certainty"]["uncertain_below"] < 1
+    assert model["trained_on"] == "FER2013" and model["drawn_faces"] is False
+    assert 0 < model["certainty"]["uncertain_below"] < 1
     _, _, text = ask(f"{running}/metrics")
     numbers = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert int(numbers["fer_answer_seconds_count"]) > 0
@@ -373,17 +574,97 @@ def test_it_ends_when_it_is_told_to(tmp_path):
                 live.recv()
                 started = time.monotonic()
                 process.send_signal(number)
+                assert closed_with(live) == 1001
                 assert process.wait(15) == 0
-                assert time.monotonic() - started < 10
+                assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("count", [256, 1000])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_whoever_is_connected(tmp_path, count, number):
+    kinds = [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nHo",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nab",
+    ]
+    with server(FER_RUNS_DIR=str(tmp_path)) as (url, process), contextlib.ExitStack() as stack:
+        for index in range(count):
+            connection = stack.enter_context(socket.create_connection(address(url), timeout=30))
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(kinds[index % len(kinds)])
+        time.sleep(0.5)
+        started = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(15) == 0
+        assert time.monotonic() - started < 5
 
 
 def test_who_else_may_come_is_a_choice_that_is_said(tmp_path):
-    with server("--host", "0.0.0.0", FER_RUNS_DIR=str(tmp_path)) as (url, process):
-        _, port = address(url)
-        assert ask(f"http://127.0.0.1:{port}/healthz", headers={"Host": "lab7.example"})[0] == 200
+    arguments = ("--host", "0.0.0.0", "--allow-host", "lab7.example")
+    with server(*arguments, FER_RUNS_DIR=str(tmp_path)) as (printed, process):
+        found = re.fullmatch(r"http://0\.0\.0\.0:(\d+)/\?token=([0-9a-f]{32})", printed)
+        port, token = found.groups()
+        url, secret = f"http://127.0.0.1:{port}", f"token={token}"
+        # Without the token, nothing; with it, the page, and from then on its cookie.
+        for path in ("/", "/healthz", "/api/model", "/app.js", f"/?token={token[:-1]}", "/?token="):
+            status, headers, answer = ask(url + path)
+            assert status == 401 and "token" in answer["error"], path
+            assert headers["www-authenticate"] == "Bearer"
+        with pytest.raises(websocket.WebSocketBadStatusException, match="401"):
+            camera(url)
+        status, headers, page = ask(f"{url}/?{secret}", headers={"Host": f"lab7.example:{port}"})
+        assert status == 200
+        assert "Nothing leaves this machine" not in page and "Photos leave your machine" in page
+        cookie, *flags = headers["set-cookie"].split("; ")
+        assert {"HttpOnly", "SameSite=Strict"} <= set(flags)
+        assert ask(f"{url}/api/model", headers={"Cookie": cookie})[0] == 200
+        assert ask(f"{url}/api/model", headers={"Authorization": f"Bearer {token}"})[0] == 200
+        with contextlib.closing(camera(url, cookie=cookie)) as live:
+            live.send_binary(frame())
+            assert len(json.loads(live.recv())["faces"]) == 1
+        status, _, answer = predict(url, encoded(astronaut()), f"?faces=find&{secret}")
+        assert status == 200 and len(answer["faces"]) == 1
+        assert ask(f"{url}/healthz?{secret}", headers={"Host": "lab8.example"})[0] == 403
         process.terminate()
-        _, complaints = process.communicate(timeout=30)
+        said, complaints = process.communicate(timeout=30)
     assert "everybody who reaches this machine" in complaints
+    assert "Nothing leaves" not in said
+
+
+def test_names_of_this_machine(tmp_path):
+    with server("--host", "localhost", FER_RUNS_DIR=str(tmp_path)) as (url, _):
+        assert ask(f"{url}/healthz")[0] == 200
+    for arguments in (
+        ("--host", "no.such.example.invalid"),
+        ("--host", ""),
+        ("--allow-host", "lab7:80"),
+        ("--allow-origin", "lab7.example"),
+        ("--workers", "65"),
+        ("--max-pixels", "51"),
+    ):
+        done = fer("serve", "--run", "seed_cnn", "--port", 0, *arguments, FER_RUNS_DIR=str(tmp_path))
+        assert done.returncode in (1, 2), arguments
+        assert arguments[0].strip("-") in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_proxys_pages_may_be_let_in(tmp_path):
+    ours, others = "https://faces.example", "https://evil.example"
+    with server("--allow-origin", ours, FER_RUNS_DIR=str(tmp_path)) as (url, _):
+        _, _, page = ask(url)
+        assert "Nothing leaves this machine" not in page
+        for host in (url.removeprefix("http://"), "faces.example"):
+            headers = {"Host": host, "Origin": ours}
+            status, sent, _ = ask(f"{url}/api/predict", encoded(astronaut()), headers)
+            assert status == 200 and sent["access-control-allow-origin"] == ours
+            status, sent, _ = ask(f"{url}/api/model", headers={"Host": host, "Origin": others})
+            assert status == 403 and sent.get("access-control-allow-origin") is None
+        reply = raw(
+            url,
+            "OPTIONS /api/predict HTTP/1.1\r\nHost: faces.example\r\nOrigin: https://faces.example\r\n"
+            "Access-Control-Request-Method: POST\r\nConnection: close\r\n\r\n",
+        ).lower()
+        assert reply.startswith("http/1.1 204") and f"access-control-allow-origin: {ours}" in reply
 
 
 def test_a_port_that_is_taken(running, tmp_path):
@@ -410,9 +691,11 @@ def test_a_folder_of_photos(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "network trained on FER2013"
-    assert lines[1].endswith("a.jpg: no face was found")
+    assert "a.jpg: no face was found: " in lines[1]
     assert "b.png: happy " in lines[2]
-    first, second = json.loads((tmp_path / "out.json").read_text())
+    report = json.loads((tmp_path / "out.json").read_text())
+    first, second = report["photos"]
+    assert [over["kind"] for over in report["passed_over"]] == ["text"] and report["failed"] == []
     assert first["faces"] == [] and len(second["faces"]) == 1
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "b.png"}
     with Image.open(tmp_path / "out" / "b.png") as drawn:

@@ -1,9 +1,14 @@
 """The set-up's steps: what is missing is named, what is done is not done again."""
 
+import json
+import os
 import platform
+import re
 import shutil
-
 import subprocess
+import sys
+import tarfile
+import time
 
 import pytest
 import setup as set_up
@@ -113,3 +118,90 @@ def test_serve_switches_on_nothing_in_what_the_kernel_builds(root):
     without, with_it = graph(), graph("--features", "serve")
     assert len(without) > 100 and any(line.startswith("axum ") for line in with_it)
     assert without - with_it == set()
+
+
+def test_jupyterlab_fetches_no_news(monkeypatch, tmp_path):
+    lab = set_up.VENV / "share" / "jupyter" / "lab"
+    monkeypatch.setattr(set_up, "VENV", tmp_path)
+    set_up.write_lab_settings()
+    overrides = tmp_path / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    ((name, chosen),) = json.loads(overrides.read_text()).items()
+    assert chosen == {"checkForUpdates": False, "fetchNews": "false"}
+    # The settings that this JupyterLab has.
+    extension, setting = name.split(":")
+    schema = json.loads((lab / "schemas" / extension / f"{setting}.json").read_text())
+    values = [one["const"] for one in schema["properties"]["fetchNews"]["oneOf"]]
+    assert "false" in values and schema["properties"]["checkForUpdates"]["type"] == "boolean"
+
+
+def test_what_a_set_up_started_ends_with_it(root, tmp_path):
+    """A timeout sends SIGTERM; a build that is left behind would hold cargo's lock."""
+    program = (
+        "import setup, sys\n"
+        f"setup.BUILD = setup.Path({str(tmp_path)!r})\n"
+        "setup.set_up = lambda tests: setup.run('work', 'sh', '-c', 'echo $$; exec sleep 1000')\n"
+        "sys.exit(setup.main())\n"
+    )
+    started = subprocess.Popen([sys.executable, "-c", program], cwd=root / ".setup", stderr=subprocess.PIPE)
+    log = tmp_path / "logs" / "work.log"
+    until = time.monotonic() + 60
+    while not (log.exists() and log.read_text().strip()) and time.monotonic() < until:
+        time.sleep(0.05)
+    sleeper = int(log.read_text())
+    started.terminate()
+    assert started.wait(60) == 130 and b"what is finished is kept" in started.stderr.read()
+    while os.path.exists(f"/proc/{sleeper}") and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{sleeper}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
+def test_the_command_needs_no_toolchain_and_no_luck_with_libraries(root, tmp_path):
+    """Another user's home, a machine without Rust, a variable that names another libtorch."""
+    fer = root / ".venv" / "bin" / "fer"
+    home = os.environ.get("RUSTUP_HOME") or os.path.expanduser("~/.rustup")
+    assert os.path.isdir(home)
+    for name in ("libtorch_cpu.so", "libc10.so"):
+        (tmp_path / name).write_bytes(b"not a library")
+    script = f'mount -t tmpfs none "{home}" && exec "{fer}" --version'
+    env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=env, capture_output=True, text=True)
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"this system gives no mount namespace: {done.stderr.strip()}")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout.startswith("fer ")
+
+
+@pytest.fixture
+def npm(monkeypatch, tmp_path):
+    """An npm whose packages hold the files that a test names."""
+    monkeypatch.setattr(set_up, "BUILD", tmp_path)
+    (tmp_path / "logs").mkdir()
+    packed = {}
+
+    def run(log_name, *command):
+        package = command[2]
+        with tarfile.open(tmp_path / "logs" / f"{package.replace('@', '-')}.tgz", "w:gz") as tar:
+            for name in packed["files"]:
+                source = tmp_path / "source"
+                source.write_text(name)
+                tar.add(source, f"package/{name}")
+
+    monkeypatch.setattr(set_up, "run", run)
+    return packed
+
+
+def test_of_onnxruntime_web_only_what_a_page_needs_is_kept(npm, tmp_path):
+    assert re.fullmatch(r"onnxruntime-web@\d+\.\d+\.\d+", set_up.RUNTIME)
+    npm["files"] = [*set_up.RUNTIME_FILES, "dist/ort.all.js", "../outside.js"]
+    set_up.fetch_runtime()
+    folder = tmp_path / "onnxruntime-web"
+    kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert kept == set(set_up.RUNTIME_FILES) and list((tmp_path / "logs").iterdir()) == []
+    assert not (tmp_path / "outside.js").exists()
+
+
+def test_a_package_without_these_files_is_named(npm):
+    npm["files"] = set_up.RUNTIME_FILES[:-1]
+    with pytest.raises(set_up.Failed, match=set_up.RUNTIME_FILES[-1]):
+        set_up.fetch_runtime()

@@ -86,6 +86,36 @@ def test_what_was_stopped_or_killed_is_taken_up_again(begin):
         process.kill()
 
 
+def test_trials_whose_process_was_killed_are_counted(begin):
+    arguments, study = begin
+    longer = [*arguments, 1]
+    longer[longer.index("--epochs") + 1] = "3"
+    with start_fer(*longer) as process:
+        wait_for(lambda: (study / "trial_0001").is_dir())
+        process.kill()
+    done = fer("tune", "--study", study, "--trials", 1)
+    assert done.returncode == 0, done.stderr
+    assert "1 trial: 1 complete" in done.stdout and "1 of them retried" in done.stdout
+    (study / "trial_0002").mkdir()  # a process that died before it said what it tries
+    out = study / "trials.json"
+    done = fer("tune", "--study", study, "--trials", 2, "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert "2 trials: 2 complete" in done.stdout and "2 of them retried" in done.stdout
+    assert [trial["retries"] for trial in json.loads(out.read_text())] == [1, 1]
+
+
+def test_a_study_of_failures_is_no_success(begin, tmp_path):
+    arguments, study = begin
+    space = tmp_path / "space.toml"
+    space.write_text('"train.learning_rate" = { kind = "log", low = 1e28, high = 1e30 }')
+    done = fer(*arguments, 2)
+    assert done.returncode == 1, done.stdout
+    assert "2 trials: 0 complete, 0 pruned, 2 failed" in done.stdout
+    assert "all of them failed" in done.stderr and len(done.stderr.splitlines()) == 1
+    done = fer("tune", "--study", study, "--trials", 2)
+    assert done.returncode == 1, done.stdout
+
+
 def test_two_processes_share_a_study(begin):
     arguments, study = begin
     done = fer(*arguments, 3, "--jobs", 2)

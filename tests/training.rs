@@ -95,6 +95,54 @@ fn fit_goes_on_where_the_last_fit_ended() {
 }
 
 #[test]
+fn a_finished_run_trains_longer_and_with_another_learning_rate() {
+    let _turn = alone();
+    let data = data(140);
+    let mut trainer = trainer(short(1));
+    trainer.fit(&data).unwrap();
+    let weights = trainer.network().parameters().flat().copy();
+    // All epochs are done: other data or not, nothing changes.
+    let again = trainer.fit(&self::data(210)).unwrap();
+    assert_eq!(again.epochs.len(), 1);
+    assert_eq!(trainer.network().parameters().flat(), weights);
+
+    for wrong in [0.0, -1e-3, f64::NAN] {
+        let Err(Error::Setting { name, .. }) = trainer.set_learning_rate(wrong) else { panic!() };
+        assert_eq!(name, "learning_rate");
+    }
+    let Err(Error::Setting { name, .. }) = trainer.fit_more(&data, 0) else { panic!() };
+    assert_eq!(name, "epochs");
+    trainer.set_learning_rate(1e-4).unwrap();
+    let history = trainer.fit_more(&data, 2).unwrap();
+    let rates: Vec<f64> = history.epochs.iter().map(|epoch| epoch.learning_rate).collect();
+    assert_eq!(rates, [1e-3, 1e-4, 1e-4]);
+    assert_ne!(trainer.network().parameters().flat(), weights);
+    assert_eq!(trainer.fit(&data).unwrap().epochs.len(), 3);
+}
+
+#[test]
+fn a_rate_that_is_set_before_the_first_epoch_is_the_run_s() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = trainer(short(1)).run_folder(folder.path());
+    trainer.set_learning_rate(2e-4).unwrap();
+    trainer.fit(&data(140)).unwrap();
+    let config = RunFolder::at(folder.path()).config().unwrap();
+    assert_eq!(config.train.learning_rate, 2e-4);
+}
+
+#[test]
+fn a_config_and_a_space_can_be_lent_and_used_again() {
+    let _turn = alone();
+    let config = short(1);
+    for _ in 0..2 {
+        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        assert!(Trainer::new(network, &config).is_ok());
+    }
+    assert!(Trainer::new(SeedCnn::new(Device::Cpu, 1).unwrap(), config).is_ok());
+}
+
+#[test]
 fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_best_weights() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();

@@ -8,10 +8,16 @@ import fcntl
 import subprocess
 import sys
 
+import environment
 import template
 
 
 def prepare():
+    try:
+        environment.enter()
+    except environment.Refused as error:
+        print(f"[kernel] {error}", file=sys.stderr)
+        return 1
     with template.locked(template.LOCK, fcntl.LOCK_EX):
         try:
             template.prepare(lambda line: print(f"[kernel] {line}", file=sys.stderr, flush=True))

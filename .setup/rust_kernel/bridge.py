@@ -8,6 +8,7 @@ starts. So this stands between the two:
 - A cell that did not run to its end is an error, so that "Run All" stops there.
 - Lines that fer_nb marks (`live.py`) become outputs at once, and outputs that change.
 - Stop asks the running cell to end; a second Stop ends the process that runs the cells.
+- A cell that has to wait for a training says which epoch that is at, and draws its chart further (`waiting.py`).
 """
 
 import asyncio
@@ -22,13 +23,18 @@ import time
 # Without it the debugger that ipykernel brings complains on stderr.
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
+import completion  # noqa: E402
+import errors  # noqa: E402
 import marker  # noqa: E402
 from cell import ANSI, BACKTRACE, PANIC, STDERR_LATE, STDERR_SOON, STREAM_EVERY, Cell  # noqa: E402
 from evcxr import Evcxr, NotStarted  # noqa: E402
 from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 from ipykernel.kernelbase import Kernel  # noqa: E402
 from toolchain import BUILD  # noqa: E402
+from variables import Variables  # noqa: E402
+from waiting import Waiting  # noqa: E402
 
+FORGOTTEN = "The cell ends in a `Result` that holds this error. Add `?` at its end, and the cell stops there."
 STOP_AGAIN = (
     "Stop: {why}.\n"
     "Press Stop again to end the process that runs the cells; its variables would be lost.\n"
@@ -38,6 +44,9 @@ PROCESS_ENDED = (
     "Run the notebook again from its first cell."
 )
 KEPT = "Variables of the cells before are kept."
+# evcxr wraps a cell so that `?` works from the first one on that does not compile without; that one shows
+# its value as debug text.
+FIRST_QUESTION_MARK = "Ok::<(), String>(())?;"
 # How long a cell may take to react to Stop before it is said what else can be done: longer where it
 # was heard, for a batch may be long.
 STOP_PATIENCE = 1.0
@@ -82,6 +91,8 @@ class RustKernel(Kernel):
         self.news = queue.SimpleQueue()  # what the start tells
         self.started = threading.Event()
         self.trouble = None  # why it did not start
+        self.variables = Variables()
+        self.waiting = Waiting(self._send_for)
         self.running = False
         self.stops = 0  # how often Stop was pressed since the cell began
         self.stopped_at = 0.0  # and when last
@@ -135,7 +146,9 @@ class RustKernel(Kernel):
                 cell.stream("stdout", "Rust starts: it reads the sources of fer_nb (some seconds) …\n")
         await self._coming
         # evcxr takes lld where it finds it, with flags that none of the template's crates has.
-        await self._execute(Cell(self, silent=True), ":linker system", allow_stdin=False)
+        await self._execute(
+            Cell(self, silent=True), f":linker system\n{FIRST_QUESTION_MARK}", allow_stdin=False
+        )
         self._is_ready = True
         if waited >= 1.5:
             cell.send("clear_output", {"wait": False})
@@ -161,9 +174,12 @@ class RustKernel(Kernel):
             "payload": [],
             "user_expressions": {},
         }
+        cell = Cell(self, silent)
+        request = (self.get_parent("shell").get("header") or {}).get("msg_id")
+        if self.waiting.runs(code, request):
+            cell.send("clear_output", {"wait": False})
         if not code.strip():
             return ok
-        cell = Cell(self, silent)
         self.stops, self.running = 0, True
         self._allow_stdin = allow_stdin
         try:
@@ -175,15 +191,21 @@ class RustKernel(Kernel):
                 cell.errors.clear()
                 marked = None
                 reply = await self._execute(cell, code, allow_stdin)
+            if re.search(r"^ *:clear\b", code, re.MULTILINE):
+                await self._execute(Cell(self, silent=True), FIRST_QUESTION_MARK, allow_stdin=False)
             if cell.errors or reply["status"] != "ok":
-                return self._failed(cell)
-            if marked and not await self._ran_to_its_end(cell):
+                return self._failed(cell, code)
+            if marked and not await self._ran_to_its_end(cell, code):
                 await self._drain(cell, STDERR_LATE)
                 return self._fell(cell)
+            if not marked and not silent:
+                await self._ran_to_its_end(cell, code)
             await self._drain(cell, STDERR_SOON if marked else STDERR_LATE)
             if not marked and PANIC.search(cell.held):
                 return self._fell(cell)
             cell.pass_on(everything=True)
+            if cell.failure is not None:
+                return cell.error("Error", cell.failure, [FORGOTTEN])
             return ok
         except NotStarted as error:
             return cell.error("KernelError", f"the Rust kernel did not start: {error}")
@@ -198,6 +220,7 @@ class RustKernel(Kernel):
             return cell.error("KernelError", f"{type(error).__name__}: {error}. Restart the kernel.")
         finally:
             self.running = False
+            self.waiting.ended()
 
     async def _execute(self, cell, code, allow_stdin):
         """Runs code in evcxr and passes on what it puts out; gives evcxr's reply."""
@@ -251,10 +274,10 @@ class RustKernel(Kernel):
             answer = ""
         client.input(answer)
 
-    async def _ran_to_its_end(self, cell):
-        """Whether evcxr holds the marker of this cell."""
+    async def _ran_to_its_end(self, cell, code):
+        """Whether evcxr holds the marker of this cell. Notes which variables it left."""
         request = self.evcxr.client.execute(":vars", store_history=False)
-        found = False
+        listed = ""
         while True:
             message = await self.evcxr.client.get_iopub_msg(timeout=60)
             if message["msg_type"] == "stream":
@@ -262,12 +285,13 @@ class RustKernel(Kernel):
             if message["parent_header"].get("msg_id") != request:
                 continue
             if message["msg_type"] == "execute_result":
-                text = message["content"]["data"].get("text/plain", "")
-                found = found or marker.listed(self.execution_count, text)
+                listed += message["content"]["data"].get("text/plain", "")
             elif message["content"].get("execution_state") == "idle":
                 break
         await self._reply(self.evcxr.client.get_shell_msg, request, REPLY_LATE)
-        return found
+        ended = marker.listed(self.execution_count, listed) or marker.with_marker(code, 0) is None
+        self.variables.after(self.execution_count, marker.without_marker(listed), code, ended)
+        return ended
 
     async def _drain(self, cell, seconds):
         """Takes what the cell printed and what comes after the answer."""
@@ -278,26 +302,29 @@ class RustKernel(Kernel):
                     cell.take(message)
                     seconds = STDERR_SOON
 
-    def _failed(self, cell):
+    def _failed(self, cell, code):
         """evcxr gave errors: the cell does not compile, or the process ended."""
         cell.pass_on(everything=True)
         for content in cell.errors:
             ended = re.search(r"Subprocess terminated with status: (.*)", content["evalue"])
             if ended:
+                self.variables.lost(self.execution_count)
                 why = "Stop was pressed twice" if self.stops > 1 else ended[1]
                 return cell.error("ProcessEnded", PROCESS_ENDED.format(why=why))
             if "valid UTF-8" in content["evalue"]:
                 # evcxr has lost its place in what the process prints.
                 self.evcxr.kill_runner()
+                self.variables.lost(self.execution_count)
                 return cell.error("ProcessEnded", PROCESS_ENDED.format(why="it printed what is not UTF-8"))
         if self.stops and not cell.asked_to_stop:
             return cell.error("Stopped", "the cell was still being compiled; it did not run", [KEPT])
         if not cell.errors:
             return cell.error("KernelError", "evcxr gave no reason. Restart the kernel.")
-        for content in cell.errors:
+        shown = errors.readable(cell.errors, self.execution_count, code, self.variables.where)
+        for content in shown:
             content["ename"] = "CompileError"
             cell.send("error", content)
-        return {"status": "error", "execution_count": self.execution_count, **cell.errors[0]}
+        return {"status": "error", "execution_count": self.execution_count, **shown[0]}
 
     def _fell(self, cell):
         """The cell ran and not to its end: a panic, or a `?` that met an error."""
@@ -312,6 +339,24 @@ class RustKernel(Kernel):
             place = [] if panic["place"].startswith("ctx/") else [f"at {panic['place']}"]
             return cell.error("Panic", after or "no message", [*place, KEPT])
         return cell.error("Error", text or "a `?` met an error without a text", [KEPT])
+
+    # --- cells that wait -------------------------------------------------------------------------
+
+    async def shell_channel_thread_main(self, msg):
+        """A request came in, in the thread of the shell channel, however long the running cell takes."""
+        if self.running:
+            # It is answered in any case, when its turn comes.
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                _, parts = self.session.feed_identities(msg, copy=False)
+                request = self.session.deserialize(parts, content=False, copy=False)
+                content = self.session.unpack(request["content"])
+                if request["header"]["msg_type"] == "execute_request" and not content["silent"]:
+                    self.waiting.takes(request, content["code"])
+        await super().shell_channel_thread_main(msg)
+
+    def _send_for(self, request, kind, content):
+        """Sends an output of a cell that may not be running."""
+        self.session.send(self.iopub_socket, kind, content, parent=request, ident=kind.encode())
 
     # --- Stop ------------------------------------------------------------------------------------
 
@@ -357,12 +402,7 @@ class RustKernel(Kernel):
         client = self.evcxr.client
         reply = await self._reply(client.get_shell_msg, client.complete(code, cursor_pos))
         if reply.get("status") == "ok":
-            pairs = [m for m in reply["matches"] if marker.MARKER not in m]
-            reply["matches"] = pairs
-            types = reply.get("metadata", {}).get("_jupyter_types_experimental", [])
-            reply["metadata"] = {
-                "_jupyter_types_experimental": [t for t in types if marker.MARKER not in t["text"]]
-            }
+            return completion.tidy(reply, code[:cursor_pos], self.variables.types)
         return reply
 
     async def do_inspect(self, code, cursor_pos, detail_level=0, omit_sections=()):

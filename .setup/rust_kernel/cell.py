@@ -24,6 +24,8 @@ class Cell:
     def __init__(self, kernel, silent):
         self.kernel, self.silent = kernel, silent
         self.errors = []  # contents of error messages
+        self.failure = None  # why the cell has failed, where fer_nb said so
+        self.status = 0  # how many columns a line that the next one replaces has
         self.printed, self.printed_at = "", 0.0  # stdout that is not passed on yet, and since when
         self.held, self.held_at = "", 0.0  # stderr that may be the text of an error
         self.listening = False  # whether SIGINT ends it in good order
@@ -37,14 +39,24 @@ class Cell:
             self.held_at = self.held_at or time.monotonic()
             self.held += content["text"]
         elif kind == "stream":
-            for part in live.split(content["text"]):
+            for part in live.split(content["text"], self.kernel.evcxr.secret):
                 if isinstance(part, str):
                     self.print(part)
+                elif part[0] == "progress":
+                    self.progress((part[2] or {}).get("text/plain", ""))
+                elif part[0] == "fail":
+                    self.failure = (part[2] or {}).get("text/plain", "")
                 else:
                     self.show(*part)
         elif kind in ("execute_result", "display_data"):
             data = {kind: without_marker(text) for kind, text in content["data"].items()}
-            self.show("display", data.pop(live.ID_MIME, None), data)
+            display_id = data.pop(live.ID_MIME, None)
+            if display_id is None:
+                self.flush()
+                count = self.kernel.execution_count
+                self.send("execute_result", {"data": data, "metadata": {}, "execution_count": count})
+            else:
+                self.show("display", display_id, data)
         elif kind == "error":
             self.errors.append(content)
 
@@ -54,8 +66,26 @@ class Cell:
             # `print!` without an end of line: what evcxr waits for is at the end of the user's line.
             self.kernel.evcxr.complete_line()
             text = line.removesuffix(COMPLETE)
+        if self.status and text:
+            # What is left of a longer line would stay behind this one.
+            first, end, rest = text.partition("\n")
+            text, self.status = first.ljust(self.status) + end + rest, 0
+        self.kernel.waiting.heard(text)
         self.printed_at = self.printed_at or time.monotonic()
         self.printed += text
+
+    def progress(self, text):
+        """Prints a line that the next one replaces: its carriage return goes back to its start."""
+        self.kernel.waiting.heard(text)
+        self.printed_at = self.printed_at or time.monotonic()
+        self.printed += text.ljust(self.status) + "\r"
+        self.status = max(self.status, len(text))
+
+    def clear_progress(self):
+        """Takes the line away that nothing followed that would have replaced it."""
+        if self.status:
+            self.printed += " " * self.status + "\r"
+            self.status = 0
 
     def shows_marker(self):
         """Whether an error shows a line of the cell with what was added to it."""
@@ -66,6 +96,8 @@ class Cell:
         """Passes on what was printed some time ago. stderr is kept longer, and a panic's text to the
         end, for an error is made of it."""
         now = time.monotonic()
+        if everything:
+            self.clear_progress()
         if everything or now - self.printed_at > STREAM_EVERY:
             self.flush()
         old = now - self.held_at > STDERR_LATE and not PANIC.search(self.held)
@@ -92,10 +124,10 @@ class Cell:
         self.flush()
         content = {"data": data, "metadata": {}}
         if display_id is None:
-            content["execution_count"] = self.kernel.execution_count
-            self.send("execute_result", content)
+            self.send("display_data", content)
             return
         content["transient"] = {"display_id": display_id}
+        self.kernel.waiting.drew(display_id, data)
         known = display_id in self.kernel.display_ids
         if known and action != "display":
             self.send("update_display_data", content)
@@ -104,6 +136,7 @@ class Cell:
             self.send("display_data", content)
 
     def error(self, name, text, details=()):
+        self.clear_progress()
         self.flush()
         red = f"\x1b[1;31m{name}\x1b[0m"
         content = {"ename": name, "evalue": text, "traceback": [f"{red}: {text}", *details]}

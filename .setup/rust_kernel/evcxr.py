@@ -1,6 +1,7 @@
 """evcxr as a process of ours: its folder, its start, its end, and the process that runs the cells."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import environment
 import template
 import view
 from jupyter_client.asynchronous import AsyncKernelClient
@@ -21,6 +23,18 @@ READY_SECONDS = 900  # with a cold disk the first start takes minutes
 
 class NotStarted(Exception):
     """evcxr did not come up; the text says why."""
+
+
+def way_out(error):
+    """What helps where a kernel could not be started."""
+    number = getattr(error, "errno", None)
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"A kernel compiles its cells in {KERNELS}, which has to be writable: mount or copy the project so."
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk of {KERNELS} is full: make room; `make clean` removes what can be built again."
+    if number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN):
+        return "The machine's limits are reached: shut down kernels that are not in use."
+    return "`make setup` brings back what is missing."
 
 
 def library_path():
@@ -86,6 +100,7 @@ class Evcxr:
     def __init__(self):
         self.name = f"{os.getpid()}-{secrets.token_hex(3)}"
         self.folder = KERNELS / self.name
+        self.secret = secrets.token_hex(16)  # in each message of fer_nb's that is not text
         self.process = None
         self.client = None
         self._lock = KERNELS / f"{self.name}.lock"
@@ -98,10 +113,11 @@ class Evcxr:
 
         Raises NotStarted.
         """
-        sweep()
-        KERNELS.mkdir(parents=True, exist_ok=True)
-        # Held by evcxr and all that it starts: the folder is in use until the last of them ends.
         try:
+            environment.enter()
+            sweep()
+            KERNELS.mkdir(parents=True, exist_ok=True)
+            # Held by evcxr and all that it starts: the folder is in use until the last of them ends.
             self._alive = open(self._lock, "w")
             fcntl.flock(self._alive, fcntl.LOCK_EX)
             with template.up_to_date(say):
@@ -109,9 +125,11 @@ class Evcxr:
             if self._stopped:
                 raise NotStarted("it was stopped")
             self._spawn()
+        except environment.Refused as error:
+            raise NotStarted(str(error)) from None
         except (OSError, subprocess.CalledProcessError) as error:
             self.stop()
-            raise NotStarted(f"{error}. `make setup` brings back what is missing.") from None
+            raise NotStarted(f"{error}. {way_out(error)}") from None
         if self._stopped:  # meanwhile
             self.stop()
 
@@ -124,7 +142,6 @@ class Evcxr:
                 **os.environ,
                 **absolute_folders(),
                 **view.environment(),
-                "CARGO_HOME": template.cargo_home(),
                 "EVCXR_TMPDIR": str(self.folder / "ctx"),
                 "LD_LIBRARY_PATH": library_path(),
                 "FER_ROOT": os.environ.get("FER_ROOT", str(ROOT)),
@@ -134,7 +151,7 @@ class Evcxr:
                 # keeps a core that another kernel's threads wait for.
                 "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "2000"),
                 # Tells the crate that outputs can be shown, and changed, while a cell runs.
-                "FER_LIVE_OUTPUT": "1",
+                "FER_LIVE_OUTPUT": self.secret,
                 # Where evcxr looks for an installation of its own to update. It must not
                 # overwrite this kernel's kernel.json, nor one of the user's.
                 "JUPYTER_PATH": str(self.folder / "none"),

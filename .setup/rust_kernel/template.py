@@ -146,20 +146,11 @@ def write_sources(folder):
 
 def cargo(command):
     """Runs cargo in the template the way evcxr will run it for a cell."""
-    environment = dict(os.environ)
-    for name in ("CARGO_ENCODED_RUSTFLAGS", "CARGO", "RUSTC_WRAPPER"):
-        environment.pop(name, None)
-    environment.update(
-        CARGO_TARGET_DIR="target",
-        CARGO_BUILD_BUILD_DIR="target",
-        CARGO_HOME=cargo_home(),
-        RUSTC=tool("rustc"),
-        RUSTFLAGS="-Cprefer-dynamic",
-    )
+    folders = {"CARGO_TARGET_DIR": "target", "CARGO_BUILD_BUILD_DIR": "target"}
     subprocess.run(
         [tool("cargo"), command, "--target", host()],
         cwd=TEMPLATE / "ctx",
-        env=environment,
+        env={**os.environ, **folders, "RUSTC": tool("rustc")},
         stdout=sys.__stderr__,
         check=True,
     )
@@ -192,21 +183,11 @@ def is_current():
     return all(before.get(part) == value for part, value in fingerprint().items())
 
 
-def cargo_home():
-    """The CARGO_HOME that the crates were built with. Their sources' paths are in what was built, so a
-    kernel that is started with another one would compile all of them again."""
-    kept = built().get("cargo_home")
-    if kept and os.path.isdir(kept):
-        return kept
-    return os.environ.get("CARGO_HOME") or os.path.expanduser("~/.cargo")
-
-
 def prepare(say):
     """Builds what the template lacks. Raises CalledProcessError where fer_nb does not compile."""
     now, before = fingerprint(), built()
     if is_current():
         return
-    now["cargo_home"] = cargo_home()
     target = TEMPLATE / "ctx" / "target"
     if before.get("graph") != now["graph"]:
         shutil.rmtree(TEMPLATE, ignore_errors=True)

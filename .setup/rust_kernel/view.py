@@ -30,7 +30,7 @@ SOURCES = "lib/rustlib/src/rust/library"
 
 # Beside `ctx` and fer_nb: the crates that define types which cells hold in variables. A variable of
 # another crate's type has to be given its type in the cell: `let x: T = …`.
-SEEN = ("tch", "polars", "polars-core")
+SEEN = ("tch", "polars", "polars-core", "polars-error")
 
 # Of the standard library's folder; anything else in it is tests, benchmarks, intrinsics, other tools.
 LIBRARY = ("alloc", "core", "panic_abort", "panic_unwind", "proc_macro", "std", "test", "unwind")

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 import report
-from prepare import ROOT, Failed, environment, export, prepare
+from prepare import BUILD, ROOT, Failed, environment, export, prepare
 from subjects import FIGURES, ORIGINAL, WORKS, all_subjects
 
 
@@ -37,7 +37,7 @@ def arguments():
     parser.add_argument("--target", type=float, help="val_accuracy to reach [0.45; sample: 0.8]")
     parser.add_argument("--epochs", type=int, default=35, help="epochs to reach it in, at most")
     parser.add_argument("--timeout", type=float, help="seconds for one process [900; accuracy, quick: 14400]")
-    parser.add_argument("--out", type=Path, default=report.BUILD, help="the tables' folder [build]")
+    parser.add_argument("--out", type=Path, default=BUILD, help="the tables' folder [build]")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: 1 or more")

@@ -8,7 +8,7 @@ import statistics
 from datetime import datetime, timezone
 from pathlib import Path
 
-from prepare import BUILD, PYTHON, output
+from prepare import PYTHON, output
 from subjects import FIGURES
 
 OURS = ("fer-float32", "fer-bfloat16", "fer")

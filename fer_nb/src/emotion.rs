@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::common::named;
+use crate::common::{named, text};
 
 /// One of the seven classes, numbered 0 to 6 in alphabetical order, as Keras'
 /// `flow_from_directory` numbers folders.
@@ -47,6 +47,21 @@ const KAGGLE: [Emotion; Emotion::COUNT] = [
     Emotion::Neutral,
 ];
 
+/// English words for each class; data sets name theirs by nouns, adjectives or abbreviations.
+const WORDS: [(Emotion, &[&str]); Emotion::COUNT] = [
+    (Emotion::Angry, &["angry", "anger", "mad", "furious", "an", "ang"]),
+    (Emotion::Disgust, &["disgust", "disgusted", "disgusting", "di", "dis"]),
+    (Emotion::Fear, &["fear", "fearful", "afraid", "scared", "scare", "fe", "fea"]),
+    (Emotion::Happy, &["happy", "happiness", "joy", "joyful", "ha", "hap"]),
+    (Emotion::Neutral, &["neutral", "neutrality", "normal", "ne", "neu"]),
+    (Emotion::Sad, &["sad", "sadness", "unhappy", "sa"]),
+    (Emotion::Surprise, &["surprise", "surprised", "surprising", "su", "sur"]),
+];
+
+/// Words beside a class's that say nothing.
+const BESIDE: [&str; 8] =
+    ["face", "faces", "image", "images", "class", "emotion", "expression", "expressions"];
+
 impl Emotion {
     /// The number of classes.
     pub const COUNT: usize = Self::ALL.len();
@@ -70,6 +85,44 @@ impl Emotion {
     /// class's folder.
     pub fn names() -> [&'static str; Self::COUNT] {
         Self::ALL.map(Emotion::name)
+    }
+
+    /// The class that an English word means, in any case: "Angry", "anger", "scared", "HAPPINESS". Numbers and
+    /// marks around the word don't count, as in "0_angry" or "1 - disgust"; nor do words beside it that say nothing
+    /// of a class, as in "happy faces" or "class_sad". `None` for every other text: "contempt" is none of the seven, and a number alone could mean several.
+    pub fn from_word(text: &str) -> Option<Self> {
+        let words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+        let mut words =
+            words.map(str::to_lowercase).filter(|word| !BESIDE.contains(&word.as_str()));
+        let (word, None) = (words.next()?, words.next()) else { return None };
+        let known = WORDS.iter().find(|(_, known)| known.contains(&word.as_str()));
+        known.map(|(emotion, _)| *emotion)
+    }
+
+    /// The class that a misspelt English word seems to mean: "hapy", "suprise", "nuetral". `None` for words that mean
+    /// a class already, and for those that resemble none.
+    pub(crate) fn near_word(text: &str) -> Option<Self> {
+        let letters: String = text.chars().filter(|c| c.is_alphabetic()).collect();
+        let letters = letters.to_lowercase();
+        // Of short words too many are one letter away: "bad" is not "sad".
+        let most = match letters.chars().count() {
+            0..4 => return None,
+            4..6 => 1,
+            6..8 => 2,
+            _ => 3,
+        };
+        if Self::from_word(text).is_some() {
+            return None;
+        }
+        let known =
+            WORDS.iter().flat_map(|(emotion, words)| words.iter().map(|word| (*emotion, *word)));
+        known
+            // Few misspell the first letter, and "gladness" is not "sadness".
+            .filter(|(_, word)| word.len() >= 4 && word.chars().next() == letters.chars().next())
+            .map(|(emotion, word)| (text::distance(&letters, word), emotion))
+            .filter(|(distance, _)| *distance <= most)
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, emotion)| emotion)
     }
 
     /// The class of a number in Kaggle's `fer2013.csv`, which has another order: 0 angry, 1 disgust,
@@ -99,6 +152,53 @@ mod tests {
             assert_eq!(emotion.name().parse::<Emotion>().ok(), Some(emotion));
         }
         assert_eq!(Emotion::from_index(7), None);
+    }
+
+    #[test]
+    fn words_mean_classes() {
+        for emotion in Emotion::ALL {
+            assert_eq!(Emotion::from_word(emotion.name()), Some(emotion));
+            let numbered = format!("{} - {}", emotion.index(), emotion.name().to_uppercase());
+            assert_eq!(Emotion::from_word(&numbered), Some(emotion));
+        }
+        for (text, emotion) in [
+            ("Anger", Emotion::Angry),
+            ("0_angry", Emotion::Angry),
+            ("fearful", Emotion::Fear),
+            ("Happy Faces", Emotion::Happy),
+            ("class_fear (images)", Emotion::Fear),
+            ("sadness ", Emotion::Sad),
+            ("surprised", Emotion::Surprise),
+        ] {
+            assert_eq!(Emotion::from_word(text), Some(emotion), "{text}");
+        }
+        for text in ["", "0", "contempt", "not happy", "happy_sad", "hapy", "angryhappy"] {
+            assert_eq!(Emotion::from_word(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn misspelt_words_are_recognised_and_others_are_not() {
+        for (text, emotion) in [
+            ("hapy", Emotion::Happy),
+            ("Happpy", Emotion::Happy),
+            ("suprise", Emotion::Surprise),
+            ("3_suprised", Emotion::Surprise),
+            ("nuetral", Emotion::Neutral),
+            ("NATURAL", Emotion::Neutral),
+            ("angery", Emotion::Angry),
+            ("disguist", Emotion::Disgust),
+            ("sadnes", Emotion::Sad),
+            ("feer", Emotion::Fear),
+        ] {
+            assert_eq!(Emotion::near_word(text), Some(emotion), "{text}");
+        }
+        for text in [
+            "contempt", "happy", "bad", "Angst", "Ekel", "Freude", "gladness", "bored", "calm",
+            "others", "7", "",
+        ] {
+            assert_eq!(Emotion::near_word(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -32,26 +32,29 @@ pub mod train;
 pub use common::error;
 
 // So that a notebook needs no dependency but this one.
-pub use {polars, tch};
+pub use {plotters, polars, tch};
 
 /// What the six notebooks use by name, and what a custom callback and a custom network need. Everything
 /// else is in the stages' modules.
 pub mod prelude {
+    pub use crate::common::frame::{FrameCsv, read_csv};
     pub use crate::common::{Error, Result};
     pub use crate::data::{Augmentation, Dataset, FaceData, Fer2013, SampleConfig};
-    pub use crate::deploy::{FaceDetector, Format, ModelCard, Photo, Predictor, publish};
+    pub use crate::deploy::{
+        FaceDetector, Format, ModelCard, Photo, PhotoFiles, Predictor, Video, VideoOptions, publish,
+    };
     pub use crate::emotion::Emotion;
     pub use crate::evaluate::tune::{Space, Study};
     pub use crate::evaluate::{
-        Protocol, Temperature, TestTimeAugmentation, Threshold, Trust, evaluate, evaluate_with,
-        grad_cam, original, robustness,
+        Protocol, Temperature, TestTimeAugmentation, Threshold, Trust, across, compare, evaluate,
+        evaluate_with, grad_cam, original, robustness,
     };
     pub use crate::model::{
         Architecture, Init, Network, Parameters, ParametersBuilder, SeedCnn, Summary, to_float,
     };
-    pub use crate::notebook::ShowFrame as _; // shows a polars table
-    pub use crate::notebook::{LiveCurves, Table, gallery};
-    pub use crate::plot::{annotate, attention, augmentation_preview, predictions};
+    pub use crate::notebook::{Formats, LiveCurves, Shown, Table, display, gallery};
+    pub use crate::notebook::{ShowResult as _, ShowValue as _}; // what cells end in
+    pub use crate::plot::{Theme, annotate, attention, augmentation_preview, predictions};
     pub use crate::project::{
         Environment, Precision, data_file, device, figures, param, pretrained, runs,
     };
@@ -61,6 +64,7 @@ pub mod prelude {
         ModelCheckpoint, Optimizer, RangeTestConfig, Recipe, ReduceLrOnPlateau, RunChoice,
         RunFolder, Schedule, TrainBegin, TrainConfig, Trainer,
     };
+    pub use crate::{plotters, polars, tch}; // by their own names, without another `:dep`
     pub use polars::prelude::DataFrame; // evcxr needs a path to name a variable's type
     pub use tch::{Device, Kind, Tensor};
 }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::text::shown;
+
 /// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -22,19 +24,19 @@ pub enum Error {
     Input { what: String, found: String, expected: String },
 
     /// A file or folder whose content can't be used.
-    #[error("{}{}: {problem}. {hint}", path.display(), comma(place))]
+    #[error("{}{}: {problem}. {hint}", shown(path), comma(place))]
     File { path: PathBuf, place: Place, problem: String, hint: String },
 
     /// A file or folder that an earlier step makes, and that is not there.
-    #[error("{what} is missing at {}. {hint}", path.display())]
+    #[error("{what} is missing at {}. {hint}", shown(path))]
     Missing { what: String, path: PathBuf, hint: String },
 
     /// A file or folder that another process is using.
-    #[error("{} is in use by {by}. {hint}", path.display())]
+    #[error("{} is in use by {by}. {hint}", shown(path))]
     InUse { path: PathBuf, by: String, hint: String },
 
     /// A file or folder that is kept because writing there would replace `what`.
-    #[error("{} holds {what}, which is not overwritten. {hint}", path.display())]
+    #[error("{} holds {what}, which is not overwritten. {hint}", shown(path))]
     WouldOverwrite { path: PathBuf, what: String, hint: String },
 
     /// Training failed.
@@ -46,7 +48,7 @@ pub enum Error {
     Stopped { what: String, progress: String },
 
     /// The operating system refused to read or write a file.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", shown(path))]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
 
     /// libtorch refused an operation; `doing` is the step in which it happened.

@@ -1,6 +1,7 @@
 //! Files: replaced as a whole or not at all, read and written as TOML, told apart by a fingerprint.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -16,6 +17,10 @@ pub(crate) const TEMPORARY_PREFIX: &str = ".fer_nb-tmp";
 /// stays. Folders above `path` are made.
 pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let path = path.as_ref();
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let source = io::Error::other("it is no regular file, which another could replace");
+        return Err(Error::io("write", path, source));
+    }
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
@@ -35,6 +40,22 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
         .and_then(|()| Ok(temporary.persist(path)?))
         .and_then(|_| File::open(&folder)?.sync_all())
         .map_err(|source| Error::io("write", path, source))
+}
+
+/// The folders that have to be made for this one to be there, the innermost first.
+pub(crate) fn missing_folders(folder: &Path) -> Vec<PathBuf> {
+    let above = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    above.take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect()
+}
+
+/// Writes a text file, whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`] if the file can't be written.
+pub(crate) fn write_text(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
+    replace_file(path, |temporary| {
+        fs::write(temporary, text).map_err(|error| Error::io("write", path, error))
+    })
 }
 
 /// Writes a value as a TOML file, whole or not at all. A file that already says the same is left

@@ -1,13 +1,21 @@
 //! What every stage uses: errors, text, files, names, random numbers, the machine.
 
+pub(crate) mod brief;
 pub(crate) mod check;
 pub mod error;
+pub(crate) mod file_kind;
 pub(crate) mod files;
+pub(crate) mod frame;
+mod gzip_head;
+pub(crate) mod litter;
 pub(crate) mod machine;
 pub(crate) mod names;
 pub(crate) mod random;
 pub(crate) mod text;
+pub(crate) mod way_out;
+mod zip_names;
 
+pub(crate) use brief::brief;
 pub(crate) use error::{During, Failure, Place};
 pub use error::{Error, Result};
 pub(crate) use names::{named, parsed};

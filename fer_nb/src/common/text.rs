@@ -1,5 +1,8 @@
 //! Text for messages, reports and figures: counts, plurals, percent, lists, escaping.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 /// A count with thousands separators: 35,887.
 pub(crate) fn count(number: usize) -> String {
     let digits = number.to_string();
@@ -16,9 +19,32 @@ pub(crate) fn count(number: usize) -> String {
 /// How many names a note lists before it says "and 12 more".
 const LISTED: usize = 10;
 
-/// "1 image", "2 images": the count and the noun, with an s where it needs one.
-pub(crate) fn plural(number: usize, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+/// "1 image", "2 images", "2 classes", "2 copies", "2 folders of copies": the count, and the noun in the number
+/// that goes with it. What follows "of" or "without" stays as it is.
+pub fn plural(number: usize, noun: &str) -> String {
+    format!("{} {}", count(number), nouns(number, noun))
+}
+
+/// The noun of [`plural`] alone.
+pub(crate) fn nouns(number: usize, noun: &str) -> String {
+    if number == 1 {
+        return noun.into();
+    }
+    let end = [" of ", " without "].iter().filter_map(|word| noun.find(word)).min();
+    let (head, rest) = noun.split_at(end.unwrap_or(noun.len()));
+    // The ch of "epoch" is a k.
+    let sibilant =
+        !head.ends_with("epoch") && ["s", "x", "ch", "sh"].iter().any(|end| head.ends_with(end));
+    let vowel = ["ay", "ey", "oy", "uy"].iter().any(|end| head.ends_with(end));
+    match head.strip_suffix('y') {
+        Some(stem) if !vowel => format!("{stem}ies{rest}"),
+        _ => format!("{head}{}{rest}", if sibilant { "es" } else { "s" }),
+    }
+}
+
+/// "is" or "are", as [`plural`] needs it.
+pub(crate) fn is_or_are(number: usize) -> &'static str {
+    if number == 1 { "is" } else { "are" }
 }
 
 /// The first ten names, and how many more there are.
@@ -28,6 +54,68 @@ pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
         text.push_str(&format!(" and {} more", count(names.len() - LISTED)));
     }
     text
+}
+
+/// Short names for paths: their last parts, with as many of the folders above as tell them apart.
+pub(crate) fn path_ends(paths: &[&Path]) -> Vec<String> {
+    let ends = |parts: usize| -> Vec<String> {
+        let end = |path: &&Path| {
+            let above = path.components().count().saturating_sub(parts);
+            path.components().skip(above).collect::<PathBuf>().display().to_string()
+        };
+        paths.iter().map(end).collect()
+    };
+    let longest = paths.iter().map(|path| path.components().count()).max().unwrap_or(1);
+    let distinct = |names: &Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    (1..=longest).map(ends).find(distinct).unwrap_or_else(|| ends(1))
+}
+
+/// How many letters have to be changed, added, left out, or swapped with the next to turn one word into another.
+pub(crate) fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut before = Vec::new();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    let mut last = None;
+    for (index, letter) in one.chars().enumerate() {
+        let mut next = vec![index + 1];
+        for (at, wanted) in other.iter().enumerate() {
+            let swapped = match at.checked_sub(1).map(|before| other[before]) {
+                Some(previous) if Some(*wanted) == last && letter == previous && at > 0 => {
+                    before.get(at - 1).map_or(usize::MAX, |cost: &usize| cost + 1)
+                }
+                _ => usize::MAX,
+            };
+            let kept = row[at] + usize::from(letter != *wanted);
+            next.push(kept.min(row[at + 1] + 1).min(next[at] + 1).min(swapped));
+        }
+        before = std::mem::replace(&mut row, next);
+        last = Some(letter);
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// The name nearest to a word among others, if it is near enough for a slip of the pen.
+pub(crate) fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
+    let near = names.iter().map(|name| (distance(word, name), *name));
+    let most = (word.chars().count() / 3).max(1);
+    near.filter(|(distance, _)| *distance <= most).min().map(|(_, name)| name)
+}
+
+/// Heads and rows as lines of text in columns; those from column `right` on, for numbers, end at the same place.
+pub(crate) fn aligned(heads: &[String], rows: &[Vec<String>], right: usize) -> Vec<String> {
+    let lines = || std::iter::once(heads).chain(rows.iter().map(Vec::as_slice));
+    let width = |place: usize| {
+        let cells = lines().filter_map(|line| line.get(place));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let padded = |line: &[String]| {
+        let cells = line.iter().zip(&widths).enumerate().map(|(place, (cell, &width))| {
+            if place < right { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
+    };
+    lines().map(padded).collect()
 }
 
 /// A share on 0 to 1 as percent with `digits` decimals: "59.5 %". A share that is not finite is "–".
@@ -65,6 +153,51 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     shown
 }
 
+/// A file's name or path made fit for a message: bytes that are no UTF-8 as `\xNN`, and nothing that moves the
+/// cursor or turns the direction of the text.
+pub fn shown(name: impl AsRef<std::ffi::OsStr>) -> String {
+    let mut shown = String::new();
+    for chunk in name.as_ref().as_encoded_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match is_unsafe(c) {
+                true => shown.extend(c.escape_default()),
+                false => shown.push(c),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02x}")));
+    }
+    shown
+}
+
+/// Whether a terminal does something else with a character than to show it: control characters, line and
+/// paragraph separators, and those that change the direction of the text.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A word for a shell, quoted if needed. Bytes that can't be shown are written as bash's `$'\xNN'`.
+pub fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
+    let bytes = word.as_ref().as_encoded_bytes();
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(is_unsafe) => {
+            let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
+            match !text.is_empty() && text.chars().all(plain) {
+                true => text.into(),
+                false => format!("'{}'", text.replace('\'', "'\\''")),
+            }
+        }
+        _ => {
+            let byte = |byte: &u8| match byte {
+                b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+                b' '..=b'~' => char::from(*byte).into(),
+                _ => format!("\\x{byte:02x}"),
+            };
+            format!("$'{}'", bytes.iter().map(byte).collect::<String>())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,12 +210,61 @@ mod tests {
         assert_eq!(count(1_468_135), "1,468,135");
         assert_eq!(percent(0.5953, 1), "59.5 %");
         assert_eq!(percent(f64::NAN, 1), "–");
+        for (noun, two) in [
+            ("class", "classes"),
+            ("epoch", "epochs"),
+            ("batch", "batches"),
+            ("exact copy", "exact copies"),
+            ("display", "displays"),
+            ("folder of annotated copies", "folders of annotated copies"),
+        ] {
+            assert_eq!(
+                [plural(1, noun), plural(1002, noun)],
+                [format!("1 {noun}"), format!("1,002 {two}")]
+            );
+        }
+    }
+
+    #[test]
+    fn words_have_a_distance() {
+        for (one, other, expected) in [
+            ("", "", 0),
+            ("happy", "happy", 0),
+            ("hapy", "happy", 1),
+            ("nuetral", "neutral", 1),
+            ("suprise", "surprise", 1),
+            ("", "sad", 3),
+            ("abc", "xyz", 3),
+        ] {
+            assert_eq!(distance(one, other), expected, "{one} {other}");
+            assert_eq!(distance(other, one), expected, "{other} {one}");
+        }
+        assert_eq!(nearest("seed_cn", &["vgg", "seed_cnn"]), Some("seed_cnn"));
+        assert_eq!(nearest("other", &["vgg", "seed_cnn"]), None);
     }
 
     #[test]
     fn markup_is_escaped() {
         let escaped = escape_xml("a<b> & \"c\" 'd'\u{7}");
         assert_eq!(escaped, "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_of_any_bytes_are_shown_and_quoted() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        for (name, as_shown, as_quoted) in [
+            (&b"a b.jpg"[..], "a b.jpg", "'a b.jpg'"),
+            (b"it's.jpg", "it's.jpg", "'it'\\''s.jpg'"),
+            (b"\x1b[2J", "\\u{1b}[2J", "$'\\x1b[2J'"),
+            (b"\xbb\xe7'.png", "\\xbb\\xe7'.png", "$'\\xbb\\xe7\\'.png'"),
+            ("\u{202E}gpj".as_bytes(), "\\u{202e}gpj", "$'\\xe2\\x80\\xaegpj'"),
+            ("사진.jpg".as_bytes(), "사진.jpg", "사진.jpg"),
+        ] {
+            let name = OsStr::from_bytes(name);
+            assert_eq!((shown(name).as_str(), quoted(name).as_str()), (as_shown, as_quoted));
+        }
     }
 
     #[test]

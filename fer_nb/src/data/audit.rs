@@ -8,14 +8,14 @@ use polars::prelude::*;
 use super::copies::{Member, TEST, groups_of_copies, is_flat, members};
 use super::table::column;
 use super::{Dataset, FaceData, Origin};
-use crate::common::{Result, text};
+use crate::common::{Result, brief, text};
 use crate::emotion::Emotion;
 
 /// The parts of the data, in the order in which the audit goes through them.
 const SPLITS: [&str; 3] = ["train", "validation", "test"];
 
 /// The findings of [`FaceData::audit`]. Copies are exact: all 2304 pixels are equal.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Audit {
     /// The source of the images.
     pub(crate) origin: Origin,
@@ -39,6 +39,14 @@ pub struct Audit {
     pub(crate) flat: usize,
     affected: Vec<Affected>,
 }
+
+brief!(
+    Audit,
+    |audit| "{}, {} with a problem, {}",
+    text::plural(audit.images, "image"),
+    text::count(audit.affected.len()),
+    audit.origin
+);
 
 /// An image that has a problem.
 #[derive(Debug, Clone)]

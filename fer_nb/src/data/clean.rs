@@ -52,7 +52,13 @@ impl FaceData {
             text::plural(train.len() - kept_train.len(), "image"),
             text::count(validation.len() - kept_validation.len()),
         ));
-        Ok(FaceData { train: kept_train, validation: kept_validation, test: test.clone(), notes })
+        Ok(FaceData {
+            train: kept_train,
+            validation: kept_validation,
+            test: test.clone(),
+            notes,
+            ..self.clone()
+        })
     }
 }
 

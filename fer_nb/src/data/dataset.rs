@@ -1,16 +1,20 @@
 //! [`Dataset`]: images, labels and one table, whatever they were read from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polars::prelude::{DataFrame, IdxCa};
 use rayon::prelude::*;
 use tch::{Device, Tensor};
 
+use super::part::Part;
 use super::pixels::{PIXELS, SIDE};
 use super::table;
-use crate::common::{During, Error, Result};
+use crate::common::{During, Error, Result, brief, text};
 use crate::emotion::Emotion;
+
+/// The most characters of a name that a figure's title has room for.
+const TITLE_LENGTH: usize = 32;
 
 /// The number of training images of each class of FER2013, those of validation among them.
 pub(super) const TRAINING_COUNTS: [usize; Emotion::COUNT] =
@@ -22,11 +26,11 @@ pub(super) const TRAINING_COUNTS: [usize; Emotion::COUNT] =
 pub enum Origin {
     /// FER2013's images in folders `train/<class>` and `test/<class>` below this path.
     Folder(PathBuf),
-    /// Custom images in such folders below this path, called by its last folder's name.
+    /// Custom images in folders below this path, or in a table there, called by its last part's name.
     Custom {
-        /// The folder.
+        /// The folder or the table.
         path: PathBuf,
-        /// Its own name, without control characters.
+        /// Its own name, escaped; a table's without its extension.
         name: String,
     },
     /// Kaggle's `fer2013.csv` at this path.
@@ -38,16 +42,86 @@ pub enum Origin {
     },
 }
 
+/// Images of each class, by class index.
+type Counts = [usize; Emotion::COUNT];
+
+/// FER2013's test images of each class: PublicTest, and PrivateTest.
+const PUBLIC_TEST: Counts = [467, 56, 496, 895, 607, 653, 415];
+const PRIVATE_TEST: Counts = [491, 55, 528, 879, 626, 594, 416];
+
+/// Of FER2013's training images, how many of each class a copy may lack or have twice and still be FER2013:
+/// people leave out blank or doubtful ones.
+const TOLERATED: f64 = 0.02;
+
 impl Origin {
-    /// The made-up sample's name in titles.
+    /// The origin of images that were read from a folder or a table. They are FER2013 if they have as many
+    /// training images of each class, but for two of a hundred, or, without a training part, just as many test
+    /// images. A validation part counts as training images, unless it is one of FER2013's test parts. Names decide
+    /// nothing: FER2013 is handed on under many, and others' data under its.
+    pub(super) fn of(path: &Path, is_table: bool, labels: &[u8], parts: &[Part]) -> Self {
+        let counts = |wanted: Part| {
+            let mut counts = [0usize; Emotion::COUNT];
+            for (label, _) in labels.iter().zip(parts).filter(|(_, part)| **part == wanted) {
+                if let Some(count) = counts.get_mut(usize::from(*label)) {
+                    *count += 1;
+                }
+            }
+            counts
+        };
+        let sum =
+            |one: Counts, other: Counts| std::array::from_fn(|class| one[class] + other[class]);
+        let near = |counts: Counts, known: Counts| {
+            let mut pairs = counts.into_iter().zip(known);
+            pairs.all(|(count, known)| count.abs_diff(known) as f64 <= TOLERATED * known as f64)
+        };
+        let is_test = |counts: Counts| {
+            [PUBLIC_TEST, PRIVATE_TEST, sum(PUBLIC_TEST, PRIVATE_TEST)].contains(&counts)
+        };
+        let (training, validation) = (counts(Part::Train), counts(Part::Validation));
+        let is_fer2013 = match sum(training, validation) == [0; Emotion::COUNT] {
+            true => is_test(counts(Part::Test)),
+            false if is_test(validation) => near(training, TRAINING_COUNTS),
+            false => near(sum(training, validation), TRAINING_COUNTS),
+        };
+        match (is_fer2013, is_table) {
+            (true, false) => return Origin::Folder(path.to_path_buf()),
+            (true, true) => return Origin::Csv(path.to_path_buf()),
+            _ => {}
+        }
+        // "." has no name of its own.
+        let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let name = if is_table { whole.file_stem() } else { whole.file_name() };
+        let name = text::shown(name.unwrap_or_default());
+        let name: String = name.chars().take(TITLE_LENGTH).collect();
+        // A folder may be called as something that it is not.
+        let name = match name.as_str() {
+            "" => "custom images".into(),
+            Self::FER2013 | Self::SAMPLE => format!("{name} (other images)"),
+            _ => name,
+        };
+        Origin::Custom { path: path.to_path_buf(), name }
+    }
+
+    /// FER2013's name in titles. No other data set has it, whatever its folder is called.
+    pub(crate) const FER2013: &str = "FER2013";
+
+    /// The made-up sample's name in titles; no other data set's.
     pub(crate) const SAMPLE: &str = "made-up sample";
 
     /// The data's name in titles: "FER2013", "made-up sample" or the name of a folder.
     pub fn title(&self) -> &str {
         match self {
-            Origin::Folder(_) | Origin::Csv(_) => "FER2013",
+            Origin::Folder(_) | Origin::Csv(_) => Self::FER2013,
             Origin::Custom { name, .. } => name,
             Origin::Sample { .. } => Self::SAMPLE,
+        }
+    }
+
+    /// The folder or the table; `None` for faces that were drawn.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Origin::Folder(path) | Origin::Csv(path) | Origin::Custom { path, .. } => Some(path),
+            Origin::Sample { .. } => None,
         }
     }
 
@@ -60,10 +134,11 @@ impl Origin {
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Origin::Folder(path) => write!(f, "FER2013, folder {}", path.display()),
-            Origin::Csv(path) => write!(f, "FER2013, table {}", path.display()),
+            Origin::Folder(path) => write!(f, "FER2013, folder {}", text::shown(path)),
+            Origin::Csv(path) => write!(f, "FER2013, table {}", text::shown(path)),
             Origin::Custom { path, name } => {
-                write!(f, "{name}, folder {} (not FER2013)", path.display())
+                let what = if path.is_file() { "table" } else { "folder" };
+                write!(f, "{name}, {what} {} (not FER2013)", text::shown(path))
             }
             Origin::Sample { seed } => write!(f, "made-up sample, seed {seed} (not FER2013)"),
         }
@@ -84,11 +159,13 @@ struct Store {
 
 /// Grayscale faces of 48×48 pixels with their labels. A subset shares its pixels with the whole, so
 /// cloning and splitting cost four bytes an image.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Dataset {
     store: Arc<Store>,
     rows: Arc<[u32]>,
 }
+
+brief!(Dataset, |data| "{}, {}", text::plural(data.len(), "image"), data.origin());
 
 impl Dataset {
     /// Puts N images together: `images` u8 [N × 2304] on 0 to 255, `labels` [N] on 0 to 6, and for
@@ -248,7 +325,7 @@ impl Dataset {
 
     /// A fingerprint (XXH3) of pixels, labels and order. Runs record it, so that a result can be tied to
     /// its data.
-    pub(crate) fn fingerprint(&self) -> u64 {
+    pub fn fingerprint(&self) -> u64 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         for (image, emotion) in self.iter() {
             hasher.update(image);
@@ -278,5 +355,52 @@ impl Dataset {
     pub fn labels_tensor(&self, device: Device) -> Result<Tensor> {
         let labels: Vec<i64> = self.iter().map(|(_, emotion)| emotion.index() as i64).collect();
         Tensor::f_from_slice(&labels)?.f_to_device(device).during("copying labels to the device")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many labels of each class as the counts say.
+    fn labels(counts: [usize; Emotion::COUNT]) -> Vec<u8> {
+        counts.iter().zip(0..).flat_map(|(count, label)| vec![label; *count]).collect()
+    }
+
+    #[test]
+    fn fer2013_is_what_has_its_images_whatever_it_is_called() {
+        let path = Path::new("faces");
+        let of = |training: [usize; 7], test: [usize; 7]| {
+            let (training, test) = (labels(training), labels(test));
+            let parts = [vec![Part::Train; training.len()], vec![Part::Test; test.len()]].concat();
+            Origin::of(path, true, &[training, test].concat(), &parts).is_fer2013()
+        };
+        let none = [0; 7];
+        assert!(of(TRAINING_COUNTS, none) && of(TRAINING_COUNTS, [3; 7]));
+        assert!(of(TRAINING_COUNTS.map(|count| count - count / 60), none), "few left out");
+        assert!(!of(TRAINING_COUNTS.map(|count| count - count / 40), none));
+        assert!(of(none, PUBLIC_TEST) && of(none, PRIVATE_TEST));
+        assert!(!of(none, PUBLIC_TEST.map(|count| count + 1)) && !of([10; 7], PUBLIC_TEST));
+        let with_validation = |validation: [usize; 7]| {
+            let (training, validation) = (labels(TRAINING_COUNTS), labels(validation));
+            let train = vec![Part::Train; training.len()];
+            let parts = [train, vec![Part::Validation; validation.len()]].concat();
+            Origin::of(path, true, &[training, validation].concat(), &parts).is_fer2013()
+        };
+        assert!(with_validation(PUBLIC_TEST), "as tutorials use it");
+        assert!(!with_validation([500; 7]));
+        assert_eq!(PUBLIC_TEST.iter().sum::<usize>(), 3_589);
+        assert_eq!(PRIVATE_TEST.iter().sum::<usize>(), 3_589);
+    }
+
+    #[test]
+    fn no_folder_takes_the_name_of_what_it_is_not() {
+        for name in ["FER2013", "made-up sample"] {
+            let origin = Origin::of(Path::new(name), false, &[3], &[Part::Test]);
+            assert_eq!(origin.title(), format!("{name} (other images)"));
+            assert!(!origin.is_fer2013());
+        }
+        let table = Origin::of(Path::new("faces/FER2013.csv"), true, &[3], &[Part::Test]);
+        assert_eq!(table.title(), "FER2013 (other images)");
     }
 }

@@ -2,10 +2,11 @@
 
 use std::io::Cursor;
 
-use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
+use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat};
 
 use super::pixels::{SIDE, gray, is_complete_jpeg, scaled};
+use crate::common::file_kind::FileKind;
 
 /// No photo of a face is larger; what claims to be would only eat memory.
 const LARGEST_SIDE: u32 = 16_384;
@@ -26,7 +27,7 @@ impl Converted {
     }
 }
 
-/// Decodes a JPEG or PNG, whatever its file is called, into `out` (u8 [48 × 48], row-major). Colour
+/// Decodes a JPEG, PNG, WebP or BMP, whatever its file is called, into `out` (u8 [48 × 48], row-major). Colour
 /// becomes luma by ITU-R BT.601, as in Pillow's `convert("L")` and so in Keras; other sizes are
 /// scaled without regard to their proportions. The error says in a few words what is wrong with the
 /// file.
@@ -42,7 +43,12 @@ pub(super) fn decode(bytes: &[u8], out: &mut [u8]) -> Result<Converted, String> 
             fill(JpegDecoder::new(Cursor::new(bytes)).map_err(broken)?, out)
         }
         Ok(ImageFormat::Png) => fill(PngDecoder::new(Cursor::new(bytes)).map_err(broken)?, out),
-        _ => Err("not a JPEG or PNG image".into()),
+        Ok(ImageFormat::WebP) => fill(WebPDecoder::new(Cursor::new(bytes)).map_err(broken)?, out),
+        Ok(ImageFormat::Bmp) => fill(BmpDecoder::new(Cursor::new(bytes)).map_err(broken)?, out),
+        _ => Err(match FileKind::of(bytes) {
+            Some(kind) => format!("{kind}, expected JPEG, PNG, WebP or BMP"),
+            None => "not an image".into(),
+        }),
     }
 }
 
@@ -153,7 +159,8 @@ mod tests {
         let jpeg = encoded(ramp(48, 48).into(), ImageFormat::Jpeg);
         assert_eq!(decoded(&[]).unwrap_err(), "0 bytes");
         assert_eq!(decoded(&jpeg[..jpeg.len() / 2 + 200]).unwrap_err(), "cut short");
-        assert_eq!(decoded(b"<html></html>").unwrap_err(), "not a JPEG or PNG image");
+        let page = decoded(b"<html></html>").unwrap_err();
+        assert!(page.starts_with("a web page, expected JPEG"), "{page}");
         // Bytes behind the end are no reason to refuse an image.
         assert!(decoded(&[jpeg.as_slice(), b"\0\0\n"].concat()).is_ok());
     }

@@ -1,18 +1,20 @@
 //! [`FaceData`]: the whole data set in its three parts, from a folder, a table or the made-up sample.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::folder::listing::{self, Place};
+use super::layout::Layout;
 use super::loaded::Loaded;
+use super::locate::{VARIABLE, locate};
+use super::options::DataOptions;
+use super::part::Part;
 use super::sample::{self, SampleConfig};
 use super::split::{self, VALIDATION_SHARE};
 use super::{ClassDistribution, Dataset, Origin, csv, folder};
-use crate::common::{Error, Result, text};
+use crate::common::text::count;
+use crate::common::{Error, Result, brief, text};
 use crate::emotion::Emotion;
 use crate::project::root;
-
-/// The environment variable that names a folder or a csv file.
-const VARIABLE: &str = "FER2013_DIR";
 
 /// Train, validation and test images, with notes on how they were read.
 ///
@@ -24,17 +26,30 @@ const VARIABLE: &str = "FER2013_DIR";
 /// println!("{data}\n{}", data.class_distribution());
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FaceData {
-    /// The images that a network is trained on: the training images less those held back.
+    /// The images that a network is trained on: the training images less those held back. None where the data
+    /// has no training part.
     pub train: Dataset,
-    /// The first 20 % of each class's training images, which choose the best epoch.
+    /// The images that choose the best epoch: the data's own validation part, or the first 20 % of each class's
+    /// training images.
     pub validation: Dataset,
-    /// The images that the final metrics are of.
+    /// The images that the final metrics are of. None where the data has no test part.
     pub test: Dataset,
     /// Notes on what was set aside, converted or left out, in sentences; empty if all was well.
     pub notes: Vec<String>,
+    /// What of the folder or the table was taken for what; empty for the made-up sample.
+    pub layout: Layout,
 }
+
+brief!(
+    FaceData,
+    |data| "{} train, {} validation, {} test images, {}",
+    count(data.train.len()),
+    count(data.validation.len()),
+    count(data.test.len()),
+    data.origin()
+);
 
 impl FaceData {
     /// Loads the first of: what `$FER2013_DIR` names (a folder or a csv file), `data/fer2013/` and
@@ -52,8 +67,16 @@ impl FaceData {
     /// # Errors
     /// As [`FaceData::open`]; [`Error::Missing`] for a path that is not there.
     pub fn open_or(path: Option<&Path>) -> Result<Self> {
+        Self::open_with(path, &DataOptions::from_env()?)
+    }
+
+    /// As [`FaceData::open_or`], read as `options` say and not as the environment does.
+    ///
+    /// # Errors
+    /// As [`FaceData::open_or`].
+    pub fn open_with(path: Option<&Path>, options: &DataOptions) -> Result<Self> {
         match locate(path, std::env::var_os(VARIABLE), root().ok().as_deref())? {
-            Some(path) => Self::from_path(path),
+            Some(path) => Self::read(path, options),
             None => {
                 let mut data = Self::sample(SampleConfig::default())?;
                 data.notes.push(format!(
@@ -65,37 +88,76 @@ impl FaceData {
         }
     }
 
-    /// A folder or a csv file, whichever `path` is. A folder without `train` and `test` may hold
-    /// fer2013.csv instead.
+    /// The data at `path`, whichever it is: folders of images or a table. [`FaceData::read`] without options.
     ///
     /// # Errors
-    /// As [`FaceData::from_folder`] and [`FaceData::from_csv`].
+    /// As [`FaceData::read`].
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let table = path.join("fer2013.csv");
-        if path.is_file() {
-            Self::from_csv(path)
-        } else if table.is_file() && !path.join("train").exists() {
-            Self::from_csv(table)
-        } else {
-            Self::from_folder(path)
-        }
+        Self::read(path, &DataOptions::default())
     }
 
-    /// Images in `train/<class>` and `test/<class>` below `path`, as .jpg, .jpeg or .png.
+    /// The data at `path`, or in the folders that an archive wrapped around it.
+    ///
+    /// Folders: train and test, also with a validation part and under other usual names (Training, PublicTest,
+    /// val), with a folder for each class below; or class folders alone, all of which are for testing. Classes
+    /// are found by English words for them. Tables: as [`FaceData::from_csv`]. What was taken for what is in
+    /// `layout`.
+    ///
+    /// # Errors
+    /// As [`FaceData::from_folder`] and [`FaceData::from_csv`]; [`Error::File`] if there are several data sets, or
+    /// none.
+    pub fn read(path: impl AsRef<Path>, options: &DataOptions) -> Result<Self> {
+        options.validate()?;
+        let path = path.as_ref();
+        if path.is_file() {
+            return Self::assemble(csv::load(&[path.to_path_buf()], options)?, options);
+        }
+        let loaded = match listing::find(path, options, csv::needed_columns)? {
+            Place::Folders(folder) => {
+                let mut loaded = folder::load(&folder, options)?;
+                for (why, names) in listing::around(path, &folder)? {
+                    loaded.layout.name_passed_over(why, names);
+                }
+                loaded
+            }
+            Place::Tables(tables) => {
+                let mut loaded = csv::load(&tables, options)?;
+                let others = listing::beside(&tables)?;
+                if !others.is_empty() {
+                    let names = tables.iter().filter_map(|table| table.file_name());
+                    let names = text::list(&names.map(text::shown).collect::<Vec<_>>());
+                    let folder = tables.first().and_then(|table| table.parent());
+                    let others = others.iter().map(|name| {
+                        match csv::holds_votes(&folder.unwrap_or(Path::new("")).join(name)) {
+                            true => format!("{name} (FERPlus's votes)"),
+                            false => name.clone(),
+                        }
+                    });
+                    let others = text::list(&others.collect::<Vec<_>>());
+                    loaded.notes.push(format!("Beside {names}, left alone: {others}"));
+                }
+                loaded
+            }
+        };
+        Self::assemble(loaded, options)
+    }
+
+    /// Images in `train/<class>` and `test/<class>` below `path`, as JPEG, PNG, WebP or BMP; see
+    /// [`FaceData::read`].
     ///
     /// Files that can't be decoded are set aside and named in [`FaceData::notes`]; colour and other
     /// sizes are converted.
     ///
     /// # Errors
-    /// [`Error::Missing`] or [`Error::File`], with the folder, for a class that is missing, unknown or
-    /// empty; [`Error::Stopped`] if the user stops it.
+    /// [`Error::Missing`] or [`Error::File`], with the folder, for one that is missing or holds no class, and for
+    /// a class of whose files most can't be decoded; [`Error::Stopped`] if the user stops it.
     pub fn from_folder(path: impl AsRef<Path>) -> Result<Self> {
-        Self::assemble(folder::load(path.as_ref())?)
+        let options = DataOptions::default();
+        Self::assemble(folder::load(path.as_ref(), &options)?, &options)
     }
 
-    /// Kaggle's `fer2013.csv` with the columns emotion, pixels and Usage in any order. Training rows
-    /// are for train and validation, PublicTest and PrivateTest rows together are test.
+    /// A table such as Kaggle's `fer2013.csv`, with the columns emotion, pixels and Usage in any order. Training
+    /// rows are for train and validation, PublicTest and PrivateTest rows together are test.
     ///
     /// Bad rows, up to 1 %, are set aside and named in [`FaceData::notes`].
     ///
@@ -103,7 +165,8 @@ impl FaceData {
     /// [`Error::File`] with the first bad row if there are more, and for a missing column;
     /// [`Error::Stopped`] if the user stops it.
     pub fn from_csv(path: impl AsRef<Path>) -> Result<Self> {
-        Self::assemble(csv::load(path.as_ref())?)
+        let options = DataOptions::default();
+        Self::assemble(csv::load(&[path.as_ref().to_path_buf()], &options)?, &options)
     }
 
     /// Made-up faces, drawn from a seed; nothing is read.
@@ -126,21 +189,86 @@ impl FaceData {
         let split = split::by_class(&labels, share)?;
         let (train, validation) =
             (training.select(&split.train)?, training.select(&split.validation)?);
-        Ok(Self { train, validation, test, notes })
+        Ok(Self { train, validation, test, notes, layout: Layout::default() })
     }
 
-    fn assemble(loaded: Loaded) -> Result<Self> {
-        let Loaded { dataset, is_test, notes } = loaded;
-        let side = |test: bool| -> Vec<usize> {
-            is_test.iter().enumerate().filter(|(_, is)| **is == test).map(|(row, _)| row).collect()
-        };
-        let (training, test) = (dataset.select(&side(false))?, dataset.select(&side(true))?);
-        let mut data = Self::held_back(&training, VALIDATION_SHARE, test, notes)?;
-        if data.validation.is_empty() {
-            let note = "No class has the five training images that a validation image takes";
-            data.notes.push(note.into());
+    fn assemble(loaded: Loaded, options: &DataOptions) -> Result<Self> {
+        let Loaded { dataset, mut parts, layout, mut notes } = loaded;
+        if let (true, Some(share)) = (layout.without_parts, options.test_share) {
+            let labels: Vec<Emotion> = dataset.iter().map(|(_, emotion)| emotion).collect();
+            let train = split::by_class(&labels, share)?.train;
+            let part_of = |index: usize| match train.binary_search(&index) {
+                Ok(_) => Part::Train,
+                Err(_) => Part::Test,
+            };
+            parts = (0..parts.len()).map(part_of).collect();
+            notes.push(format!("{} % of each class are test images", share * 100.0));
         }
+        let of = |wanted: Part| {
+            let rows = parts.iter().enumerate().filter(|(_, part)| **part == wanted);
+            dataset.select(&rows.map(|(row, _)| row).collect::<Vec<_>>())
+        };
+        let (training, test) = (of(Part::Train)?, of(Part::Test)?);
+        let mut data = match layout.own_validation {
+            true => {
+                let validation = of(Part::Validation)?;
+                let images = text::plural(validation.len(), "image");
+                notes.push(format!(
+                    "Validation is the data's own part, {images}: none of train is held back"
+                ));
+                Self { train: training, validation, test, notes, layout }
+            }
+            false => {
+                let data = Self::held_back(&training, VALIDATION_SHARE, test, notes)?;
+                if !data.train.is_empty() && data.validation.is_empty() {
+                    let note = "No class has the five training images that a validation image takes: add images, \
+                                or a validation part";
+                    Self { notes: [data.notes, vec![note.into()]].concat(), layout, ..data }
+                } else {
+                    Self { layout, ..data }
+                }
+            }
+        };
+        data.note_what_is_missing();
         Ok(data)
+    }
+
+    /// Notes on parts that are not there, and on classes that a part lacks.
+    fn note_what_is_missing(&mut self) {
+        let training = [&self.train, &self.validation].map(Dataset::class_counts);
+        let training = std::array::from_fn(|class| training[0][class] + training[1][class]);
+        let mut absent_at_all = [true; Emotion::COUNT];
+        for counts in [training, self.test.class_counts()] {
+            for (absent, count) in absent_at_all.iter_mut().zip(counts) {
+                *absent &= count == 0;
+            }
+        }
+        let names = |is_absent: &dyn Fn(usize) -> bool| -> Vec<&str> {
+            let absent = Emotion::ALL.into_iter().filter(|class| is_absent(class.index()));
+            absent.map(Emotion::name).collect()
+        };
+        let nowhere = names(&|class| absent_at_all[class]);
+        if !nowhere.is_empty() {
+            self.notes.push(format!("The data has no image of {}", text::list(&nowhere)));
+        }
+        for (part, counts) in [("training", training), ("test", self.test.class_counts())] {
+            if counts == [0; Emotion::COUNT] {
+                let note = match (part, self.layout.without_parts) {
+                    ("training", true) => {
+                        "The data has no parts, so all of it is for testing (--test-share 0.2, or \
+                         FER_TEST_SHARE, splits it)"
+                            .into()
+                    }
+                    _ => format!("The data has no {part} images"),
+                };
+                self.notes.push(note);
+                continue;
+            }
+            let absent = names(&|class| counts[class] == 0 && !absent_at_all[class]);
+            if !absent.is_empty() {
+                self.notes.push(format!("No {part} image of {}", text::list(&absent)));
+            }
+        }
     }
 
     /// The same images with another share, above 0 and below 1, of each class's training images held
@@ -153,8 +281,12 @@ impl FaceData {
         if !(share > 0.0 && share < 1.0) {
             return Err(Error::setting("validation share", share, "above 0 and below 1"));
         }
+        if self.layout.own_validation {
+            return Ok(self.clone()); // what it was given for is what it is for
+        }
         let training = self.train.joined(&self.validation)?;
         let mut data = Self::held_back(&training, share, self.test.clone(), self.notes.clone())?;
+        data.layout = self.layout.clone();
         data.notes.push(format!(
             "{} % of each class is held back: {} for training, {} for validation",
             share * 100.0,
@@ -162,6 +294,42 @@ impl FaceData {
             data.validation.len(),
         ));
         Ok(data)
+    }
+
+    /// That there are images to train on and to choose by.
+    ///
+    /// # Errors
+    /// [`Error::Input`], with what was found and what to do, if there are none.
+    pub fn require_train(&self) -> Result<()> {
+        let what = match (self.train.is_empty(), self.validation.is_empty()) {
+            (false, false) => return Ok(()),
+            (true, _) => "training images",
+            (false, true) => "validation images",
+        };
+        let hint = if self.layout.without_parts {
+            "some; the data has no parts: --test-share 0.2, or FER_TEST_SHARE, splits it"
+        } else {
+            "some: add images to train, five of a class or more, or a validation part"
+        };
+        Err(Error::input(what, format!("none in {}", self.origin()), hint))
+    }
+
+    /// That there are images to measure on.
+    ///
+    /// # Errors
+    /// [`Error::Input`], with what was found and what to do, if there are none.
+    pub fn require_test(&self) -> Result<()> {
+        match self.test.is_empty() {
+            false => Ok(()),
+            true => {
+                let found = format!("none in {}", self.origin());
+                Err(Error::input(
+                    "test images",
+                    found,
+                    "some: add a folder test, or rows of a test part",
+                ))
+            }
+        }
     }
 
     /// The source of the images.
@@ -189,8 +357,11 @@ impl FaceData {
         }
         // Keras counts folders, so a class that one part has no image of counts there too.
         let classes = present.iter().filter(|present| **present).count();
-        self.parts()
-            .map(|data| format!("Found {} images belonging to {classes} classes.", data.len()))
+        self.parts().map(|data| {
+            let images = text::nouns(data.len(), "image");
+            let class = text::nouns(classes, "class");
+            format!("Found {} {images} belonging to {classes} {class}.", data.len())
+        })
     }
 
     /// The number of images of each class in each part.
@@ -230,6 +401,7 @@ impl FaceData {
             validation: self.validation.take_per_class(per_class)?,
             test: self.test.take_per_class(per_class)?,
             notes,
+            layout: self.layout.clone(),
         })
     }
 }
@@ -244,40 +416,6 @@ impl std::fmt::Display for FaceData {
             write!(f, "\nNote: {note}.")?;
         }
         Ok(())
-    }
-}
-
-/// The data to load: the explicit path, else the variable's, else what lies below `root`; `None` for
-/// the made-up sample. A path that was given and isn't there is an error, never passed over.
-fn locate(
-    explicit: Option<&Path>,
-    variable: Option<OsString>,
-    root: Option<&Path>,
-) -> Result<Option<PathBuf>> {
-    if let Some(path) = explicit {
-        return there(path, "the data", HINT.into());
-    }
-    if let Some(path) = variable.filter(|path| !path.is_empty()) {
-        let hint = format!("{VARIABLE} names it: correct or unset it. {HINT}");
-        return there(Path::new(&path), "FER2013", hint);
-    }
-    let Some(data) = root.map(|root| root.join("data")) else { return Ok(None) };
-    let (folder, table) = (data.join("fer2013"), data.join("fer2013.csv"));
-    // A folder that was made and not filled yet is as good as none.
-    let filled = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
-    Ok([(filled, folder), (table.is_file(), table)]
-        .into_iter()
-        .find(|(there, _)| *there)
-        .map(|(_, path)| path))
-}
-
-const HINT: &str = "Expected is a folder with train/<class> and test/<class>, or fer2013.csv; see \
-                    data/README.md.";
-
-fn there(path: &Path, what: &str, hint: String) -> Result<Option<PathBuf>> {
-    match path.exists() {
-        true => Ok(Some(path.to_path_buf())),
-        false => Err(Error::missing(what, path, hint)),
     }
 }
 
@@ -366,7 +504,7 @@ mod tests {
         let elsewhere = Tree::empty();
         elsewhere.write("fer2013.csv", table.as_bytes());
         let from_csv = FaceData::from_path(elsewhere.path()).unwrap();
-        assert_eq!(from_csv.origin(), &Origin::Csv(elsewhere.path().join("fer2013.csv")));
+        assert_eq!(from_csv.origin().title(), "fer2013", "the table's name, which has few images");
         assert_eq!(from_csv.fingerprint(), from_folder.fingerprint());
         assert_ne!(from_csv.fingerprint(), from_folder.take(1).unwrap().fingerprint());
     }
@@ -377,32 +515,6 @@ mod tests {
         assert_eq!((data.train.len(), data.validation.len()), (28, 0));
         assert_eq!(data.notes.len(), 1);
         assert_eq!(data.found_lines()[1], "Found 0 images belonging to 7 classes.");
-    }
-
-    #[test]
-    fn data_is_looked_for_in_the_promised_order() {
-        let tree = Tree::empty();
-        let root = tree.path();
-        let look = |explicit: Option<&Path>, variable: Option<&str>| {
-            locate(explicit, variable.map(OsString::from), Some(root))
-        };
-        assert_eq!(look(None, None).unwrap(), None);
-        assert_eq!(look(None, Some("")).unwrap(), None);
-        assert_eq!(locate(None, None, None).unwrap(), None);
-        std::fs::create_dir_all(root.join("data/fer2013")).unwrap();
-        assert_eq!(look(None, None).unwrap(), None);
-        tree.write("data/fer2013.csv", b"x");
-        assert_eq!(look(None, None).unwrap(), Some(root.join("data/fer2013.csv")));
-        tree.write("data/fer2013/train/angry/a.jpg", b"x");
-        assert_eq!(look(None, None).unwrap(), Some(root.join("data/fer2013")));
-        let elsewhere = Tree::empty();
-        let path = elsewhere.path();
-        assert_eq!(look(None, path.to_str()).unwrap(), Some(path.to_path_buf()));
-        assert_eq!(look(Some(root), path.to_str()).unwrap(), Some(root.to_path_buf()));
-        let missing = look(None, Some("/nowhere"));
-        assert!(matches!(missing, Err(Error::Missing { hint, .. }) if hint.contains(VARIABLE)));
-        let missing = look(Some(Path::new("no.csv")), None);
-        assert!(matches!(missing, Err(Error::Missing { path, .. }) if path == Path::new("no.csv")));
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! [`Loaded`]: the images of a folder or a table in one data set, not yet split.
 
 use super::dataset::Dataset;
+use super::layout::Layout;
+use super::part::Part;
 use super::pixels::PIXELS;
 
 /// Everything that was read from one place.
 pub(super) struct Loaded {
     /// All images, train and test.
     pub(super) dataset: Dataset,
-    /// Which of them are test images; the others are for training and validation.
-    pub(super) is_test: Vec<bool>,
+    /// What each image is for.
+    pub(super) parts: Vec<Part>,
+    /// What was taken for what.
+    pub(super) layout: Layout,
     /// Notes on what was set aside or converted, in sentences.
     pub(super) notes: Vec<String>,
 }

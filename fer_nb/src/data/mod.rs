@@ -2,17 +2,23 @@
 
 mod audit;
 mod augment;
+mod class_check;
 mod clean;
 mod copies;
 mod csv;
 mod dataset;
 mod decode;
 mod distribution;
+mod effect;
 mod face_data;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod folder;
+mod layout;
 mod loaded;
+mod locate;
+mod options;
+mod part;
 pub(crate) mod pixels;
 pub(crate) mod rectangle;
 mod sample;
@@ -24,6 +30,9 @@ pub use augment::Augmentation;
 pub use dataset::{Dataset, Origin};
 pub use distribution::ClassDistribution;
 pub use face_data::FaceData;
+pub use layout::{Layout, LayoutRow};
+pub use options::{ClassMap, DataOptions, Numbering};
+pub use part::Part;
 pub use pixels::{PIXELS, SIDE};
 pub use sample::SampleConfig;
 pub(crate) use table::column;

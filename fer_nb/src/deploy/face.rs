@@ -1,26 +1,21 @@
-//! [`FaceDetector`]: SeetaFace's frontal detector, and the crop that FER2013 would have of a face.
+//! [`FaceBox`]: a face in a photo, and the crop that FER2013 would have of it.
 
-use std::cell::RefCell;
-
-use image::GrayImage;
-use rustface::{Detector, ImageData, Model};
+use image::{GrayImage, Luma};
 use serde::Serialize;
 
-use crate::common::machine::guarded;
-use crate::common::{Error, Result};
-use crate::data::pixels::{shrunk, square};
+use crate::common::Result;
+use crate::data::SIDE;
+use crate::data::pixels::{scaled, square};
 
-/// Funnel-structured cascade of Wu, Kan, He, Shan and Chen (2017), "SeetaFace"; BSD-2, licence beside it.
-const MODEL: &[u8] = include_bytes!("../../assets/face_detector/seeta_fd_frontal_v1.0.bin");
-
-/// The detector's window in pixels: no smaller face is found.
-const WINDOW: u32 = 40;
-
-/// How much larger than the detector's square a face's crop is. The squares that the detector finds in
-/// FER2013's own training images have 0.92 of an image's side in the median (576 found of 700 images;
-/// quartiles 0.84 and 0.99), and the same centre within 0.003 sides:
-/// `cargo run --example face_margin` measures it.
-const MARGIN: f32 = 1.085;
+/// Landmarks of a face: the eyes, the nose, the corners of the mouth.
+pub(super) const LANDMARKS: usize = 5;
+/// From the middle of the eyes to the middle of the mouth, in sides of an image of FER2013: the median of its
+/// own training images. `cargo run --example face_margin` measures this and [`BELOW`].
+const EYES_TO_MOUTH: f32 = 0.369;
+/// How far the middle between eyes and mouth is below an image's centre, in sides of the image.
+const BELOW: f32 = 0.078;
+/// A face that is cut out turned is sampled at no more points a side: more than enough for 48 pixels.
+const MOST_SAMPLES: f32 = 384.0;
 
 /// A face in a photo, in the photo's pixels; it may reach beyond the photo's edges.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -33,8 +28,38 @@ pub struct FaceBox {
     pub width: f32,
     /// From the upper edge to the lower.
     pub height: f32,
-    /// The detector's score, from its threshold upwards; not a probability.
+    /// How sure the detector is that this is a face, 0 to 1.
     pub score: f32,
+    /// Eyes, nose and corners of the mouth, each \[right, down\] in the photo; the picture's left ones before
+    /// its right ones. None for a box that no detector found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub landmarks: Option<[[f32; 2]; LANDMARKS]>,
+}
+
+/// What is cut out of a photo: a square that may be turned, in the photo's pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Cut {
+    /// Right and down.
+    center: [f32; 2],
+    side: f32,
+    /// How the square's upper edge runs, right and down, of length 1.
+    along: [f32; 2],
+}
+
+/// The numbers that [`FaceBox::crop`] goes by, for programs that do the same elsewhere.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct CutRule {
+    side: usize,
+    eyes_to_mouth: f32,
+    below: f32,
+    most_samples: f32,
+}
+
+impl Default for CutRule {
+    fn default() -> Self {
+        let (eyes_to_mouth, below, most_samples) = (EYES_TO_MOUTH, BELOW, MOST_SAMPLES);
+        Self { side: SIDE, eyes_to_mouth, below, most_samples }
+    }
 }
 
 impl FaceBox {
@@ -43,146 +68,202 @@ impl FaceBox {
         let side = width.min(height);
         let (left, top) = ((width - side) / 2, (height - side) / 2);
         let [left, top, side] = [left, top, side].map(|at| at as f32);
-        Self { left, top, width: side, height: side, score: 0.0 }
+        Self { left, top, width: side, height: side, score: 0.0, landmarks: None }
     }
 
-    /// The face as FER2013 would have cropped it: the square around the detector's, 8.5 % larger,
-    /// scaled to u8 [48 × 48], row-major. Beyond the photo's edges, its last pixels are repeated.
+    /// The same face in a picture that is larger by a factor.
+    pub(crate) fn scaled(self, factor: f32) -> Self {
+        Self {
+            left: self.left * factor,
+            top: self.top * factor,
+            width: self.width * factor,
+            height: self.height * factor,
+            score: self.score,
+            landmarks: self.landmarks.map(|points| points.map(|point| point.map(|at| at * factor))),
+        }
+    }
+
+    /// The same face further right and down.
+    #[cfg(feature = "serve")]
+    pub(super) fn moved(self, right: f32, down: f32) -> Self {
+        let landmarks = self.landmarks.map(|all| all.map(|[x, y]| [x + right, y + down]));
+        Self { left: self.left + right, top: self.top + down, landmarks, ..self }
+    }
+
+    /// The share of the union that both boxes cover: intersection over union, 0 to 1.
+    #[cfg(feature = "serve")]
+    pub(super) fn overlap(&self, other: &Self) -> f32 {
+        let sides = |face: &Self| [face.left, face.top, face.width, face.height];
+        overlap(sides(self), sides(other))
+    }
+
+    /// How the face is turned in the picture's plane, in degrees clockwise; 0 without landmarks.
+    pub fn tilt(&self) -> f32 {
+        let [right, down] = self.cut().along;
+        down.atan2(right).to_degrees()
+    }
+
+    /// The face as FER2013 would have cropped it: eyes above mouth, as large and in the place as in the median
+    /// of FER2013, scaled to u8 [48 × 48], row-major. Without landmarks it is the box's square. Beyond the
+    /// photo's edges, its last pixels are repeated.
     ///
     /// # Errors
-    /// [`Error::Input`] for a photo without a pixel.
+    /// [`Error::Input`](crate::common::Error::Input) for a photo without a pixel.
     pub fn crop(&self, photo: &GrayImage) -> Result<Vec<u8>> {
         // A square of twice the photo's size, far outside, is nothing but repeated edges, and so is any
         // larger one; NaN becomes 0.
-        let largest = 2 * i64::from(photo.width().max(photo.height()));
-        let whole = |value: f32| (value.round() as i64).clamp(-largest, largest);
-        let side = whole(self.width.max(self.height) * MARGIN).max(1);
-        let left = whole(self.left + self.width / 2.0) - side / 2;
-        let top = whole(self.top + self.height / 2.0) - side / 2;
-        square(photo, left, top, side as u32)
-    }
-}
-
-/// Finds faces that look more or less into the camera.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FaceDetector {
-    /// The longest side, in pixels, 40 or more. Larger photos are shrunk by a whole number, which bounds
-    /// the time. The smallest face that is found has 40 pixels in the shrunk photo.
-    pub longest: u32,
-    /// The least score of a face, above 0.
-    pub threshold: f32,
-}
-
-impl FaceDetector {
-    /// For photos: small faces count more than a second.
-    pub fn for_photos() -> Self {
-        Self { longest: 1280, threshold: 3.0 }
-    }
-
-    /// For a camera's frames: faces of an eighth of the frame's width or more, in a few milliseconds.
-    pub fn for_video() -> Self {
-        Self { longest: 320, threshold: 3.0 }
-    }
-
-    /// Finds the faces in a photo, the largest first.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for a `longest` or `threshold` out of range; [`Error::Input`] for a photo that
-    /// the detector can't take.
-    pub fn detect(&self, photo: &GrayImage) -> Result<Vec<FaceBox>> {
-        if self.longest < WINDOW || self.threshold.is_nan() || self.threshold <= 0.0 {
-            let value = format!("{} pixels, threshold {}", self.longest, self.threshold);
-            return Err(Error::setting("face detector", value, "40 pixels or more, and above 0"));
-        }
-        let (width, height) = photo.dimensions();
-        // By a whole number: the mean of squares is much quicker than a resampling filter.
-        let factor = width.max(height).div_ceil(self.longest).max(1);
-        let (small_width, small_height) = (width / factor, height / factor);
-        if small_width.min(small_height) < WINDOW {
-            return Ok(Vec::new()); // the detector's window does not fit into it
-        }
-        let small = match factor {
-            1 => photo.as_raw(),
-            factor => &shrunk::<1>(photo.as_raw(), width, factor),
+        let largest = 2.0 * photo.width().max(photo.height()) as f32;
+        let bounded = |value: f32| {
+            if value.is_nan() { 0.0 } else { value.clamp(-largest, largest) }
         };
-        let scale = factor as f32;
-        let found = DETECTOR.with_borrow_mut(|kept| {
-            let mut detector = match kept.take() {
-                Some(detector) => detector,
-                None => rustface::create_detector_with_model(model()?),
-            };
-            let found = guarded(|| {
-                detector.set_score_thresh(f64::from(self.threshold));
-                detector.detect(&ImageData::new(small, small_width, small_height))
-            })
-            .map_err(|panic| Error::input("photo", panic, "one that the face detector can take"))?;
-            *kept = Some(detector); // after a panic, the next call makes another
-            Ok::<_, Error>(found)
-        })?;
-        let mut faces: Vec<FaceBox> = found
-            .into_iter()
-            .map(|face| {
-                let bounds = face.bbox();
-                FaceBox {
-                    left: bounds.x() as f32 * scale,
-                    top: bounds.y() as f32 * scale,
-                    width: bounds.width() as f32 * scale,
-                    height: bounds.height() as f32 * scale,
-                    score: face.score() as f32,
-                }
-            })
-            .collect();
-        faces.sort_by(|one, other| {
-            (other.width * other.height).total_cmp(&(one.width * one.height))
-        });
-        Ok(faces)
+        let mut cut = self.cut();
+        cut.center = cut.center.map(bounded);
+        cut.side = bounded(cut.side).max(1.0);
+        if cut.along == UPRIGHT || photo.width() == 0 || photo.height() == 0 {
+            let side = cut.side.round() as i64;
+            let [left, top] = cut.center.map(|at| at.round() as i64 - side / 2);
+            return square(photo, left, top, side as u32);
+        }
+        scaled(cut.out_of(photo))
+    }
+
+    /// The square that [`FaceBox::crop`] cuts.
+    fn cut(&self) -> Cut {
+        let of_box = Cut {
+            center: [self.left + self.width / 2.0, self.top + self.height / 2.0],
+            side: self.width.max(self.height),
+            along: UPRIGHT,
+        };
+        let Some([left_eye, right_eye, _, left_mouth, right_mouth]) = self.landmarks else {
+            return of_box;
+        };
+        let middle =
+            |one: [f32; 2], other: [f32; 2]| [(one[0] + other[0]) / 2.0, (one[1] + other[1]) / 2.0];
+        let (eyes, mouth) = (middle(left_eye, right_eye), middle(left_mouth, right_mouth));
+        // Down the face; and across it, where the eyes and the mouth's corners are further apart than a
+        // face in profile has them, turned by a quarter.
+        let down = [mouth[0] - eyes[0], mouth[1] - eyes[1]];
+        let across = [
+            right_eye[0] - left_eye[0] + right_mouth[0] - left_mouth[0],
+            right_eye[1] - left_eye[1] + right_mouth[1] - left_mouth[1],
+        ];
+        let along = [down[1] + across[0], across[1] - down[0]];
+        let (length, height) = (along[0].hypot(along[1]), down[0].hypot(down[1]));
+        if !(length > 0.0 && height > 0.0 && length.is_finite()) {
+            return of_box;
+        }
+        let along = along.map(|part| part / length);
+        let side = height / EYES_TO_MOUTH;
+        let [right, below] = middle(eyes, mouth);
+        // Up the face from there.
+        let center = [right + along[1] * BELOW * side, below - along[0] * BELOW * side];
+        Cut { center, side, along }
     }
 }
 
-thread_local! {
-    /// A detector reads its model when it is made, and has buffers of its own: one a thread.
-    static DETECTOR: RefCell<Option<Box<dyn Detector>>> = const { RefCell::new(None) };
+/// The share of the union that two boxes cover, each left, top, width and height: 0 to 1.
+pub(super) fn overlap(one: [f32; 4], other: [f32; 4]) -> f32 {
+    let shared = |axis: usize| {
+        let end = (one[axis] + one[axis + 2]).min(other[axis] + other[axis + 2]);
+        (end - one[axis].max(other[axis])).max(0.0)
+    };
+    let shared = shared(0) * shared(1);
+    let union = one[2] * one[3] + other[2] * other[3] - shared;
+    if union > 0.0 { shared / union } else { 0.0 }
 }
 
-fn model() -> Result<Model> {
-    rustface::read_model(MODEL)
-        .map_err(|error| Error::input("face detector's model", error, "SeetaFace's own"))
+const UPRIGHT: [f32; 2] = [1.0, 0.0];
+
+impl Cut {
+    /// The pixels of the square, each from the four of the photo around its place (bilinear).
+    fn out_of(&self, photo: &GrayImage) -> GrayImage {
+        let samples = self.side.round().clamp(SIDE as f32, MOST_SAMPLES);
+        let step = self.side / samples;
+        let [along, down] = self.along;
+        let (width, height) = (i64::from(photo.width()), i64::from(photo.height()));
+        let value = |x: i64, y: i64| {
+            let (x, y) = (x.clamp(0, width - 1) as u32, y.clamp(0, height - 1) as u32);
+            f32::from(photo.get_pixel(x, y).0[0])
+        };
+        GrayImage::from_fn(samples as u32, samples as u32, |column, row| {
+            let (u, v) = (column as f32 + 0.5 - samples / 2.0, row as f32 + 0.5 - samples / 2.0);
+            let x = self.center[0] + step * (u * along - v * down) - 0.5;
+            let y = self.center[1] + step * (u * down + v * along) - 0.5;
+            let (left, top) = (x.floor(), y.floor());
+            let (right_share, lower_share) = (x - left, y - top);
+            let (left, top) = (left as i64, top as i64);
+            let mix = |one: f32, other: f32, share: f32| one + (other - one) * share;
+            let upper = mix(value(left, top), value(left + 1, top), right_share);
+            let lower = mix(value(left, top + 1), value(left + 1, top + 1), right_share);
+            Luma([mix(upper, lower, lower_share).round() as u8])
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use image::Luma;
-
     use super::*;
+    use crate::common::Error;
     use crate::data::PIXELS;
 
     fn face(left: f32, top: f32, side: f32) -> FaceBox {
-        FaceBox { left, top, width: side, height: side, score: 1.0 }
+        FaceBox { left, top, width: side, height: side, score: 1.0, landmarks: None }
     }
 
-    #[test]
-    fn photos_without_a_face_have_none() {
-        for (width, height) in [(1, 1), (39, 500), (640, 480), (8, 3000)] {
-            let flat = GrayImage::from_pixel(width, height, Luma([130]));
-            for detector in [FaceDetector::for_photos(), FaceDetector::for_video()] {
-                assert_eq!(detector.detect(&flat).unwrap(), []);
-            }
-        }
-        let wrong = FaceDetector { longest: 12, threshold: 3.0 };
-        assert!(wrong.detect(&GrayImage::new(100, 100)).is_err());
-        let wrong = FaceDetector { longest: 320, threshold: f32::NAN };
-        assert!(wrong.detect(&GrayImage::new(100, 100)).is_err());
+    /// A face whose crop is the square of this side around the middle, turned clockwise by `tilt` degrees.
+    fn turned(middle: [f32; 2], side: f32, tilt: f32) -> FaceBox {
+        let (sin, cos) = tilt.to_radians().sin_cos();
+        // Right and down of the square's middle, in its sides.
+        let at = |right: f32, down: f32| {
+            let [right, down] = [right, down + BELOW].map(|part| part * side);
+            [middle[0] + right * cos - down * sin, middle[1] + right * sin + down * cos]
+        };
+        let half = EYES_TO_MOUTH / 2.0;
+        let landmarks =
+            [at(-0.19, -half), at(0.19, -half), at(0.0, 0.02), at(-0.15, half), at(0.15, half)];
+        FaceBox { landmarks: Some(landmarks), ..face(0.0, 0.0, 1.0) }
     }
 
     #[test]
     fn a_crop_is_the_square_around_the_face() {
         // Columns tell where the crop is from.
         let photo = GrayImage::from_fn(200, 100, |x, _| Luma([x as u8]));
-        let side = 48.0 / MARGIN;
-        let cut_out = face(100.0 - side / 2.0, 50.0 - side / 2.0, side).crop(&photo).unwrap();
         let row: Vec<u8> = (76..124).collect();
-        assert_eq!(cut_out[..48], row);
-        assert_eq!(cut_out[47 * 48..], row);
+        for face in [face(76.0, 26.0, 48.0), turned([100.0, 50.0], 48.0, 0.0)] {
+            let cut_out = face.crop(&photo).unwrap();
+            assert_eq!(cut_out[..48], row);
+            assert_eq!(cut_out[47 * 48..], row);
+            assert!(face.tilt().abs() < 1e-3, "{}", face.tilt());
+        }
+    }
+
+    #[test]
+    fn a_turned_face_comes_out_level() {
+        // What lies right of a face's middle in its own direction is bright.
+        for tilt in [-170.0f32, -45.0, -10.0, 20.0, 90.0] {
+            let (sin, cos) = tilt.to_radians().sin_cos();
+            let photo = GrayImage::from_fn(300, 300, |x, y| {
+                let along = (x as f32 - 149.5) * cos + (y as f32 - 149.5) * sin;
+                Luma([(128.0 + along).clamp(0.0, 255.0) as u8])
+            });
+            let face = turned([150.0, 150.0], 96.0, tilt);
+            assert!((face.tilt() - tilt).abs() < 1e-2, "{tilt}: {}", face.tilt());
+            let crop = face.crop(&photo).unwrap();
+            for (at, pixel) in crop.iter().enumerate() {
+                let expected = 128.0 + 2.0 * (at % 48) as f32 - 47.0;
+                assert!((f32::from(*pixel) - expected).abs() <= 1.5, "{tilt}, {at}: {pixel}");
+            }
+        }
+    }
+
+    #[test]
+    fn landmarks_in_one_place_give_the_boxs_square() {
+        let photo = GrayImage::from_fn(200, 100, |x, _| Luma([x as u8]));
+        let plain = face(76.0, 26.0, 48.0);
+        for at in [[3.0, 3.0], [f32::NAN; 2], [f32::INFINITY; 2]] {
+            let odd = FaceBox { landmarks: Some([at; LANDMARKS]), ..plain };
+            assert_eq!(odd.crop(&photo).unwrap(), plain.crop(&photo).unwrap());
+        }
     }
 
     #[test]
@@ -193,6 +274,8 @@ mod tests {
         assert!(beyond.contains(&200) || beyond.iter().all(|pixel| *pixel == 10));
         for wild in [f32::MAX, f32::MIN, f32::NAN, f32::INFINITY, 0.0, -5.0] {
             assert_eq!(face(wild, wild, wild).crop(&photo).unwrap().len(), PIXELS);
+            let odd = turned([wild, 3.0], wild, 10.0).crop(&photo).unwrap();
+            assert_eq!(odd.len(), PIXELS);
         }
         let empty = face(0.0, 0.0, 10.0).crop(&GrayImage::new(0, 0));
         assert!(matches!(empty, Err(Error::Input { .. })));

@@ -1,22 +1,36 @@
 //! Stage 6, deployment: a trained network put to use.
 //!
-//! [`Photo`] reads any picture, [`FaceDetector`] finds its faces, [`Predictor`] gives a [`Prediction`]
-//! for each, [`publish`] exports a run, and its [`ModelCard`] says what the network is for and what not.
+//! [`PhotoFiles`] finds photos in folders, [`Photo`] reads one, [`FaceDetector`] finds its faces,
+//! [`Predictor`] gives a [`Prediction`] for each, [`Video`] reads frames through ffmpeg, [`publish`] exports a
+//! run, and its [`ModelCard`] says what the network is for and what not.
 
+mod detector;
 pub mod export;
 mod face;
+mod light;
 mod model_card;
 mod photo;
+mod photo_copies;
+mod photo_files;
 mod prediction;
 mod predictor;
 mod publish;
 #[cfg(feature = "serve")]
 pub mod serve;
+mod tracking;
+mod video;
+mod web;
 
+pub use detector::{FaceDetector, NoFace};
 pub use export::Format;
-pub use face::{FaceBox, FaceDetector};
+pub use face::FaceBox;
 pub use model_card::ModelCard;
 pub use photo::Photo;
+pub use photo_files::{PassedOver, PhotoFile, PhotoFiles};
 pub use prediction::Prediction;
 pub use predictor::{Face, Predictor};
-pub use publish::{Published, PublishedFile, publish};
+pub use publish::{Published, PublishedFile, check_formats, check_target, publish};
+pub use video::{
+    CsvRows, Frame, Frames, FramesEnd, Sighting, Timeline, Video, VideoOptions, VideoStep,
+    VideoWriter,
+};

@@ -6,17 +6,17 @@ use std::path::Path;
 use tch::Device;
 
 use crate::common::text::count;
-use crate::common::{Error, Result};
+use crate::common::{Error, Result, brief};
 use crate::data::{FaceData, Origin};
 use crate::evaluate::{
     Accuracy, ClassificationReport, Evaluation, Protocol, Temperature, original,
 };
 use crate::model::Network;
-use crate::train::RunFolder;
+use crate::train::{RunConfig, RunFolder};
 
 /// The facts of a trained network, written down as Markdown beside its weights. The sections follow
 /// Mitchell et al., "Model Cards for Model Reporting" (2019).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ModelCard {
     /// The weights' name: "seed CNN, 35 epochs".
     pub(crate) name: String,
@@ -25,7 +25,9 @@ pub struct ModelCard {
     /// Trainable parameters.
     pub parameters: i64,
     /// The data it was trained on.
-    pub(crate) trained_on: Origin,
+    trained_on: TrainedOn,
+    /// Whether the metrics are of FER2013's images, as the original's are.
+    on_fer2013: bool,
     /// All hyperparameters, as in the run's `config.toml`.
     pub(crate) config: String,
     /// Where and how long it was trained: processor or GPU, versions, minutes.
@@ -44,13 +46,46 @@ pub struct ModelCard {
     pub notes: Vec<String>,
 }
 
+brief!(ModelCard, |card| "{}", card.name);
+
+/// What a network was trained on, as far as its card tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TrainedOn {
+    Fer2013,
+    /// Drawn faces, of this seed if it is known.
+    Sample(Option<u64>),
+    /// Other images, by their title.
+    Custom(String),
+}
+
+impl From<&Origin> for TrainedOn {
+    fn from(origin: &Origin) -> Self {
+        match origin {
+            Origin::Folder(_) | Origin::Csv(_) => TrainedOn::Fer2013,
+            Origin::Sample { seed } => TrainedOn::Sample(Some(*seed)),
+            Origin::Custom { name, .. } => TrainedOn::Custom(name.clone()),
+        }
+    }
+}
+
+impl TrainedOn {
+    /// What a run says of itself, whatever data is at hand now.
+    fn of(config: &RunConfig) -> Self {
+        match config.data_title.as_str() {
+            Origin::FER2013 => TrainedOn::Fer2013,
+            Origin::SAMPLE => TrainedOn::Sample(None),
+            title => TrainedOn::Custom(title.into()),
+        }
+    }
+}
+
 impl ModelCard {
-    /// The card of a run: its network, hyperparameters and device, with the metrics of `test`. `data`
-    /// is what the run was trained on; see [`RunFolder::check_data`].
+    /// The card of a run: its network, hyperparameters and device, with the metrics of `test`, which are of
+    /// `data`'s test images. The run may have been trained on other images; the card says what on.
     ///
     /// # Errors
     /// [`Error::Missing`] and [`Error::File`] for a run that is not there or can't be read, and as
-    /// [`RunFolder::check_data`] for one that was trained on another kind of data.
+    /// [`RunFolder::check_data`] for one that was trained on drawn faces if these are photos.
     pub fn of_run(run: &RunFolder, data: &FaceData, test: &Evaluation) -> Result<Self> {
         run.check_data(data)?;
         let config = run.config()?;
@@ -60,12 +95,17 @@ impl ModelCard {
             .map_err(|error| Error::input("hyperparameters", error, "values that TOML can hold"))?;
         let name = run.path().file_name().unwrap_or_default().to_string_lossy();
         let minutes = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0;
-        let title = data.origin().title();
+        // The same images may have another title by now.
+        let (trained_on, title) = match run.is_trained_on(data)? {
+            true => (data.origin().into(), data.origin().title()),
+            false => (TrainedOn::of(&config), config.data_title.as_str()),
+        };
         Ok(Self {
             name: format!("{name}: {}, {title}, epochs: {}", config.network, epochs.len()),
             network: config.architecture.clone().unwrap_or_default().about(),
             parameters: network.parameters().count(),
-            trained_on: data.origin().clone(),
+            trained_on,
+            on_fer2013: data.origin().is_fer2013(),
             config: hyperparameters,
             hardware: format!(
                 "Trained by fer_nb {} on {} in {}, {minutes:.1} minutes. Weights of the epoch that \
@@ -109,6 +149,11 @@ impl ModelCard {
         std::fs::write(path, self.to_markdown()).map_err(|source| Error::io("write", path, source))
     }
 
+    /// Whether the network was trained on drawn faces, and knows no photo.
+    pub(crate) fn is_of_drawn_faces(&self) -> bool {
+        matches!(self.trained_on, TrainedOn::Sample(_))
+    }
+
     fn network(&self) -> String {
         format!(
             "{}\n\n{} trainable parameters.\n\nInput: a face, 48×48 pixels, gray, 0 to 1. Output: \
@@ -120,18 +165,21 @@ impl ModelCard {
 
     fn training_data(&self) -> String {
         match &self.trained_on {
-            Origin::Sample { seed } => format!(
-                "The made-up sample: faces drawn by fer_nb itself, seed {seed}. **Not FER2013 and \
-                 not photos of people: the network knows drawn faces only.**"
-            ),
+            TrainedOn::Sample(seed) => {
+                let seed = seed.map_or(String::new(), |seed| format!(", seed {seed}"));
+                format!(
+                    "The made-up sample: faces drawn by fer_nb itself{seed}. **Not FER2013 and not photos of \
+                     people: the network knows drawn faces only.**"
+                )
+            }
             // The path says something about the machine, nothing about the data.
-            Origin::Folder(_) | Origin::Csv(_) => {
+            TrainedOn::Fer2013 => {
                 "FER2013 (Goodfellow et al., \"Challenges in Representation Learning: A report on \
                  three machine learning contests\", 2013): photos found by web search, cropped to \
                  faces by machine, 48×48 pixels, gray."
                     .to_string()
             }
-            Origin::Custom { name, .. } => format!(
+            TrainedOn::Custom(name) => format!(
                 "{name}: custom images, not FER2013. Say here who is in them, where they come \
                  from, who labelled them, and under which terms they may be used."
             ),
@@ -149,13 +197,17 @@ impl ModelCard {
              chosen on {chosen_on}; measured on {measured_on}.\n\n",
             self.accuracy, self.loss
         );
-        if self.trained_on.is_fer2013() {
+        if self.on_fer2013 {
             let _ = writeln!(
                 text,
                 "For comparison: the original Keras project reached {} on {} images.\n",
                 original().accuracy,
                 count(original().images as usize)
             );
+        }
+        let absent = self.report.absent_note();
+        if !absent.is_empty() {
+            let _ = writeln!(text, "{absent}.\n");
         }
         text += "| class | precision | recall | F1 | support |\n| --- | --: | --: | --: | --: |\n";
         for (name, row) in self.report.rows() {
@@ -170,11 +222,11 @@ impl ModelCard {
 
     fn limits(&self) -> String {
         let mut text = String::new();
-        if matches!(self.trained_on, Origin::Sample { .. }) {
+        if self.is_of_drawn_faces() {
             text += "The metrics above are of drawn faces and say nothing about photos.\n\n";
         }
         let _ = writeln!(text, "{EXPRESSION}\n");
-        if !matches!(self.trained_on, Origin::Custom { .. }) {
+        if !matches!(self.trained_on, TrainedOn::Custom(_)) {
             let _ = writeln!(text, "{OF_FER2013}\n");
         }
         let calibration = match self.temperature == Temperature::default() {
@@ -233,7 +285,8 @@ mod tests {
             name: "seed CNN, 2 epochs".into(),
             network: "A network.".into(),
             parameters: 1_468_135,
-            trained_on: origin,
+            trained_on: TrainedOn::from(&origin),
+            on_fer2013: origin.is_fer2013(),
             config: "epochs = 2\n".into(),
             hardware: "Trained on a CPU.".into(),
             accuracy: test.accuracy(),

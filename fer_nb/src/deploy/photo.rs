@@ -1,20 +1,25 @@
-//! [`Photo`]: a JPEG or PNG file, decoded from untrusted bytes.
+//! [`Photo`]: a JPEG, PNG, WebP or BMP file, decoded from untrusted bytes.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
 use image::imageops;
 use image::{
     DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult,
     Limits, RgbImage,
 };
 
+use serde::Serialize;
+
+use crate::common::file_kind::{FileKind, head};
 use crate::common::machine::guarded;
-use crate::common::{Error, Result};
+use crate::common::way_out::Wanted;
+use crate::common::{Error, Result, brief};
 use crate::data::pixels::{gray, is_complete_jpeg, middle_square};
 
-const HINT: &str = "A complete JPEG or PNG file is expected.";
+const HINT: &str = "A complete JPEG, PNG, WebP or BMP file is expected.";
 
 /// The longest side of a photo, in pixels.
 const MAX_SIDE: u32 = 16_000;
@@ -26,15 +31,36 @@ const MIN_SIDE: u32 = 8;
 /// The most that a decoder may allocate, in bytes: such a photo in 16 bits a channel, and some more.
 const MAX_BYTES: u64 = 512 << 20;
 
+/// The sizes that a photo may have, for programs that do the same elsewhere.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct PhotoRule {
+    least_side: u32,
+    most_side: u32,
+    most_pixels: u64,
+    cut_out: u32,
+}
+
+impl Default for PhotoRule {
+    fn default() -> Self {
+        let (least_side, most_side, most_pixels) = (MIN_SIDE, MAX_SIDE, MAX_PIXELS);
+        Self { least_side, most_side, most_pixels, cut_out: Photo::CUT_OUT }
+    }
+}
+
 /// A photo, rotated by its EXIF orientation.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Photo {
     rgb: RgbImage,
     gray: GrayImage,
 }
 
+brief!(Photo, |photo| "{} × {} pixels", photo.rgb.width(), photo.rgb.height());
+
 impl Photo {
-    /// Reads a JPEG or PNG file of at least 8 pixels on each side, at most 16,000 on the longer one,
+    /// Pictures up to this many pixels on the longer side are taken as faces, cut out as FER2013's are.
+    pub const CUT_OUT: u32 = 96;
+
+    /// Reads a JPEG, PNG, WebP or BMP file of at least 8 pixels on each side, at most 16,000 on the longer one,
     /// and at most 50 megapixels.
     ///
     /// # Errors
@@ -43,13 +69,22 @@ impl Photo {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if !path.exists() {
-            return Err(Error::missing("the image", path, "Give the path of a JPEG or PNG file."));
+            return Err(Error::missing(
+                "the image",
+                path,
+                "Give the path of a JPEG, PNG, WebP or BMP file.",
+            ));
         }
-        let bytes = std::fs::read(path).map_err(|source| Error::io("read", path, source))?;
+        let refused = |source| Error::io("read", path, source);
+        let (mut bytes, mut file) = head(path).map_err(refused)?;
+        // Of a film only the beginning is read.
+        if FileKind::of(&bytes).is_some_and(FileKind::is_image) {
+            file.read_to_end(&mut bytes).map_err(refused)?;
+        }
         Self::decode(&bytes, path)
     }
 
-    /// Reads a JPEG or PNG file's bytes; `name` stands for the file in errors.
+    /// Reads such a file's bytes; `name` stands for the file in errors.
     ///
     /// # Errors
     /// [`Error::File`] for bytes that are another format, cut short or an animation, and for a photo
@@ -115,13 +150,17 @@ fn decode(bytes: &[u8], name: &Path) -> Result<DynamicImage> {
     if bytes.is_empty() {
         return problem("the file has 0 bytes".into());
     }
-    let format = match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
-        Ok(other) => {
-            let problem = format!("this is a {other:?} file");
-            return Err(Error::file(name, problem, "Convert it to JPEG or PNG."));
+    let format = match FileKind::of(bytes) {
+        Some(FileKind::Jpeg) => ImageFormat::Jpeg,
+        Some(FileKind::Png) => ImageFormat::Png,
+        Some(FileKind::WebP) => ImageFormat::WebP,
+        Some(FileKind::Bmp) => ImageFormat::Bmp,
+        None => return problem("this is not an image".into()),
+        Some(kind) => {
+            let way_out = kind.way_out(name, Wanted::Photo);
+            let hint = if way_out.is_empty() { HINT } else { &way_out };
+            return Err(Error::file(name, format!("this is {kind}"), hint));
         }
-        Err(_) => return problem("this is not an image".into()),
     };
     if format == ImageFormat::Jpeg && !is_complete_jpeg(bytes) {
         return problem("the image is cut short".into());
@@ -161,7 +200,12 @@ fn check_size(width: u32, height: u32, name: &Path) -> Result<()> {
 /// The decoded image, rotated by its orientation; within the decoder's result, a refusal of one that could be
 /// decoded.
 fn upright(bytes: &[u8], format: ImageFormat, name: &Path) -> ImageResult<Result<DynamicImage>> {
-    if format == ImageFormat::Png && PngDecoder::new(Cursor::new(bytes))?.is_apng()? {
+    let is_animated = match format {
+        ImageFormat::Png => PngDecoder::new(Cursor::new(bytes))?.is_apng()?,
+        ImageFormat::WebP => WebPDecoder::new(Cursor::new(bytes))?.has_animation(),
+        _ => false,
+    };
+    if is_animated {
         let hint = "Save one of its frames as JPEG or PNG.";
         return Ok(Err(Error::file(name, "this is an animation", hint)));
     }
@@ -255,6 +299,9 @@ mod tests {
     #[test]
     fn a_cut_file_is_found_wherever_it_is_cut() {
         let image = DynamicImage::ImageLuma8(picture(96, 80));
+        for format in [ImageFormat::WebP, ImageFormat::Bmp] {
+            assert!(Photo::decode(&bytes(&image.clone(), format), "").is_ok(), "{format:?}");
+        }
         for format in [ImageFormat::Jpeg, ImageFormat::Png] {
             let whole = bytes(&image, format);
             assert!(Photo::decode(&whole, "").is_ok());
@@ -284,7 +331,7 @@ mod tests {
     fn files_that_are_no_image_are_named() {
         assert_eq!(problem(b""), format!("face.jpg: the file has 0 bytes. {HINT}"));
         assert_eq!(problem(b"hello"), format!("face.jpg: this is not an image. {HINT}"));
-        assert!(problem(b"GIF89a......").starts_with("face.jpg: this is a Gif file. "));
+        assert!(problem(b"GIF89a......").starts_with("face.jpg: this is a GIF image. "));
         let png = bytes(&DynamicImage::ImageLuma8(picture(48, 48)), ImageFormat::Png);
         let mut broken = png.clone();
         let middle = broken.len() / 2;

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use super::face::{FaceBox, FaceDetector};
+use super::detector::FaceDetector;
+use super::face::FaceBox;
+use super::light::in_usual_light;
 use super::photo::Photo;
 use super::prediction::Prediction;
-use crate::common::{During, Error, Result};
+use crate::common::{During, Error, Result, brief};
 use crate::data::{Dataset, PIXELS, SIDE};
 use crate::evaluate::{Temperature, Threshold, rows};
-use crate::model::{Network, logits, logits_of};
+use crate::model::{Network, Operation, logits, logits_of};
 use crate::project::Precision;
 use crate::train::RunFolder;
 
@@ -41,7 +43,12 @@ pub struct Predictor {
     temperature: Temperature,
     threshold: Threshold,
     trained_on: String,
+    is_of_sample: bool,
+    /// Whether the network takes each image's mean and spread out of it.
+    standardizes: bool,
 }
+
+brief!(Predictor, |predictor| "{}, trained on {}", predictor.network.name(), predictor.trained_on);
 
 impl Predictor {
     /// Loads `best.safetensors` of a run folder, with the temperature and the threshold that were fitted
@@ -55,7 +62,13 @@ impl Predictor {
         let network = run.network(device)?;
         let temperature = Temperature::of_run(&run)?;
         let threshold = Threshold::of_run(&run)?;
-        Ok(Self { network, temperature, threshold, trained_on: run.config()?.data_title })
+        let config = run.config()?;
+        let is_of_sample = config.is_of_sample();
+        let standardizes = network.plan().layers().iter().any(|layer| {
+            layer.operations.iter().any(|step| matches!(step, Operation::Standardize))
+        });
+        let trained_on = config.data_title;
+        Ok(Self { network, temperature, threshold, trained_on, is_of_sample, standardizes })
     }
 
     /// Loads the default of the weights that come with the project, which were trained on FER2013:
@@ -89,12 +102,17 @@ impl Predictor {
         &self.trained_on
     }
 
+    /// Whether it was trained on drawn faces, the made-up sample: what it says of people means nothing.
+    pub fn is_of_sample(&self) -> bool {
+        self.is_of_sample
+    }
+
     /// The network.
     pub fn network(&self) -> &dyn Network {
         &*self.network
     }
 
-    /// Classifies a picture of one face: any JPEG or PNG, cropped to its middle square.
+    /// Classifies a picture of one face: any JPEG, PNG, WebP or BMP, cropped to its middle square.
     ///
     /// # Errors
     /// As [`Photo::open`].
@@ -141,11 +159,31 @@ impl Predictor {
     /// # Errors
     /// As [`FaceDetector::detect`].
     pub fn predict_photo(&self, photo: &Photo, detector: &FaceDetector) -> Result<Vec<Face>> {
-        let areas = detector.detect(photo.gray())?;
+        self.predict_areas(photo, detector.detect(photo)?)
+    }
+
+    /// Classifies faces that were found in a photo.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] if the memory does not suffice.
+    pub(super) fn predict_areas(&self, photo: &Photo, areas: Vec<FaceBox>) -> Result<Vec<Face>> {
         let crops = areas.iter().map(|area| area.crop(photo.gray())).collect::<Result<Vec<_>>>()?;
-        let predictions = self.predict_batch(&crops)?;
+        let predictions = self.predict_crops(&crops)?;
         let faces = areas.into_iter().zip(predictions);
         Ok(faces.map(|(area, prediction)| Face { area, prediction }).collect())
+    }
+
+    /// Classifies faces that were cut out of photos, u8 [48 × 48] each: as [`Predictor::predict_batch`], those in a
+    /// light that FER2013 hardly has in a usual one.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict_batch`].
+    pub(super) fn predict_crops(&self, crops: &[Vec<u8>]) -> Result<Vec<Prediction>> {
+        if self.standardizes {
+            return self.predict_batch(crops);
+        }
+        let lit: Vec<_> = crops.iter().map(|crop| in_usual_light(crop)).collect();
+        self.predict_batch(&lit)
     }
 
     /// Classifies every image of a data set, in order.
@@ -193,6 +231,15 @@ mod tests {
             let [Face { prediction, .. }] = faces[..] else { panic!("{name}: {faces:?}") };
             assert_eq!(prediction.emotion(), Emotion::Happy, "{name}");
             assert!(!prediction.is_uncertain(), "{name}: {prediction}");
+            // In little light the same is said.
+            let mut dark = photo.rgb().clone();
+            dark.iter_mut().for_each(|value| *value /= 4);
+            let dark = Photo::from(image::DynamicImage::ImageRgb8(dark));
+            let faces = predictor.predict_photo(&dark, &FaceDetector::for_photos()).unwrap();
+            let [Face { prediction: in_the_dark, .. }] = faces[..] else { panic!("{faces:?}") };
+            assert_eq!(in_the_dark.emotion(), Emotion::Happy, "{name}");
+            let apart = (in_the_dark.confidence() - prediction.confidence()).abs();
+            assert!(apart < 0.04, "{name}: {in_the_dark} and {prediction}");
             let network = predictor.network();
             let exported = Exported { network, temperature, about: &[] };
             exported.save_onnx(folder.path().join("model.onnx"), true).unwrap();

@@ -4,10 +4,12 @@
 use std::fmt;
 use std::path::Path;
 
+use serde::Serialize;
 use tch::{Device, Kind};
 
 use super::ModelCard;
 use super::export::{Exported, Format};
+use super::web;
 use crate::common::{Error, Result};
 use crate::data::FaceData;
 use crate::evaluate::{Accuracy, Evaluation, Protocol, Temperature, Threshold, evaluate};
@@ -17,6 +19,7 @@ use crate::train::RunFolder;
 const ONNX: &str = "model.onnx";
 const ONNX_HALF: &str = "model_f16.onnx";
 const TORCH_SCRIPT: &str = "model.pt";
+const WEB: &str = "web/";
 
 /// The files that [`publish`] wrote.
 #[derive(Debug, Clone)]
@@ -28,13 +31,13 @@ pub struct Published {
 }
 
 /// A file with a run's weights.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PublishedFile {
-    /// Its name within the folder.
+    /// Its name within the folder; a folder's ends in a slash.
     pub name: &'static str,
     /// The dtype of its weights: "float32" or "float16".
     pub weights: &'static str,
-    /// Its size, in bytes.
+    /// Its size, in bytes; a folder's with all that is in it.
     pub bytes: u64,
     /// The accuracy of these very weights on the test images.
     pub accuracy: Accuracy,
@@ -43,15 +46,17 @@ pub struct PublishedFile {
 /// Writes what others need of a run into the folder `to`, which can be used as a run folder itself: the
 /// best weights in float16 (`best.safetensors`), `config.toml` without paths of this machine,
 /// `history.csv`, temperature and threshold, and `model_card.md` with the metrics of these very weights.
-/// The formats add `model.onnx`, `model_f16.onnx` and `model.pt`; see [`super::export`] for their inputs
-/// and outputs. Those of an earlier call that this one doesn't write are removed: they hold other weights.
+/// The formats add `model.onnx`, `model_f16.onnx` and `model.pt`, see [`super::export`] for their inputs
+/// and outputs, and `web/`, a page for any host of files. Those of an earlier call that this one doesn't
+/// write are removed: they hold other weights.
 ///
 /// `command` is the command that trained the weights, for the card; it may be empty.
 ///
 /// # Errors
 /// [`Error::Missing`] for a run that is not there; as [`RunFolder::check_data`] for one that was trained
-/// on another kind of data; [`Error::WouldOverwrite`] if `to` is this run or another trained one, whose
-/// float32 weights would be lost; [`Error::Io`] if a file can't be written.
+/// on drawn faces if these are photos; [`Error::Input`] for data without test images; [`Error::WouldOverwrite`] if `to` is this run or another trained one, whose
+/// float32 weights would be lost; [`Error::Io`] if a file can't be written; as
+/// [`check_formats`].
 pub fn publish(
     run: &RunFolder,
     data: &FaceData,
@@ -61,13 +66,10 @@ pub fn publish(
     device: Device,
 ) -> Result<Published> {
     run.check_data(data)?;
+    data.require_test()?;
     let folder = RunFolder::at(to.as_ref());
-    std::fs::create_dir_all(folder.path())
-        .map_err(|error| Error::io("create", folder.path(), error))?;
-    if is_same(run.path(), folder.path())? || folder.checkpoint().is_file() {
-        let what = "a trained run with its float32 weights";
-        return Err(Error::would_overwrite(folder.path(), what, "Give another folder."));
-    }
+    check_target(run, folder.path())?;
+    check_formats(formats, folder.path())?;
     let mut config = run.config()?;
     config.data = config.data_title.clone();
     config.train.initial_weights =
@@ -77,28 +79,39 @@ pub fn publish(
     let protocol = Protocol::of(Some(&config), data)?;
     let about =
         [("trained_on", protocol.trained_on.clone()), ("measured_on", protocol.measured_on)];
-    let whole = run.network(device)?;
+    // All that can be refused comes before the first file.
+    let (whole, history) = (run.network(device)?, run.history()?);
+    let kept = (Temperature::of_run(run)?, Threshold::of_run(run)?);
+    std::fs::create_dir_all(folder.path())
+        .map_err(|error| Error::io("create", folder.path(), error))?;
     for name in [ONNX, ONNX_HALF, TORCH_SCRIPT] {
         remove(&folder.path().join(name))?;
     }
+    web::remove(folder.path())?;
     weights::save_with(&*whole, folder.weights(), Kind::Half, &about)?;
     folder.save_config(&config)?;
-    folder.save_history(&run.history()?)?;
+    folder.save_history(&history)?;
     // From here on with the rounded weights.
     let rounded = folder.network(device)?;
     let held_back = run.held_back(data)?;
-    let mut temperature = Temperature::default();
-    if !held_back.is_empty() {
-        let validation = evaluate(&*rounded, &held_back)?;
-        temperature = Temperature::fit(&validation);
-        temperature.save(&folder)?;
-        let validation = validation.at_temperature(temperature)?;
-        Threshold::fit(&validation, Threshold::RIGHT)?.save(&folder)?;
+    let (temperature, threshold) = match run.is_of(data)? && !held_back.is_empty() {
+        true => {
+            let validation = evaluate(&*rounded, &held_back)?;
+            let temperature = Temperature::fit(&validation);
+            let validation = validation.at_temperature(temperature)?;
+            (temperature, Threshold::fit(&validation, Threshold::RIGHT)?)
+        }
+        // What other images would give is not what the run is published with.
+        false => kept,
+    };
+    if (temperature, threshold) != (Temperature::default(), Threshold::default()) {
+        temperature.write(&folder)?;
+        threshold.write(&folder)?;
     }
     let test = evaluate(&*rounded, &data.test)?;
     let half = |name| file(&folder, name, "float16", test.accuracy());
     let mut files = vec![half("best.safetensors")?];
-    if formats.iter().any(|format| *format != Format::Safetensors) {
+    if formats.iter().any(|format| [Format::Onnx, Format::TorchScript].contains(format)) {
         let full = evaluate(&*whole, &data.test)?.accuracy();
         // Weights on the CPU can be opened on every machine.
         let mut on_cpu = run.network(Device::Cpu)?;
@@ -120,13 +133,45 @@ pub fn publish(
     let mut card = ModelCard::of_run(&folder, data, &test)?;
     card.notes
         .push("The weights are rounded to float16; all metrics are of the rounded ones.".into());
-    let published = Published { test, files };
+    let mut published = Published { test, files };
     card.notes.push(published.table());
     if !command.is_empty() {
         card.hardware += &format!(" Command: `{command}`.");
     }
     card.save(to.as_ref().join("model_card.md"))?;
+    if formats.contains(&Format::Web) {
+        let network: &dyn Network = &*folder.network(Device::Cpu)?;
+        let exported = Exported { network, temperature, about: &about };
+        let bytes = web::write(folder.path(), &exported, threshold, &card, &config.data_title)?;
+        let accuracy = published.test.accuracy();
+        published.files.push(PublishedFile { name: WEB, weights: "float16", bytes, accuracy });
+    }
     Ok(published)
+}
+
+/// Whether these formats can be written into a folder, which need not exist.
+///
+/// # Errors
+/// [`Error::Missing`] for [`Format::Web`] if npm has not brought what the page needs; [`Error::WouldOverwrite`] if
+/// the folder's `web/` is no exported page.
+pub fn check_formats(formats: &[Format], to: impl AsRef<Path>) -> Result<()> {
+    match formats.contains(&Format::Web) {
+        true => web::check(to.as_ref()),
+        false => Ok(()),
+    }
+}
+
+/// Whether a run can be published into a folder, which need not exist.
+///
+/// # Errors
+/// [`Error::WouldOverwrite`] for a folder with a run that was trained, above all the run's own.
+pub fn check_target(run: &RunFolder, to: impl AsRef<Path>) -> Result<()> {
+    let folder = RunFolder::at(to.as_ref());
+    if is_same(run.path(), folder.path()) || folder.checkpoint().is_file() {
+        let what = "a trained run with its float32 weights";
+        return Err(Error::would_overwrite(folder.path(), what, "Give another folder."));
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> Result<()> {
@@ -144,10 +189,9 @@ fn without_folders(name: &str) -> String {
 }
 
 /// Whether both are the same folder, whatever names and links lead there.
-fn is_same(one: &Path, other: &Path) -> Result<bool> {
-    let real =
-        |path: &Path| std::fs::canonicalize(path).map_err(|error| Error::io("read", path, error));
-    Ok(real(one)? == real(other)?)
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    real(one).is_some() && real(one) == real(other)
 }
 
 fn file(
@@ -191,6 +235,9 @@ mod tests {
     use crate::data::SampleConfig;
     use crate::train::Recipe;
 
+    /// The formats that need no npm.
+    const FILES: [Format; 3] = [Format::Safetensors, Format::Onnx, Format::TorchScript];
+
     #[test]
     fn what_is_published_is_a_run_of_half_the_size() {
         let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
@@ -201,8 +248,7 @@ mod tests {
         let run = RunFolder::at(folder.path().join("run"));
         recipe.trainer(Device::Cpu, run.path()).unwrap().fit(&data).unwrap();
         let to = folder.path().join("out");
-        let test =
-            publish(&run, &data, &to, "fer train --epochs 1", &Format::ALL, Device::Cpu).unwrap();
+        let test = publish(&run, &data, &to, "fer train --epochs 1", &FILES, Device::Cpu).unwrap();
         let before = std::fs::read(run.weights()).unwrap();
         let itself = folder.path().join("out/../run");
         for kept in [itself.as_path(), run.path()] {
@@ -211,7 +257,7 @@ mod tests {
         }
         assert_eq!(std::fs::read(run.weights()).unwrap(), before);
         let again = folder.path().join("again");
-        publish(&run, &data, &again, "", &Format::ALL, Device::Cpu).unwrap();
+        publish(&run, &data, &again, "", &FILES, Device::Cpu).unwrap();
         publish(&run, &data, &again, "", &[Format::TorchScript], Device::Cpu).unwrap();
         let left =
             ["model.onnx", "model_f16.onnx", "model.pt"].map(|name| again.join(name).exists());

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{ConfusionMatrix, Evaluation};
 use crate::common::random::derive;
 use crate::common::{Error, Result};
+use crate::emotion::Emotion;
 
 /// A score with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ impl fmt::Display for Interval {
 pub struct Intervals {
     /// Share of correct predictions.
     pub accuracy: Interval,
-    /// The plain mean of the classes' F1.
+    /// The plain mean of the F1 of the classes that have images.
     pub macro_f1: Interval,
     /// The plain mean of the recall of the classes that have images.
     pub balanced_accuracy: Interval,
@@ -61,16 +62,19 @@ impl Evaluation {
         }
         let pairs: Vec<(u8, u8)> =
             self.labels().iter().copied().zip(self.predictions().iter().copied()).collect();
+        let matrix = self.confusion_matrix();
+        // Of a rare class a resample may have no image; the average is over the same classes all the same.
+        let classes = matrix.classes();
         let drawn: Vec<[f64; 3]> = (0..resamples)
             .into_par_iter()
             .map(|index| {
                 let mut rng = StdRng::seed_from_u64(derive(seed, index));
                 let draws = (0..pairs.len())
                     .filter_map(|_| pairs.get(rng.random_range(0..pairs.len().max(1))).copied());
-                scores(&ConfusionMatrix::from_pairs(draws, ""))
+                scores(&ConfusionMatrix::from_pairs(draws, ""), &classes)
             })
             .collect();
-        let values = scores(&self.confusion_matrix());
+        let values = scores(&matrix, &classes);
         let interval = |score: usize| {
             let mut sorted: Vec<f64> =
                 drawn.iter().filter_map(|scores| scores.get(score).copied()).collect();
@@ -87,20 +91,15 @@ impl Evaluation {
     }
 }
 
-/// Accuracy, macro F1 and balanced accuracy.
-fn scores(matrix: &ConfusionMatrix) -> [f64; 3] {
-    let report = matrix.report();
+/// Accuracy, macro F1 over these classes, and balanced accuracy.
+fn scores(matrix: &ConfusionMatrix, classes: &[Emotion]) -> [f64; 3] {
+    let report = matrix.report_over(classes);
     [report.accuracy(), report.macro_avg().f1, balanced_accuracy(matrix)]
 }
 
 fn balanced_accuracy(matrix: &ConfusionMatrix) -> f64 {
     let report = matrix.report();
-    let recalls: Vec<f64> = report
-        .classes()
-        .iter()
-        .filter(|scores| scores.support > 0)
-        .map(|scores| scores.recall)
-        .collect();
+    let recalls: Vec<f64> = report.present().map(|(_, scores)| scores.recall).collect();
     recalls.iter().sum::<f64>() / recalls.len().max(1) as f64
 }
 

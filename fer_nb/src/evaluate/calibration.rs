@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::probs::{Row, softmax};
-use super::{Accuracy, Evaluation, fitted};
+use super::{Accuracy, Evaluation, Saved, fitted};
 use crate::common::{Error, Place, Result};
+use crate::data::FaceData;
 use crate::emotion::Emotion;
 use crate::train::RunFolder;
 
@@ -142,12 +143,19 @@ impl Temperature {
         softmax(&probs.map(|p| (logit(p) / self.temperature) as f32))
     }
 
-    /// Saves it in a run's folder, as `temperature.toml`, for the run's present best weights.
+    /// Saves it in a run's folder, as `temperature.toml`, for the run's present best weights, if the run was trained
+    /// on `data`, whose held-back images it was fitted on. On other images, and for weights that come with the
+    /// project, nothing is written.
     ///
     /// # Errors
     /// [`Error::Io`] if there are no weights, or the file can't be written.
-    pub fn save(&self, run: &RunFolder) -> Result<()> {
-        fitted::save(run, FILE, self)
+    pub fn save(&self, run: &RunFolder, data: &FaceData) -> Result<Saved> {
+        fitted::save(run, data, FILE, self)
+    }
+
+    /// Writes it into a folder for the weights there, whatever they were trained on.
+    pub(crate) fn write(&self, run: &RunFolder) -> Result<()> {
+        fitted::write(run, FILE, self)
     }
 
     /// The temperature that [`Temperature::save`] left for a run's best weights; 1 if it left none, or
@@ -235,17 +243,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         let temperature = Temperature { temperature: 1.374 };
-        assert!(temperature.save(&run).is_err(), "there are no weights");
+        assert!(temperature.write(&run).is_err(), "there are no weights");
         std::fs::write(run.weights(), "some").unwrap();
         assert_eq!(Temperature::of_run(&run).unwrap(), Temperature::default());
-        temperature.save(&run).unwrap();
+        temperature.write(&run).unwrap();
         assert_eq!(Temperature::of_run(&run).unwrap(), temperature);
         std::fs::write(run.weights(), "others").unwrap();
         assert_eq!(Temperature::of_run(&run).unwrap(), Temperature::default());
         std::fs::write(run.path().join(FILE), "heat = 1.0").unwrap();
         assert!(matches!(Temperature::of_run(&run), Err(Error::File { .. })));
         let negative = Temperature { temperature: -1.0 };
-        negative.save(&run).unwrap();
+        negative.write(&run).unwrap();
         let refused = Temperature::of_run(&run);
         assert!(matches!(refused, Err(Error::File { place: Place::Key(_), .. })), "{refused:?}");
     }

@@ -1,17 +1,17 @@
 //! [`Comparison`]: several runs on the same test images.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::path::PathBuf;
 
-use polars::prelude::{DataFrame, df};
 use serde::Serialize;
 use tch::Device;
 
+use super::verdict::{Verdict, verdicts};
 use super::{Accuracy, Evaluation, McNemar, Protocol, SeedSpread, Temperature, evaluate};
-use crate::common::{Error, Result};
-use crate::data::{FaceData, column};
-use crate::train::{RunConfig, RunFolder};
+use crate::common::{Error, Result, text};
+use crate::data::FaceData;
+use crate::model::{Architecture, Network};
+use crate::project::device;
+use crate::train::{History, RunConfig, RunDifference, RunFolder, differences};
 
 /// One run's metrics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,11 +24,33 @@ pub struct ComparedRun {
     pub epochs: usize,
     /// Its seed.
     pub seed: u64,
-    /// On the validation images, which choose between runs; `None` if it held none back.
+    /// On the validation images, which choose between runs; `None` if it held none back, or was trained on other
+    /// images: it may have been trained on the ones that the data holds back. For a run that wasn't evaluated, as
+    /// its history has it.
     pub val_accuracy: Option<Accuracy>,
     /// Mean cross-entropy on them, in nats.
     pub val_loss: Option<f64>,
-    /// On the test images, with Wilson's 95 % interval.
+    /// On the test images; `None` for a run that wasn't evaluated.
+    #[serde(flatten)]
+    pub test: Option<TestScores>,
+    /// Why it wasn't evaluated, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_evaluated: Option<String>,
+    /// Against [`Comparison::baseline`]; `None` for that run itself, and for one that wasn't evaluated.
+    pub mcnemar: Option<McNemar>,
+    /// What the test says at 5 %, after Holm's correction for the number of runs.
+    pub verdict: Option<Verdict>,
+    /// What it was trained, chosen and measured on.
+    pub protocol: Protocol,
+    /// Its epochs.
+    #[serde(skip)]
+    pub history: History,
+}
+
+/// A run's metrics on the test images.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TestScores {
+    /// With Wilson's 95 % interval.
     pub accuracy: Accuracy,
     /// The plain mean of the classes' F1, 0 to 1.
     pub macro_f1: f64,
@@ -38,14 +60,10 @@ pub struct ComparedRun {
     pub top_2: Accuracy,
     /// Expected calibration error as it is.
     pub ece: f64,
-    /// The temperature fitted on validation.
+    /// The temperature fitted on validation; the run's own if it was trained on other images.
     pub temperature: f64,
     /// Expected calibration error at that temperature.
     pub ece_calibrated: f64,
-    /// Against the first run; `None` for the first itself.
-    pub mcnemar: Option<McNemar>,
-    /// What it was trained, chosen and measured on.
-    pub protocol: Protocol,
 }
 
 /// Runs on the same test images, in the order in which they were named.
@@ -53,37 +71,163 @@ pub struct ComparedRun {
 pub struct Comparison {
     /// One entry a run.
     pub runs: Vec<ComparedRun>,
+    /// The run that the others are tested against: the first that was evaluated.
+    pub baseline: String,
+    /// The settings that not all runs have the same value of.
+    pub differences: Vec<RunDifference>,
     /// Mean and spread, if the runs differ in nothing but their seeds.
     pub seeds: Option<SeedSpread>,
     /// "FER2013", "made-up sample" or a folder's name.
     pub title: String,
 }
 
-/// Evaluates the best weights of each run on `data`'s test images and puts the metrics side by side.
+/// [`compare_on`] with the data that is found and the device that is chosen: `compare(&RunFolder::all()?)?`.
 ///
 /// # Errors
-/// [`Error::Input`] for no run; [`Error::Missing`] for a run that is not there or has no weights; as
-/// [`RunFolder::check_data`] for a run that was trained on another kind of data.
-pub fn compare(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Comparison> {
+/// As [`compare_on`], [`FaceData::open`] and [`device`].
+pub fn compare(runs: &[RunFolder]) -> Result<Comparison> {
     if runs.is_empty() {
-        return Err(Error::input("runs", 0, "one or more"));
+        return Err(no_runs());
     }
-    let (mut rows, mut tests, mut configs) = (Vec::new(), Vec::<Evaluation>::new(), Vec::new());
-    for (run, name) in runs.iter().zip(names(runs)) {
-        run.check_data(data)?;
-        let (config, network) = (run.config()?, run.network(device)?);
-        let test = evaluate(&*network, &data.test)?;
-        let held_back = run.held_back(data)?;
-        let validation =
-            (!held_back.is_empty()).then(|| evaluate(&*network, &held_back)).transpose()?;
-        let temperature = validation.as_ref().map(Temperature::fit).unwrap_or_default();
-        rows.push(ComparedRun {
+    compare_on(runs, &FaceData::open()?, device()?)
+}
+
+/// Evaluates the best weights of each run on `data`'s test images and puts the metrics side by side.
+///
+/// A run of a custom network, one without weights, and one that was trained on drawn faces if these are photos
+/// (or the other way round) is not evaluated: it has its settings, its curves and its results on validation, and
+/// [`ComparedRun::not_evaluated`] says why. [`compare_with`] evaluates custom networks too.
+///
+/// # Errors
+/// [`Error::Input`] for no run or no test image; [`Error::Missing`] for a run that is not there, and if no run can
+/// be evaluated.
+pub fn compare_on(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Comparison> {
+    compare_with(runs, data, device, |_| Ok(None))
+}
+
+/// As [`compare_on`]; `build` makes the networks that this crate doesn't know, by the run's config: untrained, for
+/// the run's weights are loaded into them. `None` leaves a run without results on the test images.
+///
+/// # Errors
+/// As [`compare_on`], and what `build` and [`weights::load`](crate::model::weights::load) fail with.
+pub fn compare_with(
+    runs: &[RunFolder],
+    data: &FaceData,
+    device: Device,
+    build: impl Fn(&RunConfig) -> Result<Option<Box<dyn Network>>>,
+) -> Result<Comparison> {
+    if runs.is_empty() {
+        return Err(no_runs());
+    }
+    data.require_test()?;
+    let configs = runs.iter().map(RunFolder::config).collect::<Result<Vec<_>>>()?;
+    // What can't be evaluated is known before anything is computed.
+    let hindrances: Vec<Option<Error>> =
+        runs.iter().map(|run| run.check_data(data).err().or_else(|| no_weights(run))).collect();
+    let (mut rows, mut tests) = (Vec::new(), Vec::<Evaluation>::new());
+    let mut first_hindrance = None;
+    for (((run, name), config), hindrance) in
+        runs.iter().zip(names(runs)).zip(&configs).zip(hindrances)
+    {
+        let network = match hindrance {
+            Some(error) => Err(error),
+            None => network_of(run, config, device, &build)?,
+        };
+        let mut row = ComparedRun {
             run: name,
             network: config.network.clone(),
-            epochs: run.history()?.epochs.len(),
+            epochs: 0,
             seed: config.train.seed,
-            val_accuracy: validation.as_ref().map(Evaluation::accuracy),
-            val_loss: validation.as_ref().map(Evaluation::loss),
+            val_accuracy: None,
+            val_loss: None,
+            test: None,
+            not_evaluated: None,
+            mcnemar: None,
+            verdict: None,
+            protocol: Protocol::of(Some(config), data)?,
+            history: run.history()?,
+        };
+        row.epochs = row.history.epochs.len();
+        match network {
+            Ok(network) => {
+                let test = row.evaluate(run, &*network, data)?;
+                row.mcnemar = tests.first().map(|first| first.mcnemar(&test)).transpose()?;
+                tests.push(test);
+            }
+            Err(error) => {
+                row.take_from_history(config);
+                row.not_evaluated = Some(error.to_string());
+                first_hindrance.get_or_insert(error);
+            }
+        }
+        rows.push(row);
+    }
+    if let (true, Some(error)) = (tests.is_empty(), first_hindrance) {
+        return Err(error);
+    }
+    let found = verdicts(&rows.iter().map(|row| row.mcnemar).collect::<Vec<_>>());
+    for (row, verdict) in rows.iter_mut().zip(found) {
+        row.verdict = verdict;
+    }
+    let is_seed_only = tests.len() == runs.len() && differ_in_seed_only(&configs);
+    let evaluated = rows.iter().find(|row| row.test.is_some());
+    Ok(Comparison {
+        baseline: evaluated.map(|row| row.run.clone()).unwrap_or_default(),
+        seeds: is_seed_only.then(|| SeedSpread::of(&tests)).transpose()?,
+        differences: differences(&configs)?,
+        title: data.origin().title().into(),
+        runs: rows,
+    })
+}
+
+fn no_runs() -> Error {
+    Error::input("runs", 0, "one or more; notebook 04_training and `fer train` leave runs")
+}
+
+fn no_weights(run: &RunFolder) -> Option<Error> {
+    let hint = "ModelCheckpoint::best writes it during training.";
+    (!run.weights().is_file()).then(|| Error::missing("The run's weights", run.weights(), hint))
+}
+
+/// The run's network with its weights, or why there is none.
+fn network_of(
+    run: &RunFolder,
+    config: &RunConfig,
+    device: Device,
+    build: &impl Fn(&RunConfig) -> Result<Option<Box<dyn Network>>>,
+) -> Result<std::result::Result<Box<dyn Network>, Error>> {
+    if config.architecture.is_some() || config.network.parse::<Architecture>().is_ok() {
+        return run.network(device).map(Ok);
+    }
+    if let Some(network) = build(config)? {
+        return run.with_weights(network).map(Ok);
+    }
+    let problem = format!("network '{}' is a custom network", config.network);
+    let hint = "evaluate::compare_with takes a function that builds it.";
+    Ok(Err(Error::file(run.path().join("config.toml"), problem, hint)))
+}
+
+impl ComparedRun {
+    /// Fills in the metrics, and returns the predictions on the test images.
+    fn evaluate(
+        &mut self,
+        run: &RunFolder,
+        network: &dyn Network,
+        data: &FaceData,
+    ) -> Result<Evaluation> {
+        let test = evaluate(network, &data.test)?;
+        let held_back = run.held_back(data)?;
+        let own = run.is_trained_on(data)?;
+        let validation =
+            (own && !held_back.is_empty()).then(|| evaluate(network, &held_back)).transpose()?;
+        let temperature = match (&validation, own) {
+            (Some(validation), _) => Temperature::fit(validation),
+            (None, true) => Temperature::default(),
+            (None, false) => Temperature::of_run(run)?,
+        };
+        self.val_accuracy = validation.as_ref().map(Evaluation::accuracy);
+        self.val_loss = validation.as_ref().map(Evaluation::loss);
+        self.test = Some(TestScores {
             accuracy: test.accuracy(),
             macro_f1: test.classification_report().macro_avg().f1,
             balanced_accuracy: test.balanced_accuracy(),
@@ -91,29 +235,27 @@ pub fn compare(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Co
             ece: test.calibration().ece,
             temperature: temperature.value(),
             ece_calibrated: test.at_temperature(temperature)?.calibration().ece,
-            mcnemar: tests.first().map(|first| first.mcnemar(&test)).transpose()?,
-            protocol: Protocol::of(Some(&config), data)?,
         });
-        tests.push(test);
-        configs.push(config);
+        Ok(test)
     }
-    let seeds = differ_in_seed_only(&configs).then(|| SeedSpread::of(&tests)).transpose()?;
-    Ok(Comparison { runs: rows, seeds, title: data.origin().title().into() })
+
+    /// What training recorded of the best epoch.
+    fn take_from_history(&mut self, config: &RunConfig) {
+        let images = config.trained_on.map_or(config.images[1], |[_, validation]| validation);
+        if let Some(best) = self.history.best().filter(|_| images > 0) {
+            self.val_loss = Some(best.val_loss);
+            if best.val_accuracy.is_finite() {
+                let correct = (best.val_accuracy * images as f64).round() as u64;
+                self.val_accuracy = Some(Accuracy::new(correct, images as u64));
+            }
+        }
+    }
 }
 
 /// The folders' names, with as many of the folders above as tell them apart: every run may have a
 /// `before/`, every study a first trial.
 fn names(runs: &[RunFolder]) -> Vec<String> {
-    let ends = |parts: usize| -> Vec<String> {
-        let end = |run: &RunFolder| {
-            let above = run.path().components().count().saturating_sub(parts);
-            run.path().components().skip(above).collect::<PathBuf>().display().to_string()
-        };
-        runs.iter().map(end).collect()
-    };
-    let longest = runs.iter().map(|run| run.path().components().count()).max().unwrap_or(1);
-    let distinct = |names: &Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
-    (1..=longest).map(ends).find(distinct).unwrap_or_else(|| ends(1))
+    text::path_ends(&runs.iter().map(RunFolder::path).collect::<Vec<_>>())
 }
 
 fn differ_in_seed_only(configs: &[RunConfig]) -> bool {
@@ -126,93 +268,6 @@ fn differ_in_seed_only(configs: &[RunConfig]) -> bool {
     let same = |config: &RunConfig| seedless(first).difference(&seedless(config)).is_none();
     let seeds: BTreeSet<u64> = configs.iter().map(|config| config.train.seed).collect();
     configs.len() > 1 && seeds.len() == configs.len() && configs.iter().all(same)
-}
-
-impl Comparison {
-    /// A table of one row a run. Columns: `run`, `network` (str), `epochs` (u32), `val_accuracy`, `val_loss` (f64, null
-    /// if nothing was held back), and of the test images `accuracy`, `low`, `high`, `macro F1`,
-    /// `balanced`, `top 2` (f64, 0 to 1), `ECE`, `temperature`, `ECE calibrated` (f64), and `p` (f64),
-    /// McNemar's against the first run; null for the first itself.
-    ///
-    /// # Errors
-    /// [`Error::Table`] if polars refuses.
-    pub fn to_table(&self) -> Result<DataFrame> {
-        let runs = &self.runs;
-        Ok(df!(
-            "run" => column(runs, |run| run.run.clone()),
-            "network" => column(runs, |run| run.network.clone()),
-            "epochs" => column(runs, |run| run.epochs as u32),
-            "val_accuracy" => column(runs, |run| run.val_accuracy.map(|accuracy| accuracy.value)),
-            "val_loss" => column(runs, |run| run.val_loss),
-            "accuracy" => column(runs, |run| run.accuracy.value),
-            "low" => column(runs, |run| run.accuracy.low),
-            "high" => column(runs, |run| run.accuracy.high),
-            "macro F1" => column(runs, |run| run.macro_f1),
-            "balanced" => column(runs, |run| run.balanced_accuracy),
-            "top 2" => column(runs, |run| run.top_2.value),
-            "ECE" => column(runs, |run| run.ece),
-            "temperature" => column(runs, |run| run.temperature),
-            "ECE calibrated" => column(runs, |run| run.ece_calibrated),
-            "p" => column(runs, |run| run.mcnemar.map(|test| test.p_value)),
-        )?)
-    }
-
-    /// The lines below the table: the spread over seeds, and each protocol once.
-    pub fn footer(&self) -> String {
-        let mut lines = Vec::new();
-        if let Some(SeedSpread { accuracy, macro_f1, balanced_accuracy }) = &self.seeds {
-            lines.push(format!("accuracy over seeds: {accuracy}"));
-            lines.push(format!("macro F1 over seeds: {macro_f1}"));
-            lines.push(format!("balanced accuracy over seeds: {balanced_accuracy}"));
-        }
-        for run in &self.runs {
-            let line = run.protocol.to_string();
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
-        }
-        lines.join("\n")
-    }
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.runs.iter().map(|run| run.run.chars().count()).max().unwrap_or(0).max(3);
-        writeln!(f, "{}, val_ on validation images, the rest on test images", self.title)?;
-        writeln!(
-            f,
-            "{:width$}  network   epochs  val_accuracy  val_loss  accuracy  95 % interval  macro F1  balanced  top 2   ECE \
-             calibrated  p (McNemar)",
-            "run"
-        )?;
-        for run in &self.runs {
-            let p = match run.mcnemar {
-                None => "–".to_string(),
-                Some(McNemar { p_value, .. }) if p_value < 0.001 => "< 0.001".into(),
-                Some(McNemar { p_value, .. }) => format!("{p_value:.3}"),
-            };
-            let known =
-                |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.4}"));
-            writeln!(
-                f,
-                "{:width$}  {:<8}  {:>6}  {:>12}  {:>8}  {:>8.4}  {:.4}–{:.4}  {:>8.4}  {:>8.4}  {:.3}  {:.3}      {:.3}  {p}",
-                run.run,
-                run.network,
-                run.epochs,
-                known(run.val_accuracy.map(|accuracy| accuracy.value)),
-                known(run.val_loss),
-                run.accuracy.value,
-                run.accuracy.low,
-                run.accuracy.high,
-                run.macro_f1,
-                run.balanced_accuracy,
-                run.top_2.value,
-                run.ece,
-                run.ece_calibrated,
-            )?;
-        }
-        f.write_str(&self.footer())
-    }
 }
 
 #[cfg(test)]
@@ -237,12 +292,12 @@ mod tests {
                 RunFolder::at(path)
             })
             .collect();
-        let two = compare(&runs[..2], &data, Device::Cpu).unwrap();
+        let two = compare_on(&runs[..2], &data, Device::Cpu).unwrap();
         assert_eq!(two.seeds.unwrap().accuracy.n, 2);
         assert!(two.to_string().contains("accuracy over seeds: "), "{two}");
         assert!(two.runs[0].mcnemar.is_none() && two.runs[1].mcnemar.is_some());
         let table = two.to_table().unwrap();
-        assert_eq!(table.shape(), (2, 15));
+        assert_eq!(table.shape(), (2, 19));
         let network = runs[1].network(Device::Cpu).unwrap();
         let held_back = evaluate(&*network, &runs[1].held_back(&data).unwrap()).unwrap();
         assert_eq!(two.runs[1].val_accuracy, Some(held_back.accuracy()));
@@ -250,11 +305,44 @@ mod tests {
         let text = two.to_string();
         assert!(text.contains(&format!("  {:.4}  ", held_back.loss())), "{text}");
         assert!(text.contains("run2") && text.contains("made-up sample's test part"), "{text}");
-        let three = compare(&runs, &data, Device::Cpu).unwrap();
+        let three = compare_on(&runs, &data, Device::Cpu).unwrap();
         assert_eq!(three.seeds, None, "other batches are another recipe");
-        assert!(compare(&[], &data, Device::Cpu).is_err());
+        assert!(compare_on(&[], &data, Device::Cpu).is_err());
+        let other = FaceData::sample(SampleConfig { seed: 2, train: 70, test: 35 }).unwrap();
+        let foreign = compare_on(&runs[..1], &other, Device::Cpu).unwrap();
+        assert_eq!(foreign.runs[0].val_accuracy, None, "the run may have been trained on these");
+        assert_eq!(
+            foreign.runs[0].test.as_ref().unwrap().temperature,
+            Temperature::of_run(&runs[0]).unwrap().value()
+        );
+        // A custom network is compared by its curves, and evaluated if it can be built.
+        let config = std::fs::read_to_string(runs[2].path().join("config.toml")).unwrap();
+        let mut config: toml::Table = config.parse().unwrap();
+        config.remove("architecture");
+        config.insert("network".into(), "mine".into());
+        std::fs::write(runs[2].path().join("config.toml"), config.to_string()).unwrap();
+        let custom = compare_on(&runs, &data, Device::Cpu).unwrap();
+        let row = &custom.runs[2];
+        assert!(row.test.is_none() && row.mcnemar.is_none() && row.verdict.is_none());
+        assert_eq!((row.val_loss, row.epochs), (Some(row.history.epochs[0].val_loss), 1));
+        assert_eq!(row.val_accuracy.map(|accuracy| accuracy.total), Some(12));
+        assert!(custom.footer().contains("run3: not evaluated"), "{custom}");
+        assert!(custom.footer().contains("custom network"), "{custom}");
+        let build = |config: &RunConfig| -> Result<Option<Box<dyn Network>>> {
+            assert_eq!(config.network, "mine");
+            Ok(Some(Box::new(crate::model::SeedCnn::new(Device::Cpu, 1)?)))
+        };
+        let built = compare_with(&runs, &data, Device::Cpu, build).unwrap();
+        assert_eq!(built.runs[2].test, three.runs[2].test);
+        assert!(built.runs[2].not_evaluated.is_none());
+        assert!(compare_on(&runs[2..], &data, Device::Cpu).is_err(), "nothing to compare");
+        // The baseline is the first that was evaluated, and a run without weights keeps its curves.
+        std::fs::remove_file(runs[0].weights()).unwrap();
+        let rest = compare_on(&runs, &data, Device::Cpu).unwrap();
+        assert_eq!(rest.baseline, "run2");
+        assert!(rest.runs[0].not_evaluated.is_some() && rest.runs[1].mcnemar.is_none());
         let missing = RunFolder::at(folder.path().join("none"));
-        assert!(compare(&[missing], &data, Device::Cpu).is_err());
+        assert!(compare_on(&[missing], &data, Device::Cpu).is_err());
     }
 
     #[test]

@@ -70,6 +70,25 @@ impl ConfusionMatrix {
         self.counts.iter().enumerate().filter_map(|(index, row)| row.get(index)).sum()
     }
 
+    /// The number of images of a class.
+    pub(crate) fn support(&self, class: Emotion) -> u64 {
+        self.counts.get(class.index()).into_iter().flatten().sum()
+    }
+
+    /// The images of one class that were predicted as another, or as itself.
+    pub(crate) fn count(&self, truth: Emotion, predicted: Emotion) -> u64 {
+        let row = self.counts.get(truth.index());
+        row.and_then(|row| row.get(predicted.index())).copied().unwrap_or_default()
+    }
+
+    /// [`ConfusionMatrix::count`] as a share of the images of `truth`, 0 to 1.
+    pub(crate) fn share(&self, truth: Emotion, predicted: Emotion) -> f64 {
+        match self.support(truth) {
+            0 => 0.0,
+            support => self.count(truth, predicted) as f64 / support as f64,
+        }
+    }
+
     /// How often each class was predicted (column sums), by class index.
     pub(crate) fn predicted(&self) -> [u64; Emotion::COUNT] {
         let mut sums = [0; Emotion::COUNT];
@@ -111,37 +130,37 @@ impl ConfusionMatrix {
         all
     }
 
-    /// A table of one row a true class: `true` (str), then one u64 column a predicted class, of
-    /// images.
+    /// A table of one row a true class that has images: `true` (str), then one u64 column a class that has images
+    /// or was predicted, of images.
     pub fn to_table(&self) -> Result<DataFrame> {
-        let mut columns = vec![Column::new("true".into(), Emotion::names())];
-        columns.extend(Emotion::ALL.map(|predicted| {
-            let counts = column(&self.counts, |row| row[predicted.index()]);
+        let classes = self.classes();
+        let mut columns = vec![Column::new("true".into(), column(&classes, |class| class.name()))];
+        columns.extend(self.columns().into_iter().map(|predicted| {
+            let counts = column(&classes, |truth| self.count(*truth, predicted));
             Column::new(predicted.name().into(), counts)
         }));
-        Ok(DataFrame::new(Emotion::COUNT, columns)?)
+        Ok(DataFrame::new(classes.len(), columns)?)
     }
 }
 
-/// Aligned text: counts, then each row's recall in percent.
+/// Aligned text: counts, then each row's recall in percent. Classes without images have no row, and those that
+/// were not predicted either no column.
 impl std::fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "confusion matrix, {} (rows: true, columns: predicted)", self.title)?;
         writeln!(f)?;
         write!(f, "{:>8}", "")?;
-        for name in Emotion::names() {
-            write!(f, " {name:>8}")?;
+        let columns = self.columns();
+        for class in &columns {
+            write!(f, " {class:>8}")?;
         }
         writeln!(f, "   recall")?;
-        let normalized = self.normalized();
-        for (emotion, (row, shares)) in Emotion::ALL.iter().zip(self.counts.iter().zip(normalized))
-        {
-            write!(f, "{emotion:>8}")?;
-            for count in row {
-                write!(f, " {count:>8}")?;
+        for truth in self.classes() {
+            write!(f, "{truth:>8}")?;
+            for predicted in &columns {
+                write!(f, " {:>8}", self.count(truth, *predicted))?;
             }
-            let recall = shares.get(emotion.index()).copied().unwrap_or_default();
-            writeln!(f, " {:>6.1} %", recall * 100.0)?;
+            writeln!(f, " {:>6.1} %", self.share(truth, truth) * 100.0)?;
         }
         Ok(())
     }
@@ -183,14 +202,20 @@ mod tests {
     fn text_and_tables_show_the_same() {
         let matrix = small();
         let text = matrix.to_string();
-        assert_eq!(text.lines().count(), 10);
+        assert_eq!(text.lines().count(), 6, "angry, fear and happy have images");
         assert!(text.starts_with("confusion matrix, made-up sample"), "{text}");
         let happy = text.lines().find(|line| line.trim_start().starts_with("happy ")).unwrap();
         assert!(happy.ends_with("  75.0 %"), "{happy}");
         let widths: Vec<usize> = text.lines().skip(2).map(|line| line.chars().count()).collect();
         assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
         let table = matrix.to_table().unwrap();
-        assert_eq!(table.shape(), (7, 8));
-        assert_eq!(table.column("neutral").unwrap().u64().unwrap().get(3), Some(1));
+        assert_eq!(table.shape(), (3, 5), "and neutral was predicted");
+        assert_eq!(table.column("neutral").unwrap().u64().unwrap().get(2), Some(1));
+        let all = (0..7).map(|class| (class, 6 - class));
+        let all = ConfusionMatrix::from_pairs(all, "made-up sample");
+        assert_eq!(
+            (all.to_table().unwrap().shape(), all.to_string().lines().count()),
+            ((7, 8), 10)
+        );
     }
 }

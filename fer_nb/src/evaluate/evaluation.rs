@@ -3,7 +3,8 @@
 use polars::prelude::{Column, DataFrame, df};
 use serde::Serialize;
 
-use crate::common::{Error, Result};
+use crate::common::text::plural;
+use crate::common::{Error, Result, brief};
 use crate::data::column;
 use crate::emotion::Emotion;
 use crate::evaluate::accuracy::Accuracy;
@@ -28,7 +29,7 @@ const EPSILON: f64 = 1e-7;
 /// println!("{test}\n{}", test.classification_report());
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub struct Evaluation {
     labels: Vec<u8>,
     predictions: Vec<u8>,
@@ -36,6 +37,14 @@ pub struct Evaluation {
     loss: f64,
     title: String,
 }
+
+brief!(
+    Evaluation,
+    |test| "{}, accuracy {}, {}",
+    plural(test.labels.len(), "image"),
+    test.accuracy(),
+    test.title
+);
 
 impl Evaluation {
     /// Puts an evaluation together: `labels` [N] on 0 to 6, `probs` [N] × 7 on 0 to 1, `loss` in
@@ -231,7 +240,7 @@ impl std::fmt::Display for Evaluation {
 
 fn check_labels(labels: &[u8], rows: usize) -> Result<()> {
     if labels.is_empty() || labels.len() != rows {
-        let found = format!("{} labels, {rows} predictions", labels.len());
+        let found = format!("{}, {}", plural(labels.len(), "label"), plural(rows, "prediction"));
         return Err(Error::input("evaluation", found, "one or more of each, equally many"));
     }
     match labels.iter().enumerate().find(|(_, label)| usize::from(**label) >= Emotion::COUNT) {

@@ -2,13 +2,13 @@
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use crate::common::{During, Error, Result};
+use crate::common::{During, Error, Result, brief};
 use crate::data::{Dataset, PIXELS, SIDE};
 use crate::emotion::Emotion;
 use crate::model::{Network, to_float};
 
 /// A network's prediction for one image, with the map of where it looked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Attention {
     /// The image, u8 [48 × 48].
     pub pixels: Vec<u8>,
@@ -22,6 +22,8 @@ pub struct Attention {
     /// The label, if it is known.
     pub truth: Option<Emotion>,
 }
+
+brief!(Attention, |map| "{} at {:.2}, a map of {SIDE}×{SIDE}", map.predicted, map.confidence);
 
 /// Grad-CAM of each image for its predicted class (Selvaraju et al., "Grad-CAM: Visual Explanations
 /// from Deep Networks via Gradient-based Localization", 2017): the feature maps of

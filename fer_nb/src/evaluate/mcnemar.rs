@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Evaluation;
+use crate::common::text::plural;
 use crate::common::{Error, Result};
 
 /// McNemar's test of two networks on the same images (McNemar, "Note on the Sampling Error of the
@@ -48,7 +49,7 @@ impl Evaluation {
     /// [`Error::Input`] if their labels differ.
     pub fn mcnemar(&self, other: &Evaluation) -> Result<McNemar> {
         if self.labels() != other.labels() {
-            let found = format!("{} images and {} others", self.len(), other.len());
+            let found = format!("{} and {} others", plural(self.len(), "image"), other.len());
             return Err(Error::input("evaluations", found, "the same images in the same order"));
         }
         let (mut only_first, mut only_second) = (0, 0);

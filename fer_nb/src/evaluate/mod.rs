@@ -15,10 +15,13 @@
 //! # Ok::<(), fer_nb::error::Error>(())
 //! ```
 
+mod absent;
 mod accuracy;
+mod across;
 mod bootstrap;
 mod calibration;
 mod comparison;
+mod comparison_table;
 mod confusion;
 mod corruption;
 mod difference;
@@ -43,14 +46,18 @@ mod threshold;
 mod trust;
 mod tta;
 pub mod tune;
+mod verdict;
 
+pub use absent::AbsentClass;
 pub use accuracy::Accuracy;
+pub use across::{Across, AcrossRow, across, across_with};
 pub use bootstrap::{Interval, Intervals};
 pub use calibration::{Bin, Calibration, Temperature};
-pub use comparison::{ComparedRun, Comparison, compare};
+pub use comparison::{ComparedRun, Comparison, TestScores, compare, compare_on, compare_with};
 pub use confusion::{Confusion, ConfusionMatrix};
 pub use corruption::Corruption;
 pub use evaluation::Evaluation;
+pub use fitted::Saved;
 pub use grad_cam::{Attention, grad_cam};
 pub use mcnemar::McNemar;
 pub use network::evaluate;
@@ -65,3 +72,4 @@ pub use summary::EvaluationSummary;
 pub use threshold::Threshold;
 pub use trust::Trust;
 pub use tta::{TestTimeAugmentation, evaluate_with};
+pub use verdict::Verdict;

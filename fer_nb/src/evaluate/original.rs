@@ -50,9 +50,27 @@ impl Original {
         self.classes.map(|[_, _, f1]| f1)
     }
 
-    /// Names and numbers in the order of [`ClassificationReport::rows`].
-    fn rows(&self) -> impl Iterator<Item = Published> {
-        self.classes.into_iter().chain([self.macro_avg, self.weighted_avg])
+    /// Precision, recall and F1 of a row of [`ClassificationReport::rows`]. Beside fewer than seven classes, the
+    /// macro average is over the same classes, and the rest, which is of all images, is not there.
+    fn beside(&self, report: &ClassificationReport, row: &str) -> [Option<f64>; 3] {
+        if let Ok(class) = row.parse::<Emotion>() {
+            return self.classes[class.index()].map(Some);
+        }
+        let classes: Vec<Published> =
+            report.present().map(|(class, _)| self.classes[class.index()]).collect();
+        match (row, classes.len() == Emotion::COUNT) {
+            ("macro avg", true) => self.macro_avg.map(Some),
+            ("weighted avg", true) => self.weighted_avg.map(Some),
+            ("accuracy", true) => [None, None, Some(self.accuracy)],
+            ("macro avg", false) => {
+                let mean = |score: usize| {
+                    let sum: f64 = classes.iter().filter_map(|class| class.get(score)).sum();
+                    sum / classes.len().max(1) as f64
+                };
+                [0, 1, 2].map(|score| Some(mean(score)))
+            }
+            _ => [None; 3],
+        }
     }
 }
 
@@ -62,28 +80,28 @@ impl ClassificationReport {
     /// original's (`… original`, two digits as published) and the `… difference`, ours less the
     /// original's. The row `accuracy` has its numbers in the F1 columns, as in the report's text.
     ///
-    /// The original's are of FER2013's 7,178 test images: beside another data set's they say little.
+    /// The original's are of FER2013's 7,178 test images: beside another data set's they say little. Classes without
+    /// images have no row.
     pub(crate) fn beside_original(&self) -> Result<DataFrame> {
         let theirs = original();
         let (mut names, mut rows) = (Vec::new(), Vec::new());
-        for ((name, row), theirs) in self.rows().into_iter().zip(theirs.rows()) {
+        for (name, row) in self.rows() {
             names.push(name);
-            rows.push(
-                [(row.precision, theirs[0]), (row.recall, theirs[1]), (row.f1, theirs[2])]
-                    .map(Some),
-            );
+            rows.push(([row.precision, row.recall, row.f1].map(Some), theirs.beside(self, name)));
         }
         names.push("accuracy");
-        rows.push([None, None, Some((self.accuracy(), theirs.accuracy))]);
+        rows.push(([None, None, Some(self.accuracy())], theirs.beside(self, "accuracy")));
         let mut columns = vec![Column::new("class".into(), names)];
         for (place, score) in ["precision", "recall", "f1-score"].into_iter().enumerate() {
-            let mut column = |name: String, of: fn((f64, f64)) -> f64| {
-                let values: Vec<_> = rows.iter().map(|row| row[place].map(of)).collect();
+            type Pair = (Option<f64>, Option<f64>);
+            let mut column = |name: String, of: fn(Pair) -> Option<f64>| {
+                let values: Vec<_> =
+                    rows.iter().map(|(ours, theirs)| of((ours[place], theirs[place]))).collect();
                 columns.push(Column::new(name.into(), values));
             };
             column(score.to_string(), |(ours, _)| ours);
             column(format!("{score} original"), |(_, theirs)| theirs);
-            column(format!("{score} difference"), |(ours, theirs)| ours - theirs);
+            column(format!("{score} difference"), |(ours, theirs)| Some(ours? - theirs?));
         }
         Ok(DataFrame::new(rows.len(), columns)?)
     }
@@ -113,5 +131,16 @@ mod tests {
         assert!((column("f1-score difference").get(9).unwrap() - 0.4047).abs() < 1e-12);
         assert_eq!(column("precision").get(9), None);
         assert!(column("recall difference").iter().flatten().all(|difference| difference > 0.0));
+    }
+
+    #[test]
+    fn fewer_classes_are_compared_with_the_same_classes() {
+        let two = ConfusionMatrix::from_pairs([(0, 0), (3, 3)], "").report();
+        let table = two.beside_original().unwrap();
+        assert_eq!(table.shape(), (5, 10));
+        let theirs = table.column("f1-score original").unwrap().f64().unwrap().clone();
+        let mean = theirs.get(2).unwrap();
+        assert!((mean - (0.52 + 0.83) / 2.0).abs() < 1e-12, "{mean}");
+        assert_eq!((theirs.get(3), theirs.get(4)), (None, None), "of all seven classes");
     }
 }

@@ -94,8 +94,8 @@ fn measured_on(test: &Dataset) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::SampleConfig;
     use crate::data::fixtures;
+    use crate::data::{Origin, PIXELS, SampleConfig};
     use crate::model::SeedCnn;
     use crate::train::TrainConfig;
 
@@ -120,44 +120,36 @@ mod tests {
         assert!(!(text + &unknown).contains("FER2013"));
     }
 
+    /// FER2013's test images, which the table says to be of these parts and files.
+    fn fer2013(usages: Vec<&'static str>, sources: Vec<String>) -> Dataset {
+        let count = usages.len();
+        let labels = (0..count).map(|row| (row % 7) as u8).collect();
+        let origin = Origin::Csv("fer2013.csv".into());
+        Dataset::new(vec![9; count * PIXELS], labels, sources, usages, origin).unwrap()
+    }
+
     #[test]
     fn kaggles_column_says_which_part_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("fer2013.csv");
-        let image = |gray: usize| vec![gray.to_string(); 2304].join(" ");
-        let measured = |usages: &[&str]| {
-            let rows: String = (0..usages.len() + 7)
-                .map(|row| {
-                    let usage = usages.get(row).copied().unwrap_or("Training");
-                    format!("{},{},{usage}\n", row % 7, image(row))
-                })
-                .collect();
-            std::fs::write(&path, format!("emotion,pixels,Usage\n{rows}")).unwrap();
-            measured_on(&FaceData::from_csv(&path).unwrap().test).unwrap()
+        let measured = |usages: Vec<&'static str>| {
+            let sources = (0..usages.len()).map(|row| format!("row {row}")).collect();
+            measured_on(&fer2013(usages, sources)).unwrap()
         };
-        assert_eq!(measured(&["PublicTest"; 7]), "FER2013, PublicTest (7 images)");
+        assert_eq!(measured(vec!["PublicTest"; 7]), "FER2013, PublicTest (7 images)");
         let both = [["PublicTest"; 7], ["PrivateTest"; 7]].concat();
-        assert_eq!(measured(&both), "FER2013, PublicTest and PrivateTest (14 images)");
+        assert_eq!(measured(both), "FER2013, PublicTest and PrivateTest (14 images)");
     }
 
     #[test]
     fn files_say_it_in_their_names() {
-        let folder = fixtures::Tree::new(10, 3);
-        let words = || measured_on(&FaceData::from_folder(folder.path()).unwrap().test).unwrap();
-        let rename = |part: &str, name: &str| {
-            for class in crate::emotion::Emotion::names() {
-                let class = folder.path().join(part).join(class);
-                for (index, file) in std::fs::read_dir(&class).unwrap().enumerate() {
-                    let name = format!("{name}_{index}.png");
-                    std::fs::rename(file.unwrap().path(), class.join(name)).unwrap();
-                }
-            }
+        let measured = |name: &str| {
+            let sources = (0..7).map(|row| format!("test/sad/{name}_{row}.jpg")).collect();
+            measured_on(&fer2013(vec!["test"; 7], sources)).unwrap()
         };
+        assert_eq!(measured("im"), "7 images that don't say which part of FER2013 they are");
+        assert_eq!(measured("PublicTest"), "FER2013, PublicTest (7 images)");
+        let folder = fixtures::Tree::new(10, 3);
+        let data = FaceData::from_folder(folder.path()).unwrap();
         let own = folder.path().file_name().unwrap().display().to_string();
-        assert_eq!(words(), format!("{own}'s test part (21 images)"));
-        rename("train", "Training");
-        assert_eq!(words(), "21 images that don't say which part of FER2013 they are");
-        rename("test", "PublicTest");
-        assert_eq!(words(), "FER2013, PublicTest (21 images)");
+        assert_eq!(measured_on(&data.test).unwrap(), format!("{own}'s test part (21 images)"));
     }
 }

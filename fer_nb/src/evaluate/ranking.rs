@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Accuracy, Evaluation};
-use crate::common::{Error, Result};
+use crate::common::text::plural;
+use crate::common::{Error, Result, brief};
 use crate::emotion::Emotion;
 
 /// The ROC curve of one class against the rest, and the area below it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Roc {
     /// The class.
     pub emotion: Emotion,
@@ -18,6 +19,8 @@ pub struct Roc {
     /// one of another class (Fawcett, "An introduction to ROC analysis", 2006). 0.5 is chance.
     pub auc: f64,
 }
+
+brief!(Roc, |roc| "{}, auc {:.4}, {}", roc.emotion, roc.auc, plural(roc.points.len(), "point"));
 
 impl Evaluation {
     /// The share of images whose label is among the `k` likeliest classes, 1 to 7, with its interval.

@@ -23,13 +23,15 @@ pub struct Scores {
     pub support: u64,
 }
 
-/// Precision, recall, F1 and support of the seven classes, with accuracy and averages.
+/// Precision, recall, F1 and support of the classes that have images, with accuracy and averages.
 ///
-/// The same numbers as scikit-learn's `classification_report(labels, predictions,
-/// labels=range(7), zero_division=0)`: a share of nothing counts as 0, also in the averages.
-/// Displayed, it is that function's text with `digits=2`, to the byte; as JSON, its `output_dict`
-/// with a `title` in addition. (One difference: where not a single prediction is right,
-/// scikit-learn 1.9 prints each support with ".0" behind it, by accident of its own types.)
+/// The same numbers as scikit-learn's `classification_report(labels, predictions, labels=classes,
+/// zero_division=0)` with the classes that occur in the labels: a share of nothing counts as 0, also
+/// in the averages. A prediction of a class without images is a wrong one. Displayed, it is that
+/// function's text with `digits=2`, to the byte; as JSON, its `output_dict` with a `title` in
+/// addition. (Two differences: where not a single prediction is right, scikit-learn 1.9 prints each
+/// support with ".0" behind it, by accident of its own types; and if a class without images was
+/// predicted, it has "micro avg" in place of the accuracy.)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassificationReport {
     #[serde(default)]
@@ -43,36 +45,39 @@ pub struct ClassificationReport {
     weighted_avg: Scores,
 }
 
-/// The classes' scores in JSON: a key for each class.
+/// The classes' scores in JSON: a key for each class that has images.
 mod by_class {
     use std::collections::BTreeMap;
-
-    use serde::de::Error as _;
 
     use super::*;
 
     type Classes = [Scores; Emotion::COUNT];
 
     pub(super) fn serialize<S: Serializer>(classes: &Classes, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(Emotion::names().into_iter().zip(classes))
+        let present = Emotion::names().into_iter().zip(classes);
+        to.collect_map(present.filter(|(_, scores)| scores.support > 0))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Classes, D::Error> {
-        let classes = BTreeMap::<Emotion, Scores>::deserialize(from)?;
-        let classes: Vec<Scores> = classes.into_values().collect();
-        classes.try_into().map_err(|_| D::Error::custom("a class has no scores"))
+        let present = BTreeMap::<Emotion, Scores>::deserialize(from)?;
+        Ok(Emotion::ALL.map(|class| present.get(&class).copied().unwrap_or_default()))
     }
 }
 
 impl ConfusionMatrix {
-    /// Precision, recall and F1 of each class.
+    /// Precision, recall and F1 of each class that has images.
     pub fn report(&self) -> ClassificationReport {
-        ClassificationReport::from_counts(self)
+        self.report_over(&self.classes())
+    }
+
+    /// [`ConfusionMatrix::report`] with averages over these classes, whether they have images or not.
+    pub(super) fn report_over(&self, classes: &[Emotion]) -> ClassificationReport {
+        ClassificationReport::from_counts(self, classes)
     }
 }
 
 impl ClassificationReport {
-    fn from_counts(matrix: &ConfusionMatrix) -> Self {
+    fn from_counts(matrix: &ConfusionMatrix, averaged: &[Emotion]) -> Self {
         let predicted = matrix.predicted();
         let mut classes = [Scores::default(); Emotion::COUNT];
         for (index, (scores, (row, predicted))) in
@@ -90,10 +95,11 @@ impl ClassificationReport {
         let total = matrix.total();
         // Sums in class order and one division at the end, as numpy does, so that rounding to two
         // digits never differs from scikit-learn's.
+        let averaged = || averaged.iter().filter_map(|class| classes.get(class.index()));
         let average = |weight: &dyn Fn(&Scores) -> f64| {
-            let weights: f64 = classes.iter().map(weight).sum();
+            let weights: f64 = averaged().map(weight).sum();
             let mean = |score: &dyn Fn(&Scores) -> f64| {
-                let sum: f64 = classes.iter().map(|class| score(class) * weight(class)).sum();
+                let sum: f64 = averaged().map(|class| score(class) * weight(class)).sum();
                 if weights == 0.0 { 0.0 } else { sum / weights }
             };
             Scores {
@@ -132,29 +138,32 @@ impl ClassificationReport {
         &self.title
     }
 
-    /// The scores of each class, by class index.
-    pub(crate) fn classes(&self) -> &[Scores; Emotion::COUNT] {
-        &self.classes
+    /// The classes that have images with their scores, in class order.
+    pub(crate) fn present(&self) -> impl Iterator<Item = (Emotion, Scores)> + '_ {
+        let all = Emotion::ALL.into_iter().zip(self.classes);
+        all.filter(|(_, scores)| scores.support > 0)
     }
 
-    /// The scores of one class.
+    /// The scores of one class; all 0 if it has no images.
     pub fn class(&self, emotion: Emotion) -> Scores {
         self.classes.get(emotion.index()).copied().unwrap_or_default()
     }
 
-    /// The classes' scores with their names, then both averages with theirs, in the order printed.
+    /// The scores of the classes that have images with their names, then both averages with theirs, in the order
+    /// printed.
     pub fn rows(&self) -> Vec<(&'static str, Scores)> {
         let averages = [("macro avg", self.macro_avg), ("weighted avg", self.weighted_avg)];
-        Emotion::names().into_iter().zip(self.classes).chain(averages).collect()
+        let classes = self.present().map(|(class, scores)| (class.name(), scores));
+        classes.chain(averages).collect()
     }
 
-    /// A table of one row a class, then accuracy, macro avg and weighted avg. Columns: `class` (str),
+    /// A table of one row a class that has images, then accuracy, macro avg and weighted avg. Columns: `class` (str),
     /// `precision`, `recall`, `f1-score` (f64, 0 to 1), `support` (u64). As in the text, the
     /// accuracy is in the F1 column and its precision and recall are null.
     pub fn to_table(&self) -> Result<DataFrame> {
         let mut rows: Vec<(&str, Option<Scores>)> =
             self.rows().into_iter().map(|(name, scores)| (name, Some(scores))).collect();
-        rows.insert(Emotion::COUNT, ("accuracy", None));
+        rows.insert(self.present().count(), ("accuracy", None));
         Ok(df!(
             "class" => column(&rows, |(name, _)| *name),
             "precision" => column(&rows, |(_, scores)| scores.map(|scores| scores.precision)),
@@ -179,8 +188,8 @@ impl std::fmt::Display for ClassificationReport {
             let Scores { precision, recall, f1, support } = row;
             writeln!(f, "{name:>12}  {precision:>9.2} {recall:>9.2} {f1:>9.2} {support:>9}")
         };
-        for (emotion, scores) in Emotion::ALL.into_iter().zip(self.classes) {
-            line(f, emotion.name(), scores)?;
+        for (class, scores) in self.present() {
+            line(f, class.name(), scores)?;
         }
         writeln!(f)?;
         let (accuracy, total) = (self.accuracy, self.macro_avg.support);
@@ -194,8 +203,8 @@ impl std::fmt::Display for ClassificationReport {
 mod tests {
     use super::*;
 
-    /// Labels and predictions of the texts below: disgust and sad are absent from the labels, sad
-    /// and surprise from the predictions.
+    /// Labels and predictions of the texts in testdata: disgust and sad are absent from the labels, sad and
+    /// surprise from the predictions.
     const PAIRS: [(u8, u8); 12] = [
         (3, 3),
         (3, 3),
@@ -221,6 +230,13 @@ mod tests {
     }
 
     #[test]
+    fn text_of_seven_classes_is_scikit_learns() {
+        let pairs = PAIRS.into_iter().chain([(1, 1), (5, 1), (5, 5)]);
+        let report = ConfusionMatrix::from_pairs(pairs, "made-up sample").report();
+        assert_eq!(report.to_string(), include_str!("testdata/report_of_seven.txt"));
+    }
+
+    #[test]
     fn numbers_are_scikit_learns() {
         let report = report();
         let fear = report.class(Emotion::Fear);
@@ -235,17 +251,18 @@ mod tests {
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["macro avg"]["support"], 12);
         assert_eq!(json["fear"]["f1-score"], 0.4);
+        assert!(json.get("sad").is_none(), "{json}");
         assert_eq!(serde_json::from_value::<ClassificationReport>(json).unwrap(), report);
     }
 
     #[test]
     fn the_table_has_the_accuracy_between_classes_and_averages() {
         let table = report().to_table().unwrap();
-        assert_eq!(table.shape(), (10, 5));
-        assert_eq!(table.column("class").unwrap().str().unwrap().get(7), Some("accuracy"));
-        assert_eq!(table.column("precision").unwrap().f64().unwrap().get(7), None);
-        assert_eq!(table.column("f1-score").unwrap().f64().unwrap().get(7), Some(0.5));
-        assert_eq!(table.column("support").unwrap().u64().unwrap().get(9), Some(12));
+        assert_eq!(table.shape(), (8, 5), "five classes have images");
+        assert_eq!(table.column("class").unwrap().str().unwrap().get(5), Some("accuracy"));
+        assert_eq!(table.column("precision").unwrap().f64().unwrap().get(5), None);
+        assert_eq!(table.column("f1-score").unwrap().f64().unwrap().get(5), Some(0.5));
+        assert_eq!(table.column("support").unwrap().u64().unwrap().get(7), Some(12));
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use serde::Serialize;
 
 use super::{Accuracy, Corruption, Evaluation, Interval, TestTimeAugmentation, evaluate_with};
-use crate::common::{Result, text};
+use crate::common::text::plural;
+use crate::common::{Result, brief, text};
 use crate::data::Dataset;
 use crate::model::Network;
 use crate::project::Task;
 
 /// The accuracy on the images of a data set, and on the same images after each corruption.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub struct Robustness {
     /// On the images as they are.
     pub clean: Accuracy,
@@ -23,6 +24,14 @@ pub struct Robustness {
     #[serde(skip)]
     pub(crate) face: Vec<u8>,
 }
+
+brief!(
+    Robustness,
+    |robust| "accuracy {}, {}, {}",
+    robust.clean,
+    plural(robust.corrupted.len(), "corruption"),
+    robust.title
+);
 
 /// The accuracy after one corruption.
 #[derive(Debug, Clone, PartialEq, Serialize)]

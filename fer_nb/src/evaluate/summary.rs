@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Accuracy, ClassificationReport, Confusion, Evaluation};
+use super::{AbsentClass, Accuracy, ClassificationReport, Confusion, Evaluation};
 use crate::emotion::Emotion;
 
 /// Everything that is counted from an [`Evaluation`]: what `fer evaluate --json` writes.
@@ -15,6 +15,21 @@ pub struct EvaluationSummary {
     /// Images by true (row) and predicted class (column).
     confusion_matrix: [[u64; Emotion::COUNT]; Emotion::COUNT],
     most_confused: Vec<Confusion>,
+    /// Classes without images; not in the JSON if there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    absent: Vec<AbsentClass>,
+}
+
+impl EvaluationSummary {
+    /// The share of correct predictions, with its interval.
+    pub fn accuracy(&self) -> Accuracy {
+        self.accuracy
+    }
+
+    /// Mean cross-entropy, in nats.
+    pub fn loss(&self) -> f64 {
+        self.loss
+    }
 }
 
 impl Evaluation {
@@ -28,6 +43,7 @@ impl Evaluation {
             classification_report: matrix.report(),
             confusion_matrix: *matrix.counts(),
             most_confused: matrix.most_confused(usize::MAX),
+            absent: matrix.absent(),
         }
     }
 }
@@ -47,5 +63,8 @@ mod tests {
         assert_eq!(json["confusion_matrix"][2][5], 1);
         assert_eq!(json["classification_report"]["happy"]["recall"], 1.0);
         assert_eq!(json["most_confused"].as_array().map(Vec::len), Some(1));
+        assert_eq!(json["absent"][2], serde_json::json!({ "class": "sad", "predicted": 1 }));
+        let all = with_predictions(&[0, 1, 2, 3, 4, 5, 6].map(|class| (class, class))).summary();
+        assert!(serde_json::to_value(all).unwrap().get("absent").is_none());
     }
 }

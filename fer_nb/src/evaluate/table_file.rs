@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::common::text::plural;
 use crate::common::{Error, Place, Result};
 use crate::emotion::Emotion;
 use crate::evaluate::evaluation::Evaluation;
@@ -145,7 +146,8 @@ fn broken(path: &Path, row: usize, error: csv::Error) -> Error {
     match error.into_kind() {
         csv::ErrorKind::Io(source) => Error::io("read", path, source),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            let problem = format!("{len} fields where the header has {expected_len}");
+            let problem =
+                format!("{} where the header has {expected_len}", plural(len as usize, "field"));
             Error::file_at(path, place, problem, "The file may be cut short.")
         }
         csv::ErrorKind::Utf8 { .. } => {

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, fitted};
+use super::{Evaluation, Saved, fitted};
 use crate::common::{Error, Place, Result};
+use crate::data::FaceData;
 use crate::train::RunFolder;
 
 /// Its file in a run's folder.
@@ -75,12 +76,19 @@ impl Threshold {
         confidence < self.uncertain_below
     }
 
-    /// Saves it in a run's folder, as `certainty.toml`, for the run's present best weights.
+    /// Saves it in a run's folder, as `certainty.toml`, for the run's present best weights, if the run was trained
+    /// on `data`, whose held-back images it was fitted on. On other images, and for weights that come with the
+    /// project, nothing is written.
     ///
     /// # Errors
     /// [`Error::Io`] if there are no weights, or the file can't be written.
-    pub fn save(&self, run: &RunFolder) -> Result<()> {
-        fitted::save(run, FILE, self)
+    pub fn save(&self, run: &RunFolder, data: &FaceData) -> Result<Saved> {
+        fitted::save(run, data, FILE, self)
+    }
+
+    /// Writes it into a folder for the weights there, whatever they were trained on.
+    pub(crate) fn write(&self, run: &RunFolder) -> Result<()> {
+        fitted::write(run, FILE, self)
     }
 
     /// The threshold that [`Threshold::save`] left for a run's best weights; no prediction is
@@ -156,7 +164,7 @@ mod tests {
         std::fs::write(run.weights(), "some").unwrap();
         assert_eq!(Threshold::of_run(&run).unwrap(), Threshold::default());
         let kept = Threshold { uncertain_below: 0.5, right: 0.75, answered: 0.5 };
-        kept.save(&run).unwrap();
+        kept.write(&run).unwrap();
         assert_eq!(Threshold::of_run(&run).unwrap(), kept);
         std::fs::write(run.weights(), "others").unwrap();
         assert_eq!(Threshold::of_run(&run).unwrap(), Threshold::default());

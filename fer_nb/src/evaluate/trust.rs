@@ -25,9 +25,12 @@ pub struct Trust {
     pub(crate) ece: f64,
     /// The temperature that was fitted on validation images, and the calibration error with it.
     pub(crate) calibrated: Option<(f64, f64)>,
+    /// Whether temperature and threshold were fitted on this data, which the run was not trained on.
+    #[serde(skip)]
+    pub(crate) is_fitted_on_data: bool,
     /// The threshold of uncertain predictions, and the accuracy of the others on the test images.
     pub(crate) certain: Option<(Threshold, Accuracy)>,
-    /// Test images that have a copy in train or validation, and the accuracy without them.
+    /// Test images that have a copy in train or validation, and the accuracy without them; of none if all have.
     pub(crate) without_leaks: Option<(usize, Accuracy)>,
     /// What was trained, chosen and measured on.
     pub(crate) protocol: Option<Protocol>,
@@ -45,6 +48,7 @@ impl Trust {
             top_3: test.top_k(3)?,
             ece: test.calibration().ece,
             calibrated: None,
+            is_fitted_on_data: false,
             certain: None,
             without_leaks: None,
             protocol: None,
@@ -58,6 +62,20 @@ impl Trust {
     pub fn calibrated(self, test: &Evaluation, temperature: Temperature) -> Result<Self> {
         let ece = test.at_temperature(temperature)?.calibration().ece;
         Ok(Self { calibrated: Some((temperature.value(), ece)), ..self })
+    }
+
+    /// Says that temperature and threshold were fitted on the validation images of the data that is evaluated,
+    /// though the run was trained on other data. Else they were fitted on the run's own.
+    pub fn fitted_on_data(self, is_fitted_on_data: bool) -> Self {
+        Self { is_fitted_on_data, ..self }
+    }
+
+    /// What the temperature was fitted on: "the run's own validation images".
+    pub(crate) fn fitted_on(&self) -> &'static str {
+        match self.is_fitted_on_data {
+            true => "this data's validation images",
+            false => "the run's own validation images",
+        }
     }
 
     /// Adds the accuracy of the predictions that are not uncertain, at the temperature that the
@@ -80,11 +98,12 @@ impl Trust {
     /// Adds the accuracy on the test images that have no copy in train or validation.
     ///
     /// # Errors
-    /// [`Error::Input`](crate::common::Error::Input) if none would be left.
+    /// As [`Evaluation::without`].
     pub fn without_leaks(self, test: &Evaluation, data: &FaceData) -> Result<Self> {
         let leaked = data.leaked_test_images();
         let without_leaks = match leaked.is_empty() {
             true => None,
+            false if leaked.len() == test.len() => Some((leaked.len(), Accuracy::new(0, 0))),
             false => Some((leaked.len(), test.without(&leaked)?.accuracy())),
         };
         Ok(Self { without_leaks, ..self })
@@ -107,17 +126,21 @@ impl fmt::Display for Trust {
         writeln!(f, "label among the two likeliest {two:.4}, among the three {three:.4}")?;
         write!(f, "calibration error {:.4}", self.ece)?;
         if let Some((temperature, ece)) = self.calibrated {
-            write!(f, ", {ece:.4} at temperature {temperature:.3}, fitted on validation")?;
+            let on = self.fitted_on();
+            write!(f, ", {ece:.4} at temperature {temperature:.3}, fitted on {on}")?;
         }
         if let Some((threshold, counted)) = &self.certain {
             write!(f, "\n{threshold}; of the test images: {counted}")?;
         }
         if let Some((leaked, accuracy)) = &self.without_leaks {
             let images = text::plural(*leaked, "test image");
-            write!(
-                f,
-                "\nwithout {images} whose copy is in train or validation: accuracy {accuracy}"
-            )?;
+            match accuracy.total {
+                0 => write!(f, "\nall {images} have a copy in train or validation")?,
+                _ => write!(
+                    f,
+                    "\nwithout {images} whose copy is in train or validation: accuracy {accuracy}"
+                )?,
+            }
         }
         if let Some(protocol) = &self.protocol {
             write!(f, "\n{protocol}")?;
@@ -141,7 +164,10 @@ mod tests {
         }
         assert!(!text.contains("temperature"));
         let trust = trust.calibrated(&test, Temperature::new(2.0).unwrap()).unwrap();
-        assert!(trust.to_string().contains("at temperature 2.000, fitted on validation"));
+        let own = "at temperature 2.000, fitted on the run's own validation images";
+        assert!(trust.to_string().contains(own), "{trust}");
+        let other = trust.clone().fitted_on_data(true).to_string();
+        assert!(other.contains("fitted on this data's validation images"), "{other}");
         let threshold = Threshold::fit(&test, 0.8).unwrap();
         let text = trust.certain(&test, Temperature::default(), threshold).unwrap().to_string();
         assert!(text.contains(&format!("{threshold}; of the test images: ")), "{text}");

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod checks;
+mod file_names;
 pub mod layers;
 mod name_map;
 mod native;

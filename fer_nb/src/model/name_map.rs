@@ -27,4 +27,14 @@ impl NameMap {
             None => name.to_string(),
         }
     }
+
+    /// Whether a rule says something about a name.
+    pub(crate) fn applies(&self, name: &str) -> bool {
+        self.replaced().any(|from| name.starts_with(from))
+    }
+
+    /// What the rules replace.
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|(from, _)| from.as_str())
+    }
 }

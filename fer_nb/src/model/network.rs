@@ -162,6 +162,12 @@ macro_rules! of_the_boxed {
     };
 }
 
+impl std::fmt::Debug for dyn Network + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {{ {:?} }}", self.name(), self.parameters())
+    }
+}
+
 impl Network for Box<dyn Network> {
     of_the_boxed! {
         fn name(&self) -> &'static str;

@@ -16,7 +16,8 @@ use rand::{RngExt, SeedableRng};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::common::random::normal;
-use crate::common::{During, Error, Place, Result};
+use crate::common::text::{self, count, plural};
+use crate::common::{During, Error, Place, Result, brief};
 
 /// Initial values of a parameter.
 #[allow(missing_docs, reason = "a variant's documentation names its fields")]
@@ -86,11 +87,17 @@ impl Entry {
 }
 
 /// Collects a network's parameters, then allocates them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ParametersBuilder {
     entries: Vec<Entry>,
     buffers: Vec<Entry>,
 }
+
+brief!(
+    ParametersBuilder,
+    |builder| "{}",
+    plural(builder.entries.len() + builder.buffers.len(), "tensor")
+);
 
 impl ParametersBuilder {
     /// Adds a parameter of PyTorch's shape; its name may be used once.
@@ -191,7 +198,6 @@ pub(crate) struct Span {
 
 /// The weights of a network on one device, with a view of them for each layer: P trained numbers and Q that
 /// are only kept, such as running means; Q may be 0.
-#[derive(Debug)]
 pub struct Parameters {
     entries: Vec<Entry>,
     buffers: Vec<Entry>,
@@ -204,6 +210,14 @@ pub struct Parameters {
     /// The views of the tensors that are only kept.
     views: Vec<Tensor>,
 }
+
+brief!(
+    Parameters,
+    |parameters| "{} numbers in {}, on {:?}",
+    count(usize::try_from(parameters.count()).unwrap_or_default()),
+    plural(parameters.entries.len(), "tensor"),
+    parameters.device()
+);
 
 impl Parameters {
     /// A parameter in [`Parameters::kind`], or in f32 if it was added so; a leaf of the autograd graph.
@@ -427,28 +441,37 @@ impl Parameters {
     /// [`Error::File`] names the first tensor that is missing, of another shape or not the network's; then
     /// nothing is changed.
     pub(crate) fn load_named(&mut self, tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
-        let misfit = |name: &str, problem: String| {
-            let hint =
-                "These are another network's weights; load them into the one that was saved.";
-            Error::file_at(path, Place::Key(name.to_string()), problem, hint)
-        };
+        let (mut missing, mut shapes) = (Vec::new(), Vec::new());
         let mut parts = Vec::with_capacity(self.entries.len() + self.buffers.len());
         for entry in self.all() {
-            let Some((_, tensor)) = tensors.iter().find(|(name, _)| *name == entry.name) else {
-                let names = tensors.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
-                return Err(misfit(&entry.name, format!("missing, found [{}]", names.join(", "))));
-            };
-            if tensor.size() != entry.shape {
-                let (found, expected) = (tensor.size(), &entry.shape);
-                return Err(misfit(&entry.name, format!("found {found:?}, expected {expected:?}")));
+            match tensors.iter().find(|(name, _)| *name == entry.name) {
+                None => missing.push(entry.name.clone()),
+                Some((_, tensor)) if tensor.size() != entry.shape => {
+                    let (found, expected) = (tensor.size(), &entry.shape);
+                    let shape = format!("{} ({found:?} for {expected:?})", entry.name);
+                    shapes.push((entry.name.clone(), shape));
+                }
+                Some((_, tensor)) => {
+                    let tensor = tensor.f_to_kind(Kind::Float)?.f_to_device(self.device())?;
+                    parts.push(entry.flatten(&tensor)?);
+                }
             }
-            let tensor = tensor.f_to_kind(Kind::Float)?.f_to_device(self.device())?;
-            parts.push(entry.flatten(&tensor)?);
         }
-        if let Some((name, _)) =
-            tensors.iter().find(|(name, _)| self.all().all(|entry| entry.name != *name))
-        {
-            return Err(misfit(name, "the network has no such weight".into()));
+        let is_surplus = |name: &&String| self.all().all(|entry| entry.name != **name);
+        let surplus: Vec<_> = tensors.iter().map(|(name, _)| name).filter(is_surplus).collect();
+        let (misshapen, shapes): (Vec<String>, Vec<String>) = shapes.into_iter().unzip();
+        let first = misshapen.iter().chain(&missing).chain(surplus.iter().copied()).next();
+        if let Some(place) = first.map(|name| Place::Key(text::shown(name))) {
+            let surplus: Vec<String> = surplus.iter().map(text::shown).collect();
+            let problems =
+                [("of another shape", shapes), ("missing", missing), ("too many", surplus)];
+            let problems = problems.iter().filter(|(_, names)| !names.is_empty());
+            let problems: Vec<String> = problems
+                .map(|(what, names)| format!("{} {what}: {}", names.len(), text::list(names)))
+                .collect();
+            let hint =
+                "These are another network's weights; load them into the one that was saved.";
+            return Err(Error::file_at(path, place, problems.join("; "), hint));
         }
         self.restore(&Tensor::f_cat(&parts, 0)?)
     }

@@ -8,7 +8,7 @@ use super::layers::{BatchNorm, Conv, Dense, SqueezeExcitation, dropout, global_m
 use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
-use crate::common::Result;
+use crate::common::{Result, brief};
 use crate::emotion::Emotion;
 
 /// Settings of a [`ResNet`]. The default has ResNet-18's blocks and widths.
@@ -125,7 +125,6 @@ impl Block {
 
 /// A 3×3 convolution that keeps all 48×48 pixels, stages of pre-activation residual blocks, the mean
 /// of each channel, and one dense layer.
-#[derive(Debug)]
 pub struct ResNet {
     parameters: Parameters,
     config: ResNetConfig,
@@ -134,6 +133,8 @@ pub struct ResNet {
     norm: BatchNorm,
     output: Dense,
 }
+
+brief!(ResNet, |network| "{:?}", network.parameters);
 
 impl ResNet {
     /// The network with initial weights drawn from `seed`.

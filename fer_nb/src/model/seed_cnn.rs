@@ -10,7 +10,7 @@ use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
 use super::weights;
-use crate::common::Result;
+use crate::common::{Result, brief};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 use crate::project::pretrained;
@@ -41,7 +41,6 @@ impl Default for SeedCnnConfig {
 
 /// Three blocks of two 3×3 convolutions with ReLU, max pooling and dropout, then two dense layers;
 /// 1,468,135 parameters.
-#[derive(Debug)]
 pub struct SeedCnn {
     parameters: Parameters,
     convolutions: [[Conv; 2]; 3],
@@ -49,6 +48,8 @@ pub struct SeedCnn {
     output: Dense,
     config: SeedCnnConfig,
 }
+
+brief!(SeedCnn, |network| "{:?}", network.parameters);
 
 impl SeedCnn {
     /// The network with default settings and Keras' initial weights (Glorot-uniform, zero biases) drawn

@@ -1,12 +1,16 @@
 //! [`transfer`]: the weights of one network that fit another.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use tch::Tensor;
+
+use super::file_names::{FileNames, is_counter};
 use super::name_map::NameMap;
 use super::network::Network;
 use super::weights;
-use crate::common::{Error, Result};
+use crate::common::{Error, Result, text};
 
 /// The result of [`transfer`], by the network's names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,27 +23,37 @@ pub struct Transfer {
     pub mismatched: Vec<(String, Vec<i64>, Vec<i64>)>,
     /// Tensors of the file, by its own names, that the network lacks.
     pub unused: Vec<String>,
+    /// What rules of the map replace, where no name in the file begins so.
+    pub idle_rules: Vec<String>,
 }
+
+/// How many differing shapes are named one by one.
+const SHAPES: usize = 5;
 
 impl fmt::Display for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.loaded.len() + self.missing.len() + self.mismatched.len();
-        write!(f, "{} of {all} tensors loaded", self.loaded.len())?;
+        write!(f, "{} of {} loaded", self.loaded.len(), text::plural(all, "tensor"))?;
         if !self.missing.is_empty() {
-            write!(f, "\nnot in the file: {}", self.missing.join(", "))?;
+            write!(f, "\nnot in the file: {}", text::list(&self.missing))?;
         }
-        for (name, found, expected) in &self.mismatched {
+        for (name, found, expected) in self.mismatched.iter().take(SHAPES) {
             write!(f, "\ndifferent shape: {name} is {found:?} in the file, {expected:?} here")?;
         }
+        if self.mismatched.len() > SHAPES {
+            let more = text::count(self.mismatched.len() - SHAPES);
+            write!(f, "\ndifferent shape: {more} more")?;
+        }
         if !self.unused.is_empty() {
-            write!(f, "\nnot used: {}", self.unused.join(", "))?;
+            write!(f, "\nnot used: {}", text::list(&shown(&self.unused)))?;
         }
         Ok(())
     }
 }
 
 /// Loads the tensors of a safetensors file whose names and shapes fit: this crate's weights (f32 or f16),
-/// or a PyTorch state dict whose names `names` maps to the network's. All other weights stay unchanged.
+/// or a PyTorch state dict whose names `names` maps to the network's; `module.` and the like in front of all
+/// names need no rule. All other weights stay unchanged.
 ///
 /// To train only those at first, freeze the loaded ones by `rates` of a
 /// [`TrainConfig`](crate::train::TrainConfig) or by [`Parameters::freeze`](super::Parameters::freeze).
@@ -54,17 +68,29 @@ pub fn transfer(
     let path = path.as_ref();
     let mut own = network.parameters().named_tensors()?;
     let found = weights::read(path)?;
-    let mut result = Transfer::default();
-    for (name, _) in &found {
+    let in_file: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    let names = {
+        let own = own.iter().map(|(name, _)| name.clone());
+        FileNames::new(network, own, &in_file, names)
+    };
+    let mut result = Transfer { idle_rules: names.idle_rules(&in_file), ..Transfer::default() };
+    let mut fitting: BTreeMap<String, (&str, &Tensor)> = BTreeMap::new();
+    for (name, tensor) in &found {
         let mapped = names.map(name);
-        // PyTorch counts the batches that a normalisation has seen; no network uses it.
-        let counts = name.ends_with("num_batches_tracked");
-        if !counts && own.iter().all(|(name, _)| *name != mapped) {
-            result.unused.push(name.clone());
+        match names.is_own(&mapped) {
+            true => {
+                if let Some((other, _)) = fitting.insert(mapped.clone(), (name, tensor)) {
+                    let problem =
+                        format!("both {other} and {name} would be the network's {mapped}");
+                    return Err(Error::file(path, problem, "Give each name a rule of its own."));
+                }
+            }
+            false if is_counter(name) => {}
+            false => result.unused.push(name.clone()),
         }
     }
     for (name, tensor) in &mut own {
-        match found.iter().find(|(other, _)| names.map(other) == *name) {
+        match fitting.get(name) {
             None => result.missing.push(name.clone()),
             Some((_, other)) if other.size() != tensor.size() => {
                 result.mismatched.push((name.clone(), other.size(), tensor.size()));
@@ -76,15 +102,37 @@ pub fn transfer(
         }
     }
     if result.loaded.is_empty() {
-        let known: Vec<_> = own.iter().take(3).map(|(name, _)| name.as_str()).collect();
+        let problem = match result.mismatched.first() {
+            Some((name, found, expected)) => format!(
+                "nothing in it fits: names do and shapes don't, such as {name} with {found:?} for {expected:?}"
+            ),
+            None => format!("nothing in it fits: it has {}", few(&shown(&result.unused))),
+        };
         let hint = format!(
-            "The network's weights are {}, ...; NameMap::rename maps other names to them.",
-            known.join(", ")
+            "The network has {}. A map of names, such as --weights-map {}=…, takes other names for them.",
+            few(&result.missing),
+            result
+                .unused
+                .first()
+                .and_then(|name| name.rsplit_once('.'))
+                .map_or("OLD", |(name, _)| name),
         );
-        return Err(Error::file(path, "nothing in it fits", hint));
+        return Err(Error::file(path, problem, hint));
     }
     network.parameters_mut().load_named(&own, path)?;
     Ok(result)
+}
+
+/// The first three names, and how many more there are.
+fn few(names: &[String]) -> String {
+    let more = names.len().saturating_sub(3);
+    let more = if more > 0 { format!(" and {} more", text::count(more)) } else { String::new() };
+    format!("{}{more}", names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", "))
+}
+
+/// Names of a file, fit for a message.
+fn shown(names: &[String]) -> Vec<String> {
+    names.iter().map(text::shown).collect()
 }
 
 #[cfg(test)]

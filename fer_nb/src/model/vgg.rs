@@ -8,7 +8,7 @@ use super::layers::{BatchNorm, Conv, Dense, dropout, fit_side, max_pool, read_im
 use super::network::{Network, from_parts};
 use super::parameters::{Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
-use crate::common::Result;
+use crate::common::{Result, brief};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 
@@ -42,7 +42,6 @@ impl Default for VggConfig {
 /// Stages of 3×3 convolutions with batch normalisation and ReLU, each stage with 2×2 max pooling at its end
 /// (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015;
 /// batch normalisation as in torchvision's `vgg_bn`), then two dense layers.
-#[derive(Debug)]
 pub struct Vgg {
     parameters: Parameters,
     config: VggConfig,
@@ -50,6 +49,8 @@ pub struct Vgg {
     hidden: Dense,
     output: Dense,
 }
+
+brief!(Vgg, |network| "{:?}", network.parameters);
 
 impl Vgg {
     /// The network with initial weights drawn from `seed`.

@@ -8,7 +8,7 @@ use super::layers::{BatchNorm, Conv, Dense, LayerNorm, dropout, read_images};
 use super::network::{Network, from_parts};
 use super::parameters::{Init, ParameterId, Parameters, ParametersBuilder};
 use super::plan::{Operation, Plan};
-use crate::common::{During, Error, Result};
+use crate::common::{During, Error, Result, brief};
 use crate::data::SIDE;
 use crate::emotion::Emotion;
 
@@ -124,7 +124,6 @@ impl Block {
 /// transformer blocks follow, and the tokens' mean, with weights that the network learns, is classified
 /// (Hassani et al., "Escaping the Big Data Paradigm with Compact Transformers", 2021;
 /// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021).
-#[derive(Debug)]
 pub struct Vit {
     parameters: Parameters,
     config: VitConfig,
@@ -135,6 +134,8 @@ pub struct Vit {
     pool: Dense,
     output: Dense,
 }
+
+brief!(Vit, |network| "{:?}", network.parameters);
 
 /// The weight that says where a token is.
 const POSITIONS: &str = "positions";

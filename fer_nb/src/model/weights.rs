@@ -5,10 +5,16 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
+use super::file_names::{FileNames, is_counter};
+use super::name_map::NameMap;
 use super::network::Network;
 use super::tensor_bytes::{TensorBytes, serialize};
+use crate::common::file_kind::FileKind;
 use crate::common::files::replace_file;
+use crate::common::text::shown;
+use crate::common::way_out::Wanted;
 use crate::common::{Error, Result};
+use crate::project::known;
 
 /// Writes a network's weights to a safetensors file: f32, PyTorch's shapes, names such as
 /// `conv1_1.weight`. A previous file is replaced once the new one is complete.
@@ -52,26 +58,76 @@ pub fn save_with(
     })
 }
 
-/// Loads weights from a safetensors file (f32 or f16) by the network's names, or by others that
-/// [`Network::aliases`] knows. [`transfer`](super::transfer()) loads files of which only a part fits.
+/// Loads weights from a safetensors file (f32 or f16) by the network's names, also with `module.` and the like in
+/// front of all of them, or by others that [`Network::aliases`] knows. [`transfer`](super::transfer()) loads files of which only a part fits.
 ///
 /// # Errors
 /// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file or if any name or
 /// shape does not fit; then nothing is changed.
 pub fn load(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let names = network.aliases();
+    let found = read(path)?;
+    let own = network.parameters().named_tensors()?.into_iter().map(|(name, _)| name);
+    let in_file: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    let rules = NameMap::identity();
+    let names = FileNames::new(network, own, &in_file, &rules);
+    let mapped = found.iter().map(|(name, tensor)| (names.map(name), tensor.shallow_clone()));
     let tensors: Vec<_> =
-        read(path)?.into_iter().map(|(name, tensor)| (names.map(&name), tensor)).collect();
+        mapped.filter(|(name, _)| names.is_own(name) || !is_counter(name)).collect();
     network.parameters_mut().load_named(&tensors, path)
+}
+
+/// Whether a path leads to weights that can be read, by the file's first bytes.
+///
+/// # Errors
+/// [`Error::Missing`] without the file; [`Error::File`] for one of another kind, with what helps.
+pub(crate) fn check(path: &Path) -> Result<()> {
+    const HINT: &str = "A safetensors file is expected.";
+    let found = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+            Error::missing("A weights file", path, what_is_there(path))
+        }
+        _ => Error::io("read", path, error),
+    })?;
+    if found.is_dir() {
+        return Err(Error::file(path, "this is a folder", HINT));
+    }
+    match FileKind::open(path).map_err(|error| Error::io("read", path, error))? {
+        Some(FileKind::Safetensors) => Ok(()),
+        Some(kind) => {
+            let hint = kind.way_out(path, Wanted::Weights);
+            Err(Error::file(path, format!("this is {kind}"), hint))
+        }
+        None => Err(Error::file(path, "this is not a safetensors file", HINT)),
+    }
+}
+
+/// What could be meant instead of weights that are not there: files beside them, runs, weights that come along.
+fn what_is_there(path: &Path) -> String {
+    const LISTED: usize = 5;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<String> = entries
+        .filter(|entry| entry.path().extension().is_some_and(|end| end == "safetensors"))
+        .map(|entry| shown(entry.file_name()))
+        .collect();
+    files.sort_unstable();
+    let more = if files.len() > LISTED { ", …" } else { "" };
+    files.truncate(LISTED);
+    let beside = match files.is_empty() {
+        true => String::new(),
+        false => format!("Weights in {}: {}{more}. ", shown(folder), files.join(", ")),
+    };
+    // A run's weights are called as all runs' are; its folder has the name.
+    let is_of_run = path.file_name().is_some_and(|name| name == "best.safetensors");
+    let named = if is_of_run { folder } else { path };
+    format!("{beside}{}", known(&shown(named.file_stem().unwrap_or_default())))
 }
 
 /// The tensors of a safetensors file, by name.
 pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>> {
-    if !path.is_file() {
-        let hint = "Train first: notebook 04_training, or `fer train`.";
-        return Err(Error::missing("A weights file", path, hint));
-    }
+    check(path)?;
     Tensor::read_safetensors(path).map_err(|error| {
         let problem = format!("not a complete safetensors file: {error}");
         Error::file(path, problem, "Copy or train it again.")

@@ -1,9 +1,9 @@
 //! What a cell shows of stage 6.
 
 use crate::common::Result;
-use crate::deploy::{ModelCard, Prediction, Published};
-use crate::notebook::Table;
+use crate::deploy::{ModelCard, Prediction, Published, Timeline};
 use crate::notebook::show::{Show, shows};
+use crate::notebook::{Formats, Shown, Table};
 use crate::plot::{Annotated, base64};
 
 impl Show for Prediction {
@@ -29,21 +29,28 @@ impl Show for Published {
 
 shows!(Published, "the files with the dtype of their weights, size and accuracy");
 
-impl Annotated {
-    /// Shows the photo in a notebook.
-    pub fn evcxr_display(&self) {
+impl Show for Timeline {
+    fn overview(&self) -> Result<Table> {
+        Table::with_digits(&self.to_table()?, 3)
+    }
+}
+
+shows!(Timeline, "one row a frame and face", Display);
+
+/// The photo, as PNG.
+impl Shown for Annotated {
+    fn formats(&self) -> Formats {
         match self.png() {
-            Ok(png) => evcxr_runtime::mime_type("image/png").text(base64(&png)),
-            Err(error) => evcxr_runtime::mime_type("text/plain").text(error.to_string()),
+            Ok(png) => Formats::default().and("image/png", base64(&png)),
+            Err(error) => Formats::text(error.to_string()),
         }
     }
 }
 
-impl ModelCard {
-    /// Shows the card in a notebook, as formatted text.
-    pub fn evcxr_display(&self) {
+/// The card, as formatted text.
+impl Shown for ModelCard {
+    fn formats(&self) -> Formats {
         let text = self.to_markdown();
-        evcxr_runtime::mime_type("text/markdown").text(&text);
-        evcxr_runtime::mime_type("text/plain").text(&text);
+        Formats::text(&text).and("text/markdown", text)
     }
 }

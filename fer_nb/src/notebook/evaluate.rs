@@ -1,20 +1,20 @@
 //! What a cell shows of stage 5.
 
 use crate::common::Result;
-use crate::common::text::{count, percent, plural};
+use crate::common::text::{count, percent, plural, shown};
 use crate::emotion::Emotion;
 use crate::evaluate::tune::Study;
 use crate::evaluate::{
-    Accuracy, ClassificationReport, Comparison, ConfusionMatrix, Evaluation, Protocol, Robustness,
+    Accuracy, Across, ClassificationReport, ConfusionMatrix, Evaluation, Protocol, Robustness,
     Trust, original,
 };
-use crate::notebook::Table;
 use crate::notebook::show::{Show, shows};
+use crate::notebook::{Formats, Shown, Table};
 
-impl Accuracy {
-    /// Shows the accuracy with its interval in a notebook.
-    pub fn evcxr_display(&self) {
-        evcxr_runtime::mime_type("text/plain").text(self.to_string());
+/// The accuracy with its interval.
+impl Shown for Accuracy {
+    fn formats(&self) -> Formats {
+        Formats::text(self.to_string())
     }
 }
 
@@ -28,7 +28,8 @@ impl Show for Evaluation {
             ["95 % interval".to_string(), format!("{low:.4}–{high:.4}")],
             ["loss".to_string(), format!("{:.4}", self.loss())],
         ];
-        Ok(Table::pairs(rows).right([1]).caption(format!("Evaluation, {}", self.title())))
+        let table = Table::pairs(rows).right([1]).caption(format!("Evaluation, {}", self.title()));
+        Ok(table.note(self.confusion_matrix().absent_note()))
     }
 }
 
@@ -56,7 +57,7 @@ impl Evaluation {
     pub fn difficulty(&self) -> Table {
         let (report, published) = (self.classification_report(), original().f1());
         let confused = self.most_confused(Emotion::COUNT * Emotion::COUNT);
-        let mut classes = Emotion::ALL;
+        let mut classes: Vec<Emotion> = report.present().map(|(class, _)| class).collect();
         let f1 = |emotion: &Emotion| report.class(*emotion).f1;
         classes.sort_by(|one, other| f1(other).total_cmp(&f1(one)));
         let heads = ["class", "F1", "original's", "recall", "test images", "confused with"];
@@ -66,6 +67,7 @@ impl Evaluation {
             self.title()
         );
         let table = Table::new(heads).right([1, 2, 3, 4]).caption(caption);
+        let table = table.note(report.absent_note());
         classes.into_iter().fold(table, |table, emotion| {
             let scores = report.class(emotion);
             let with = confused.iter().find(|mistake| mistake.truth == emotion).map_or_else(
@@ -87,7 +89,8 @@ impl Evaluation {
 impl Show for ClassificationReport {
     fn overview(&self) -> Result<Table> {
         let table = Table::with_digits(&self.to_table()?, 2)?;
-        Ok(table.caption(format!("Classification report, {}", self.title())))
+        let caption = format!("Classification report, {}", self.title());
+        Ok(table.caption(caption).note(self.absent_note()))
     }
 }
 
@@ -107,10 +110,15 @@ impl ClassificationReport {
         let heads = ["class"].into_iter().chain(
             ["precision", "recall", "F1"].into_iter().flat_map(|score| [score, "original", "±"]),
         );
+        let mut note = "±: ours less the original's".to_string();
+        let absent = self.absent_note();
+        if !absent.is_empty() {
+            note += &format!("\n{absent}");
+        }
         Ok(Table::with_digits(&self.beside_original()?, 2)?
             .heads(heads)
             .caption(format!("Ours: {}. The original: FER2013", self.title()))
-            .note("±: ours less the original's"))
+            .note(note))
     }
 }
 
@@ -118,7 +126,7 @@ impl Show for ConfusionMatrix {
     fn overview(&self) -> Result<Table> {
         let caption =
             format!("Confusion matrix, {} (rows: true, columns: predicted)", self.title());
-        Ok(Table::from_frame(&self.to_table()?)?.caption(caption))
+        Ok(Table::from_frame(&self.to_table()?)?.caption(caption).note(self.absent_note()))
     }
 }
 
@@ -128,18 +136,18 @@ shows!(
     Display
 );
 
-impl Show for Comparison {
+impl Show for Across {
     fn overview(&self) -> Result<Table> {
-        let caption = format!("Runs on the test images, {}", self.title);
-        Ok(Table::with_digits(&self.to_table()?, 3)?.caption(caption).note(self.footer()))
+        let caption = format!("{} on the test images of several data sets", self.run);
+        Ok(Table::with_digits(&self.to_table()?, 3)?.caption(caption).note(Self::NOTE))
     }
 }
 
-shows!(Comparison, "the runs' scores side by side", Display);
+shows!(Across, "one row a data set: accuracy with its interval, macro F1 and loss", Display);
 
 impl Show for Study {
     fn overview(&self) -> Result<Table> {
-        let caption = format!("Study in {}", self.folder().display());
+        let caption = format!("Study in {}", shown(self.folder()));
         Ok(Table::with_digits(&self.to_table()?, 4)?.caption(caption).note(self.to_string()))
     }
 }
@@ -172,7 +180,8 @@ impl Show for Trust {
             [name("calibration error"), format!("{:.4}", self.ece)],
         ];
         if let Some((temperature, ece)) = self.calibrated {
-            let name = format!("at temperature {temperature:.2}, fitted on validation");
+            let on = self.fitted_on();
+            let name = format!("at temperature {temperature:.2}, fitted on {on}");
             rows.push([name, format!("{ece:.4}")]);
         }
         if let Some((threshold, counted)) = &self.certain {
@@ -184,7 +193,11 @@ impl Show for Trust {
         }
         if let Some((leaked, accuracy)) = &self.without_leaks {
             let name = format!("accuracy without {}", plural(*leaked, "leaked image"));
-            rows.push([name, accuracy.to_string()]);
+            let accuracy = match accuracy.total {
+                0 => "– (none is left)".to_string(),
+                _ => accuracy.to_string(),
+            };
+            rows.push([name, accuracy]);
         }
         let note = self.protocol.as_ref().map(Protocol::to_string).unwrap_or_default();
         Ok(Table::pairs(rows).note(note))
@@ -210,7 +223,8 @@ mod tests {
         let pairs = [(3, 3), (3, 3), (5, 5), (5, 4), (0, 0)];
         let easy = with_predictions(&pairs).difficulty().to_string();
         let place = |name| easy.find(&format!("\n{name}")).unwrap();
-        assert!(place("happy") < place("sad") && place("sad") < place("fear"), "{easy}");
+        assert!(place("angry") < place("happy") && place("happy") < place("sad"), "{easy}");
+        assert!(easy.contains("No images of disgust, fear, neutral, surprise"), "{easy}");
         assert!(easy.contains("neutral (50 %)"), "{easy}");
         let pairs = (0..7).map(|class| (class, class));
         let report = ConfusionMatrix::from_pairs(pairs, "made-up sample").report();

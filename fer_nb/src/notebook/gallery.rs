@@ -1,17 +1,24 @@
 //! Several figures in one cell.
 
-use crate::notebook::emit;
+use std::borrow::Borrow;
+
+use crate::common::brief;
+use crate::common::text::plural;
+use crate::notebook::{Formats, Shown};
 use crate::plot::Figure;
 
 /// Figures side by side, two in a row if there is room.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Gallery {
     figures: Vec<Figure>,
 }
 
-/// Figures side by side, shown as a cell's last value.
-pub fn gallery(figures: impl IntoIterator<Item = Figure>) -> Gallery {
-    Gallery { figures: figures.into_iter().collect() }
+brief!(Gallery, |gallery| "{}", plural(gallery.figures.len(), "figure"));
+
+/// Figures side by side, shown as a cell's last value. Write `gallery(&figures)` for figures that a variable
+/// holds: a cell that ends in an expression that uses up a variable of the same cell is shown as plain text.
+pub fn gallery(figures: impl IntoIterator<Item = impl Borrow<Figure>>) -> Gallery {
+    Gallery { figures: figures.into_iter().map(|figure| figure.borrow().clone()).collect() }
 }
 
 impl Gallery {
@@ -30,10 +37,11 @@ impl Gallery {
         let lines: Vec<String> = self.figures.iter().map(Figure::text).collect();
         if lines.is_empty() { "no figures".into() } else { lines.join("\n") }
     }
+}
 
-    /// Shows the figures in a notebook.
-    pub fn evcxr_display(&self) {
-        emit(&self.html(), &self.text());
+impl Shown for Gallery {
+    fn formats(&self) -> Formats {
+        Formats::html(self.html(), self.text())
     }
 }
 
@@ -45,9 +53,11 @@ mod tests {
     #[test]
     fn all_figures_are_in_one_output() {
         let figure = History::default().curves().unwrap();
+        let figures = vec![figure.clone(), figure.clone()];
+        assert_eq!(super::gallery(&figures).html(), super::gallery(figures).html());
         let gallery = gallery([figure.clone(), figure]);
         assert_eq!(gallery.html().matches("<svg").count(), 2);
         assert_eq!(gallery.text().lines().count(), 2);
-        assert_eq!(super::gallery([]).text(), "no figures");
+        assert_eq!(super::gallery([] as [Figure; 0]).text(), "no figures");
     }
 }

@@ -133,6 +133,7 @@ fn in_halves(rows: &[Row], recipe: &[Row]) -> Table {
     let all = rows.len();
     table.note(match differing {
         0 => "All values are those of the original recipe.".to_string(),
+        1 => format!("1 of {all} values differs from the original recipe: its value → this one."),
         n => format!("{n} of {all} values differ from the original recipe: its value → this one."),
     })
 }
@@ -210,6 +211,7 @@ mod tests {
                     sam,
                     rates,
                     initial_weights,
+                    weights_map,
                     loss,
                     distillation,
                     precision,

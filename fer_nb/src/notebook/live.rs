@@ -2,41 +2,48 @@
 //!
 //! evcxr shows a cell's value when the cell has ended. This project's kernel also takes outputs from
 //! stdout: a line that begins with an escape sequence for applications (APC, ECMA-48 8.3.2) and holds
-//! JSON is an output, and is never shown as text. An output has an id, by which any later cell can
-//! change it.
+//! the kernel's secret and JSON is an output, and is never shown as text. An output has an id, by which any
+//! later cell can change it.
 
-use crate::common::machine::{notebook_is_live, print_line};
-use crate::notebook;
+use crate::common::machine::{for_kernel, notebook_is_live, print_line};
+use crate::notebook::Formats;
 
 /// The type under which a cell's last value tells the kernel its id.
 const ID_MIME: &str = "application/vnd.fer-nb.display-id";
+
+/// The formats of an output that can change, by its id.
+pub(super) fn named(id: &str, html: &str, text: &str) -> Formats {
+    let formats = Formats::html(html, text);
+    if notebook_is_live() { formats.and(ID_MIME, id) } else { formats }
+}
 
 /// Shows an output, as HTML and as text: in place of every output of this id, in whichever cell, or in
 /// the running cell if there is none. Without this project's kernel, in a terminal or in plain evcxr,
 /// nothing happens.
 pub(super) fn show(id: &str, html: &str, text: &str) {
     if notebook_is_live() {
-        print_line(&line(id, html, text));
+        print_line(&line("show", Some(id), &Formats::html(html, text)));
     }
 }
 
-/// Puts out a cell's last value under an id, as HTML and as text.
-pub(super) fn emit(id: &str, html: &str, text: &str) {
-    notebook::emit(html, text);
-    if notebook_is_live() {
-        evcxr_runtime::mime_type(ID_MIME).text(id);
-    }
+/// Shows an output in the running cell, below those that it has.
+pub(super) fn display(formats: &Formats) {
+    let id = formats.parts().find(|(mime, _)| *mime == ID_MIME).map(|(_, id)| id);
+    print_line(&line("display", id, formats));
 }
 
-/// The line for the kernel. JSON escapes control characters, so it can neither break the line nor end
-/// the sequence.
-fn line(id: &str, html: &str, text: &str) -> String {
-    let message = serde_json::json!({
-        "action": "show",
-        "id": id,
-        "data": { "text/html": html, "text/plain": text },
-    });
-    format!("\x1b_fer_nb;{message}\x1b\\")
+/// Tells the kernel that the cell has failed, for a reason in these words.
+pub(super) fn fail(reason: &str) {
+    print_line(&line("fail", None, &Formats::text(reason)));
+}
+
+/// The line for the kernel.
+fn line(action: &str, id: Option<&str>, formats: &Formats) -> String {
+    let parts = formats.parts().filter(|(mime, _)| *mime != ID_MIME);
+    let data: serde_json::Map<String, serde_json::Value> =
+        parts.map(|(mime, content)| (mime.to_string(), content.into())).collect();
+    let message = serde_json::json!({ "action": action, "id": id, "data": data });
+    for_kernel(&message)
 }
 
 #[cfg(test)]
@@ -46,9 +53,9 @@ mod tests {
     #[test]
     fn a_message_is_one_line_that_nothing_in_it_can_end() {
         let html = "<b>ä</b>\n\x1b\\ \"x\"";
-        let line = line("curves-1", html, "two\nlines");
+        let line = line("show", Some("curves-1"), &Formats::html(html, "two\nlines"));
         assert_eq!(line.lines().count(), 1);
-        let body = line.strip_prefix("\x1b_fer_nb;").unwrap().strip_suffix("\x1b\\").unwrap();
+        let body = line.strip_prefix("\x1b_fer_nb;;").unwrap().strip_suffix("\x1b\\").unwrap();
         assert!(!body.contains('\x1b'));
         let message: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(message["action"], "show");

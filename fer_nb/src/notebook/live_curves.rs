@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::live;
+use super::{Formats, Shown, live};
 use crate::common::text::escape_xml;
-use crate::common::{During, Result};
+use crate::common::{During, Result, brief};
 use crate::model::Network;
 use crate::plot::{CurrentEpoch, Figure, curves_while_training};
 use crate::train::{BatchEnd, Callback, EpochEnd, History, StopReason, TrainBegin};
@@ -32,12 +32,14 @@ const WITHIN_EPOCH: Duration = Duration::from_secs(5);
 /// If no cell has shown it, the training cell does. It only observes: a training gives the same weights
 /// with it and without it, and a run can be resumed either way. Outside of a notebook nothing is drawn
 /// during training.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LiveCurves {
     /// The kernel's id for the output.
     id: Arc<str>,
     state: Arc<Mutex<State>>,
 }
+
+brief!(LiveCurves, |live| "{}", live.text());
 
 #[derive(Debug)]
 struct State {
@@ -73,12 +75,6 @@ impl LiveCurves {
         curves_while_training(&state.history, state.current.map(|(current, _)| current))
     }
 
-    /// Shows the chart in a notebook; evcxr calls it for a cell's last value.
-    pub fn evcxr_display(&self) {
-        let (html, text) = self.page();
-        live::emit(&self.id, &html, &text);
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves the history usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -108,6 +104,13 @@ impl LiveCurves {
             None if state.history.epochs.is_empty() => "waiting for the first epoch".into(),
             None => state.history.to_string(),
         }
+    }
+}
+
+impl Shown for LiveCurves {
+    fn formats(&self) -> Formats {
+        let (html, text) = self.page();
+        live::named(&self.id, &html, &text)
     }
 }
 

@@ -1,8 +1,8 @@
-//! What a cell shows of its last value. evcxr calls an inherent method, `evcxr_display`, which the macro
-//! [`shows!`] writes; the rest is in the trait [`Show`].
+//! Results that are shown as a table: the trait [`Show`], and the macro [`shows!`], which makes them
+//! [`Shown`](crate::notebook::Shown).
 
 use crate::common::Result;
-use crate::notebook::{Table, emit};
+use crate::notebook::{Formats, Shown, Table};
 
 /// A result that a cell shows as a table.
 pub(crate) trait Show {
@@ -10,7 +10,7 @@ pub(crate) trait Show {
     fn overview(&self) -> Result<Table>;
 }
 
-/// `shows!(History, "one row an epoch")`: the methods `overview` and `evcxr_display` of a type with
+/// `shows!(History, "one row an epoch")`: `overview` and [`Shown`](crate::notebook::Shown) of a type with
 /// [`Show`]. The text says what the table holds. `Display` as a third argument shows the type's own text
 /// in place of the table's if there is no HTML.
 macro_rules! shows {
@@ -29,10 +29,14 @@ macro_rules! shows {
             pub fn overview(&self) -> $crate::common::Result<$crate::notebook::Table> {
                 $crate::notebook::show::Show::overview(self)
             }
+        }
 
-            #[doc = concat!("Shows a table in a notebook: ", $content, ".")]
-            pub fn evcxr_display(&self) {
-                $crate::notebook::show::show(self, $text(self));
+        $crate::notebook::shown::displays!($type);
+
+        #[doc = concat!("A table: ", $content, ".")]
+        impl $crate::notebook::Shown for $type {
+            fn formats(&self) -> $crate::notebook::Formats {
+                $crate::notebook::show::formats(self, $text(self))
             }
         }
     };
@@ -40,13 +44,12 @@ macro_rules! shows {
 
 pub(crate) use shows;
 
-/// Puts out a result as a cell's value: the table as HTML, and as text unless there is a better one.
-pub(crate) fn show(result: &impl Show, text: Option<String>) {
+/// A result's formats: the table as HTML, and as text unless there is a better one.
+pub(crate) fn formats(result: &impl Show, text: Option<String>) -> Formats {
     match (result.overview(), text) {
-        (Ok(table), text) => emit(&table.html(), &text.unwrap_or_else(|| table.to_string())),
-        (Err(error), text) => {
-            let text = text.unwrap_or_else(|| format!("a table that can't be shown: {error}"));
-            evcxr_runtime::mime_type("text/plain").text(text);
-        }
+        (Ok(table), Some(text)) => Formats::html(table.html(), text),
+        (Ok(table), None) => table.formats(),
+        (Err(_), Some(text)) => Formats::text(text),
+        (Err(error), None) => Formats::text(format!("a table that can't be shown: {error}")),
     }
 }

@@ -2,18 +2,31 @@
 
 use polars::prelude::{AnyValue, Column, DataFrame};
 
-use crate::common::Result;
 use crate::common::text::{count, escape_xml, plural};
-use crate::notebook::emit;
+use crate::common::{Result, brief};
+use crate::notebook::{Formats, Shown};
 
 /// Rows shown of a longer table: this many from its start …
 const HEAD: usize = 30;
 /// … and this many from its end.
 const TAIL: usize = 5;
 
+/// Sorts a table's rows by the column whose head was clicked: by the first number of each cell if all that have a
+/// value have one, or else as text. Cells without a value come last, whatever the order. An attribute, so without
+/// double quotes and `<`.
+const SORT: &str = "const head=event.target.closest('th');if(head){const \
+    body=this.tBodies[0],at=head.cellIndex,way=head.getAttribute('aria-sort')==='ascending'?-1:1;\
+    for(const other of head.parentNode.cells)other.removeAttribute('aria-sort');\
+    head.setAttribute('aria-sort',way===1?'ascending':'descending');\
+    const text=row=>(row.cells[at]?.textContent??'').trim(),none=word=>word===''||word==='–',\
+    number=word=>parseFloat(word.replace(/,/g,'').replace(/^−/,'-').replace(/^\\u003c /,'')),\
+    rows=[...body.rows],numeric=rows.every(row=>none(text(row))||!isNaN(number(text(row))));\
+    rows.sort((a,b)=>{const one=text(a),two=text(b);if(none(one)||none(two))return none(one)-none(two);\
+    return way*(numeric?number(one)-number(two):one.localeCompare(two))});body.append(...rows)}";
+
 /// The side of a column that its cells are aligned to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Align {
+pub(super) enum Align {
     Left,
     Right,
 }
@@ -26,17 +39,28 @@ enum Align {
 /// let table = Table::new(["class", "images"]).right([1]).row(["happy", "7,215"]);
 /// assert_eq!(table.to_string(), "class  images\nhappy   7,215");
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Table {
-    caption: String,
-    note: String,
-    columns: Vec<(String, Align)>,
-    rows: Vec<Vec<String>>,
+    pub(super) caption: String,
+    pub(super) note: String,
+    pub(super) columns: Vec<(String, Align)>,
+    pub(super) rows: Vec<Vec<String>>,
     /// Row and column of bold cells.
     bold: Vec<(usize, usize)>,
     /// Rows that are left out after the first [`HEAD`].
-    left_out: usize,
+    pub(super) left_out: usize,
+    /// Whether a click on a head sorts the rows.
+    sortable: bool,
+    /// Whether the first and the last column stay in view when the table is scrolled.
+    pinned: bool,
 }
+
+brief!(
+    Table,
+    |table| "{}, {}",
+    plural(table.rows.len() + table.left_out, "row"),
+    plural(table.columns.len(), "column")
+);
 
 impl Table {
     /// A table without rows; columns are left-aligned until [`Table::right`] says otherwise.
@@ -115,6 +139,17 @@ impl Table {
         self
     }
 
+    /// The table with heads that sort its rows when they are clicked, or chosen with Tab and Enter: numbers by
+    /// value, by the first one if a cell has several; again turns the order round. Needs a page that runs scripts.
+    pub fn sortable(self) -> Self {
+        Self { sortable: true, ..self }
+    }
+
+    /// The table with its first and last column always in view, however wide it is.
+    pub(crate) fn pinned(self) -> Self {
+        Self { pinned: true, ..self }
+    }
+
     /// A heading above the table.
     pub fn caption(self, caption: impl Into<String>) -> Self {
         Self { caption: caption.into(), ..self }
@@ -128,16 +163,29 @@ impl Table {
     /// The table as HTML, in the page's own colours, for light and dark themes.
     pub fn html(&self) -> String {
         const LINE: &str = "1px solid var(--jp-border-color2,rgba(128,128,128,.45))";
-        let style = |align: Align| match align {
-            Align::Left => "text-align:left;padding:3px 14px 3px 0;white-space:pre-wrap",
-            Align::Right => "text-align:right;padding:3px 14px 3px 0;white-space:nowrap",
+        let last = self.columns.len().saturating_sub(1);
+        let style = |place: usize, align: Align| {
+            let base = match align {
+                Align::Left => "text-align:left;padding:3px 14px 3px 0;white-space:pre-wrap",
+                Align::Right => "text-align:right;padding:3px 14px 3px 0;white-space:nowrap",
+            };
+            let side = match place {
+                0 => "left:0",
+                place if place == last => "right:0;padding-left:14px",
+                _ => return base.to_string(),
+            };
+            let pin = "position:sticky;background:var(--jp-layout-color0,Canvas)";
+            if self.pinned { format!("{base};{pin};{side}") } else { base.to_string() }
         };
+        let sorts =
+            if self.sortable { ";cursor:pointer\" tabindex=\"0\" title=\"Sort" } else { "" };
         let heads: String = self
             .columns
             .iter()
-            .map(|(name, align)| {
-                let name = escape_xml(name);
-                format!("<th style=\"{};border-bottom:{LINE}\">{name}</th>", style(*align))
+            .enumerate()
+            .map(|(place, (name, align))| {
+                let (name, style) = (escape_xml(name), style(place, *align));
+                format!("<th style=\"{style};border-bottom:{LINE}{sorts}\">{name}</th>")
             })
             .collect();
         let mut body = String::new();
@@ -153,7 +201,8 @@ impl Table {
                 row.iter().zip(&self.columns).enumerate().map(|(column, (cell, (_, align)))| {
                     let weight =
                         if self.bold.contains(&(place, column)) { "font-weight:600;" } else { "" };
-                    format!("<td style=\"{weight}{}\">{}</td>", style(*align), escape_xml(cell))
+                    let style = style(column, *align);
+                    format!("<td style=\"{weight}{style}\">{}</td>", escape_xml(cell))
                 });
             body.push_str(&format!("<tr>{}</tr>", cells.collect::<String>()));
         }
@@ -161,11 +210,15 @@ impl Table {
             "" => String::new(),
             text => format!("<div style=\"{style}\">{}</div>", escape_xml(text)),
         };
+        let script = match self.sortable {
+            true => format!(" onclick=\"{SORT}\" onkeydown=\"if(event.key==='Enter'){{{SORT}}}\""),
+            false => String::new(),
+        };
         format!(
-            "<div style=\"color:var(--jp-content-font-color1,currentColor);overflow-x:auto\">{}\
-             <table style=\"border-collapse:collapse;margin:4px 0;\
+            "<div style=\"color:var(--jp-content-font-color1,currentColor)\">{}\
+             <div style=\"overflow-x:auto\"><table{script} style=\"border-collapse:collapse;margin:4px 0;\
              font-variant-numeric:tabular-nums\"><thead><tr>{heads}</tr></thead>\
-             <tbody>{body}</tbody></table>{}</div>",
+             <tbody>{body}</tbody></table></div>{}</div>",
             part(&self.caption, "font-weight:600;margin-top:4px"),
             part(&self.note, "opacity:.75;white-space:pre-line"),
         )
@@ -174,26 +227,11 @@ impl Table {
     fn left_out_words(&self) -> String {
         format!("… {} …", plural(self.left_out, "more row"))
     }
-
-    /// Shows the table in a notebook.
-    pub fn evcxr_display(&self) {
-        emit(&self.html(), &self.to_string());
-    }
 }
 
-/// Shows a polars table as a cell's last value in the form of [`Table::from_frame`]; polars itself draws
-/// it in characters.
-pub trait ShowFrame {
-    /// Shows the table in a notebook.
-    fn evcxr_display(&self);
-}
-
-impl ShowFrame for DataFrame {
-    fn evcxr_display(&self) {
-        match Table::from_frame(self) {
-            Ok(table) => table.evcxr_display(),
-            Err(error) => emit("", &format!("a table that can't be shown: {error}")),
-        }
+impl Shown for Table {
+    fn formats(&self) -> Formats {
+        Formats::html(self.html(), self.to_string())
     }
 }
 
@@ -323,6 +361,15 @@ mod tests {
         assert_eq!(table.columns[1].1, Align::Right);
         assert_eq!(table.columns[0].1, Align::Left);
         assert_eq!(Table::with_digits(&frame, 2).unwrap().rows[0][2], "0.83");
+    }
+
+    #[test]
+    fn a_sortable_table_has_a_script_that_an_attribute_can_hold() {
+        assert!(!SORT.contains('"') && !SORT.contains('<') && !SORT.contains('\n'));
+        let html = Table::new(["a", "b"]).row(["1", "2"]).sortable().pinned().html();
+        assert_eq!(html.matches("aria-sort").count(), 2 * SORT.matches("aria-sort").count());
+        assert_eq!((html.matches("tabindex").count(), html.matches("sticky").count()), (2, 4));
+        assert!(!Table::new(["a"]).row(["1"]).html().contains("onclick"));
     }
 
     #[test]

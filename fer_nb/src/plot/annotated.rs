@@ -7,22 +7,25 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 use plotters::style::RGBColor;
 
-use crate::common::text::percent;
-use crate::common::{Error, Result};
-use crate::deploy::{Face, FaceBox, Photo};
+use crate::common::text::{percent, shown};
+use crate::common::{Error, Result, brief};
+use crate::deploy::{Face, FaceBox, Frame, Photo, Sighting};
 use crate::emotion::Emotion;
-use crate::plot::canvas::{Align, CAP_HEIGHT, Canvas, Type, WIDTH, failure};
+use crate::plot::canvas::{Align, CAP_HEIGHT, Canvas, Type, failure};
 use crate::plot::figure::write_file;
 use crate::plot::palette::{INK, MUTED, PAPER, class_color, text_on};
 use crate::plot::raster::Raster;
+use crate::plot::style::WIDTH;
 
 const TITLE: &str = "the photo's faces";
 
 /// A copy of a photo with boxes around its faces, and their predictions.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Annotated {
     raster: Raster,
 }
+
+brief!(Annotated, |photo| "{} × {} pixels", photo.raster.width, photo.raster.height);
 
 /// The photo with a box around each face, its prediction and its probabilities. Small photos are
 /// enlarged to 960 pixels, so that the letters are legible.
@@ -41,18 +44,49 @@ pub fn annotate(photo: &Photo, faces: &[Face]) -> Result<Annotated> {
         true => photo.rgb().clone(),
         false => imageops::resize(photo.rgb(), width, height, FilterType::Triangle),
     };
-    let mut raster = Raster { width, height, pixels: copy.into_raw() };
+    let faces: Vec<_> = faces.iter().map(|face| Named { face: *face, number: None }).collect();
+    let raster = drawn_on(copy, grow, &faces)?;
+    Ok(Annotated { raster: if finer > 1 { raster.shrunk(finer) } else { raster } })
+}
+
+/// A video's frame with a box around each face, its number, and its smoothed prediction; of the frame's size,
+/// and drawn with hard edges, which is quick.
+///
+/// # Errors
+/// [`Error::Figure`] if drawing fails.
+pub fn annotate_frame(frame: &Frame, sightings: &[Sighting]) -> Result<RgbImage> {
+    let named = |sighting: &Sighting| {
+        let area = sighting.area.scaled(1.0 / frame.scale);
+        let face = Face { area, prediction: sighting.smoothed };
+        Named { face, number: Some(sighting.face) }
+    };
+    let faces: Vec<_> = sightings.iter().map(named).collect();
+    let Raster { width, height, pixels } = drawn_on(frame.photo.rgb().clone(), 1.0, &faces)?;
+    RgbImage::from_raw(width, height, pixels)
+        .ok_or_else(|| failure(TITLE, "its pixels don't fit its size"))
+}
+
+/// A face, and its number in a video.
+struct Named {
+    face: Face,
+    number: Option<usize>,
+}
+
+/// Draws faces on a picture that is larger than their photo by a factor.
+fn drawn_on(picture: RgbImage, grow: f64, faces: &[Named]) -> Result<Raster> {
+    let (width, height) = picture.dimensions();
+    let mut raster = Raster { width, height, pixels: picture.into_raw() };
     let sheet = Sheet::new(width, height, grow);
     let layout = sheet.layout(faces);
     for panel in layout.iter().filter_map(|place| place.panel) {
         brighten(&mut raster, panel.scaled(1.0 / sheet.unit));
     }
     let mut canvas = Canvas::new(TITLE)?;
-    for (face, place) in faces.iter().zip(&layout) {
+    for (Named { face, .. }, place) in faces.iter().zip(&layout) {
         sheet.draw(&mut canvas, face, place)?;
     }
     raster.paint(&canvas)?;
-    Ok(Annotated { raster: if finer > 1 { raster.shrunk(finer) } else { raster } })
+    Ok(raster)
 }
 
 impl Annotated {
@@ -77,7 +111,7 @@ impl Annotated {
             "jpg" | "jpeg" => self.jpeg()?,
             _ => {
                 let expected = "a name that ends in .png or .jpg";
-                return Err(Error::input("annotated photo", path.display(), expected));
+                return Err(Error::input("annotated photo", shown(path), expected));
             }
         };
         write_file(path, &bytes)?;
@@ -173,8 +207,8 @@ impl Sheet {
     /// prediction goes above its face or below it; the bars go to the right, else left, below or above.
     /// Without room, the bars are left out first, then the prediction's number, then its word: the
     /// box's colour still says the class.
-    fn layout(&self, faces: &[Face]) -> Vec<Place> {
-        let areas: Vec<Area> = faces.iter().map(|face| self.area(&face.area)).collect();
+    fn layout(&self, faces: &[Named]) -> Vec<Place> {
+        let areas: Vec<Area> = faces.iter().map(|named| self.area(&named.face.area)).collect();
         let longest = self.photo.right.max(self.photo.bottom);
         let mut taken = areas.clone();
         let mut places: Vec<Place> = Vec::new();
@@ -271,14 +305,18 @@ fn draw_bars(canvas: &mut Canvas, face: &Face, panel: &Area, em: f64) {
 }
 
 /// Labels for a face, the longest first.
-fn labels(face: &Face) -> [String; 2] {
+fn labels(Named { face, number }: &Named) -> [String; 2] {
     let prediction = &face.prediction;
-    match prediction.is_uncertain() {
+    let labels = match prediction.is_uncertain() {
         true => [format!("uncertain: {}?", prediction.emotion()), "?".into()],
         false => {
             let name = prediction.emotion().to_string();
             [format!("{name} {}", percent(f64::from(prediction.confidence()), 0)), name]
         }
+    };
+    match number {
+        None => labels,
+        Some(number) => labels.map(|label| format!("{number}: {label}")),
     }
 }
 
@@ -304,7 +342,7 @@ mod tests {
     use crate::deploy::Prediction;
 
     fn face(left: f32, top: f32, side: f32, uncertain: bool) -> Face {
-        let area = FaceBox { left, top, width: side, height: side, score: 5.0 };
+        let area = FaceBox { left, top, width: side, height: side, score: 0.9, landmarks: None };
         let probs = [0.01, 0.0, 0.04, 0.9, 0.03, 0.02, 0.0];
         Face { area, prediction: Prediction::from_probs(probs).unwrap().marked(uncertain) }
     }
@@ -321,6 +359,7 @@ mod tests {
             face(420.0, 80.0, 150.0, true),
             face(5.0, 0.0, 60.0, true),
         ];
+        let faces = faces.map(|face| Named { face, number: None });
         let sheet = Sheet::new(640, 480, 1.0);
         let layout = sheet.layout(&faces);
         let mut drawn: Vec<Area> = layout.iter().map(|place| place.face).collect();

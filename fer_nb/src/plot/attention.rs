@@ -1,7 +1,10 @@
 //! The parts of a face that a prediction is based on.
 
+use polars::prelude::df;
+
 use crate::common::Result;
 use crate::common::text::percent;
+use crate::data::column;
 use crate::evaluate::Attention;
 use crate::plot::faces::{self, CaptionedFace};
 use crate::plot::figure::Figure;
@@ -12,9 +15,14 @@ use crate::plot::figure::Figure;
 /// # Errors
 /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
 pub fn attention(subject: impl AsRef<str>, faces: &[Attention]) -> Result<Figure> {
-    let faces: Vec<_> = faces
+    let shown = faces.get(..faces::MOST).unwrap_or(faces);
+    let data = df!(
+        "true" => column(shown, |face| face.truth.map(|truth| truth.name())),
+        "predicted" => column(shown, |face| face.predicted.name()),
+        "confidence" => column(shown, |face| face.confidence),
+    )?;
+    let faces: Vec<_> = shown
         .iter()
-        .take(faces::MOST)
         .map(|face| {
             let verdict = match face.truth {
                 Some(truth) if truth == face.predicted => "right".to_string(),
@@ -31,10 +39,12 @@ pub fn attention(subject: impl AsRef<str>, faces: &[Attention]) -> Result<Figure
             }
         })
         .collect();
-    Figure::draw(format!("Where the network looks, {}", subject.as_ref()), |canvas| {
-        let subtitle = "Grad-CAM: orange areas speak for the predicted class";
-        faces::draw(canvas, subtitle, &faces)
-    })
+    let figure =
+        Figure::draw(format!("Where the network looks, {}", subject.as_ref()), |canvas| {
+            let subtitle = "Grad-CAM: orange areas speak for the predicted class";
+            faces::draw(canvas, subtitle, &faces)
+        })?;
+    Ok(figure.of_data(data))
 }
 
 /// A gray picture with a map of 0 to 1 over it in orange: red, green and blue, [48 × 48 × 3].

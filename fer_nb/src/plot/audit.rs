@@ -1,11 +1,14 @@
 //! The problems of a data set, as bars.
 
+use polars::prelude::df;
+
 use crate::common::Result;
 use crate::common::text::{count, percent, plural};
-use crate::data::Audit;
-use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
+use crate::data::{Audit, column};
+use crate::plot::canvas::{Canvas, MARGIN, Type};
 use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, MUTED, tint};
+use crate::plot::style::WIDTH;
 
 impl Audit {
     /// Bars: copies, leaks, contradictions and flat images.
@@ -13,9 +16,15 @@ impl Audit {
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
-        Figure::draw(format!("Audit of the images, {}", self.origin.title()), |canvas| {
-            draw(canvas, self)
-        })
+        let data = df!(
+            "finding" => column(&findings(self), |(name, ..)| *name),
+            "number" => column(&findings(self), |(_, _, number, _)| *number as u32),
+        )?;
+        let figure =
+            Figure::draw(format!("Audit of the images, {}", self.origin.title()), |canvas| {
+                draw(canvas, self)
+            })?;
+        Ok(figure.of_data(data))
     }
 }
 

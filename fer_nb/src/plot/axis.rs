@@ -90,7 +90,7 @@ pub(super) fn grid_lines(
 ) {
     let values = ticks(scale.low, scale.high, 6);
     let step = step_between(&values);
-    let kind = Type::new(26.0).color(MUTED).align(Align::Right);
+    let kind = Type::new(28.0).color(MUTED).align(Align::Right);
     for value in values {
         let y = scale.at(value);
         canvas.line(&[(left, y), (right, y)], 2.0, GRID);
@@ -106,6 +106,25 @@ pub(super) fn step_between(ticks: &[f64]) -> f64 {
     }
 }
 
+/// Draws the axis of epochs below a panel that ends at `bottom`, between `left` and `right`; where each epoch
+/// lies. Only whole epochs are marked, the first one where there is room.
+pub(super) fn epochs(
+    canvas: &mut Canvas,
+    (first, last): (f64, f64),
+    (left, right): (f64, f64),
+    bottom: f64,
+) -> Scale {
+    let x = Scale { low: first, high: last, from: left + 14.0, to: right - 14.0 };
+    let mut marks = ticks(first, last, 6);
+    marks.retain(|mark| mark.fract() == 0.0);
+    if marks.first().is_none_or(|mark| x.at(*mark) - x.at(first) > 60.0) {
+        marks.insert(0, first);
+    }
+    let texts = marks.into_iter().map(|mark| (mark, number(mark, 1.0)));
+    below(canvas, &x, [bottom + 42.0, bottom + 88.0], texts, "epoch");
+    x
+}
+
 /// Texts at their values below a panel, and the axis' name; `baselines` are of the texts and the name.
 pub(super) fn below(
     canvas: &mut Canvas,
@@ -114,7 +133,7 @@ pub(super) fn below(
     texts: impl IntoIterator<Item = (f64, String)>,
     name: &str,
 ) {
-    let kind = Type::new(26.0).color(MUTED).centered();
+    let kind = Type::new(28.0).color(MUTED).centered();
     for (value, text) in texts {
         canvas.text(&text, (x.at(value), baselines[0]), kind);
     }
@@ -161,6 +180,24 @@ pub(super) fn legend(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_can_be_read_in_a_narrow_window() {
+        let figure = crate::plot::figure::Figure::draw("axes", |canvas| {
+            let x = Scale { low: 0.0, high: 1.0, from: 300.0, to: 900.0 };
+            let y = Scale { from: 900.0, to: 300.0, ..x };
+            shares(canvas, [x, y], 900.0, ["x", "y"]);
+            Ok(())
+        });
+        let svg = figure.unwrap().svg().to_string();
+        let sizes: Vec<f64> = svg
+            .split("font-size=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+            .collect();
+        // CSS pixels of a figure that is 900 wide.
+        assert!(sizes.len() > 10 && sizes.iter().all(|size| size * 900.0 / 1920.0 >= 13.0));
+    }
 
     #[test]
     fn ticks_are_round_and_inside() {

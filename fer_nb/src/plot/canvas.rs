@@ -11,13 +11,11 @@ use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::common::{Error, Result};
+use crate::emotion::Emotion;
 use crate::plot::palette::{INK, MUTED, PAPER};
 use crate::plot::picture::{Face, PictureBackend};
+use crate::plot::style::{HEIGHT, Style, WIDTH, relabelled};
 
-/// Width of a figure in logical units, and of its PNG in pixels at scale 1.
-pub(super) const WIDTH: u32 = 1920;
-/// Height of a figure in logical units, and of its PNG in pixels at scale 1.
-pub(super) const HEIGHT: u32 = 1080;
 /// Left and right margin in logical units.
 pub(super) const MARGIN: f64 = 70.0;
 
@@ -82,7 +80,7 @@ impl Type {
 }
 
 /// Something drawn, in logical units.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Mark {
     Rect { from: At, to: At, color: RGBColor },
     Line { points: Vec<At>, width: f64, color: RGBColor },
@@ -91,11 +89,26 @@ enum Mark {
     Face { corner: At, side: f64, pixels: Vec<u8> },
 }
 
+impl Mark {
+    /// Its colour; a picture has none.
+    fn color(&mut self) -> Option<&mut RGBColor> {
+        match self {
+            Mark::Rect { color, .. } | Mark::Line { color, .. } | Mark::Dot { color, .. } => {
+                Some(color)
+            }
+            Mark::Text { kind, .. } => Some(&mut kind.color),
+            Mark::Face { .. } => None,
+        }
+    }
+}
+
 /// What a figure shows, in the order in which it was drawn.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Canvas {
     title: String,
     marks: Vec<Mark>,
+    /// Where in `marks` the title is, and the line below it, which may be missing.
+    headline: [Option<usize>; 2],
 }
 
 impl Canvas {
@@ -104,7 +117,7 @@ impl Canvas {
     /// # Errors
     /// [`Error::Figure`] if the embedded font can't be read.
     pub(super) fn new(title: impl Into<String>) -> Result<Self> {
-        let canvas = Self { title: title.into(), marks: Vec::new() };
+        let canvas = Self { title: title.into(), marks: Vec::new(), headline: [None; 2] };
         canvas.register_fonts()?;
         Ok(canvas)
     }
@@ -251,14 +264,61 @@ impl Canvas {
 
     /// The figure's title in the upper left corner, and a line below it that may be empty.
     pub(super) fn headline(&mut self, subtitle: &str) -> Result<()> {
-        let width = f64::from(WIDTH) - 2.0 * MARGIN;
-        let (title, kind) = self.fit(&self.title, width, Type::new(52.0).bold())?;
-        self.text(&title, (MARGIN, 92.0), kind);
-        if !subtitle.is_empty() {
-            let (subtitle, kind) = self.fit(subtitle, width, Type::new(30.0).color(MUTED))?;
-            self.text(&subtitle, (MARGIN, 144.0), kind);
+        let title = self.title.clone();
+        self.set_headline(0, &title, 92.0, Type::new(52.0).bold())?;
+        self.set_subtitle(subtitle)
+    }
+
+    /// The figure with another title.
+    pub(super) fn set_title(&mut self, title: &str) -> Result<()> {
+        self.title = title.into();
+        self.set_headline(0, title, 92.0, Type::new(52.0).bold())
+    }
+
+    /// The figure with another line below the title; an empty one takes it away.
+    pub(super) fn set_subtitle(&mut self, subtitle: &str) -> Result<()> {
+        self.set_headline(1, subtitle, 144.0, Type::new(30.0).color(MUTED))
+    }
+
+    fn set_headline(&mut self, line: usize, text: &str, baseline: f64, kind: Type) -> Result<()> {
+        let (text, kind) = self.fit(text, f64::from(WIDTH) - 2.0 * MARGIN, kind)?;
+        let place = self.headline.get(line).copied().flatten();
+        if place.is_none() && text.is_empty() {
+            return Ok(());
+        }
+        self.text(&text, (MARGIN, baseline), kind);
+        let last = self.marks.len() - 1;
+        if let Some(place) = place {
+            self.marks.swap_remove(place); // puts the last one, which is the new one, there
+        } else if let Some(place) = self.headline.get_mut(line) {
+            *place = Some(last);
         }
         Ok(())
+    }
+
+    /// The same marks in the colours of a theme, without the paper if what is behind shall show.
+    pub(super) fn styled(&self, style: &Style) -> Self {
+        let mut canvas = self.clone();
+        for color in canvas.marks.iter_mut().filter_map(Mark::color) {
+            *color = style.theme.color(*color);
+        }
+        if style.transparent && !canvas.marks.is_empty() {
+            canvas.marks.remove(0); // the paper, which is drawn first
+        }
+        canvas
+    }
+
+    /// The same marks with other words for the classes, in all texts but the headline.
+    pub(super) fn relabelled(&self, labels: &[String; Emotion::COUNT]) -> Self {
+        let mut canvas = self.clone();
+        for (place, mark) in canvas.marks.iter_mut().enumerate() {
+            if let Mark::Text { text, .. } = mark
+                && !self.headline.contains(&Some(place))
+            {
+                *text = relabelled(text, labels);
+            }
+        }
+        canvas
     }
 
     /// Says in the middle of the sheet why there is nothing to show.

@@ -13,62 +13,75 @@ const LISTED: usize = 6;
 
 const LEFT: f64 = 330.0;
 const TOP: f64 = 158.0;
-const CELL: (f64, f64) = (136.0, 113.0);
+/// Width and height of the matrix, whatever its number of rows and columns.
+const SIZE: (f64, f64) = (952.0, 791.0);
+/// A cell is no larger than this: a matrix of two classes would have cells like posters.
+const LARGEST_CELL: (f64, f64) = (238.0, 197.75);
 
 impl ConfusionMatrix {
     /// The matrix with counts and shares of the true class, which also give the colours. Beside it the
-    /// accuracy with its interval, and the first of [`ConfusionMatrix::most_confused`].
+    /// accuracy with its interval, and the first of [`ConfusionMatrix::most_confused`]. Classes without images
+    /// have no row; those that were predicted all the same have a column.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
-        Figure::draw(format!("Confusion matrix, {}", self.title()), |canvas| draw(canvas, self))
+        let title = format!("Confusion matrix, {}", self.title());
+        Ok(Figure::draw(title, |canvas| draw(canvas, self))?.of_data(self.to_table()?))
     }
 }
 
 fn draw(canvas: &mut Canvas, matrix: &ConfusionMatrix) -> Result<()> {
-    canvas.headline("")?;
+    canvas.headline(&matrix.absent_note())?;
     if matrix.total() == 0 {
         return canvas.nothing("There are no predictions to compare.");
     }
-    let rows = Emotion::ALL.into_iter().zip(matrix.counts().iter().zip(matrix.normalized()));
-    for (truth, (counts, shares)) in rows {
-        for (predicted, (number, share)) in Emotion::ALL.into_iter().zip(counts.iter().zip(shares))
-        {
-            let x = LEFT + CELL.0 * predicted.index() as f64;
-            let y = TOP + CELL.1 * truth.index() as f64;
+    let (rows, columns) = (matrix.classes(), matrix.columns());
+    let cell = (
+        (SIZE.0 / columns.len() as f64).min(LARGEST_CELL.0),
+        (SIZE.1 / rows.len() as f64).min(LARGEST_CELL.1),
+    );
+    for (row, truth) in rows.iter().enumerate() {
+        for (column, predicted) in columns.iter().enumerate() {
+            let (x, y) = (LEFT + cell.0 * column as f64, TOP + cell.1 * row as f64);
+            let share = matrix.share(*truth, *predicted);
             let background = sequential(share);
-            canvas.rect((x + 1.5, y + 1.5), (x + CELL.0 - 1.5, y + CELL.1 - 1.5), background);
+            canvas.rect((x + 1.5, y + 1.5), (x + cell.0 - 1.5, y + cell.1 - 1.5), background);
             let kind = Type::new(34.0).color(text_on(background)).centered();
             let kind = if truth == predicted { kind.bold() } else { kind };
-            let middle = x + CELL.0 / 2.0;
-            let (number, kind) = canvas.fit(&count(*number as usize), CELL.0 - 10.0, kind)?;
-            canvas.text(&number, (middle, y + 54.0), kind);
+            let middle = (x + cell.0 / 2.0, y + cell.1 / 2.0);
+            let number = count(matrix.count(*truth, *predicted) as usize);
+            let (number, kind) = canvas.fit(&number, cell.0 - 10.0, kind)?;
+            canvas.text(&number, (middle.0, middle.1 - 2.5), kind);
             let kind = Type { size: 26.0, bold: false, ..kind };
-            canvas.text(&percent(share, 0), (middle, y + 91.0), kind);
+            canvas.text(&percent(share, 0), (middle.0, middle.1 + 34.5), kind);
         }
     }
-    for emotion in Emotion::ALL {
-        let place = emotion.index() as f64 + 0.5;
-        let (x, y) = (LEFT + CELL.0 * place, TOP + CELL.1 * place);
-        let kind = Type::new(32.0).bold();
-        let color = class_color(emotion);
-        canvas.rect((LEFT - 14.0, y - 55.0), (LEFT - 6.0, y + 55.0), color);
-        canvas.label(emotion.name(), (LEFT - 28.0, y), kind.align(Align::Right));
-        let bottom = TOP + CELL.1 * Emotion::COUNT as f64;
-        canvas.rect((x - 66.0, bottom + 6.0), (x + 66.0, bottom + 14.0), color);
-        canvas.text(emotion.name(), (x, bottom + 52.0), Type { size: 29.0, ..kind.centered() });
+    let end = (LEFT + cell.0 * columns.len() as f64, TOP + cell.1 * rows.len() as f64);
+    let kind = Type::new(32.0).bold();
+    for class in Emotion::ALL {
+        let (color, name) = (class_color(class), class.name());
+        let place = |classes: &[Emotion]| classes.iter().position(|one| *one == class);
+        if let Some(row) = place(&rows) {
+            let (y, half) = (TOP + cell.1 * (row as f64 + 0.5), cell.1 / 2.0 - 1.5);
+            canvas.rect((LEFT - 14.0, y - half), (LEFT - 6.0, y + half), color);
+            canvas.label(name, (LEFT - 28.0, y), kind.align(Align::Right));
+        }
+        if let Some(column) = place(&columns) {
+            let (x, half) = (LEFT + cell.0 * (column as f64 + 0.5), cell.0 / 2.0 - 2.0);
+            canvas.rect((x - half, end.1 + 6.0), (x + half, end.1 + 14.0), color);
+            canvas.text(name, (x, end.1 + 52.0), Type { size: 29.0, ..kind.centered() });
+        }
     }
     let kind = Type::new(30.0).color(MUTED).centered();
-    let middle = (LEFT + CELL.0 * 3.5, TOP + CELL.1 * 3.5);
-    canvas.upward("true class", (100.0, middle.1), kind);
-    canvas.text("predicted class", (middle.0, TOP + CELL.1 * 7.0 + 104.0), kind);
+    canvas.upward("true class", (100.0, (TOP + end.1) / 2.0), kind);
+    canvas.text("predicted class", ((LEFT + end.0) / 2.0, end.1 + 104.0), kind);
     summary(canvas, matrix)
 }
 
 /// Accuracy and the commonest mistakes, to the right of the matrix.
 fn summary(canvas: &mut Canvas, matrix: &ConfusionMatrix) -> Result<()> {
-    let (left, right) = (LEFT + CELL.0 * Emotion::COUNT as f64 + 70.0, 1850.0);
+    let (left, right) = (LEFT + SIZE.0 + 70.0, 1850.0);
     let muted = Type::new(30.0).color(MUTED);
     let Accuracy { value, low, high, .. } = Accuracy::new(matrix.correct(), matrix.total());
     canvas.text("Accuracy", (left, TOP + 34.0), Type { size: 32.0, ..muted });
@@ -98,7 +111,7 @@ fn summary(canvas: &mut Canvas, matrix: &ConfusionMatrix) -> Result<()> {
         canvas.text(&words, (left + 26.0, y), kind);
     }
     let words = "Percent: share of the true class";
-    canvas.text(words, (left, TOP + 7.0 * CELL.1 - 6.0), Type { size: 26.0, ..muted });
+    canvas.text(words, (left, TOP + SIZE.1 - 6.0), Type { size: 26.0, ..muted });
     Ok(())
 }
 
@@ -131,7 +144,13 @@ mod tests {
     fn empty_rows_and_an_empty_matrix_are_drawn() {
         let but_happy = (0..7).filter(|class| *class != 3).map(|class| (class, class));
         let one = ConfusionMatrix::from_pairs(but_happy, "made-up sample");
-        assert!(!one.figure().unwrap().svg().contains("NaN"));
+        let svg = one.figure().unwrap().svg().to_string();
+        assert!(!svg.contains("NaN") && svg.contains("No images of happy: "), "{svg}");
+        for pairs in [&[(3, 3)][..], &[(3, 4)], &[(0, 0), (3, 0), (0, 5)]] {
+            let few = ConfusionMatrix::from_pairs(pairs.iter().copied(), "made-up sample");
+            let figure = few.figure().unwrap();
+            assert!(figure.svg().contains("No images of ") && figure.png(1).is_ok());
+        }
         let none = ConfusionMatrix::from_pairs([], "made-up sample");
         assert!(none.figure().unwrap().svg().contains("no predictions"));
     }

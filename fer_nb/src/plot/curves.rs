@@ -90,7 +90,8 @@ impl Curves<'_> {
             "" => "Training".to_string(), // not begun yet
             title => format!("Training, {title}"),
         };
-        Figure::draw(title, |canvas| self.draw(canvas))
+        let data = self.history.to_table()?;
+        Ok(Figure::draw(title, |canvas| self.draw(canvas))?.of_data(data))
     }
 
     fn draw(&self, canvas: &mut Canvas) -> Result<()> {
@@ -142,15 +143,7 @@ impl Curves<'_> {
         let y = Scale { low: low.max(0.0), high, from: BOTTOM, to: TOP };
         axis::grid_lines(canvas, &y, (left, right), panel.tick);
 
-        let (first, last) = self.range();
-        let x = Scale { low: first, high: last, from: left + 14.0, to: right - 14.0 };
-        let mut marks = axis::ticks(first, last, 6);
-        marks.retain(|mark| mark.fract() == 0.0);
-        if marks.first().is_none_or(|mark| x.at(*mark) - x.at(first) > 60.0) {
-            marks.insert(0, first);
-        }
-        let texts = marks.into_iter().map(|mark| (mark, axis::number(mark, 1.0)));
-        axis::below(canvas, &x, [BOTTOM + 42.0, BOTTOM + 88.0], texts, "epoch");
+        let x = axis::epochs(canvas, self.range(), (left, right), BOTTOM);
 
         if let Some(best) = self.history.best() {
             let value = (panel.validation)(best);

@@ -17,9 +17,8 @@ impl ClassDistribution {
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
-        Figure::draw(format!("Images in each class, {}", self.origin.title()), |canvas| {
-            draw(canvas, self)
-        })
+        let title = format!("Images in each class, {}", self.origin.title());
+        Ok(Figure::draw(title, |canvas| draw(canvas, self))?.of_data(self.table()?))
     }
 }
 

@@ -9,18 +9,20 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{INK, MUTED, class_color, tint};
 
 impl ClassificationReport {
-    /// F1 of each class and their mean. Beside each bar the original's, which is of FER2013's test
-    /// images whatever ours is of.
+    /// F1 of each class that has images and their mean. Beside each bar the original's, which is of FER2013's test
+    /// images whatever ours is of; its mean is over the same classes.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn f1_figure(&self) -> Result<Figure> {
-        Figure::draw(format!("F1 of each class, {}", self.title()), |canvas| draw(canvas, self))
+        let title = format!("F1 of each class, {}", self.title());
+        let data = self.beside_original()?;
+        Ok(Figure::draw(title, |canvas| draw(canvas, self))?.of_data(data))
     }
 }
 
 fn draw(canvas: &mut Canvas, report: &ClassificationReport) -> Result<()> {
-    canvas.headline("")?;
+    canvas.headline(&report.absent_subtitle())?;
     if report.macro_avg().support == 0 {
         return canvas.nothing("No class has been evaluated.");
     }
@@ -34,12 +36,13 @@ fn draw(canvas: &mut Canvas, report: &ClassificationReport) -> Result<()> {
     let scale = Scale { low: 0.0, high: 1.0, from: 950.0, to: 250.0 };
     axis::grid_lines(canvas, &scale, (left, right), axis::number);
 
-    let mean = original.iter().sum::<f64>() / original.len() as f64;
+    let of = |class: Emotion| original.get(class.index()).copied().unwrap_or_default();
+    let theirs: Vec<f64> = report.present().map(|(class, _)| of(class)).collect();
+    let mean = theirs.iter().sum::<f64>() / theirs.len() as f64;
     let average = (INK, "macro avg", report.macro_avg().f1, mean);
-    let groups: Vec<_> = Emotion::ALL
-        .into_iter()
-        .zip(report.classes().map(|scores| scores.f1).into_iter().zip(original))
-        .map(|(e, (ours, original))| (class_color(e), e.name(), ours, original))
+    let groups: Vec<_> = report
+        .present()
+        .map(|(class, scores)| (class_color(class), class.name(), scores.f1, of(class)))
         .chain([average])
         .collect();
     let group = (right - left) / groups.len() as f64;

@@ -1,8 +1,9 @@
 //! Faces in rows, each with two lines below it.
 
 use crate::common::Result;
-use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
+use crate::plot::canvas::{Canvas, MARGIN, Type};
 use crate::plot::palette::MUTED;
+use crate::plot::style::WIDTH;
 
 /// How many faces a figure holds.
 pub(super) const MOST: usize = 12;

@@ -4,16 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plotters::prelude::IntoDrawingArea;
+use plotters::style::RGBColor;
+use polars::prelude::DataFrame;
 
+use crate::common::text::shown;
 use crate::common::{Error, Result};
-use crate::plot::canvas::{Canvas, HEIGHT, WIDTH, failure};
+use crate::emotion::Emotion;
+use crate::plot::canvas::{Canvas, failure};
 use crate::plot::palette::PAPER;
 use crate::plot::raster::Raster;
+use crate::plot::style::{HEIGHT, Style, Theme, WIDTH};
 use crate::plot::svg::{self, SvgBackend};
 
 /// A sheet of paper on a page.
-const CARD: &str = "max-width:1100px;line-height:0;background:#fff;border-radius:8px;\
-                    overflow:hidden";
+const CARD: &str = "max-width:1100px;line-height:0;border-radius:8px;overflow:hidden";
 
 /// Light and dark change places in a dark theme, and hues stay: so every contrast of the figure
 /// does, whatever it draws. Pictures are turned back, in the other order. 0.93 makes the paper the
@@ -38,8 +42,12 @@ const DARK: &str = "[data-jp-theme-light=\"false\"] .fer-figure{filter:invert(.9
 /// ```
 #[derive(Clone)]
 pub struct Figure {
+    /// In the colours of the light theme.
     canvas: Arc<Canvas>,
+    style: Style,
     svg: Arc<str>,
+    /// What is drawn, as numbers.
+    data: DataFrame,
 }
 
 impl std::fmt::Debug for Figure {
@@ -61,12 +69,85 @@ impl Figure {
         let mut canvas = Canvas::new(title)?;
         canvas.rect((0.0, 0.0), (f64::from(WIDTH), f64::from(HEIGHT)), PAPER);
         draw(&mut canvas)?;
+        Self::of(Arc::new(canvas), Style::default(), DataFrame::empty())
+    }
+
+    /// The figure with the numbers that it draws.
+    pub(super) fn of_data(self, data: DataFrame) -> Self {
+        Self { data, ..self }
+    }
+
+    /// The numbers that the figure draws, as a polars table: a row for each point, bar, cell or image. Its columns are
+    /// those of the result's own table if it has one. `figure.data().to_csv("curves.csv")?` saves it.
+    pub fn data(&self) -> DataFrame {
+        self.data.clone() // columns are shared, not copied
+    }
+
+    fn of(canvas: Arc<Canvas>, style: Style, data: DataFrame) -> Result<Self> {
         let mut body = String::new();
         let area = SvgBackend::new(&mut body).into_drawing_area();
-        canvas.paint(&area)?;
+        canvas.styled(&style).paint(&area)?;
         drop(area);
-        let svg = svg::document(canvas.title(), &body).into();
-        Ok(Self { canvas: Arc::new(canvas), svg })
+        let svg = svg::document(canvas.title(), &body, &style).into();
+        Ok(Self { canvas, style, svg, data })
+    }
+
+    fn changed(&self, change: impl FnOnce(&mut Canvas) -> Result<()>) -> Result<Self> {
+        let mut canvas = (*self.canvas).clone();
+        change(&mut canvas)?;
+        Self::of(Arc::new(canvas), self.style, self.data.clone())
+    }
+
+    /// The figure with another title. What it says of the data is then up to you.
+    ///
+    /// # Errors
+    /// [`Error::Figure`] if it can't be drawn; as all the methods that change a figure's looks.
+    pub fn titled(&self, title: impl AsRef<str>) -> Result<Self> {
+        self.changed(|canvas| canvas.set_title(title.as_ref()))
+    }
+
+    /// The figure with another line below the title; an empty one takes it away.
+    ///
+    /// # Errors
+    /// As [`Figure::titled`].
+    pub fn subtitled(&self, subtitle: impl AsRef<str>) -> Result<Self> {
+        self.changed(|canvas| canvas.set_subtitle(subtitle.as_ref()))
+    }
+
+    /// The figure with other words for the seven classes, in the order of
+    /// [`Emotion::ALL`](crate::emotion::Emotion::ALL), in all texts but title and subtitle. A class's name within
+    /// a longer text changes if it is a whole word.
+    ///
+    /// # Errors
+    /// As [`Figure::titled`].
+    pub fn labelled(&self, labels: [impl Into<String>; Emotion::COUNT]) -> Result<Self> {
+        let labels = labels.map(Into::into);
+        Self::of(Arc::new(self.canvas.relabelled(&labels)), self.style, self.data.clone())
+    }
+
+    /// The figure as a picture of `width` × `height` pixels. The drawing keeps its proportions, 16 : 9; if these
+    /// are others, there is more paper on two sides.
+    ///
+    /// # Errors
+    /// [`Error::Input`] unless both are 64 to 7,680; as [`Figure::titled`].
+    pub fn size(&self, width: u32, height: u32) -> Result<Self> {
+        Self::of(self.canvas.clone(), self.style.sized(width, height)?, self.data.clone())
+    }
+
+    /// The figure in another theme's colours.
+    ///
+    /// # Errors
+    /// As [`Figure::titled`].
+    pub fn theme(&self, theme: Theme) -> Result<Self> {
+        Self::of(self.canvas.clone(), Style { theme, ..self.style }, self.data.clone())
+    }
+
+    /// The figure without its paper: what is behind it, such as a slide, shows through.
+    ///
+    /// # Errors
+    /// As [`Figure::titled`].
+    pub fn transparent(&self) -> Result<Self> {
+        Self::of(self.canvas.clone(), Style { transparent: true, ..self.style }, self.data.clone())
     }
 
     /// The headline; it names the data ("FER2013", "made-up sample" or a folder's name).
@@ -74,24 +155,45 @@ impl Figure {
         self.canvas.title()
     }
 
-    /// The picture as a complete SVG file of 1920 × 1080 units.
+    /// The picture as a complete SVG file, of 1920 × 1080 units unless it has another [`Figure::size`]. It carries its
+    /// font: the letters of European languages; others are drawn in a font of the viewer's.
     pub fn svg(&self) -> &str {
         &self.svg
     }
 
-    /// The picture as a PNG file of 1920·`scale` × 1080·`scale` pixels.
+    /// The picture as a PNG file of 1920·`scale` × 1080·`scale` pixels, or `scale` times its [`Figure::size`].
     ///
     /// # Errors
-    /// [`Error::Input`] unless `scale` is 1 to 4; [`Error::Figure`] if drawing fails.
+    /// [`Error::Input`] unless `scale` is 1 to 4, and for more than 7,680 pixels on a side; [`Error::Figure`] if
+    /// drawing fails.
     pub fn png(&self, scale: u32) -> Result<Vec<u8>> {
         if !(1..=4).contains(&scale) {
             return Err(Error::input("scale", scale, "1 (1920×1080) to 4 (7680×4320)"));
         }
+        let (width, height) = (scale * self.style.size.0, scale * self.style.size.1);
+        if width.max(height) > 4 * WIDTH {
+            let expected = format!("at most {} pixels on a side", 4 * WIDTH);
+            return Err(Error::input("size and scale", format!("{width}×{height}"), expected));
+        }
+        let paper = self.style.theme.color(PAPER);
+        let encoded = if self.style.transparent {
+            let on_black = self.painted(scale, RGBColor(0, 0, 0))?;
+            on_black.encode_with_alpha(&self.painted(scale, RGBColor(255, 255, 255))?)
+        } else {
+            self.painted(scale, paper)?.encode()
+        };
+        encoded.map_err(|error| failure(self.title(), error))
+    }
+
+    /// The picture on a sheet of this colour.
+    fn painted(&self, scale: u32, sheet: RGBColor) -> Result<Raster> {
+        let (wide, high) = self.style.drawing(scale);
         // A small picture's letters need the finer grid; both cost 100 MB for a moment.
-        let finer = if scale == 1 { 4 } else { 2 };
-        let mut raster = Raster::white(finer * scale * WIDTH, finer * scale * HEIGHT);
-        raster.paint(&self.canvas)?;
-        raster.shrunk(finer).encode().map_err(|error| failure(self.title(), error))
+        let finer = if wide <= WIDTH { 4 } else { 2 };
+        let mut raster = Raster::sheet(finer * wide, finer * high, sheet);
+        raster.paint(&self.canvas.styled(&self.style))?;
+        let (width, height) = (scale * self.style.size.0, scale * self.style.size.1);
+        Ok(raster.shrunk(finer).centered_on(Raster::sheet(width, height, sheet)))
     }
 
     /// Saves the picture and returns it, so that a cell that ends in `.save(…)?` shows it too. The
@@ -108,7 +210,7 @@ impl Figure {
             "png" => return self.save_png(path, 1),
             _ => {
                 let expected = "a name that ends in .svg or .png";
-                return Err(Error::input("file of a figure", path.display(), expected));
+                return Err(Error::input("file of a figure", shown(path), expected));
             }
         }
         Ok(self.clone())
@@ -131,16 +233,14 @@ impl Figure {
     /// The picture for a page, at most 1100 pixels wide. It is a card of white paper, and a dark one in
     /// JupyterLab's dark theme; saved files are always white.
     pub fn html(&self) -> String {
-        format!(
-            "<div class=\"fer-figure\" style=\"{CARD}\"><style>{DARK}</style>{}</div>",
-            self.svg
-        )
-    }
-
-    /// Shows the picture in a notebook; evcxr calls it for a cell's last value.
-    pub fn evcxr_display(&self) {
-        evcxr_runtime::mime_type("text/html").text(self.html());
-        evcxr_runtime::mime_type("text/plain").text(self.text());
+        match (self.style.theme, self.style.transparent) {
+            (Theme::Light, false) => format!(
+                "<div class=\"fer-figure\" style=\"{CARD};background:#fff\"><style>{DARK}</style>{}</div>",
+                self.svg
+            ),
+            // As it was chosen, whatever the page's theme.
+            _ => format!("<div style=\"{CARD}\">{}</div>", self.svg),
+        }
     }
 }
 
@@ -186,6 +286,118 @@ mod tests {
         assert_eq!(pixels.get_pixel(600, 550).0, [255; 3]);
         assert_eq!(size_of(&figure.png(2).unwrap()), (3840, 2160));
         assert!(matches!(figure.png(0), Err(Error::Input { .. })));
+    }
+
+    /// Every chart of results has its numbers, and keeps them whatever its looks.
+    #[test]
+    fn what_is_drawn_can_be_had_as_numbers() {
+        use crate::data::{Augmentation, FaceData, SampleConfig};
+        use crate::evaluate::fixtures::{two_rows, with_predictions};
+        use crate::evaluate::{Temperature, grad_cam};
+        use crate::model::SeedCnn;
+        use crate::plot::{attention, augmentation_preview};
+        use crate::train::{EpochRecord, History, RangePoint, RangeTest};
+
+        let data = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let test = with_predictions(&[(0, 0), (1, 2), (3, 3), (3, 0)]);
+        let few = data.test.select(&[0, 1, 2, 3]).unwrap();
+        let epoch = EpochRecord {
+            epoch: 1,
+            loss: 1.5,
+            accuracy: 0.4,
+            val_loss: 1.4,
+            val_accuracy: 0.5,
+            learning_rate: 1e-3,
+            seconds: 1.0,
+        };
+        let history = History { epochs: vec![epoch], ..History::default() };
+        let point = RangePoint { learning_rate: 1e-3, loss: 1.5, smoothed: 1.4 };
+        let range = RangeTest { points: vec![point; 12], title: "x".into() };
+        let network = SeedCnn::new(tch::Device::Cpu, 1).unwrap();
+        let temperature = Temperature::new(1.5).unwrap();
+        let figures = [
+            (history.curves(), "val_loss", 1),
+            (range.figure(), "smoothed", 12),
+            (data.class_distribution().figure(), "train", 7),
+            (data.audit().unwrap().figure(), "number", 5),
+            (data.train.sample_grid(1), "emotion", 7),
+            (augmentation_preview(&data.train, &Augmentation::default(), 1), "emotion", 7),
+            (test.confusion_matrix().figure(), "angry", 3),
+            (test.classification_report().f1_figure(), "f1-score", 0),
+            (test.reliability_figure(temperature), "confidence", 0),
+            (test.roc_figure(), "true_positive_rate", 0),
+            (test.top_losses_figure(&few), "predicted", 4),
+            (test.images_figure(&few, &[0, 2]), "prob_happy", 2),
+            (two_rows().figure(), "lost_low", 0),
+            (attention("x", &grad_cam(&network, &few).unwrap()), "confidence", 4),
+        ];
+        for (figure, column, rows) in figures {
+            let figure = figure.unwrap();
+            let dark = figure.theme(Theme::Dark).unwrap().size(640, 360).unwrap();
+            for numbers in [figure.data(), dark.titled("other").unwrap().data()] {
+                let title = figure.title();
+                assert!(numbers.column(column).is_ok(), "{title}: {column} in {numbers:?}");
+                assert!(numbers.height() >= rows.max(1), "{title}: {numbers:?}");
+            }
+        }
+        assert_eq!(square().data().shape(), (0, 0));
+    }
+
+    #[test]
+    fn a_figure_can_be_made_one_s_own() {
+        let figure = square();
+        let mine = figure.titled("Mine").unwrap().subtitled("and a line").unwrap();
+        assert_eq!(mine.title(), "Mine");
+        for text in ["Mine", "and a line", "up"] {
+            assert!(mine.svg().contains(&format!(">{text}<")), "{text} in {}", mine.svg());
+        }
+        assert!(!mine.svg().contains("square") && !mine.svg().contains("drawn twice"));
+        assert!(!mine.subtitled("").unwrap().svg().contains("and a line"));
+        assert!(figure.svg().contains("drawn twice"), "the first one stays as it is");
+
+        let small = figure.size(640, 640).unwrap();
+        assert!(small.svg().contains("viewBox=\"0 -420 1920 1920\" width=\"640\" height=\"640\""));
+        assert_eq!(size_of(&small.png(1).unwrap()), (640, 640));
+        assert_eq!(size_of(&small.png(2).unwrap()), (1280, 1280));
+        assert!(matches!(figure.size(7680, 7680).unwrap().png(2), Err(Error::Input { .. })));
+        assert!(matches!(figure.size(0, 640), Err(Error::Input { .. })));
+    }
+
+    #[test]
+    fn themes_and_paper_are_the_same_in_both_formats() {
+        let pixels =
+            |figure: &Figure| image::load_from_memory(&figure.png(1).unwrap()).unwrap().to_rgba8();
+        let dark = square().size(960, 960).unwrap().theme(Theme::Dark).unwrap();
+        let picture = pixels(&dark);
+        for place in [(0, 0), (480, 480), (100, 5)] {
+            assert_eq!(picture.get_pixel(place.0, place.1).0, [0x12, 0x12, 0x12, 255]);
+        }
+        assert!(
+            dark.svg().contains("#121212") && !dark.svg().contains("#ffffff"),
+            "{}",
+            dark.svg()
+        );
+        assert!(!dark.html().contains("fer-figure"), "a page's theme does not turn it back");
+
+        let clear = square().transparent().unwrap();
+        let picture = pixels(&clear);
+        assert_eq!(picture.get_pixel(5, 5).0[3], 0);
+        assert_eq!(picture.get_pixel(550, 550).0, [0x1f, 0x3f, 0x77, 255]);
+        assert!(!clear.svg().contains("#ffffff"), "{}", clear.svg());
+
+        let print = square().theme(Theme::Print).unwrap();
+        assert!(pixels(&print).pixels().all(|pixel| pixel.0[0] == pixel.0[1]));
+    }
+
+    #[test]
+    fn classes_have_other_names_but_not_in_the_title() {
+        let matrix = crate::evaluate::ConfusionMatrix::from_pairs([(3, 3), (3, 4)], "happy faces");
+        let german =
+            ["wütend", "angewidert", "ängstlich", "froh", "neutral", "traurig", "überrascht"];
+        let figure = matrix.figure().unwrap().labelled(german).unwrap();
+        assert!(figure.svg().contains(">froh<") && !figure.svg().contains(">happy<"));
+        assert!(figure.svg().contains("happy faces"));
+        assert!(figure.png(1).is_ok());
     }
 
     #[test]

@@ -4,9 +4,10 @@ use crate::common::text::plural;
 use crate::common::{Error, Result};
 use crate::data::Dataset;
 use crate::emotion::Emotion;
-use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
+use crate::plot::canvas::{Canvas, MARGIN, Type};
 use crate::plot::figure::Figure;
 use crate::plot::palette::{MUTED, class_color};
+use crate::plot::style::WIDTH;
 
 impl Dataset {
     /// A row of faces for each class: `per_class` of them, spread evenly over the class's images.
@@ -17,17 +18,27 @@ impl Dataset {
         if !(1..=40).contains(&per_class) {
             return Err(Error::input("per_class", per_class, "1 to 40 images a class"));
         }
+        let mut shown = Vec::new();
         let rows = Emotion::ALL.map(|class| {
-            let faces: Vec<&[u8]> =
-                self.iter().filter(|(_, label)| *label == class).map(|(face, _)| face).collect();
+            let faces: Vec<(usize, &[u8])> = self
+                .iter()
+                .enumerate()
+                .filter(|(_, (_, label))| *label == class)
+                .map(|(place, (face, _))| (place, face))
+                .collect();
             let count = per_class.min(faces.len());
             let spread = (0..count).filter_map(|i| faces.get(i * faces.len() / count.max(1)));
-            GridRow { class, faces: spread.map(|face| face.to_vec()).collect() }
+            let (places, faces): (Vec<usize>, _) =
+                spread.map(|(place, face)| (*place, face.to_vec())).unzip();
+            shown.extend(places);
+            GridRow { class, faces }
         });
-        Figure::draw(format!("Samples of each class, {}", self.origin().title()), |canvas| {
-            canvas.headline(&format!("out of {}", plural(self.len(), "image")))?;
-            draw(canvas, &rows, &[])
-        })
+        let figure =
+            Figure::draw(format!("Samples of each class, {}", self.origin().title()), |canvas| {
+                canvas.headline(&format!("out of {}", plural(self.len(), "image")))?;
+                draw(canvas, &rows, &[])
+            })?;
+        Ok(figure.of_data(self.select(&shown)?.table()?))
     }
 }
 
@@ -114,7 +125,9 @@ mod tests {
         for (height, columns) in [(7, 10), (7, 1), (1, 1), (7, 40), (0, 0), (7, 0)] {
             let figure = figure(&rows(height, columns)).unwrap();
             assert_eq!(figure.svg().matches("<image").count(), height * columns);
-            assert!(figure.svg().len() < 20_000 + 3_500 * height * columns);
+            let font = figure.svg().find("</style>").unwrap_or_default();
+            assert!(figure.svg().len() - font < 20_000 + 3_500 * height * columns);
+            assert!(font < 25_000, "{font}");
         }
     }
 

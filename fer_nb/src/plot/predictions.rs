@@ -1,14 +1,17 @@
 //! Single images with their predictions.
 
-use crate::common::text::percent;
+use polars::prelude::{Column, df};
+
+use crate::common::text::{percent, plural};
 use crate::common::{Error, Result};
-use crate::data::Dataset;
+use crate::data::{Dataset, column};
 use crate::deploy::Prediction;
 use crate::emotion::Emotion;
 use crate::evaluate::Evaluation;
-use crate::plot::canvas::{Align, Canvas, MARGIN, Type, WIDTH};
+use crate::plot::canvas::{Align, Canvas, MARGIN, Type};
 use crate::plot::figure::Figure;
 use crate::plot::palette::{MUTED, class_color, tint};
+use crate::plot::style::WIDTH;
 
 /// How many images a figure holds.
 const MOST: usize = 6;
@@ -62,12 +65,25 @@ pub(super) fn check_data(evaluation: &Evaluation, data: &Dataset) -> Result<()> 
     if data.len() == evaluation.len() {
         return Ok(());
     }
-    let expected = format!("the {} images that were evaluated", evaluation.len());
-    Err(Error::input("data", format!("{} images", data.len()), expected))
+    let expected = format!("the {} that were evaluated", plural(evaluation.len(), "image"));
+    Err(Error::input("data", plural(data.len(), "image"), expected))
 }
 
 fn figure(subject: String, faces: &[Face]) -> Result<Figure> {
-    Figure::draw(format!("Predictions, {subject}"), |canvas| draw(canvas, faces))
+    let shown = faces.get(..MOST).unwrap_or(faces);
+    let mut data = df!(
+        "true" => column(shown, |(_, _, truth)| truth.map(|truth| truth.name())),
+        "predicted" => column(shown, |(_, prediction, _)| prediction.emotion().name()),
+    )?;
+    for emotion in Emotion::ALL {
+        let of = |(_, prediction, _): &Face| {
+            prediction.probs().get(emotion.index()).copied().unwrap_or_default()
+        };
+        let name = format!("prob_{emotion}");
+        data.with_column(Column::new(name.into(), column(shown, of)))?;
+    }
+    let figure = Figure::draw(format!("Predictions, {subject}"), |canvas| draw(canvas, faces))?;
+    Ok(figure.of_data(data))
 }
 
 fn draw(canvas: &mut Canvas, faces: &[Face]) -> Result<()> {

@@ -23,10 +23,11 @@ pub fn augmentation_preview(
     augmentation.validate()?;
     let data = data.take_per_class(1)?;
     let rows = views(&data, augmentation, seed).during("augmenting a preview")?;
-    Figure::draw(format!("Augmentation, {}", data.origin().title()), |canvas| {
+    let figure = Figure::draw(format!("Augmentation, {}", data.origin().title()), |canvas| {
         canvas.headline(&describe(augmentation))?;
         grid::draw(canvas, &rows, &[(0, "original"), (1, "random views of it")])
-    })
+    })?;
+    Ok(figure.of_data(data.table()?))
 }
 
 /// A row for each face: the face and its views.

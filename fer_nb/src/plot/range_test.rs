@@ -13,9 +13,8 @@ impl RangeTest {
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
-        Figure::draw(format!("Learning-rate range test, {}", self.title), |canvas| {
-            draw(canvas, self)
-        })
+        let title = format!("Learning-rate range test, {}", self.title);
+        Ok(Figure::draw(title, |canvas| draw(canvas, self))?.of_data(self.to_table()?))
     }
 }
 

@@ -5,6 +5,7 @@
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 use plotters::prelude::IntoDrawingArea;
+use plotters::style::RGBColor;
 use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
 use plotters_bitmap::BitMapBackend;
 
@@ -24,9 +25,46 @@ pub(super) struct Raster {
 }
 
 impl Raster {
-    /// A white sheet.
-    pub(super) fn white(width: u32, height: u32) -> Self {
-        Self { width, height, pixels: vec![255; width as usize * height as usize * CHANNELS] }
+    /// A sheet of one colour.
+    pub(super) fn sheet(width: u32, height: u32, color: RGBColor) -> Self {
+        let pixels = [color.0, color.1, color.2].repeat(width as usize * height as usize);
+        Self { width, height, pixels }
+    }
+
+    /// This in the middle of a sheet that is at least as large.
+    pub(super) fn centered_on(self, mut sheet: Self) -> Self {
+        if (self.width, self.height) == (sheet.width, sheet.height) {
+            return self;
+        }
+        let left = (sheet.width.saturating_sub(self.width) / 2) as usize * CHANNELS;
+        let top = (sheet.height.saturating_sub(self.height) / 2) as usize;
+        let (line, whole) = (self.width as usize * CHANNELS, sheet.width as usize * CHANNELS);
+        let lines = self.pixels.chunks_exact(line.max(1));
+        for (from, to) in lines.zip(sheet.pixels.chunks_exact_mut(whole.max(1)).skip(top)) {
+            for (to, from) in to.iter_mut().skip(left).zip(from) {
+                *to = *from;
+            }
+        }
+        sheet
+    }
+
+    /// As a PNG file that shows what is behind it, from the same drawing on black (this one) and on white:
+    /// where both agree nothing shows through.
+    pub(super) fn encode_with_alpha(&self, on_white: &Self) -> Result<Vec<u8>, ImageError> {
+        let pairs = self.pixels.chunks_exact(CHANNELS).zip(on_white.pixels.chunks_exact(CHANNELS));
+        let pixels: Vec<u8> = pairs
+            .flat_map(|(black, white)| {
+                let differs =
+                    black.iter().zip(white).map(|(black, white)| white.saturating_sub(*black));
+                let alpha = 255 - differs.max().unwrap_or(0);
+                let full = |value: u8| match alpha {
+                    0 => 0,
+                    alpha => (u32::from(value) * 255 / u32::from(alpha)).min(255) as u8,
+                };
+                black.iter().map(move |value| full(*value)).chain([alpha]).collect::<Vec<_>>()
+            })
+            .collect();
+        encode(&pixels, self.width, self.height, ExtendedColorType::Rgba8)
     }
 
     /// Width and height divided by `factor`; each pixel is the mean of the square it stands for.
@@ -111,10 +149,11 @@ impl PictureBackend for BitMapBackend<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::palette::PAPER;
 
     #[test]
     fn shrinking_takes_means() {
-        let mut raster = Raster::white(4, 2);
+        let mut raster = Raster::sheet(4, 2, PAPER);
         raster.pixels[..3].copy_from_slice(&[15, 255, 255]);
         let half = raster.shrunk(2);
         assert_eq!((half.width, half.height), (2, 1));

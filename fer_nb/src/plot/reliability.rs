@@ -2,8 +2,11 @@
 
 use plotters::style::RGBColor;
 
+use polars::prelude::df;
+
 use crate::common::Result;
 use crate::common::text::count;
+use crate::data::column;
 use crate::evaluate::{Bin, Calibration, Evaluation, Temperature};
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Canvas, Type};
@@ -25,9 +28,24 @@ impl Evaluation {
             }
         };
         let before = self.calibration();
-        Figure::draw(format!("Reliability, {}", self.title()), |canvas| {
+        let series = std::iter::once((1.0, &before));
+        let series = series.chain(scaled.as_ref().map(|(value, scaled)| (*value, scaled)));
+        let rows: Vec<_> = series
+            .flat_map(|(value, found)| found.bins.iter().map(move |bin| (value, *bin)))
+            .collect();
+        let data = df!(
+            "temperature" => column(&rows, |(value, _)| *value),
+            "bin_high" => column(&rows, |(_, bin)| bin.high),
+            "images" => column(&rows, |(_, bin)| bin.accuracy.total as u32),
+            "confidence" => column(&rows, |(_, bin)| bin.confidence),
+            "accuracy" => column(&rows, |(_, bin)| bin.accuracy.value),
+            "low" => column(&rows, |(_, bin)| bin.accuracy.low),
+            "high" => column(&rows, |(_, bin)| bin.accuracy.high),
+        )?;
+        let figure = Figure::draw(format!("Reliability, {}", self.title()), |canvas| {
             draw(canvas, &before, scaled.as_ref())
-        })
+        })?;
+        Ok(figure.of_data(data))
     }
 }
 

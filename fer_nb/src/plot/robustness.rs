@@ -1,6 +1,9 @@
 //! Accuracy on corrupted images.
 
+use polars::prelude::df;
+
 use crate::common::Result;
+use crate::data::column;
 use crate::evaluate::{Interval, Robustness};
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Align, Canvas, MARGIN, Type};
@@ -15,7 +18,25 @@ impl Robustness {
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
         let title = format!("Accuracy on corrupted images, {}", self.title);
-        Figure::draw(title, |canvas| draw(canvas, self))
+        let none = Interval { value: 0.0, low: 0.0, high: 0.0 };
+        let clean = ("as they are".to_string(), self.clean, none);
+        let rows: Vec<_> = std::iter::once(clean)
+            .chain(
+                self.corrupted
+                    .iter()
+                    .map(|row| (row.corruption.to_string(), row.accuracy, row.lost)),
+            )
+            .collect();
+        let data = df!(
+            "images" => column(&rows, |(name, ..)| name.clone()),
+            "accuracy" => column(&rows, |(_, accuracy, _)| accuracy.value),
+            "low" => column(&rows, |(_, accuracy, _)| accuracy.low),
+            "high" => column(&rows, |(_, accuracy, _)| accuracy.high),
+            "lost" => column(&rows, |(.., lost)| lost.value),
+            "lost_low" => column(&rows, |(.., lost)| lost.low),
+            "lost_high" => column(&rows, |(.., lost)| lost.high),
+        )?;
+        Ok(Figure::draw(title, |canvas| draw(canvas, self))?.of_data(data))
     }
 }
 

@@ -1,6 +1,9 @@
 //! ROC curves of the classes.
 
+use polars::prelude::df;
+
 use crate::common::Result;
+use crate::data::column;
 use crate::evaluate::{Evaluation, Roc};
 use crate::plot::axis::{self, Scale};
 use crate::plot::canvas::{Align, Canvas, Type};
@@ -13,9 +16,19 @@ impl Evaluation {
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn roc_figure(&self) -> Result<Figure> {
-        Figure::draw(format!("ROC of each class against the rest, {}", self.title()), |canvas| {
-            draw(canvas, &self.roc())
-        })
+        let absent = self.classification_report().absent_subtitle();
+        let curves = self.roc();
+        let points: Vec<_> = curves
+            .iter()
+            .flat_map(|curve| curve.points.iter().map(|point| (curve.emotion, *point)))
+            .collect();
+        let data = df!(
+            "class" => column(&points, |(class, _)| class.name()),
+            "false_positive_rate" => column(&points, |(_, (rate, _))| *rate),
+            "true_positive_rate" => column(&points, |(_, (_, rate))| *rate),
+        )?;
+        let title = format!("ROC of each class against the rest, {}", self.title());
+        Ok(Figure::draw(title, |canvas| draw(canvas, &curves, &absent))?.of_data(data))
     }
 }
 
@@ -26,8 +39,8 @@ const BOTTOM: f64 = 960.0;
 /// More points would make the file larger and the curve no finer.
 const MOST_POINTS: usize = 400;
 
-fn draw(canvas: &mut Canvas, classes: &[Roc]) -> Result<()> {
-    canvas.headline("")?;
+fn draw(canvas: &mut Canvas, classes: &[Roc], absent: &str) -> Result<()> {
+    canvas.headline(absent)?;
     if classes.is_empty() {
         return canvas.nothing("There are no two classes to tell apart.");
     }

@@ -1,12 +1,13 @@
 //! A plotters backend that writes SVG.
 //!
 //! The one in plotters rounds to whole pixels, embeds no pictures and places text by other rules. This
-//! one counts in tenths of a unit, embeds faces as PNG, and gives each text its width in Inter, so
-//! that a viewer without that font lays it out the same.
+//! one counts in tenths of a unit, embeds faces as PNG and the font, and gives each text its width in Inter, so
+//! that a viewer that knows no embedded fonts lays it out the same.
 
 use std::fmt::Write as _;
 
 use plotters::prelude::DrawingBackend;
+use plotters::style::RGBColor;
 use plotters_backend::text_anchor::HPos;
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, FontStyle,
@@ -15,9 +16,12 @@ use plotters_backend::{
 
 use crate::common::text::escape_xml;
 use crate::data::SIDE;
-use crate::plot::canvas::{FONT_FAMILY, HEIGHT, LINE_HEIGHT, WIDTH};
+use crate::plot::canvas::LINE_HEIGHT;
+use crate::plot::embedded_font;
+use crate::plot::palette::PAPER;
 use crate::plot::picture::{PictureBackend, base64};
 use crate::plot::raster::encode_square;
+use crate::plot::style::{HEIGHT, Style, WIDTH};
 
 /// Backend units in one unit of the SVG.
 const STEPS: u32 = 10;
@@ -44,14 +48,36 @@ impl<'a> SvgBackend<'a> {
 
 /// The whole file. It has no ids, so that a page can hold any number of figures, and it shrinks to the
 /// available width.
-pub(super) fn document(title: &str, body: &str) -> String {
+pub(super) fn document(title: &str, body: &str, style: &Style) -> String {
+    let (pixels_wide, pixels_high) = style.size;
+    let [left, top, width, height] = style.sheet();
+    let around = if style.transparent || [left, top] == [0.0, 0.0] {
+        String::new()
+    } else {
+        let RGBColor(red, green, blue) = style.theme.color(PAPER);
+        let color = hex(BackendColor { alpha: 1.0, rgb: (red, green, blue) });
+        let (x, y) = (tenths(left), tenths(top));
+        let (width, height) = (tenths(width), tenths(height));
+        format!(
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{color}\"/>\n"
+        )
+    };
+    let (family, font) = embedded_font::for_texts(body);
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-         width=\"{WIDTH}\" height=\"{HEIGHT}\" style=\"max-width:100%;height:auto\" role=\"img\" \
-         aria-label=\"{}\" font-family=\"{}\">\n{body}</svg>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{} {} {} {}\" \
+         width=\"{pixels_wide}\" height=\"{pixels_high}\" style=\"max-width:100%;height:auto\" role=\"img\" \
+         aria-label=\"{}\" font-family=\"{}\">\n{font}{around}{body}</svg>\n",
+        tenths(left),
+        tenths(top),
+        tenths(width),
+        tenths(height),
         escape_xml(title),
-        FONT_FAMILY,
+        family,
     )
+}
+
+fn tenths(length: f64) -> f64 {
+    (length * 10.0).round() / 10.0
 }
 
 /// A length in the SVG's units, without needless zeros.
@@ -234,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_document_shrinks_and_names_its_fonts() {
-        let svg = document("A & B", "");
+        let svg = document("A & B", "", &Style::default());
         assert!(svg.contains("viewBox=\"0 0 1920 1080\"") && svg.contains("max-width:100%"));
         assert!(svg.contains("aria-label=\"A &amp; B\""));
         assert!(svg.contains("Inter, Helvetica, Arial, sans-serif"));

@@ -22,10 +22,11 @@ impl Evaluation {
             .into_iter()
             .filter_map(|index| captioned(self, data, index))
             .collect();
-        Figure::draw(format!("Highest losses, {}", self.title()), |canvas| {
+        let figure = Figure::draw(format!("Highest losses, {}", self.title()), |canvas| {
             let subtitle = format!("out of {}", plural(self.len(), "image"));
             faces::draw(canvas, &subtitle, &faces)
-        })
+        })?;
+        Ok(figure.of_data(self.table_of(&self.top_losses(faces::MOST))?))
     }
 }
 

@@ -3,6 +3,7 @@
 use tch::{Cuda, Device};
 
 use crate::common::machine::{load_compiler, load_cuda};
+use crate::common::text::plural;
 use crate::common::{Error, Result};
 
 /// The environment variable that asks for a device.
@@ -51,11 +52,16 @@ fn chosen(name: &str, count: usize, missing: &str) -> Result<Device> {
     }
 }
 
+/// "2 threads": those that compute on the CPU.
+pub(super) fn threads() -> String {
+    plural(usize::try_from(tch::get_num_threads()).unwrap_or(1), "thread")
+}
+
 /// A device as reports name it: "CPU, 2 threads" or "CUDA device 0 of 1".
 pub fn device_name(device: Device) -> String {
     match device {
         Device::Cuda(index) => format!("CUDA device {index} of {}", Cuda::device_count()),
-        Device::Cpu => format!("CPU, {} threads", tch::get_num_threads()),
+        Device::Cpu => format!("CPU, {}", threads()),
         other => format!("{other:?}"),
     }
 }

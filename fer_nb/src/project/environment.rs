@@ -6,6 +6,7 @@ use super::device::{device, device_name};
 use super::hardware;
 use super::paths::{figures, root, runs};
 use super::precision::Precision;
+use crate::common::text::shown;
 
 /// Versions, device and folders, as rows of name and value.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ impl Environment {
             Err(error) => (error.to_string(), String::new()),
         };
         let folder = match root() {
-            Ok(root) => root.display().to_string(),
+            Ok(root) => shown(root),
             Err(error) => error.to_string(),
         };
         let rows = vec![
@@ -33,8 +34,8 @@ impl Environment {
             ("precision", precision),
             ("processor", processor()),
             ("project", folder),
-            ("runs", runs("").display().to_string()),
-            ("figures", figures("").display().to_string()),
+            ("runs", shown(runs(""))),
+            ("figures", shown(figures(""))),
         ];
         Self { rows }
     }

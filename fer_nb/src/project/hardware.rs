@@ -2,7 +2,7 @@
 
 use tch::Device;
 
-use super::device::device_name;
+use super::device::{device_name, threads};
 use crate::common::machine::gpu_name;
 
 /// Instruction sets that decide how fast a CPU trains, as Linux names them, the least first.
@@ -22,7 +22,7 @@ pub fn hardware(device: Device) -> String {
                 Some(name) => format!(" ({name})"),
                 None => String::new(),
             };
-            format!("{}{instructions}, {} threads", processor(), tch::get_num_threads())
+            format!("{}{instructions}, {}", processor(), threads())
         }
         other => device_name(other),
     }
@@ -60,6 +60,6 @@ mod tests {
         assert_eq!(instructions("amx_bf16 avx2"), Some("AMX with bfloat16"));
         assert_eq!(instructions("fpu avx"), None);
         let name = hardware(Device::Cpu);
-        assert!(name.starts_with(&processor()) && name.ends_with(" threads"), "{name}");
+        assert!(name.starts_with(&processor()) && name.contains(" thread"), "{name}");
     }
 }

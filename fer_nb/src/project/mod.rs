@@ -10,10 +10,12 @@ mod task;
 
 pub use crate::common::files::replace_file;
 pub use crate::common::machine::{Interrupt, keep_freed_memory, resident_memory};
+pub use crate::common::text::{plural, quoted, shown};
 pub use device::{device, device_name};
 pub use environment::Environment;
 pub use hardware::hardware;
 pub use paths::{PRETRAINED, data_file, figures, pretrained, root, runs};
+pub(crate) use paths::{asset, built, known};
 pub use precision::Precision;
 pub use settings::param;
 pub use task::Task;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{Error, Result};
+use crate::common::{Error, Result, text};
 
 /// The project's root: `$FER_ROOT`, or the nearest folder at or above the current one that holds
 /// both `fer_nb/` and `notebooks/`, or the one that this program was built in.
@@ -35,12 +35,57 @@ pub fn figures(name: &str) -> PathBuf {
 
 /// The weights that come with the project, each a folder of `data/pretrained`. The first is the default: it
 /// answers for photos if no run is named, and is the best on validation images.
-pub const PRETRAINED: &[&str] = &["seed_cnn"];
+pub const PRETRAINED: &[&str] = &["vgg", "seed_cnn"];
 
 /// The folder of weights of this name that come with the project: `<root>/data/pretrained/<name>`. It
 /// holds what a run folder holds, so that it can be used as one.
 pub fn pretrained(name: &str) -> PathBuf {
     root().unwrap_or_default().join("data/pretrained").join(name)
+}
+
+/// What could be meant by the name of a run or of weights that are not there: the nearest name, the runs there are,
+/// and the weights that come with the project. For a message's hint.
+pub(crate) fn known(name: &str) -> String {
+    let folder = runs("");
+    let mut own: Vec<String> = std::fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().join("best.safetensors").is_file())
+        .map(|entry| text::shown(entry.file_name()))
+        .collect();
+    own.sort_unstable();
+    let ours = PRETRAINED.iter().filter(|name| pretrained(name).is_dir()).copied();
+    let ours: Vec<&str> = ours.collect();
+    let all: Vec<&str> = own.iter().map(String::as_str).chain(ours.iter().copied()).collect();
+    let meant = match text::nearest(name, &all) {
+        Some(near) if near != name => format!("Perhaps {near} is meant. "),
+        _ => String::new(),
+    };
+    let own = match own.is_empty() {
+        true => format!("There is no run in {}", text::shown(&folder)),
+        false => format!("Runs in {}: {}", text::shown(&folder), text::list(&own)),
+    };
+    let ours = match ours.is_empty() {
+        true => String::new(),
+        false => format!("; weights that come with the project: {}", ours.join(", ")),
+    };
+    format!("{meant}{own}{ours}.")
+}
+
+/// A file of the crate itself: `fer_nb/assets/<name>` of the project that this program was built in, or of the
+/// one at the root.
+pub(crate) fn asset(name: &str) -> PathBuf {
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name);
+    match built_in.exists() {
+        true => built_in,
+        false => root().unwrap_or_default().join("fer_nb/assets").join(name),
+    }
+}
+
+/// What the set-up left in `<root>/build/<name>`.
+pub(crate) fn built(name: &str) -> PathBuf {
+    root().unwrap_or_default().join("build").join(name)
 }
 
 /// A file that comes with the project: `<root>/data/<name>`.

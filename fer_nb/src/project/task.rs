@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::machine::{Interrupt, notebook_is_live, print_line};
+use crate::common::machine::{Interrupt, notebook_is_live, print_status};
 use crate::common::text::count;
 use crate::common::{Error, Result};
 
@@ -15,7 +15,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Task {
     /// "loading images"
-    what: &'static str,
+    what: String,
     /// How many pieces there are; `None` where nobody knows.
     total: Option<usize>,
     done: AtomicUsize,
@@ -29,10 +29,10 @@ pub struct Task {
 
 impl Task {
     /// Begins `what`, in words such as "loading images", and listens for Stop.
-    pub fn begin(what: &'static str, total: Option<usize>) -> Result<Self> {
+    pub fn begin(what: impl Into<String>, total: Option<usize>) -> Result<Self> {
         use std::io::IsTerminal;
         Ok(Self {
-            what,
+            what: what.into(),
             total,
             done: AtomicUsize::new(0),
             interrupt: Interrupt::listen()?,
@@ -49,7 +49,7 @@ impl Task {
     pub fn step(&self, pieces: usize) -> Result<()> {
         let done = self.done.fetch_add(pieces, Ordering::Relaxed) + pieces;
         if self.interrupt.requested() && self.total != Some(done) {
-            return Err(Error::stopped(self.what, format!("after {}", self.so_far(done))));
+            return Err(Error::stopped(&self.what, format!("after {}", self.so_far(done))));
         }
         let (now, last) = (self.started.elapsed().as_secs(), self.said.load(Ordering::Relaxed));
         let due = self.watched && now >= last + LINE_EVERY.as_secs();
@@ -57,7 +57,7 @@ impl Task {
         let mine =
             || self.said.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due && mine() {
-            print_line(&format!("{}: {}", self.what, self.so_far(done)));
+            print_status(&format!("{}: {}", self.what, self.so_far(done)));
         }
         Ok(())
     }

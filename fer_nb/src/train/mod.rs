@@ -8,6 +8,7 @@ mod range_test;
 mod recipe;
 mod record;
 mod run;
+mod run_difference;
 mod run_table;
 mod session;
 mod step;
@@ -25,7 +26,11 @@ pub use config::{
 pub use range_test::{RangePoint, RangeTest, RangeTestConfig};
 pub use recipe::{EpochChoice, Recipe};
 pub use record::{BatchOf, EpochRecord, History, Monitor, StopReason};
-pub use run::{Checkpoint, ChoiceReason, RunChoice, RunConfig, RunFolder, RunState, SavedCallback};
+pub use run::{
+    Checkpoint, ChoiceReason, RunChoice, RunConfig, RunFolder, RunLock, RunState, SavedCallback,
+};
+pub use run_difference::RunDifference;
+pub(crate) use run_difference::differences;
 pub use run_table::{RunRow, RunTable};
 pub use step::{OptimizerState, WeightAverage, augmented_at_once, clip_norm};
 pub use trainer::Trainer;

@@ -1,14 +1,16 @@
 //! The learning rate range test: which learning rate to train with.
 
+use polars::prelude::{DataFrame, df};
 use tch::Kind;
 
 use super::session::load_initial_weights;
 use super::step::{Plan, Rule, TrainImages};
 use super::trainer::Trainer;
-use crate::common::Result;
 use crate::common::check::{self, ensure};
 use crate::common::machine::{Interrupt, print_line};
-use crate::data::FaceData;
+use crate::common::text::plural;
+use crate::common::{Result, brief};
+use crate::data::{FaceData, column};
 
 /// What a range test tries.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,13 +32,15 @@ impl Default for RangeTestConfig {
 
 /// The loss at each learning rate (Smith, "Cyclical Learning Rates for Training Neural Networks",
 /// 2017, section 3.3).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct RangeTest {
     /// In the order of the steps.
     pub points: Vec<RangePoint>,
     /// What the data is called in titles.
     pub title: String,
 }
+
+brief!(RangeTest, |test| "{}, {}", plural(test.points.len(), "step"), test.title);
 
 /// A step of a range test.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +54,19 @@ pub struct RangePoint {
 }
 
 impl RangeTest {
+    /// A table of one row a step: `learning_rate`, `loss`, `smoothed` (f64).
+    ///
+    /// # Errors
+    /// [`Error::Table`](crate::error::Error::Table) if polars refuses.
+    pub fn to_table(&self) -> Result<DataFrame> {
+        let points = &self.points;
+        Ok(df!(
+            "learning_rate" => column(points, |point| point.learning_rate),
+            "loss" => column(points, |point| point.loss),
+            "smoothed" => column(points, |point| point.smoothed),
+        )?)
+    }
+
     /// The learning rate at which the loss falls fastest, against the rate's logarithm. A good
     /// `learning_rate` is that or a few times less; `None` if the loss never falls.
     pub fn suggestion(&self) -> Option<f64> {

@@ -8,18 +8,20 @@ use tch::Device;
 use super::callbacks::{EarlyStopping, ModelCheckpoint, ReduceLrOnPlateau};
 use super::config::{TrainConfig, off};
 use super::record::Monitor;
+use super::run::RunFolder;
 use super::trainer::Trainer;
 use crate::common::{Error, Result};
-use crate::model::Architecture;
+use crate::model::{Architecture, weights};
 
 /// The crate's own, name and text.
-const RECIPES: [(&str, &str); 8] = [
+const RECIPES: [(&str, &str); 9] = [
     ("original", include_str!("recipes/original.toml")),
     ("quick", include_str!("recipes/quick.toml")),
     ("improved", include_str!("recipes/improved.toml")),
     ("refined", include_str!("recipes/refined.toml")),
     ("resnet", include_str!("recipes/resnet.toml")),
     ("vgg", include_str!("recipes/vgg.toml")),
+    ("vgg-refined", include_str!("recipes/vgg_refined.toml")),
     ("vit", include_str!("recipes/vit.toml")),
     ("distilled", include_str!("recipes/distilled.toml")),
 ];
@@ -123,6 +125,18 @@ impl Recipe {
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string_pretty(self)
             .map_err(|error| Error::setting("recipe", error, "values that TOML can hold"))
+    }
+
+    /// Whether the files that a training from the start reads are there: initial weights and teachers. A look at
+    /// each file's beginning, before data is loaded.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for a run or a file that is not there; [`Error::File`] for weights of another kind.
+    pub fn check_files(&self) -> Result<()> {
+        let teachers = self.train.distillation.teachers.iter();
+        let teachers = teachers.map(|teacher| RunFolder::named(teacher).weights());
+        let start = self.train.initial_weights.as_deref().map(RunFolder::weights_of);
+        start.into_iter().chain(teachers).try_for_each(|path| weights::check(&path))
     }
 
     /// A trainer with the recipe's network, hyperparameters and callbacks, which leaves its run in

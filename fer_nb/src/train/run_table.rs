@@ -185,7 +185,7 @@ fn nearest_recipe(
     Ok((name.into(), changes.join("; ")))
 }
 
-fn table(value: &impl Serialize) -> Result<Table> {
+pub(super) fn table(value: &impl Serialize) -> Result<Table> {
     Table::try_from(value)
         .map_err(|error| Error::input("config", error, "values that TOML can hold"))
 }
@@ -205,7 +205,7 @@ fn changes(then: &Table, now: &Table) -> Vec<String> {
 }
 
 /// The values of a table and of those within it, by their paths.
-fn flat(table: &Table, prefix: &str) -> Vec<(String, Value)> {
+pub(super) fn flat(table: &Table, prefix: &str) -> Vec<(String, Value)> {
     table
         .iter()
         .flat_map(|(key, value)| match value {
@@ -378,7 +378,7 @@ mod tests {
         assert_eq!((row.val_loss, row.val_loss_epoch), (Some(0.9123), Some(3)));
         assert_eq!(row.recipe, "improved");
         assert_eq!(row.changes, "train.loss.label_smoothing=0.2; train.ema=none");
-        assert!(row.hardware.contains("threads") && row.data == "made-up sample");
+        assert!(row.hardware.contains(" thread") && row.data == "made-up sample");
     }
 
     #[test]

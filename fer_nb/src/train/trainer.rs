@@ -1,5 +1,6 @@
 //! [`Trainer`]: what notebooks see of training.
 
+use std::borrow::Borrow;
 use std::path::PathBuf;
 
 use tch::Kind;
@@ -9,8 +10,10 @@ use super::config::TrainConfig;
 use super::record::History;
 use super::run::{RunConfig, RunFolder};
 use super::session::{Progress, Session, State, explain, fit};
+use crate::common::check::{self, ensure};
 use crate::common::machine::{fix_threads, keep_freed_memory};
-use crate::common::{Error, Result};
+use crate::common::text::plural;
+use crate::common::{Result, brief};
 use crate::data::FaceData;
 use crate::model::Network;
 
@@ -36,15 +39,24 @@ pub struct Trainer {
     must_resume: bool,
 }
 
+brief!(
+    Trainer,
+    |trainer| "{:?}, {} of {}",
+    trainer.network(),
+    trainer.history().epochs.len(),
+    plural(trainer.config.epochs, "epoch")
+);
+
 impl Trainer {
-    /// A trainer of this network.
+    /// A trainer of this network. Give it `&config` if the config is to be used again: a notebook's cell that
+    /// uses it up can't be run twice.
     ///
     /// # Errors
     /// [`Error::Setting`] for a hyperparameter out of range, before anything is computed.
-    pub fn new(network: impl Network + 'static, config: TrainConfig) -> Result<Self> {
+    pub fn new(network: impl Network + 'static, config: impl Borrow<TrainConfig>) -> Result<Self> {
         // The network is behind a pointer, since a notebook's cell would otherwise compile the whole
         // loop for its type, which takes seconds.
-        Self::of(Box::new(network), config)
+        Self::of(Box::new(network), config.borrow().clone())
     }
 
     fn of(network: Box<dyn Network>, config: TrainConfig) -> Result<Self> {
@@ -94,14 +106,51 @@ impl Trainer {
         &self.state.history
     }
 
-    /// Sets how many epochs the run has in all, to train longer after a finished [`Trainer::fit`]. The
-    /// other hyperparameters are built into optimizer and network: they need a new trainer.
+    /// Sets how many epochs the run has in all. [`Trainer::fit_more`] counts from the epochs that are done. Of
+    /// the other hyperparameters only the learning rate can be changed; the rest are built into optimizer and
+    /// network, and need a new trainer.
     pub fn set_epochs(&mut self, epochs: usize) {
         self.config.epochs = epochs;
     }
 
-    /// Trains until `config.epochs` epochs are done, a callback ends it, or the user stops it. After each
-    /// epoch the run folder is up to date. Training and validation compute in `config.precision`;
+    /// Sets the learning rate of the next batches, before the schedule; callbacks may change it further.
+    /// Optimizer and weights stay as they are. `config.toml` holds the rate that the run began with, and
+    /// `history.csv` that of each epoch.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] unless it is a number above 0.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
+        check::positive("learning_rate", learning_rate)?;
+        self.state.learning_rate = learning_rate;
+        if self.state.is_fresh() {
+            self.config.learning_rate = learning_rate; // the run begins with it
+        }
+        Ok(())
+    }
+
+    /// The learning rate of the next batches, before the schedule.
+    pub fn learning_rate(&self) -> f64 {
+        self.state.learning_rate
+    }
+
+    /// Trains `epochs` epochs more than are done: Keras' `fit` with `initial_epoch`. A run that was stopped
+    /// within an epoch finishes that one first, as one of them. The schedule then reaches over all epochs.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    pub fn fit_more(&mut self, data: &FaceData, epochs: usize) -> Result<History> {
+        ensure(epochs >= 1, "epochs", epochs, "1 or more")?;
+        let (before, done) = (self.config.epochs, self.history().epochs.len());
+        self.config.epochs = done.saturating_add(epochs);
+        let history = self.fit(data);
+        if history.is_err() && self.history().epochs.len() == done {
+            self.config.epochs = before;
+        }
+        history
+    }
+
+    /// Trains until `config.epochs` epochs are done, a callback ends it, or the user stops it. If all epochs are
+    /// done already, a line says so, and what trains longer. After each epoch the run folder is up to date. Training and validation compute in `config.precision`;
     /// afterwards the network computes in float32 again.
     ///
     /// # Errors
@@ -121,10 +170,8 @@ impl Trainer {
             Some((chosen, lines)) => (chosen, &lines[..]),
             None => (data, &[][..]),
         };
+        used.require_train()?;
         self.config.validate_for(used.train.len())?;
-        if used.validation.is_empty() {
-            return Err(Error::input("validation images", 0, "1 or more"));
-        }
         // Another choice of images is another hyperparameter, not other data.
         let mut run = RunConfig::new(self.network(), &self.config, data);
         run.trained_on = Some([used.train.len(), used.validation.len()]);

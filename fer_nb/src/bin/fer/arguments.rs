@@ -1,33 +1,182 @@
 //! Arguments that several subcommands take.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use fer_nb::data::FaceData;
+use fer_nb::data::{ClassMap, DataOptions, FaceData, Numbering};
 use fer_nb::error::{Error, Result};
 use fer_nb::model::{Architecture, Network};
-use fer_nb::project::runs;
+use fer_nb::project::{data_file, runs};
 use fer_nb::train::{ChoiceReason, Recipe, RunChoice, RunFolder};
 use serde::Serialize;
 use tch::Device;
 
+use crate::outputs::Outputs;
+
 /// `--data PATH`.
 #[derive(clap::Args)]
 pub(crate) struct DataPath {
-    /// A folder with train/ and test/, or a fer2013.csv; searched for where it is not given.
+    /// Folders of images named after the classes, below train/ and test/ or not, or a table such as fer2013.csv;
+    /// searched for where it is not given.
     #[arg(long, value_name = "PATH")]
-    pub(crate) data: Option<PathBuf>,
+    data: Option<PathBuf>,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// `--data PATH --data PATH`.
+#[derive(clap::Args)]
+pub(crate) struct DataPaths {
+    /// Folders of images named after the classes, below train/ and test/ or not, or a table such as fer2013.csv;
+    /// searched for where it is not given. May be repeated: then one table compares the data sets.
+    #[arg(long, value_name = "PATH")]
+    data: Vec<PathBuf>,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// How data is read where its names leave a choice. Each option applies to every data set that it means something
+/// for.
+#[derive(clap::Args)]
+struct Reading {
+    /// What numbered classes mean: kaggle (0 angry … 4 sad, 5 surprise, 6 neutral), alphabetical (0 angry …
+    /// 4 neutral, 5 sad, 6 surprise), raf-db (1 surprise … 7 neutral) or affectnet (0 neutral … 6 angry)
+    /// [default: FER_CLASSES].
+    #[arg(long, value_name = "NUMBERING")]
+    classes: Option<Numbering>,
+
+    /// Take a class of the data for one of the seven, or leave it out: contempt=disgust or contempt=none; may be
+    /// repeated [default: FER_MAP].
+    #[arg(long, value_name = "CLASS=CLASS")]
+    map: Vec<ClassMap>,
+
+    /// Of data without train and test, the share of each class that is for testing, such as 0.2
+    /// [default: FER_TEST_SHARE; all of it].
+    #[arg(long, value_name = "SHARE")]
+    test_share: Option<f64>,
 }
 
 impl DataPath {
-    /// Loads the data; see [`FaceData::open_or`].
+    /// Loads the data; see [`FaceData::open_with`]. An option without effect on it is an error.
     pub(crate) fn open(&self) -> Result<FaceData> {
-        FaceData::open_or(self.data.as_deref())
+        let data = self.reading.open(self.data.as_deref())?;
+        self.reading.said().check_effect(std::slice::from_ref(&data))?;
+        Ok(data)
     }
 
-    /// The argument for the command line that is to be typed next; empty if none was given.
+    /// The path that was named.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.data.as_deref()
+    }
+
+    /// The data among what a command reads.
+    pub(crate) fn of(&self, outputs: Outputs) -> Outputs {
+        of_data(outputs, self.data.as_slice())
+    }
+
+    /// What the environment says for data to be read the same way, by variable.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let DataOptions { classes, map, test_share } = self.reading.said();
+        let classes = classes.map(|is| ("FER_CLASSES", is.to_string()));
+        let map = (map != ClassMap::default()).then(|| ("FER_MAP", map.to_string()));
+        let share = test_share.map(|share| ("FER_TEST_SHARE", share.to_string()));
+        classes.into_iter().chain(map).chain(share).collect()
+    }
+
+    /// The arguments that name the same data, read the same way; empty if none was given.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let Reading { classes, map, test_share } = &self.reading;
+        let data = self.data.iter().flat_map(|path| ["--data".into(), path.into()]);
+        let classes = classes.iter().map(|is| ("--classes", is.to_string()));
+        let maps = map.iter().map(|map| ("--map", map.to_string()));
+        let share = test_share.iter().map(|share| ("--test-share", share.to_string()));
+        let options = classes.chain(maps).chain(share);
+        data.chain(options.flat_map(|(name, value)| [name.into(), value.into()])).collect()
+    }
+
+    /// [`DataPath::arguments`] for the command line that is to be typed next, with a blank before each.
     pub(crate) fn again(&self) -> String {
-        let quoted = |path: &PathBuf| crate::quoted(&path.to_string_lossy());
-        self.data.as_ref().map_or_else(String::new, |path| format!(" --data {}", quoted(path)))
+        let quoted = |word: OsString| format!(" {}", crate::quoted(word));
+        self.arguments().into_iter().map(quoted).collect()
+    }
+}
+
+impl DataPaths {
+    /// Loads all data sets, in the order in which they were named; the one that is found, if none was. An option
+    /// without effect on any of them is an error.
+    pub(crate) fn open(&self) -> Result<Vec<FaceData>> {
+        let sets = match self.data.is_empty() {
+            true => vec![self.reading.open(None)?],
+            false => {
+                self.data.iter().map(|path| self.reading.open(Some(path))).collect::<Result<_>>()?
+            }
+        };
+        self.reading.said().check_effect(&sets)?;
+        Ok(sets)
+    }
+
+    /// The data among what a command reads.
+    pub(crate) fn of(&self, outputs: Outputs) -> Outputs {
+        of_data(outputs, &self.data)
+    }
+
+    /// The paths that were named.
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        &self.data
+    }
+}
+
+/// Data sets among what a command reads: those that were named, else where it is looked for.
+fn of_data(outputs: Outputs, named: &[PathBuf]) -> Outputs {
+    let variable = std::env::var_os("FER2013_DIR").filter(|path| !path.is_empty());
+    let paths = match (named, variable) {
+        ([], Some(path)) => vec![path.into()],
+        ([], None) => ["fer2013", "fer2013.csv"].map(data_file).into(),
+        (named, _) => named.to_vec(),
+    };
+    paths.into_iter().fold(outputs, |outputs, path| outputs.reads("the data", path))
+}
+
+impl Reading {
+    /// What the command line says, without the environment: what is set there is for many commands.
+    fn said(&self) -> DataOptions {
+        let map = self.map.iter().cloned().fold(ClassMap::default(), ClassMap::with);
+        DataOptions { classes: self.classes, map, test_share: self.test_share }
+    }
+
+    fn open(&self, path: Option<&Path>) -> Result<FaceData> {
+        for (index, map) in self.map.iter().enumerate() {
+            let mut before = self.map.iter().take(index);
+            if let Some(class) = before.find_map(|other| map.contradicts(other)) {
+                return Err(Error::setting("map", format!("{class}=…"), "each class once"));
+            }
+        }
+        let (said, found) = (self.said(), DataOptions::from_env()?);
+        let options = DataOptions {
+            classes: said.classes.or(found.classes),
+            test_share: said.test_share.or(found.test_share),
+            map: found.map.with(said.map),
+        };
+        FaceData::open_with(path, &options)
+    }
+}
+
+/// The folder below runs/ that a name stands for, or an absolute path as it is. A name that leads out of runs/ is
+/// refused.
+pub(crate) fn folder_in_runs(option: &'static str, name: &str) -> Result<PathBuf> {
+    use std::path::Component::{CurDir, Normal};
+    let path = Path::new(name);
+    let mut parts = path.components();
+    let is_below = parts.all(|part| matches!(part, Normal(_) | CurDir));
+    let is_name = is_below && path.components().any(|part| matches!(part, Normal(_)));
+    match !name.trim().is_empty() && (path.is_absolute() || is_name) {
+        true => Ok(runs(name)),
+        false => {
+            let expected = "a name for a folder below runs/, or an absolute path";
+            Err(Error::setting(option, crate::quoted(name), expected))
+        }
     }
 }
 
@@ -54,6 +203,14 @@ impl AskedRun {
     /// The run that is evaluated on this data, with the same line.
     pub(crate) fn for_data(&self, data: &FaceData) -> Result<RunFolder> {
         Ok(self.chosen(|| RunChoice::for_data(runs(DEFAULT_RUN), data))?.0)
+    }
+
+    /// The run, if one is named, among what a command reads.
+    pub(crate) fn of(&self, outputs: Outputs) -> Outputs {
+        match &self.run {
+            Some(name) => outputs.reads_run(RunFolder::named(name).path()),
+            None => outputs,
+        }
     }
 
     fn chosen(
@@ -88,15 +245,9 @@ pub(crate) struct JsonFile {
 }
 
 impl JsonFile {
-    /// Checks the file, if one is given, before the work whose metrics are written there.
-    pub(crate) fn check(&self) -> Result<()> {
-        let Some(path) = &self.json else { return Ok(()) };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let is_folder = path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
-        match !is_folder && folder.is_none_or(Path::is_dir) {
-            true => Ok(()),
-            false => Err(Error::setting("json", path.display(), "a file in a folder that exists")),
-        }
+    /// The file, if one is given, among what a command writes.
+    pub(crate) fn of(&self, outputs: Outputs) -> Outputs {
+        outputs.file("json", self.json.as_deref())
     }
 
     /// Writes metrics to the file, if one is given.
@@ -110,12 +261,37 @@ impl JsonFile {
 
 /// A recipe by name or file, with the values that `--set PATH=VALUE` changes.
 pub(crate) fn recipe(name: &str, changes: &[String]) -> Result<Recipe> {
+    check_set(changes, std::iter::empty())?;
     let mut recipe = Recipe::open(name)?;
     for change in changes {
         let (path, value) = assignment(change)?;
         recipe.set(path, value)?;
     }
     Ok(recipe)
+}
+
+/// Fails if two of `--set` give one value, or if one gives what an option, with its path in the recipe, gives.
+pub(crate) fn check_set<'a>(
+    changes: &[String],
+    options: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+) -> Result<()> {
+    let is_part = |path: &str, of: &str| {
+        path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let mut before: Vec<&str> = Vec::new();
+    for change in changes {
+        let (path, _) = assignment(change)?;
+        let mut options = options.clone();
+        if let Some((option, _)) = options.find(|(_, of)| is_part(path, of) || is_part(of, path)) {
+            let expected = format!("a value that --{option} does not give, too");
+            return Err(Error::setting("set", change, expected));
+        }
+        if before.contains(&path) {
+            return Err(Error::setting("set", change, "each value once"));
+        }
+        before.push(path);
+    }
+    Ok(())
 }
 
 fn assignment(change: &str) -> Result<(&str, &str)> {

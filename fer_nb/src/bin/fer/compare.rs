@@ -1,11 +1,14 @@
 //! `fer compare`: runs side by side.
 
-use fer_nb::error::Result;
-use fer_nb::evaluate::compare;
-use fer_nb::project::device;
+use std::path::{Path, PathBuf};
+
+use fer_nb::error::{Error, Result};
+use fer_nb::evaluate::compare_on;
+use fer_nb::project::{device, shown};
 use fer_nb::train::RunFolder;
 
 use crate::arguments::{DataPath, JsonFile};
+use crate::outputs::Outputs;
 
 /// Runs side by side. For each run's best weights: accuracy and loss on the validation images, which are
 /// what chooses; on the test images accuracy with its interval, F1, calibration, and McNemar's test against
@@ -21,15 +24,46 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     json: JsonFile,
+
+    /// Save the table: .csv with all digits, .md, .tex (booktabs), or .html, whose heads sort it.
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+
+    /// Save the runs' curves as one figure, .svg or .png.
+    #[arg(long, value_name = "FILE")]
+    figure: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let folders: Vec<_> = args.runs.iter().map(|run| RunFolder::named(run)).collect();
+    let outputs = args.data.of(args.json.of(Outputs::default()));
+    let outputs = outputs.file("table", args.table.as_deref());
+    let outputs = outputs.file("figure", args.figure.as_deref());
+    folders.iter().fold(outputs, |outputs, run| outputs.reads_run(run.path())).check()?;
+    check_ending("table", args.table.as_deref(), &["csv", "md", "tex", "html"])?;
+    check_ending("figure", args.figure.as_deref(), &["svg", "png"])?;
     for folder in &folders {
         folder.config()?; // before anything is computed
     }
     let data = args.data.open()?;
-    let comparison = compare(&folders, &data, device()?)?;
+    let comparison = compare_on(&folders, &data, device()?)?;
     args.json.write(&comparison)?;
+    if let Some(path) = &args.table {
+        comparison.save(path)?;
+    }
+    if let Some(path) = &args.figure {
+        comparison.figure()?.save(path)?;
+    }
     crate::say(&format!("{comparison}\n"))
+}
+
+/// A file's name says its format, so it is checked before the work.
+fn check_ending(option: &'static str, path: Option<&Path>, known: &[&str]) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let ending = path.extension().unwrap_or_default();
+    if known.iter().any(|known| ending.eq_ignore_ascii_case(known)) {
+        return Ok(());
+    }
+    let expected = format!("a name that ends in .{}", known.join(", ."));
+    Err(Error::setting(option, shown(path), expected))
 }

@@ -1,23 +1,27 @@
 //! `fer evaluate`: accuracy, report and confusion matrix.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use fer_nb::error::Result;
+use fer_nb::data::FaceData;
+use fer_nb::error::{Error, Result};
 use fer_nb::evaluate::{
     Evaluation, EvaluationSummary, Protocol, Robustness, Temperature, TestTimeAugmentation,
-    Threshold, Trust, evaluate_with, robustness,
+    Threshold, Trust, across_with, evaluate_with, robustness,
 };
 use fer_nb::model::{Architecture, Network, weights};
 use fer_nb::project::device;
 use fer_nb::train::RunFolder;
 use serde::Serialize;
+use tch::Device;
 
-use crate::arguments::{AskedRun, DataPath, JsonFile};
+use crate::arguments::{AskedRun, DataPaths, JsonFile};
+use crate::outputs::Outputs;
 
 /// The seed of what is random in corrupted images: the same images for every network.
 const CORRUPTION_SEED: u64 = 0;
 
-/// Accuracy, classification report and confusion matrix on the test images.
+/// Accuracy, classification report and confusion matrix on the test images; with several --data, one table of one
+/// run on all of them.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -41,12 +45,17 @@ pub(crate) struct Args {
     #[arg(long)]
     corruptions: bool,
 
+    /// Fit temperature and threshold on this data's own validation images, where the run was trained on other
+    /// images. They count for this evaluation alone: the run keeps its own.
+    #[arg(long, conflicts_with = "weights")]
+    calibrate: bool,
+
     #[command(flatten)]
-    data: DataPath,
+    data: DataPaths,
 
     /// A CSV file of predictions instead of a network: a column label (0 to 6 or a class's name),
     /// and prob_angry … prob_surprise or logit_angry … logit_surprise.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "weights", "data", "corruptions"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "weights", "data", "classes", "map", "test_share", "tta", "corruptions", "calibrate"])]
     predictions: Option<PathBuf>,
 
     /// What is evaluated, for headings.
@@ -81,6 +90,10 @@ struct Measured {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    outputs(args).check()?;
+    if args.data.paths().len() > 1 {
+        return several(args);
+    }
     let mut measured = match &args.predictions {
         Some(path) => {
             let test = Evaluation::from_csv(path)?;
@@ -101,46 +114,78 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     report(&measured, &args.json)
 }
 
-/// Evaluates the network that the arguments name on the test images. A run's temperature and threshold
-/// are fitted on the images that it held back, and saved in its folder; on those of another data set they
-/// are fitted as well, for this evaluation alone, and so are those of weights that come with the project.
-fn measured(args: &Args) -> Result<Measured> {
+/// What will be written, and what is read.
+fn outputs(args: &Args) -> Outputs {
+    let outputs = args.json.of(Outputs::default());
+    let outputs = outputs.file("save-predictions", args.save_predictions.as_deref());
+    let files = args.predictions.iter().map(|path| ("the predictions", path));
+    let files = files.chain(args.weights.iter().map(|path| ("the weights", path)));
+    args.data
+        .of(args.run.of(files.fold(outputs, |outputs, (what, path)| outputs.reads(what, path))))
+}
+
+/// One line for each of several data sets. Nothing is fitted, and nothing is written into the run.
+fn several(args: &Args) -> Result<()> {
+    let of_one = [
+        ("--calibrate", args.calibrate),
+        ("--corruptions", args.corruptions),
+        ("--save-predictions", args.save_predictions.is_some()),
+        ("--title", args.title.is_some()),
+    ];
+    if let Some((option, _)) = of_one.iter().find(|(_, given)| *given) {
+        let found = format!("{} data sets", args.data.paths().len());
+        return Err(Error::setting("data", found, format!("one, if {option} is given")));
+    }
     let device = device()?;
-    let data = args.data.open()?;
-    let (network, run): (Box<dyn Network>, _) = match &args.weights {
+    let sets = args.data.open()?;
+    sets.iter().try_for_each(FaceData::require_test)?;
+    let Some(first) = sets.first() else { return Ok(()) };
+    let (network, run) = network(args, first, device)?;
+    let path = run.as_ref().map(RunFolder::path).or(args.weights.as_deref());
+    let name = path.and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let across = across_with(&*network, name, run.as_ref(), &sets, args.tta)?;
+    args.json.write(&across)?;
+    crate::say(&format!("{across}\n"))
+}
+
+/// The network that the arguments name, and its run if it has one.
+fn network(
+    args: &Args,
+    data: &FaceData,
+    device: Device,
+) -> Result<(Box<dyn Network>, Option<RunFolder>)> {
+    match &args.weights {
         Some(path) => {
             let mut network = args.network.build(device, 0)?;
             weights::load(&mut *network, path)?;
-            (network, None)
+            Ok((network, None))
         }
         None => {
-            let run = args.run.for_data(&data)?;
-            (run.network(device)?, Some(run))
+            let run = args.run.for_data(data)?;
+            Ok((run.network(device)?, Some(run)))
         }
+    }
+}
+
+/// Evaluates the network that the arguments name on the test images.
+fn measured(args: &Args) -> Result<Measured> {
+    let device = device()?;
+    let sets = args.data.open()?;
+    let [data] = &sets[..] else {
+        return Err(Error::input("data sets", args.data.paths().len(), "one"));
     };
+    data.require_test()?;
+    let (network, run) = network(args, data, device)?;
     let test = evaluate_with(&*network, &data.test, args.tta)?;
     let config = run.as_ref().map(RunFolder::config).transpose()?;
     let mut trust = Trust::of(&test)?
-        .without_leaks(&test, &data)?
-        .protocol(Protocol::of(config.as_ref(), &data)?);
-    if let Some(run) = &run {
-        let held_back = run.held_back(&data)?;
-        if !held_back.is_empty() {
-            let validation = evaluate_with(&*network, &held_back, args.tta)?;
-            let temperature = Temperature::fit(&validation);
-            let threshold =
-                Threshold::fit(&validation.at_temperature(temperature)?, Threshold::RIGHT)?;
-            trust = trust.calibrated(&test, temperature)?.certain(&test, temperature, threshold)?;
-            let trained_on = config.as_ref().map(|config| config.data_title.as_str());
-            let of_its_kind = trained_on == Some(data.origin().title());
-            if args.tta == TestTimeAugmentation::None && of_its_kind && !run.is_pretrained() {
-                // A run in a folder that can't be written to can be evaluated, too.
-                let kept = temperature.save(run).and_then(|()| threshold.save(run));
-                kept.unwrap_or_else(|error| {
-                    crate::complain(&format!("temperature and threshold are not saved: {error}"))
-                });
-            }
-        }
+        .without_leaks(&test, data)?
+        .protocol(Protocol::of(config.as_ref(), data)?);
+    if let Some(run) = &run
+        && let Some((temperature, threshold)) = calibration(args, run, &*network, data)?
+    {
+        trust = trust.calibrated(&test, temperature)?.certain(&test, temperature, threshold)?;
+        trust = trust.fitted_on_data(args.calibrate && !run.is_trained_on(data)?);
     }
     let robustness = args
         .corruptions
@@ -149,11 +194,79 @@ fn measured(args: &Args) -> Result<Measured> {
     Ok(Measured { test, trust, robustness })
 }
 
+/// The temperature and the threshold that the run's probabilities are read at; `None` if it was never fitted.
+///
+/// For the data that the run was trained on they are fitted on the images that it held back, and saved in the run.
+/// For other data, whose images say nothing about the run's own, they are those that the run has, unless
+/// `--calibrate` asks for a fit, which is not saved.
+fn calibration(
+    args: &Args,
+    run: &RunFolder,
+    network: &dyn Network,
+    data: &FaceData,
+) -> Result<Option<(Temperature, Threshold)>> {
+    let own = run.is_trained_on(data)?;
+    if !own && !args.calibrate {
+        crate::complain(
+            "the run was trained on other images: temperature and threshold are the run's own \
+             (--calibrate fits them on these, for this evaluation alone)",
+        );
+        let kept = (Temperature::of_run(run)?, Threshold::of_run(run)?);
+        let was_fitted = kept != (Temperature::default(), Threshold::default());
+        return Ok(was_fitted.then_some(kept));
+    }
+    let held_back = run.held_back(data)?;
+    if held_back.is_empty() {
+        return match args.calibrate {
+            true => Err(no_validation(run, data)?),
+            false => Ok(None),
+        };
+    }
+    let validation = evaluate_with(network, &held_back, args.tta)?;
+    let temperature = Temperature::fit(&validation);
+    let threshold = Threshold::fit(&validation.at_temperature(temperature)?, Threshold::RIGHT)?;
+    if args.tta == TestTimeAugmentation::None {
+        // A run in a folder that can't be written to can be evaluated, too.
+        let saved = temperature.save(run, data).and_then(|_| threshold.save(run, data));
+        if let Err(error) = saved {
+            crate::complain(&format!("temperature and threshold are not saved: {error}"));
+        }
+    }
+    Ok(Some((temperature, threshold)))
+}
+
+/// Why there are no validation images to fit on.
+fn no_validation(run: &RunFolder, data: &FaceData) -> Result<Error> {
+    let origin = data.origin();
+    let (found, expected) = match data.train.is_empty() && data.validation.is_empty() {
+        true => (
+            format!("none in {origin}, which has no training images either"),
+            "some that --calibrate can fit on: a validation part, or training images, of which the run holds back \
+             its share"
+                .to_string(),
+        ),
+        false => {
+            let share = run.config()?.train.images.validation_share;
+            let (percent, images) = ((1000.0 * share).round() / 10.0, (1.0 / share).ceil());
+            let found = format!(
+                "none in {origin}, since the run holds back {percent} % of each class's training images, rounded down"
+            );
+            (found, format!("{images:.0} training images of a class or more, or a validation part"))
+        }
+    };
+    Ok(Error::input("validation images", found, expected))
+}
+
 /// Prints the metrics, and writes them to the file of `--json`.
 fn report(measured: &Measured, json: &JsonFile) -> Result<()> {
     let Measured { test: evaluation, trust, robustness } = measured;
-    let mut text = format!("{evaluation}\n\n{}\n", evaluation.classification_report());
-    text += &evaluation.confusion_matrix().to_string();
+    let matrix = evaluation.confusion_matrix();
+    let absent = match matrix.absent_note() {
+        note if note.is_empty() => note,
+        note => format!("{note}\n"),
+    };
+    let mut text = format!("{evaluation}\n{absent}\n{}\n", evaluation.classification_report());
+    text += &matrix.to_string();
     let confused = evaluation.most_confused(5);
     if !confused.is_empty() {
         text += "\nmost confused\n";

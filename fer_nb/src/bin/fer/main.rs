@@ -11,6 +11,7 @@ mod data;
 mod evaluate;
 mod export;
 mod notebooks;
+mod outputs;
 mod predict;
 mod runs;
 #[cfg(feature = "serve")]
@@ -18,12 +19,15 @@ mod serve;
 mod summary;
 mod train;
 mod tune;
+mod video;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use fer_nb::error::{Error, Result};
+pub(crate) use fer_nb::project::quoted;
+use fer_nb::project::shown;
 
 /// Facial-emotion recognition on FER2013.
 #[derive(Parser)]
@@ -116,8 +120,8 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// One line on stderr.
 pub(crate) fn complain(message: &str) {
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let _ = writeln!(std::io::stderr(), "fer: {line}");
+    let line = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let _ = writeln!(std::io::stderr(), "fer: {}", shown(line));
 }
 
 /// Prints text to stdout. A reader that has seen enough (`fer … | head`) is no error.
@@ -128,14 +132,5 @@ pub(crate) fn say(text: &str) -> Result<()> {
             Err(Error::io("write", "stdout", error))
         }
         _ => Ok(()),
-    }
-}
-
-/// Quotes a word for a shell, if needed.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }

@@ -8,6 +8,7 @@ use fer_nb::error::{Error, Result};
 use fer_nb::project::root;
 
 use crate::arguments::DataPath;
+use crate::outputs::Outputs;
 
 /// Executes the project's notebooks without a browser, or names them.
 #[derive(clap::Args)]
@@ -83,17 +84,19 @@ fn execute(args: &Run, root: &Path) -> Result<()> {
             command.env(name, absolute(Path::new(&path))?);
         }
     }
+    args.data.of(Outputs::default().folder("out", args.out.as_deref())).check()?;
     if let Some(out) = &args.out {
         let out = absolute(out)?;
         command.arg("--out").arg(&out).env("FER_FIGURES_DIR", out.join("figures"));
     }
-    if let Some(data) = &args.data.data {
+    if let Some(data) = args.data.path() {
         if !data.exists() {
             let hint = "Expected is a folder with train/ and test/, or fer2013.csv.";
             return Err(Error::missing("the data", data, hint));
         }
         command.env("FER2013_DIR", absolute(data)?);
     }
+    command.envs(args.data.variables());
     for (name, value) in &args.set {
         command.env(format!("FER_{}", name.to_uppercase()), value);
     }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use fer_nb::error::Result;
+use fer_nb::project::shown;
 use fer_nb::train::{RunFolder, RunRow, RunTable};
 
 use crate::arguments::JsonFile;
+use crate::outputs::Outputs;
 
 /// A row for each run: network, operations, epochs, minutes, hardware, seed, accuracy and loss on the
 /// validation images, and how it differs from the nearest recipe. All of it comes from the run's folder;
@@ -25,18 +27,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    args.json.check()?;
+    let folders: Vec<_> = args.runs.iter().map(|run| RunFolder::named(run)).collect();
+    let outputs = args.json.of(Outputs::default()).file("csv", args.csv.as_deref());
+    folders.iter().fold(outputs, |outputs, run| outputs.reads_run(run.path())).check()?;
+    let table = args.csv.as_ref().map(RunTable::load).transpose()?;
     let mut rows = RunTable::default();
-    for run in &args.runs {
-        rows.put(RunRow::of(&RunFolder::named(run))?);
+    for run in &folders {
+        rows.put(RunRow::of(run)?);
     }
     crate::say(&format!("{rows}\n"))?;
     args.json.write(&rows.rows)?;
-    let Some(path) = &args.csv else { return Ok(()) };
-    let mut table = RunTable::load(path)?;
+    let (Some(path), Some(mut table)) = (&args.csv, table) else { return Ok(()) };
     let count = rows.rows.len();
     let replaced = rows.rows.into_iter().map(|row| table.put(row)).filter(|was| *was).count();
     table.save(path)?;
     let added = count - replaced;
-    crate::say(&format!("{}: {added} added, {replaced} replaced\n", path.display()))
+    crate::say(&format!("{}: {added} added, {replaced} replaced\n", shown(path)))
 }

@@ -5,6 +5,7 @@ use fer_nb::model::Architecture;
 use tch::Device;
 
 use crate::arguments::JsonFile;
+use crate::outputs::Outputs;
 
 /// Prints a network's layers, output shapes and parameters as Keras does.
 #[derive(clap::Args)]
@@ -18,7 +19,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    args.json.check()?;
+    args.json.of(Outputs::default()).check()?;
     let summary = args.network.build(Device::Cpu, 0)?.summary();
     crate::say(&format!("{summary}\n"))?;
     args.json.write(&summary)

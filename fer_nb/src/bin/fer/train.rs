@@ -1,13 +1,16 @@
 //! `fer train`: a recipe, the original project's or another, without a notebook.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 
 use fer_nb::error::{Error, Result};
 use fer_nb::model::Architecture;
-use fer_nb::project::{Precision, device, param, runs};
+use fer_nb::project::{Precision, device, param, plural, shown};
 use fer_nb::train::{Checkpoint, EpochChoice, Recipe, RunFolder, RunState, Schedule, TensorBoard};
 
 use crate::arguments::{self, DataPath, JsonFile};
+use crate::outputs::Outputs;
 
 /// Where a run folder has its events for TensorBoard.
 const LOGS: &str = "logs";
@@ -33,7 +36,7 @@ pub(crate) struct Args {
     set: Vec<String>,
 
     /// Print the recipe with all its values as TOML, and train nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["overwrite", "tensorboard", "json", "data"])]
     print_recipe: bool,
 
     /// Which network, with its default settings [default: the recipe's, seed_cnn].
@@ -41,9 +44,16 @@ pub(crate) struct Args {
     network: Option<Architecture>,
 
     /// Start from these weights, where names and shapes fit: a run, weights that come with the project,
-    /// such as seed_cnn, or a .safetensors file [default: the recipe's, drawn from the seed].
+    /// such as seed_cnn, or a safetensors file, such as a PyTorch state dict [default: the recipe's, drawn from
+    /// the seed].
     #[arg(long, value_name = "RUN|FILE")]
     initial_weights: Option<String>,
+
+    /// Other names for the initial weights: what names in the file begin with, and what the network's do, such as
+    /// layer1.0=stage1.1,fc=output; or a file with such a pair a line. "module.", "model." and "_orig_mod." in
+    /// front of all names need none [default: the recipe's].
+    #[arg(long, value_name = "OLD=NEW,…|FILE")]
+    weights_map: Option<String>,
 
     /// Passes over the training images [default: the recipe's, 35].
     #[arg(long, allow_negative_numbers = true)]
@@ -88,7 +98,7 @@ pub(crate) struct Args {
 
     /// Resume after the run's last completed epoch, with its own hyperparameters; only --epochs may
     /// differ.
-    #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard", "without_leaks", "recipe", "set", "network", "initial_weights"])]
+    #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard", "without_leaks", "recipe", "set", "network", "initial_weights", "weights_map"])]
     resume: bool,
 
     /// Train from the start although the folder holds a run, which is moved to before/.
@@ -108,10 +118,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    if args.run.trim().is_empty() {
-        return Err(Error::setting("run", "''", "a name for the folder below runs/"));
-    }
-    let folder = runs(&args.run);
+    let folder = arguments::folder_in_runs("run", &args.run)?;
     let (recipe, tensorboard) = match args.resume {
         true => resumed(args, &RunFolder::at(&folder))?,
         false => (chosen(args)?, args.tensorboard),
@@ -121,9 +128,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     recipe.train.validate()?;
-    args.json.check()?;
+    let outputs = args.json.of(Outputs::default().folder("run", Some(&folder)));
+    args.data.of(outputs).check()?;
     if !args.resume && !args.overwrite {
         check_free(&RunFolder::at(&folder))?;
+    }
+    if !args.resume {
+        recipe.check_files()?;
     }
     let device = device()?;
     let data = args.data.open()?;
@@ -137,7 +148,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         trainer = trainer.resume();
     }
     let history = trainer.fit(&data)?;
-    crate::say(&format!("{history}\nrun folder {}\n", folder.display()))?;
+    crate::say(&format!("{history}\n"))?;
+    if !history.epochs.is_empty() {
+        crate::say(&format!("run folder {}\n", shown(&folder)))?;
+    }
     args.json.write(&history.epochs)?;
     if history.stopped_by_user() {
         crate::say(&how_to_resume(args, history.epochs.len()))?;
@@ -168,11 +182,12 @@ fn check_free(run: &RunFolder) -> Result<()> {
     let RunState { epochs, stopped, run: before, .. } = Checkpoint::load(run.checkpoint())?.state;
     let planned = before.train.epochs;
     if stopped.is_none() && epochs.len() < planned {
-        let what = format!("an unfinished run of {} of {planned} epochs", epochs.len());
+        let planned = plural(planned, "epoch");
+        let what = format!("an unfinished run of {} of {planned}", epochs.len());
         let hint = format!("Use --resume to continue it. {others}");
         return Err(Error::would_overwrite(run.path(), what, hint));
     }
-    let what = format!("a finished run of {} epochs", epochs.len());
+    let what = format!("a finished run of {}", plural(epochs.len(), "epoch"));
     let longer = match stopped {
         None => "Use --resume with more --epochs to train longer. ",
         Some(_) => "",
@@ -184,6 +199,7 @@ fn check_free(run: &RunFolder) -> Result<()> {
 fn chosen(args: &Args) -> Result<Recipe> {
     let name = args.recipe.clone();
     let name = name.map_or_else(|| param("recipe", "original".to_string()), Ok)?;
+    check_set(args)?;
     let mut recipe = arguments::recipe(&name, &args.set)?;
     if let Some(network) = &args.network {
         recipe.network = network.clone();
@@ -191,6 +207,9 @@ fn chosen(args: &Args) -> Result<Recipe> {
     let train = &mut recipe.train;
     if let Some(weights) = &args.initial_weights {
         train.initial_weights = Some(weights.clone()).filter(|weights| !weights.is_empty());
+    }
+    if let Some(map) = &args.weights_map {
+        train.weights_map = weights_map(map)?;
     }
     train.images.without_leaks |= args.without_leaks;
     train.epochs = args.epochs.map_or_else(|| param("epochs", train.epochs), Ok)?;
@@ -221,6 +240,55 @@ fn chosen(args: &Args) -> Result<Recipe> {
         recipe.choice.patience = Some(patience).filter(|patience| *patience > 0);
     }
     Ok(recipe)
+}
+
+/// Fails if `--set` gives a value that an option of its own gives, too.
+fn check_set(args: &Args) -> Result<()> {
+    let options = [
+        ("network", args.network.is_some(), "network"),
+        ("initial-weights", args.initial_weights.is_some(), "train.initial_weights"),
+        ("weights-map", args.weights_map.is_some(), "train.weights_map"),
+        ("epochs", args.epochs.is_some(), "train.epochs"),
+        ("batch-size", args.batch_size.is_some(), "train.batch_size"),
+        ("learning-rate", args.learning_rate.is_some(), "train.learning_rate"),
+        ("optimizer", args.optimizer.is_some(), "train.optimizer"),
+        ("schedule", args.schedule.is_some(), "train.schedule"),
+        ("schedule", args.schedule.is_some(), "choice.plateau"),
+        ("precision", args.precision.is_some(), "train.precision"),
+        ("clip-norm", args.clip_norm.is_some(), "train.clip_norm"),
+        ("ema", args.ema.is_some(), "train.ema"),
+        ("seed", args.seed.is_some(), "train.seed"),
+        ("patience", args.patience.is_some(), "choice.patience"),
+        ("without-leaks", args.without_leaks, "train.images.without_leaks"),
+    ];
+    let given = options.iter().filter(|(_, is_given, _)| *is_given);
+    arguments::check_set(&args.set, given.map(|(option, _, path)| (*option, *path)))
+}
+
+/// The pairs of `--weights-map`.
+fn weights_map(text: &str) -> Result<BTreeMap<String, String>> {
+    let path = Path::new(text);
+    let content = match path.is_file() {
+        true => std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?,
+        false => text.replace(',', "\n"),
+    };
+    let expected = "OLD=NEW pairs separated by commas, or a file with one a line";
+    let plain = |word: &str| word.trim().trim_matches(['"', '\'']).to_string();
+    let mut map = BTreeMap::new();
+    for line in content.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (old, new) =
+            line.split_once('=').ok_or_else(|| Error::setting("weights-map", line, expected))?;
+        if map.insert(plain(old), plain(new)).is_some() {
+            return Err(Error::setting("weights-map", line, "each name once"));
+        }
+    }
+    match map.is_empty() {
+        true => Err(Error::setting("weights-map", text, expected)),
+        false => Ok(map),
+    }
 }
 
 /// What the run that is resumed says, and whether it writes for TensorBoard.

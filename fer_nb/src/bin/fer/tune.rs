@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fer_nb::error::{Error, Result};
-use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig};
-use fer_nb::project::{device, runs};
+use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig, TrialState};
+use fer_nb::project::{device, plural, shown};
 use fer_nb::train::StopReason;
 
 use crate::arguments::{self, DataPath, JsonFile};
+use crate::outputs::Outputs;
 
 /// Tunes hyperparameters on the validation images; a study that was stopped is resumed.
 ///
@@ -76,7 +77,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let folder = runs(&args.study);
+    let folder = arguments::folder_in_runs("study", &args.study)?;
     let limit = match args.minutes {
         None => None,
         Some(minutes) if minutes.is_finite() && minutes > 0.0 => {
@@ -87,28 +88,57 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.jobs == 0 {
         return Err(Error::setting("jobs", 0, "1 or more"));
     }
-    args.json.check()?;
+    let outputs = args.json.of(Outputs::default().folder("study", Some(&folder)));
+    let outputs = args.space.iter().fold(outputs, |outputs, path| outputs.reads("the space", path));
+    args.data.of(outputs).check()?;
     let begun = folder.join("study.toml").is_file();
-    let mut study = match (args.worker, &args.space, begun) {
-        (true, ..) | (false, None, true) => Study::load(&folder)?,
+    // Nothing is written before all that can be refused was looked at.
+    let config = match (args.worker, &args.space, begun) {
+        (true, ..) | (false, None, true) => {
+            Study::load(&folder)?;
+            None
+        }
         (false, None, false) => {
             return Err(Error::missing("A study", &folder, "Start one with --space FILE."));
         }
-        (false, Some(path), _) => Study::with_config(&folder, config(args, path)?)?,
+        (false, Some(path), _) => {
+            let config = config(args, path)?;
+            Study::check(&folder, &config)?;
+            Some(config)
+        }
     };
     let data = args.data.open()?;
+    data.require_train()?;
     crate::say(&format!("{data}\n"))?;
+    let device = device()?;
+    let mut study = match config {
+        Some(config) => Study::with_config(&folder, config)?,
+        None => Study::load(&folder)?,
+    };
+    let began = Instant::now();
     let helpers = helpers(args)?;
-    let result = study.optimize_for(&data, args.trials, limit, device()?);
+    let result = study.optimize_for(&data, args.trials, limit, device);
+    let mut died = false;
     for mut helper in helpers {
-        helper.wait().map_err(|error| Error::io("wait for", "fer tune --worker", error))?;
+        let ended = helper.wait();
+        died |=
+            !ended.map_err(|error| Error::io("wait for", "fer tune --worker", error))?.success();
+    }
+    if result.is_err() && !begun {
+        study.remove_if_empty()?;
     }
     result?;
+    if died && study.stopped().is_none() {
+        let left = limit.map(|limit| limit.saturating_sub(began.elapsed()));
+        study.optimize_for(&data, args.trials, left, device)?; // what they left behind
+    }
     let stopped = study.stopped().cloned();
     let study = Study::load(&folder)?; // with what the others did
-    crate::say(&format!("{study}\nstudy {}\n", folder.display()))?;
+    crate::say(&format!("{study}\nstudy {}\n", shown(&folder)))?;
     args.json.write(&study.trials())?;
-    let Some(reason) = stopped else { return Ok(ExitCode::SUCCESS) };
+    let Some(reason) = stopped else {
+        return check_success(&study).map(|()| ExitCode::SUCCESS);
+    };
     let mut command = format!("fer tune --study {}", crate::quoted(&args.study));
     command += &format!(" --trials {}", args.trials);
     if args.jobs > 1 {
@@ -121,9 +151,26 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
+/// A study is of no use if all its trials failed.
+fn check_success(study: &Study) -> Result<()> {
+    let trials = study.trials();
+    if trials.is_empty() || trials.iter().any(|trial| trial.state != TrialState::Failed) {
+        return Ok(());
+    }
+    let reason = trials.iter().find_map(|trial| trial.reason.as_deref()).unwrap_or("no reason");
+    let trials = plural(trials.len(), "trial");
+    let found = format!("{trials}, all of them failed (\"{reason}\")");
+    let expected = "a trial that completes; start a study with a narrower space in another folder";
+    Err(Error::input(format!("study {}", study.folder().display()), found, expected))
+}
+
 fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
     let text = std::fs::read_to_string(space).map_err(|error| Error::io("read", space, error))?;
+    let epochs = args.epochs.map(|_| ("epochs", "train.epochs"));
+    let options = [("objective", "choice.monitor")].into_iter().chain(epochs);
+    arguments::check_set(&args.set, options)?;
     let mut recipe = arguments::recipe(&args.recipe, &args.set)?;
+    recipe.check_files()?;
     recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
     recipe.choice.monitor = args.objective.parse()?;
     let config = StudyConfig::new(Space::from_toml(&text)?, recipe);
@@ -148,9 +195,7 @@ fn helpers(args: &Args) -> Result<Vec<Child>> {
             if let Some(minutes) = args.minutes {
                 command.args(["--minutes", &minutes.to_string()]);
             }
-            if let Some(data) = &args.data.data {
-                command.arg("--data").arg(data);
-            }
+            command.args(args.data.arguments());
             command.env("OMP_NUM_THREADS", share.to_string()).stdin(Stdio::null());
             // Their lines would be mixed with ours.
             command.stdout(Stdio::null());

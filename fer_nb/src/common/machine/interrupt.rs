@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::lines::{notebook_is_live, print_line};
+use super::lines::{for_kernel, notebook_is_live, print_line};
 use crate::common::{Error, Result};
 
 /// How often SIGINT came since the first of the current listeners began. A signal handler reaches
@@ -74,7 +74,7 @@ impl Drop for Interrupt {
 /// moment too early would be lost.
 fn tell(action: &str) {
     if notebook_is_live() {
-        print_line(&format!("\x1b_fer_nb;{{\"action\":\"{action}\"}}\x1b\\"));
+        print_line(&for_kernel(&serde_json::json!({ "action": action })));
     }
 }
 

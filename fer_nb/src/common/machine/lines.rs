@@ -1,6 +1,7 @@
 //! Lines on stdout, for a person who watches.
 
 use std::io::Write;
+use std::sync::OnceLock;
 
 /// Prints a line at once. A reader that went away (`fer train | head`, or a `tee` that got the same
 /// Ctrl-C) must not end a training.
@@ -9,8 +10,34 @@ pub(crate) fn print_line(text: &str) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// The secret that the kernel and this process share, where a notebook's kernel runs this process. A file's
+/// name or a downloaded text that is printed doesn't have it, and so can't pass for a message.
+fn secret() -> Option<&'static str> {
+    static SECRET: OnceLock<Option<String>> = OnceLock::new();
+    SECRET
+        .get_or_init(|| std::env::var("FER_LIVE_OUTPUT").ok().filter(|value| !value.is_empty()))
+        .as_deref()
+}
+
 /// Whether a notebook's kernel passes on at once what is printed, and can show outputs while a cell
-/// runs. The kernel says so.
+/// runs.
 pub(crate) fn notebook_is_live() -> bool {
-    std::env::var("FER_LIVE_OUTPUT").is_ok_and(|value| value == "1")
+    secret().is_some()
+}
+
+/// Prints how far something is: in a notebook as a line that the next one replaces, elsewhere as a line that
+/// stays.
+pub(crate) fn print_status(text: &str) {
+    if notebook_is_live() {
+        let data = serde_json::json!({ "text/plain": text });
+        print_line(&for_kernel(&serde_json::json!({ "action": "progress", "data": data })));
+    } else {
+        print_line(text);
+    }
+}
+
+/// The line that holds a message for a notebook's kernel. JSON escapes control characters, so it can neither
+/// break the line nor end the sequence.
+pub(crate) fn for_kernel(message: &serde_json::Value) -> String {
+    format!("\x1b_fer_nb;{};{message}\x1b\\", secret().unwrap_or_default())
 }

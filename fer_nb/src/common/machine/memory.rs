@@ -16,6 +16,17 @@ pub fn keep_freed_memory() {
     }
 }
 
+/// Gives memory that was freed back to the system, after a peak that may not come again. It takes some
+/// milliseconds.
+#[cfg(feature = "serve")]
+pub(crate) fn give_back_freed_memory() {
+    // SAFETY: malloc_trim only looks at memory that is free.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// What the process holds in memory, in bytes; `None` where the system doesn't say.
 pub fn resident_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

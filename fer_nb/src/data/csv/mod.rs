@@ -1,21 +1,27 @@
-//! FER2013 as Kaggle's one table, `fer2013.csv`: columns emotion, pixels and Usage, a row an image.
+//! A data set as one table, a row an image, such as Kaggle's `fer2013.csv`: columns emotion, pixels and Usage.
 //!
-//! The file is 300 MB of text for 83 MB of pixels, so it is never held whole: one thread reads
-//! records while the others turn the records before them into pixels.
+//! That file is 300 MB of text for 83 MB of pixels, so it is never held whole: one thread reads
+//! records while the others turn the records before them into pixels. (Text in UTF-16 is held whole.)
 
 mod row;
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use rayon::prelude::*;
 
-use self::row::{COLUMNS, Row, USAGES};
+use self::row::{Columns, Row};
 use super::dataset::{Dataset, Origin};
+use super::layout::{Layout, LayoutRow};
 use super::loaded::{Loaded, compact};
+use super::options::DataOptions;
+use super::part::Part;
 use super::pixels::PIXELS;
+use crate::common::file_kind::{FileKind, HEAD};
+use crate::common::way_out::Wanted;
 use crate::common::{Error, Place, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;
@@ -24,6 +30,8 @@ use crate::project::Task;
 const TOLERATED: f64 = 0.01;
 /// Records that are in flight between the reading thread and the others: 2 MB of text.
 const BATCH: usize = 256;
+/// What may be between the fields of a row.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The hint for a table with other columns.
 const EXPECTED_COLUMNS: &str = "Expected are the columns emotion, pixels and Usage, in any order; \
                                 see data/README.md.";
@@ -35,24 +43,52 @@ struct BadRow {
     problem: String,
 }
 
-/// Reads the table at `path`; rows keep their order.
+/// Reads the table, or those of several parts in one folder; rows keep their order.
 ///
-/// A bad row is set aside and named in a note. A byte-order mark, CRLF, quotes around fields and blanks
-/// around names are fine.
+/// Without a column that says the part of a row, the part is the one that the file is called after; without such a
+/// name, everything is for testing. A bad row is set aside and named in a note. A byte-order mark, UTF-16, CRLF, quotes around fields, blanks
+/// around names, and semicolons, tabs or bars between fields are fine.
 ///
 /// # Errors
 /// [`Error::Missing`] for a file that is not there; [`Error::File`] with the first bad row if more than
-/// 1 % are bad, and with the columns found if one is missing; [`Error::Stopped`] after the rows in flight
-/// if the user stops it.
-pub(super) fn load(path: &Path) -> Result<Loaded> {
+/// 1 % are bad, with the columns found if one is missing, and with its kind for a file that is no table;
+/// [`Error::Stopped`] after the rows in flight if the user stops it.
+pub(super) fn load(paths: &[PathBuf], options: &DataOptions) -> Result<Loaded> {
+    let mut all: Option<Parsed> = None;
+    for path in paths {
+        let parsed = read(path, options)?.checked(path)?;
+        all = Some(match all {
+            None => parsed, // not copied: it may be large
+            Some(all) => all.joined(parsed),
+        });
+    }
+    let all = all.unwrap_or_default();
+    match paths {
+        [one] => all.into_loaded(one, true, options),
+        _ => {
+            let folder = paths.first().and_then(|path| path.parent());
+            let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+            all.into_loaded(folder.unwrap_or(Path::new(".")), false, options)
+        }
+    }
+}
+
+/// Reads one table.
+fn read(path: &Path, options: &DataOptions) -> Result<Parsed> {
     let (mut reader, columns) = open(path)?;
-    let task = Task::begin("reading the rows of fer2013.csv", None)?;
-    let mut parsed = Parsed::default();
+    let of_file = Part::of_file(path);
+    let whole = of_file.unwrap_or((Part::Test, "test"));
+    let name = text::shown(path.file_name().unwrap_or_default());
+    let task = Task::begin(format!("reading the rows of {name}"), None)?;
+    let without_parts = columns.usage.is_none() && of_file.is_none();
+    let mut parsed = Parsed { without_parts, ..Parsed::default() };
     let (mut filled, mut empty) = (Vec::new(), Vec::new());
     loop {
         // The next batch is read while the one before it is parsed.
-        let (read, ()) =
-            rayon::join(|| fill(&mut reader, &mut empty), || parsed.add(&filled, &columns));
+        let (read, ()) = rayon::join(
+            || fill(&mut reader, &mut empty),
+            || parsed.add(&filled, &columns, whole, options),
+        );
         read.map_err(|error| unreadable(path, error))?;
         task.step(filled.len())?;
         std::mem::swap(&mut filled, &mut empty);
@@ -60,52 +96,136 @@ pub(super) fn load(path: &Path) -> Result<Loaded> {
             break;
         }
     }
-    parsed.into_loaded(path)
+    Ok(parsed)
+}
+
+/// Whether a file holds FERPlus's labels, which go around beside fer2013.csv: how many people chose each class, and
+/// no image.
+pub(super) fn holds_votes(path: &Path) -> bool {
+    let mut head = Vec::with_capacity(HEAD);
+    let read = File::open(path).map(|file| file.take(HEAD as u64).read_to_end(&mut head));
+    let header = head.split(|byte| *byte == b'\n').next().unwrap_or_default().to_ascii_lowercase();
+    let has = |word: &[u8]| header.windows(word.len()).any(|window| window == word);
+    matches!(read, Ok(Ok(_))) && has(b"image name") && has(b"neutral") && has(b"contempt")
+}
+
+/// How many of the needed columns the table at `path` has; `None` if it is not a table of images.
+pub(super) fn needed_columns(path: &Path) -> Option<usize> {
+    let extension = path.extension()?.to_str()?.to_lowercase();
+    if !["csv", "tsv", "txt"].contains(&extension.as_str()) {
+        return None;
+    }
+    let (mut reader, columns) = open(path).ok()?;
+    let mut first = ByteRecord::new();
+    // A column "image" may also hold the names of files.
+    if reader.read_byte_record(&mut first).ok()? && !row::has_pixels(&first, &columns) {
+        return None;
+    }
+    Some(2 + usize::from(columns.usage.is_some()))
+}
+
+/// Why a file is no table of images; `None` for one that is, as far as its header says.
+pub(super) fn why_no_table(path: &Path) -> Option<Error> {
+    open(path).err()
 }
 
 /// Opens the table and finds the needed columns by name.
-fn open(path: &Path) -> Result<(Reader<File>, [usize; 3])> {
-    let file = File::open(path).map_err(|error| match error.kind() {
+fn open(path: &Path) -> Result<(Reader<Box<dyn Read + Send>>, Columns)> {
+    let refused = |error| Error::io("read", path, error);
+    let mut file = File::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            Error::missing("fer2013.csv", path, "Give its path, or see data/README.md.")
+            Error::missing("The table", path, "Give its path, or see data/README.md.")
         }
-        _ => Error::io("read", path, error),
+        _ => refused(error),
     })?;
+    let mut head = Vec::with_capacity(HEAD);
+    file.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(refused)?;
+    let text: Box<dyn Read + Send> = match FileKind::of(&head) {
+        None => Box::new(Cursor::new(head.clone()).chain(file)),
+        Some(FileKind::Utf16) => {
+            let mut bytes = head.clone();
+            file.read_to_end(&mut bytes).map_err(refused)?;
+            let text = from_utf16(&bytes);
+            head = text.as_bytes().get(..HEAD.min(text.len())).unwrap_or_default().to_vec();
+            Box::new(Cursor::new(text.into_bytes()))
+        }
+        Some(FileKind::Empty) => return Err(Error::file(path, "is empty", EXPECTED_COLUMNS)),
+        Some(kind) => {
+            // A workbook is a zip archive, too.
+            let kind = FileKind::at(path).unwrap_or(kind);
+            let way_out = kind.way_out(path, Wanted::Data);
+            let hint = if way_out.is_empty() { EXPECTED_COLUMNS } else { &way_out };
+            return Err(Error::file(path, format!("is {kind}, not a table"), hint));
+        }
+    };
+    let dialect = Dialect::of(&head);
     let mut reader = ReaderBuilder::new()
-        // No field holds a line break, so a stray quote may not swallow the rows after it.
-        .quoting(false)
+        .delimiter(dialect.separator)
+        .quoting(dialect.quoted)
         .flexible(true)
         .has_headers(true)
         .buffer_capacity(1 << 20)
-        .from_reader(file);
+        .from_reader(text);
     let header = reader.byte_headers().map_err(|error| unreadable(path, error))?.clone();
-    let names: Vec<&[u8]> = header
-        .iter()
-        .map(|name| row::trim(name.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(name)))
-        .collect();
+    let names: Vec<&[u8]> = header.iter().map(name_of).collect();
     if names.iter().all(|name| name.is_empty()) {
         return Err(Error::file(path, "is empty", EXPECTED_COLUMNS));
     }
-    let mut columns = [0; 3];
-    for (column, wanted) in columns.iter_mut().zip(COLUMNS) {
-        *column = names
-            .iter()
-            .position(|name| name.eq_ignore_ascii_case(wanted.as_bytes()))
-            .ok_or_else(|| {
-                let found: Vec<String> = names.iter().map(|name| text::excerpt(name)).collect();
-                Error::file_at(
-                    path,
-                    Place::Header,
-                    format!("has no column {wanted}; it has {}", text::list(&found)),
-                    EXPECTED_COLUMNS,
-                )
-            })?;
-    }
+    let columns = Columns::of(&names).map_err(|missing| {
+        if holds_votes(path) {
+            let hint = "Give fer2013.csv, which the images are in.";
+            return Error::file(path, "holds FERPlus's votes for each class, and no image", hint);
+        }
+        let found: Vec<String> = names.iter().map(|name| text::excerpt(name)).collect();
+        let problem = format!("has no column {missing}; it has {}", text::list(&found));
+        Error::file_at(path, Place::Header, problem, EXPECTED_COLUMNS)
+    })?;
     Ok((reader, columns))
 }
 
+/// A column's name without a byte-order mark, blanks and quotes.
+fn name_of(field: &[u8]) -> &[u8] {
+    row::trim(field.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(field))
+}
+
+/// How a table is written.
+struct Dialect {
+    separator: u8,
+    /// Whether quotes hold separators. Where they don't, none is taken for one, so that a stray quote does not
+    /// swallow the rows after it: no field holds a line break.
+    quoted: bool,
+}
+
+impl Dialect {
+    /// Found from the first kilobyte: the separator with which the header has the needed columns.
+    fn of(head: &[u8]) -> Self {
+        let mut lines = head.split(|byte| *byte == b'\n');
+        let (header, first) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        let fields =
+            |line: &[u8], separator: u8| line.iter().filter(|byte| **byte == separator).count() + 1;
+        let fits = |separator: &u8| {
+            let names: Vec<&[u8]> = header.split(|byte| byte == separator).map(name_of).collect();
+            Columns::of(&names).is_ok()
+        };
+        let separator = SEPARATORS.into_iter().find(fits).unwrap_or(b',');
+        let more = fields(first, separator) > fields(header, separator);
+        Self { separator, quoted: more && first.contains(&b'"') }
+    }
+}
+
+/// UTF-16 with its byte-order mark as text; what is no character becomes �.
+fn from_utf16(bytes: &[u8]) -> String {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let unit = match bytes {
+        [0xFE, 0xFF, ..] => u16::from_be_bytes,
+        _ => u16::from_le_bytes,
+    };
+    let units = pairs.iter().skip(1).map(|pair| unit(*pair));
+    char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
+
 /// Reads up to a batch of records into `records`, keeping their buffers; none at the end.
-fn fill(reader: &mut Reader<File>, records: &mut Vec<ByteRecord>) -> csv::Result<()> {
+fn fill<R: Read>(reader: &mut Reader<R>, records: &mut Vec<ByteRecord>) -> csv::Result<()> {
     records.resize_with(BATCH, ByteRecord::new);
     let mut count = 0;
     for record in records.iter_mut() {
@@ -125,29 +245,45 @@ struct Parsed {
     seen: usize,
     images: Vec<u8>,
     labels: Vec<u8>,
+    parts: Vec<Part>,
     usages: Vec<&'static str>,
     sources: Vec<String>,
+    /// Rows of each part and class, and what they were taken for.
+    counts: BTreeMap<(Part, &'static str, String), (Option<Emotion>, usize)>,
     bad: Vec<BadRow>,
+    /// Whether nothing says which part rows belong to.
+    without_parts: bool,
+    notes: Vec<String>,
 }
 
 impl Parsed {
-    fn add(&mut self, records: &[ByteRecord], columns: &[usize; 3]) {
+    fn add(
+        &mut self,
+        records: &[ByteRecord],
+        columns: &Columns,
+        whole: (Part, &'static str),
+        options: &DataOptions,
+    ) {
         let mut images = vec![0u8; records.len() * PIXELS];
         let rows: Vec<Result<Row, String>> = images
             .par_chunks_exact_mut(PIXELS)
             .zip(records)
             .with_min_len(8)
-            .map(|(out, record)| row::parse(record, columns, out))
+            .map(|(out, record)| row::parse(record, columns, whole, options, out))
             .collect();
         let mut keep = Vec::with_capacity(rows.len());
         for (row, record) in rows.into_iter().zip(records) {
             self.seen += 1;
-            keep.push(row.is_ok());
+            keep.push(row.as_ref().is_ok_and(|row| row.class.is_some()));
             match row {
-                Ok(row) => {
-                    self.labels.push(row.label);
-                    self.usages.push(row.usage);
-                    self.sources.push(format!("row {}", self.seen));
+                Ok(Row { name, class, part, usage }) => {
+                    self.counts.entry((part, usage, name)).or_insert((class, 0)).1 += 1;
+                    if let Some(class) = class {
+                        self.labels.push(class.index() as u8);
+                        self.parts.push(part);
+                        self.usages.push(usage);
+                        self.sources.push(format!("row {}", self.seen));
+                    }
                 }
                 Err(problem) => {
                     let line = record.position().map_or(0, csv::Position::line);
@@ -160,8 +296,8 @@ impl Parsed {
         self.images.extend_from_slice(&images);
     }
 
-    fn into_loaded(self, path: &Path) -> Result<Loaded> {
-        let mut notes = Vec::new();
+    /// That few rows are bad; with a note on them.
+    fn checked(mut self, path: &Path) -> Result<Self> {
         if let Some(first) = self.bad.first() {
             if self.bad.len() as f64 > TOLERATED * self.seen as f64 {
                 return Err(Error::file_at(
@@ -169,53 +305,67 @@ impl Parsed {
                     first.place.clone(),
                     &first.problem,
                     format!(
-                        "{} of {} rows are bad, more than the 1 % that is set aside: mend the file \
+                        "{} of {} {} bad, more than the 1 % that is set aside: mend the file \
                          or download it again, see data/README.md.",
                         text::count(self.bad.len()),
-                        text::count(self.seen)
+                        text::plural(self.seen, "row"),
+                        text::is_or_are(self.bad.len())
                     ),
                 ));
             }
             let named: Vec<String> =
                 self.bad.iter().map(|bad| format!("{}: {}", bad.place, bad.problem)).collect();
-            notes.push(format!(
+            self.notes.push(format!(
                 "Set aside {} of {}: {}",
                 text::plural(self.bad.len(), "bad row"),
                 text::count(self.seen),
                 text::list(&named)
             ));
         }
-        let is_test: Vec<bool> = self.usages.iter().map(|usage| *usage != USAGES[0]).collect();
-        for (part, test) in [("Training", false), ("PublicTest or PrivateTest", true)] {
-            let rows = self.labels.iter().zip(&is_test).filter(|(_, is_test)| **is_test == test);
-            let classes: HashSet<usize> = rows.map(|(label, _)| usize::from(*label)).collect();
-            if classes.is_empty() {
-                return Err(Error::file(
-                    path,
-                    format!("has no row whose Usage is {part}"),
-                    "Both are needed: images to train with and images to test with.",
-                ));
-            }
-            let absent = Emotion::ALL.into_iter().filter(|class| !classes.contains(&class.index()));
-            let absent: Vec<&str> = absent.map(Emotion::name).collect();
-            if !absent.is_empty() {
-                notes.push(format!("No {part} row of {}", text::list(&absent)));
-            }
+        Ok(self)
+    }
+
+    /// These rows, and then those of another table.
+    fn joined(mut self, other: Self) -> Self {
+        self.seen += other.seen;
+        self.images.extend(other.images);
+        self.labels.extend(other.labels);
+        self.parts.extend(other.parts);
+        self.usages.extend(other.usages);
+        self.sources.extend(other.sources);
+        for (key, (class, images)) in other.counts {
+            self.counts.entry(key).or_insert((class, 0)).1 += images;
         }
-        let origin = Origin::Csv(path.to_path_buf());
+        self.without_parts &= other.without_parts;
+        self.notes.extend(other.notes);
+        self
+    }
+
+    fn into_loaded(self, path: &Path, is_table: bool, options: &DataOptions) -> Result<Loaded> {
+        let (without_parts, mut notes) = (self.without_parts, self.notes);
+        let mut layout = Layout { without_parts, ..Layout::default() };
+        layout.own_validation = self.parts.contains(&Part::Validation);
+        for ((part, usage, name), (class, images)) in self.counts {
+            let found = if without_parts { name.clone() } else { format!("{usage} {name}") };
+            layout.rows.push(LayoutRow { found, name, part, class, images });
+        }
+        layout.rows.sort_by_key(|row| (row.part, row.class.map_or(Emotion::COUNT, Emotion::index)));
+        layout.check_classes(path, options)?;
+        if self.labels.is_empty() {
+            let problem = format!("has no row of a known class among {}", text::count(self.seen));
+            return Err(Error::file(path, problem, EXPECTED_COLUMNS));
+        }
+        notes.extend(layout.notes(options));
+        let origin = Origin::of(path, is_table, &self.labels, &self.parts);
         let dataset = Dataset::new(self.images, self.labels, self.sources, self.usages, origin)?;
-        Ok(Loaded { dataset, is_test, notes })
+        Ok(Loaded { dataset, parts: self.parts, layout, notes })
     }
 }
 
 fn unreadable(path: &Path, error: csv::Error) -> Error {
     match error.into_kind() {
         csv::ErrorKind::Io(source) => Error::io("read", path, source),
-        other => Error::file(
-            path,
-            format!("is not a table: {other:?}"),
-            "Expected is Kaggle's fer2013.csv.",
-        ),
+        other => Error::file(path, format!("is not a table: {other:?}"), EXPECTED_COLUMNS),
     }
 }
 
@@ -251,7 +401,7 @@ mod tests {
     fn load_text(text: impl AsRef<[u8]>) -> Result<Loaded> {
         let folder = Tree::empty();
         folder.write("fer2013.csv", text.as_ref());
-        load(&folder.path().join("fer2013.csv"))
+        load(&[folder.path().join("fer2013.csv")], &DataOptions::default())
     }
 
     /// Where in the file the error is.
@@ -273,7 +423,7 @@ mod tests {
         let labels: Vec<_> = loaded.dataset.iter().map(|(_, emotion)| emotion.name()).collect();
         let names = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"];
         assert_eq!(labels[..7], names);
-        assert_eq!(loaded.is_test.iter().filter(|test| **test).count(), 140);
+        assert_eq!(loaded.parts.iter().filter(|part| **part == Part::Test).count(), 140);
         let table = loaded.dataset.table().unwrap();
         let cell = |column: &str, row: usize| {
             table.column(column).unwrap().str().unwrap().get(row).unwrap().to_string()
@@ -315,12 +465,18 @@ mod tests {
             (1, with("1.5"), "pixels: value 2 is '1.5', expected 0 to 255"),
             (1, with("1234"), "pixels: value 2 is '1234', expected 0 to 255"),
             (1, String::new(), "pixels: 0 values, expected 2,304"),
-            (0, "7".into(), "emotion is '7', expected 0 to 6"),
-            (0, "happy".into(), "emotion is 'happy', expected 0 to 6"),
-            (0, String::new(), "emotion is '', expected 0 to 6"),
-            (2, "Test".into(), "Usage is 'Test', expected Training, PublicTest, PrivateTest"),
+            (0, String::new(), "emotion is '', expected a class's number or name"),
+            (
+                2,
+                "Quiz".into(),
+                "Usage is 'Quiz', expected a part, such as Training, PublicTest or PrivateTest",
+            ),
             (1, "\"".to_string() + &pixels(0), "pixels: value 1 is '\\\"0', expected 0 to 255"),
-            (1, "1,2".into(), "Usage is '2', expected Training, PublicTest, PrivateTest"),
+            (
+                1,
+                "1,2".into(),
+                "Usage is '2', expected a part, such as Training, PublicTest or PrivateTest",
+            ),
         ] {
             let mut rows = good(300);
             let row = &mut rows[256];
@@ -340,10 +496,10 @@ mod tests {
     fn many_bad_rows_are_an_error_that_names_the_first() {
         let mut rows = good(300);
         for row in [20, 21, 22, 23] {
-            rows[row].0 = "7".into();
+            rows[row].2 = "Quiz".into();
         }
         assert_eq!(place(csv_of(&rows, "\n")), Place::Row { row: 21, line: Some(22) });
-        rows[23].0 = "6".into();
+        rows[23].2 = "Training".into();
         assert_eq!(load_text(csv_of(&rows, "\n")).unwrap().dataset.len(), 297);
         let missing = "emotion,pixels,Usage\n3,1 2 3\n";
         assert_eq!(place(missing), Place::Row { row: 1, line: Some(2) });
@@ -351,27 +507,107 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_an_error_of_the_header() {
-        assert_eq!(place("label,pixels,split\n3,1 2 3,Training\n"), Place::Header);
-        assert_eq!(place("emotion,pixels\n0,1\n"), Place::Header);
+        assert_eq!(place("feeling,pixels,split\n3,1 2 3,Training\n"), Place::Header);
+        assert_eq!(place("emotion,Usage\n0,Training\n"), Place::Header);
         for empty in ["", "\u{feff}", " , ,\n"] {
             assert_eq!(place(empty), Place::Whole, "{empty:?}");
         }
-        assert_eq!(place(b"PK\x03\x04\xff\xfe\x00\n"), Place::Header);
+        assert_eq!(place(b"PK\x03\x04\xff\xfe\x00\n"), Place::Whole);
+        let folder = Tree::empty();
+        folder.write("fer2013.csv", b"PK\x03\x04train/");
+        let path = folder.path().join("fer2013.csv");
+        let Err(Error::File { problem, hint, .. }) = load(&[path], &DataOptions::default()) else {
+            panic!()
+        };
+        assert_eq!(problem, "is a zip archive, not a table");
+        assert!(hint.contains("unzip"), "{hint}");
     }
 
     #[test]
-    fn both_parts_are_needed_and_missing_classes_are_noted() {
+    fn other_ways_to_write_a_table_give_the_same_images() {
+        let rows = good(70);
+        let plain = csv_of(&rows, "\n");
+        let expected = load_text(&plain).unwrap().dataset.fingerprint();
+        for separator in [";", "\t", "|"] {
+            let text = plain.replace(',', separator);
+            assert_eq!(load_text(&text).unwrap().dataset.fingerprint(), expected, "{separator}");
+        }
+        let mark = |units: &[u8], text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            units.iter().copied().chain(text.encode_utf16().flat_map(bytes)).collect()
+        };
+        let little = mark(b"\xFF\xFE", &plain, u16::to_le_bytes);
+        let big = mark(b"\xFE\xFF", &plain, u16::to_be_bytes);
+        for text in [little, big] {
+            assert_eq!(load_text(text).unwrap().dataset.fingerprint(), expected);
+        }
+        let names = ["angry", "Disgusted", "fear", "HAPPY", "sadness", "surprise", "neutral"];
+        let (mut words, mut lists) = ("label,split,pixels\n".to_string(), String::new());
+        lists.push_str("emotion,pixels,Usage\n");
+        for (emotion, pixels, usage) in &rows {
+            let number: usize = emotion.parse().unwrap();
+            let floats = pixels.replace(' ', ".0 ");
+            words.push_str(&format!("{},{usage},{floats}.0\n", names[number]));
+            let list = pixels.replace(' ', ", ");
+            lists.push_str(&format!("{number}.0,\"[{list}]\",{}\n", usage.to_lowercase()));
+        }
+        assert_eq!(load_text(&words).unwrap().dataset.fingerprint(), expected);
+        assert_eq!(load_text(&lists).unwrap().dataset.fingerprint(), expected);
+    }
+
+    #[test]
+    fn other_classes_are_left_out_with_a_count_or_mapped() {
+        let mut rows = good(70);
+        for row in [3, 10, 17] {
+            rows[row].0 = "7".into();
+        }
+        let text = csv_of(&rows, "\n");
+        let loaded = load_text(&text).unwrap();
+        assert_eq!(loaded.dataset.len(), 67);
+        assert!(loaded.notes[0].starts_with("Left out 3 images of class 7"), "{:?}", loaded.notes);
+        let folder = Tree::empty();
+        folder.write("a.csv", text.as_bytes());
+        let options = DataOptions { map: "7=disgust".parse().unwrap(), ..Default::default() };
+        assert_eq!(load(&[folder.path().join("a.csv")], &options).unwrap().dataset.len(), 70);
+    }
+
+    #[test]
+    fn files_without_a_usage_column_are_the_parts_that_they_are_called_after() {
+        let folder = Tree::empty();
+        let text = |first: usize, count: usize| {
+            let rows = (first..first + count).map(|n| format!("{},{}\n", n % 7, pixels(n)));
+            format!("emotion,pixels\n{}", rows.collect::<String>())
+        };
+        let names = ["train.csv", "val.csv", "PrivateTest.csv"];
+        for (name, (first, count)) in names.iter().zip([(0, 70), (100, 14), (200, 7)]) {
+            folder.write(name, text(first, count).as_bytes());
+        }
+        let paths = names.map(|name| folder.path().join(name));
+        let loaded = load(&paths, &DataOptions::default()).unwrap();
+        let count = |part| loaded.parts.iter().filter(|is| **is == part).count();
+        let counts = [Part::Train, Part::Validation, Part::Test].map(count);
+        assert_eq!((counts, loaded.layout.without_parts), ([70, 14, 7], false));
+        assert!(loaded.layout.own_validation);
+        let train = load(&paths[..1], &DataOptions::default()).unwrap();
+        assert!(train.parts.iter().all(|part| *part == Part::Train));
+        // Found as one data set, or as several that are called otherwise.
+        let data = crate::data::FaceData::from_path(folder.path()).unwrap();
+        let sizes = [&data.train, &data.validation, &data.test].map(Dataset::len);
+        assert_eq!(sizes, [70, 14, 7]);
+        std::fs::rename(&paths[2], folder.path().join("other.csv")).unwrap();
+        let Err(Error::File { problem, .. }) = crate::data::FaceData::from_path(folder.path())
+        else {
+            panic!()
+        };
+        assert!(problem.contains("could be 3 data sets"), "{problem}");
+    }
+
+    #[test]
+    fn without_a_usage_column_all_is_one_part() {
         assert_eq!(place("emotion,pixels,Usage\n"), Place::Whole);
-        let only_training = format!("emotion,pixels,Usage\n3,{},Training\n", pixels(1));
-        assert_eq!(place(&only_training), Place::Whole);
-        let both = format!("{only_training}3,{},privatetest\n", pixels(2));
-        let loaded = load_text(both).unwrap();
-        assert_eq!(
-            loaded.notes[0],
-            "No Training row of angry, disgust, fear, neutral, sad, surprise"
-        );
-        assert_eq!(loaded.notes.len(), 2);
-        let missing = load(Path::new("/nowhere/fer2013.csv"));
+        let loaded = load_text(format!("emotion,pixels\n3,{}\n", pixels(1))).unwrap();
+        assert!(loaded.layout.without_parts);
+        assert_eq!(loaded.parts, [Part::Test]);
+        let missing = load(&["/nowhere/fer2013.csv".into()], &DataOptions::default());
         assert!(matches!(missing, Err(Error::Missing { .. })));
     }
 }

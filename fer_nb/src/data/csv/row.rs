@@ -1,90 +1,155 @@
-//! One row of `fer2013.csv`: its three fields, and the 2304 numbers within one of them.
+//! One row of a table of images: its class, its part, and the 2304 numbers within one of its fields.
 
 use csv::ByteRecord;
 
 use crate::common::text;
+use crate::data::options::{Class, DataOptions, Numbering};
+use crate::data::part::Part;
 use crate::emotion::Emotion;
 
-/// The columns that are needed, in any order and among any others.
-pub(super) const COLUMNS: [&str; 3] = ["emotion", "pixels", "Usage"];
-/// Kaggle's names of its three parts; the first is for training and validation, the others for test.
-pub(super) const USAGES: [&str; 3] = ["Training", "PublicTest", "PrivateTest"];
+/// The columns that are needed, and the names that they have, in any case.
+const EMOTION: &[&str] = &["emotion", "emotions", "label", "labels", "class", "expression"];
+const PIXELS: &[&str] = &["pixels", "pixel", "image"];
+const USAGE: &[&str] = &["usage", "split", "subset", "part", "set"];
 
-/// One row's class index and its part, one of [`USAGES`].
+/// Where the needed columns are, among any others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Columns {
+    emotion: usize,
+    pixels: usize,
+    /// Not there where the table has no parts.
+    pub(super) usage: Option<usize>,
+}
+
+impl Columns {
+    /// Finds the columns by their names; else the name of the first that is missing.
+    pub(super) fn of(names: &[&[u8]]) -> Result<Self, &'static str> {
+        let place = |known: &'static [&'static str]| {
+            let is = |name: &[u8]| known.iter().any(|k| name.eq_ignore_ascii_case(k.as_bytes()));
+            names.iter().position(|name| is(name)).ok_or(known[0])
+        };
+        Ok(Self { emotion: place(EMOTION)?, pixels: place(PIXELS)?, usage: place(USAGE).ok() })
+    }
+}
+
+/// What a row says beside its pixels.
 pub(super) struct Row {
-    pub(super) label: u8,
+    /// Its class as the table has it.
+    pub(super) name: String,
+    /// `None` if it is none of the seven.
+    pub(super) class: Option<Emotion>,
+    pub(super) part: Part,
+    /// What tables call the part.
     pub(super) usage: &'static str,
 }
 
-/// Parses a row: its pixels go to `out`, u8 [48 × 48], row-major. `columns` are the places of
-/// [`COLUMNS`]. The error says in a few words what is wrong.
+/// Parses a row: its pixels go to `out`, u8 [48 × 48], row-major. `whole` is the part of a table without a column for
+/// it. The error says in a few words what is wrong.
 pub(super) fn parse(
     record: &ByteRecord,
-    columns: &[usize; 3],
+    columns: &Columns,
+    whole: (Part, &'static str),
+    options: &DataOptions,
     out: &mut [u8],
 ) -> Result<Row, String> {
-    let mut fields = [&[] as &[u8]; 3];
-    for ((field, column), name) in fields.iter_mut().zip(columns).zip(COLUMNS) {
-        *field = trim(record.get(*column).ok_or_else(|| {
-            let count = text::plural(record.len(), "field");
-            format!("{count} and none for {name}, expected emotion, pixels and Usage")
-        })?);
-    }
-    let [emotion, pixels, usage] = fields;
-    let label = match emotion {
-        [digit @ b'0'..=b'9'] => Emotion::from_kaggle(digit - b'0'),
-        _ => None,
-    }
-    .ok_or_else(|| format!("emotion is '{}', expected 0 to 6", text::excerpt(emotion)))?
-    .index() as u8;
-    let usage =
-        USAGES.into_iter().find(|known| usage.eq_ignore_ascii_case(known.as_bytes())).ok_or_else(
-            || format!("Usage is '{}', expected {}", text::excerpt(usage), USAGES.join(", ")),
-        )?;
+    let field = |column: usize, name: &str| {
+        let field = record.get(column).map(trim);
+        field.ok_or_else(|| format!("{} and none for {name}", text::plural(record.len(), "field")))
+    };
+    let emotion = field(columns.emotion, "emotion")?;
+    let pixels = field(columns.pixels, "pixels")?;
+    let (part, usage) = match columns.usage {
+        None => whole,
+        Some(column) => {
+            let usage = field(column, "Usage")?;
+            let known = std::str::from_utf8(usage).ok().and_then(Part::of);
+            known.ok_or_else(|| {
+                let expected = "a part, such as Training, PublicTest or PrivateTest";
+                format!("Usage is '{}', expected {expected}", text::excerpt(usage))
+            })?
+        }
+    };
+    let name = std::str::from_utf8(emotion).ok().filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| {
+        format!("emotion is '{}', expected a class's number or name", text::excerpt(emotion))
+    })?;
+    let class = match options.class(name, Some(options.classes.unwrap_or(Numbering::Kaggle))) {
+        Class::Is(emotion) => Some(emotion),
+        Class::LeftOut | Class::Number => None,
+    };
     parse_pixels(pixels, out)?;
-    Ok(Row { label, usage })
+    Ok(Row { name: name.to_string(), class, part, usage })
 }
 
-/// Parses numbers of 0 to 255 with blanks between them into `out`, exactly as many as it holds.
-fn parse_pixels(field: &[u8], out: &mut [u8]) -> Result<(), String> {
-    let wrong = |at: usize, number: &[u8]| {
-        format!("pixels: value {} is '{}', expected 0 to 255", at + 1, text::excerpt(number))
+/// Whether the field for pixels begins with two numbers.
+pub(super) fn has_pixels(record: &ByteRecord, columns: &Columns) -> bool {
+    let field = record.get(columns.pixels).map(trim).unwrap_or_default();
+    let mut words = field.split(|byte| is_separator(*byte)).filter(|word| !word.is_empty());
+    let mut is_number = || {
+        let word = words.next().and_then(|word| std::str::from_utf8(word).ok());
+        word.is_some_and(|word| word.parse::<f64>().is_ok())
     };
+    is_number() && is_number()
+}
+
+/// Parses numbers of 0 to 255 into `out`, exactly as many as it holds. Blanks or commas are between them, and
+/// brackets may be around, as Python prints lists; 12.0 is 12.
+fn parse_pixels(field: &[u8], out: &mut [u8]) -> Result<(), String> {
     let mut rest = field;
     let mut count = 0;
     loop {
-        while let [b' ' | b'\t', tail @ ..] = rest {
+        while let [first, tail @ ..] = rest
+            && is_separator(*first)
+        {
             rest = tail;
         }
         if rest.is_empty() {
             break;
         }
-        let length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(length);
-        let digit = |byte: &u8| byte.wrapping_sub(b'0');
-        // One to three digits are all that fits; what isn't a digit wraps to 10 or more.
-        let value = match number {
-            [a] if digit(a) < 10 => u32::from(digit(a)),
-            [a, b] if digit(a) < 10 && digit(b) < 10 => {
-                u32::from(digit(a)) * 10 + u32::from(digit(b))
+        let length = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        let (digits, tail) = rest.split_at(length);
+        let ends = tail.first().is_none_or(|next| is_separator(*next));
+        let value = match digits {
+            [_] | [_, _] | [_, _, _] if ends => {
+                rest = tail;
+                digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
             }
-            [a, b, c] if digit(a) < 10 && digit(b) < 10 && digit(c) < 10 => {
-                u32::from(digit(a)) * 100 + u32::from(digit(b)) * 10 + u32::from(digit(c))
+            _ => {
+                let length = rest.iter().position(|byte| is_separator(*byte));
+                let (number, tail) = rest.split_at(length.unwrap_or(rest.len()));
+                rest = tail;
+                whole(number).ok_or_else(|| wrong(count, number))?
             }
-            _ => return Err(wrong(count, number)),
         };
-        let value = u8::try_from(value).map_err(|_| wrong(count, number))?;
+        let value = u8::try_from(value).map_err(|_| wrong(count, digits))?;
         if let Some(pixel) = out.get_mut(count) {
             *pixel = value;
         }
         count += 1;
-        rest = tail;
     }
     if count == out.len() {
         Ok(())
     } else {
-        Err(format!("pixels: {} values, expected {}", text::count(count), text::count(out.len())))
+        Err(format!(
+            "pixels: {}, expected {}",
+            text::plural(count, "value"),
+            text::count(out.len())
+        ))
     }
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b',' | b'[' | b']' | b'(' | b')')
+}
+
+fn wrong(at: usize, number: &[u8]) -> String {
+    format!("pixels: value {} is '{}', expected 0 to 255", at + 1, text::excerpt(number))
+}
+
+/// A whole number that is written as a float: "12.0", "1.2e1".
+fn whole(number: &[u8]) -> Option<u32> {
+    let value: f64 = std::str::from_utf8(number).ok()?.parse().ok()?;
+    ((0.0..=255.0).contains(&value) && value.fract() == 0.0).then_some(value as u32)
 }
 
 /// A field without the blanks and quotes around it.

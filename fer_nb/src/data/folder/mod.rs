@@ -1,124 +1,189 @@
-//! FER2013 as images in folders: `train/<class>/*.jpg` and `test/<class>/*.jpg`.
+//! A data set as images in folders named after the classes, below train and test or not.
 
-mod listing;
+mod inside;
+pub(super) mod listing;
+mod packed;
+mod seen;
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use rayon::prelude::*;
 
-use self::listing::{Found, USAGES, listed};
-use super::dataset::{Dataset, Origin, TRAINING_COUNTS};
+use self::listing::{Found, LAYOUT, listed};
+use super::dataset::{Dataset, Origin};
 use super::decode::{Converted, decode};
 use super::loaded::{Loaded, compact};
+use super::options::DataOptions;
+use super::part::Part;
 use super::pixels::PIXELS;
+use crate::common::file_kind::{FileKind, HEAD};
+use crate::common::way_out::Wanted;
 use crate::common::{Error, Result, text};
-use crate::emotion::Emotion;
 use crate::project::Task;
 
-/// Reads all images below `root`, classes in index order and files in byte order of their names.
+/// What became of a file in a class's folder.
+enum Outcome {
+    Image(Converted),
+    /// It is an image and can't be decoded, in a few words.
+    Broken(String),
+    /// The system does not let it be read, as it says.
+    Unreadable(String),
+    /// It is something else, which a data set may hold: by noun.
+    PassedOver(String),
+}
+
+/// Reads all images below `root`: parts in order, classes in index order, files in byte order of their paths.
 ///
-/// A file that can't be decoded is set aside and named in a note; colour and other sizes are
-/// converted and counted in a note.
+/// Content decides what a file is, not its name. One that can't be decoded is set aside and named in a note;
+/// colour and other sizes are converted and counted in a note; what is no image is passed over and counted.
 ///
 /// # Errors
-/// [`Error::Missing`] or [`Error::File`], with the folder, if `train` or `test` is missing, if a class
-/// is missing, unknown or empty, or if no file can be decoded; [`Error::Stopped`] after the files in
-/// flight if the user stops it.
-pub(super) fn load(root: &Path) -> Result<Loaded> {
-    let (mut files, passed_over) = listed(root)?;
+/// As [`listed`]; [`Error::File`], with the folder, if more than half of a class can't be decoded, or nothing
+/// can; [`Error::Stopped`] after the files in flight if the user stops it.
+pub(super) fn load(root: &Path, options: &DataOptions) -> Result<Loaded> {
+    let mut listing = listed(root, options)?;
+    let files = std::mem::take(&mut listing.files);
     let task = Task::begin("loading images", Some(files.len()))?;
     let mut images = vec![0u8; files.len() * PIXELS];
-    let outcomes: Result<Vec<Result<Converted, String>>> = images
+    let outcomes: Result<Vec<Outcome>> = images
         .par_chunks_exact_mut(PIXELS)
         .zip(&files)
         .with_min_len(16)
         .map(|(out, file)| {
-            let bytes = fs::read(root.join(&file.source)).map_err(|error| error.to_string());
-            let outcome = bytes.and_then(|bytes| decode(&bytes, out));
+            let outcome = read(&root.join(&file.path), out);
             task.step(1)?;
             Ok(outcome)
         })
         .collect();
     let outcomes = outcomes?;
 
-    let notes = notes(&files, &outcomes, &passed_over);
-    let keep: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+    let mut notes = notes(&files, &outcomes);
+    let keep: Vec<bool> =
+        outcomes.iter().map(|outcome| matches!(outcome, Outcome::Image(_))).collect();
     compact(&mut images, &keep);
-    let total = files.len();
+    check_classes(root, &files, &outcomes)?;
+    for outcome in &outcomes {
+        if let Outcome::PassedOver(noun) = outcome {
+            listing.layout.pass_over(noun, 1);
+        }
+    }
     let mut keep = keep.into_iter();
-    files.retain(|_| keep.next().unwrap_or(false));
-    check_classes(root, total, &files, &outcomes)?;
+    let files: Vec<Found> = files.into_iter().filter(|_| keep.next().unwrap_or(false)).collect();
 
     let labels: Vec<u8> = files.iter().map(|file| file.emotion.index() as u8).collect();
     let usages: Vec<&'static str> = files.iter().map(|file| file.usage).collect();
-    let is_test = usages.iter().map(|usage| *usage == "test").collect();
-    let sources: Vec<String> = files.into_iter().map(|file| file.source).collect();
-    let origin = origin(root, &sources, &labels);
+    let parts: Vec<Part> = files.iter().map(|file| file.part).collect();
+    let sources = files.iter().map(|file| text::shown(&file.path)).collect();
+    let origin = Origin::of(root, false, &labels, &parts);
     let dataset = Dataset::new(images, labels, sources, usages, origin)?;
-    Ok(Loaded { dataset, is_test, notes })
+    notes.extend(listing.layout.notes(options));
+    Ok(Loaded { dataset, parts, layout: listing.layout, notes })
 }
 
-/// The source of the images. A folder is treated as FER2013 if most of its file names match FER2013's
-/// pattern ("Training_3908.jpg"), or if each class has as many training images, since the set is also
-/// distributed with other names.
-fn origin(root: &Path, sources: &[String], labels: &[u8]) -> Origin {
-    let named = sources.iter().filter(|source| {
-        let file = source.rsplit('/').next().unwrap_or_default();
-        NAMES.iter().any(|name| file.starts_with(name))
-    });
-    let mut counts = [0; Emotion::COUNT];
-    for (_, label) in sources.iter().zip(labels).filter(|(source, _)| source.starts_with("train/"))
-    {
-        if let Some(count) = counts.get_mut(usize::from(*label)) {
-            *count += 1;
+/// Reads a file into `out`, u8 [48 × 48]. Of one that is not called an image, only the beginning is read at
+/// first: a class's folder may hold a film.
+fn read(path: &Path, out: &mut [u8]) -> Outcome {
+    let mut bytes = Vec::new();
+    let mut read = || -> std::io::Result<Option<Outcome>> {
+        let mut file = fs::File::open(path)?;
+        if !is_called_image(path) {
+            file.by_ref().take(HEAD as u64).read_to_end(&mut bytes)?;
+            if !FileKind::of(&bytes).is_some_and(FileKind::is_image) {
+                return Ok(Some(Outcome::PassedOver(noun(&bytes, path))));
+            }
         }
+        file.read_to_end(&mut bytes)?;
+        Ok(None)
+    };
+    match read() {
+        Ok(None) => {}
+        Ok(Some(outcome)) => return outcome,
+        Err(error) => return Outcome::Unreadable(error.to_string()),
     }
-    if 2 * named.count() > sources.len() || counts == TRAINING_COUNTS {
-        return Origin::Folder(root.to_path_buf());
+    match decode(&bytes, out) {
+        Ok(converted) => Outcome::Image(converted),
+        Err(problem) => Outcome::Broken(problem),
     }
-    // "." has no name of its own.
-    let whole = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
-    let name = whole.file_name().unwrap_or_default().to_string_lossy();
-    let name: String = name.chars().filter(|c| !c.is_control()).take(TITLE_LENGTH).collect();
-    let name = if name.is_empty() { "custom images".into() } else { name };
-    Origin::Custom { path: root.to_path_buf(), name }
 }
 
-/// The beginnings of FER2013's file names, by Kaggle's column Usage.
-const NAMES: [&str; 3] = ["Training_", "PublicTest_", "PrivateTest_"];
+fn is_called_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let known = ["jpg", "jpeg", "jfif", "png", "webp", "bmp"];
+    extension.is_some_and(|is| known.iter().any(|known| is.eq_ignore_ascii_case(known)))
+}
 
-/// The most characters of a folder's name that a figure's title has room for.
-const TITLE_LENGTH: usize = 32;
+/// What a file that is no image is, for the count of what was passed over.
+fn noun(head: &[u8], path: &Path) -> String {
+    match FileKind::of(head) {
+        Some(kind) => {
+            let way_out = kind.way_out(Path::new("FILE"), Wanted::Photo);
+            if way_out.is_empty() { kind.to_string() } else { format!("{kind}. {way_out}") }
+        }
+        None => match path.extension() {
+            Some(extension) => format!("no image: .{}", text::shown(extension)),
+            None => "no image".into(),
+        },
+    }
+}
 
 /// Notes on files that were set aside, converted or passed over, in sentences.
-fn notes(
-    files: &[Found],
-    outcomes: &[Result<Converted, String>],
-    passed_over: &[String],
-) -> Vec<String> {
+fn notes(files: &[Found], outcomes: &[Outcome]) -> Vec<String> {
     let all = || files.iter().zip(outcomes);
-    let bad = |(file, outcome): (&Found, &Result<_, String>)| {
-        Some(format!("{} ({})", file.source, outcome.as_ref().err()?))
+    let named = |of: &dyn Fn(&Outcome) -> Option<String>| -> Vec<String> {
+        all()
+            .filter_map(|(file, outcome)| {
+                let more = of(outcome)?;
+                let more = if more.is_empty() { more } else { format!(" ({more})") };
+                Some(format!("{}{more}", text::shown(&file.path)))
+            })
+            .collect()
     };
-    let bad: Vec<String> = all().filter_map(bad).collect();
-    let converted = |how: fn(&Converted) -> bool| -> Vec<String> {
-        let files = all().filter(|(_, outcome)| outcome.as_ref().is_ok_and(how));
-        files.map(|(file, _)| file.source.clone()).collect()
+    let converted = |how: fn(&Converted) -> bool| {
+        named(&|outcome| match outcome {
+            Outcome::Image(converted) if how(converted) => Some(String::new()),
+            _ => None,
+        })
     };
+    let bad = named(&|outcome| match outcome {
+        Outcome::Broken(problem) => Some(problem.clone()),
+        _ => None,
+    });
+    let unreadable = named(&|outcome| match outcome {
+        Outcome::Unreadable(problem) => Some(problem.clone()),
+        _ => None,
+    });
+    let passed_over = named(&|outcome| match outcome {
+        Outcome::PassedOver(_) => Some(String::new()),
+        _ => None,
+    });
     let (colored, sized) = (converted(|how| how.color), converted(|how| how.size));
-    let total = text::count(files.len());
+    let total = text::count(files.len() - passed_over.len());
     let images = |names: &[String]| text::plural(names.len(), "image");
-    let entries = text::plural(passed_over.len(), "entry").replace("entrys", "entries");
-    let bad_files = text::plural(bad.len(), "file");
     [
-        (&bad[..], format!("Set aside {bad_files} of {total} that can't be decoded")),
+        (
+            &bad,
+            format!(
+                "Set aside {} of {total} that can't be decoded",
+                text::plural(bad.len(), "file")
+            ),
+        ),
+        (
+            &unreadable,
+            format!(
+                "Set aside {} of {total} that can't be read",
+                text::plural(unreadable.len(), "file")
+            ),
+        ),
         (&colored, format!("Converted {} to 8-bit gray", images(&colored))),
         (&sized, format!("Scaled {} to 48×48 pixels", images(&sized))),
         (
-            passed_over,
+            &passed_over,
             format!(
-                "Passed over {entries} that is not a .jpg, .jpeg or .png file in a class folder"
+                "Passed over {} that {} no image",
+                text::plural(passed_over.len(), "file"),
+                text::is_or_are(passed_over.len())
             ),
         ),
     ]
@@ -128,37 +193,83 @@ fn notes(
     .collect()
 }
 
-/// Every class needs an image that can be decoded, in train and in test.
-fn check_classes(
-    root: &Path,
-    total: usize,
-    usable: &[Found],
-    outcomes: &[Result<Converted, String>],
-) -> Result<()> {
-    let first = || outcomes.iter().find_map(|outcome| outcome.as_ref().err().cloned());
-    if usable.is_empty() {
-        return Err(Error::file(
-            root,
-            format!(
-                "none of the {} can be decoded; the first: {}",
-                text::plural(total, "file"),
-                first().unwrap_or_default()
-            ),
-            "Expected are JPEG or PNG images.",
-        ));
+/// More than half of each class's images can be decoded, or the data is not what it seems.
+fn check_classes(root: &Path, files: &[Found], outcomes: &[Outcome]) -> Result<()> {
+    if files.is_empty() {
+        return Err(Error::file(root, "the folders of its classes are empty", LAYOUT));
     }
-    for usage in USAGES {
-        for emotion in Emotion::ALL {
-            if !usable.iter().any(|file| file.usage == usage && file.emotion == emotion) {
-                return Err(Error::file(
-                    root.join(usage).join(emotion.name()),
-                    "holds no image that can be decoded",
-                    "Every class needs images in train and in test.",
-                ));
+    if !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Image(_))) {
+        let first = files.iter().zip(outcomes).next();
+        let (first, hint) = match first {
+            Some((file, outcome)) => {
+                let hint = outcome.hint(&root.join(&file.path));
+                (format!("{} ({})", text::shown(&file.path), outcome.problem()), hint)
             }
+            None => ("there is none".into(), None),
+        };
+        let files = text::plural(files.len(), "file");
+        let problem =
+            format!("none of the {files} is an image that can be decoded; the first: {first}");
+        return Err(Error::file(root, problem, hint.unwrap_or_else(|| LAYOUT.into())));
+    }
+    let mut start = 0;
+    for class in files.chunk_by(|one, next| one.part == next.part && one.emotion == next.emotion) {
+        let of_class = outcomes.get(start..start + class.len()).unwrap_or_default();
+        start += class.len();
+        let is_bad =
+            |outcome: &Outcome| matches!(outcome, Outcome::Broken(_) | Outcome::Unreadable(_));
+        let bad = of_class.iter().filter(|outcome| is_bad(outcome)).count();
+        if 2 * bad <= class.len() {
+            continue;
+        }
+        if let Some((file, outcome)) =
+            class.iter().zip(of_class).find(|(_, outcome)| is_bad(outcome))
+        {
+            let folder = root.join(file.path.parent().unwrap_or(Path::new("")));
+            let problem = format!(
+                "{} of its {} can't be {}; the first: {} ({})",
+                text::count(bad),
+                text::plural(class.len(), "file"),
+                if of_class.iter().any(|outcome| matches!(outcome, Outcome::Unreadable(_))) {
+                    "read"
+                } else {
+                    "decoded"
+                },
+                text::shown(file.path.file_name().unwrap_or_default()),
+                outcome.problem()
+            );
+            let hint = outcome.hint(&root.join(&file.path));
+            let hint = hint.unwrap_or_else(|| "Copy or convert them again.".into());
+            return Err(Error::file(folder, problem, hint));
         }
     }
     Ok(())
+}
+
+impl Outcome {
+    /// What is wrong, in a few words.
+    fn problem(&self) -> &str {
+        match self {
+            Outcome::Image(_) => "",
+            Outcome::Broken(problem)
+            | Outcome::Unreadable(problem)
+            | Outcome::PassedOver(problem) => problem,
+        }
+    }
+
+    /// What helps with this file, in a sentence.
+    fn hint(&self, path: &Path) -> Option<String> {
+        match self {
+            Outcome::Unreadable(_) => {
+                let folder = text::quoted(path.parent().unwrap_or(Path::new("")));
+                Some(format!("Where only the permission is missing: chmod -R u+rX {folder}"))
+            }
+            _ => {
+                let way_out = FileKind::at(path)?.way_out(path, Wanted::Photo);
+                (!way_out.is_empty()).then_some(way_out)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,10 +278,16 @@ mod tests {
 
     use super::*;
     use crate::data::fixtures::{self, Tree};
+    use crate::data::options::Numbering;
+    use crate::emotion::Emotion;
+
+    fn load_from(root: &Path) -> Result<Loaded> {
+        load(root, &DataOptions::default())
+    }
 
     /// The folder or file that the error names.
     fn refused(root: &Path) -> PathBuf {
-        match load(root).err() {
+        match load_from(root).err() {
             Some(Error::File { path, .. } | Error::Missing { path, .. }) => path,
             other => panic!("{other:?}"),
         }
@@ -182,7 +299,7 @@ mod tests {
         for name in ["b.png", "B.png", "a10.PNG", "a9.png"] {
             tree.write(&format!("train/fear/{name}"), &fixtures::png(90));
         }
-        let loaded = load(tree.path()).unwrap();
+        let loaded = load_from(tree.path()).unwrap();
         let table = loaded.dataset.table().unwrap();
         let sources: Vec<_> = table.column("source").unwrap().str().unwrap().iter().collect();
         let names = ["0000.png", "B.png", "a10.PNG", "a9.png", "b.png"];
@@ -191,37 +308,19 @@ mod tests {
         assert_eq!(found, expected);
         assert_eq!(sources[0], Some("train/angry/0000.png"));
         assert_eq!(sources.last(), Some(&Some("test/surprise/0000.png")));
-        assert_eq!(loaded.is_test.iter().filter(|test| **test).count(), 7);
+        assert_eq!(loaded.parts.iter().filter(|part| **part == Part::Test).count(), 7);
         assert_eq!(loaded.notes, Vec::<String>::new());
     }
 
     #[test]
-    fn only_fer2013_is_called_fer2013() {
+    fn other_images_are_called_by_their_folder() {
         let tree = Tree::new(2, 1);
-        let named = |tree: &Tree| load(tree.path()).unwrap().dataset.origin().clone();
-        let own = named(&tree);
+        tree.write("train/sad/Training_1.png", &fixtures::png(501));
+        let own = load_from(tree.path()).unwrap().dataset.origin().clone();
         let folder = tree.path().file_name().unwrap().to_string_lossy().into_owned();
         assert_eq!(own, Origin::Custom { path: tree.path().to_path_buf(), name: folder.clone() });
         assert_eq!(own.title(), folder);
         assert!(own.to_string().ends_with("(not FER2013)"), "{own}");
-
-        // 21 files of other names are there.
-        for index in 0..21 {
-            tree.write(&format!("train/sad/Training_{index}.png"), &fixtures::png(500 + index));
-        }
-        assert_eq!(named(&tree), own);
-        tree.write("test/sad/PublicTest_7.png", &fixtures::png(600));
-        assert_eq!(named(&tree), Origin::Folder(tree.path().to_path_buf()));
-
-        // Renamed, but as many of each class.
-        let labels = TRAINING_COUNTS.iter().zip(0..).flat_map(|(count, label)| vec![label; *count]);
-        let labels: Vec<u8> = labels.collect();
-        let mut sources: Vec<_> =
-            labels.iter().map(|label| format!("train/{label}/im.png")).collect();
-        let root = Path::new("renamed");
-        assert!(origin(root, &sources, &labels).is_fer2013());
-        sources[0] = "test/0/im.png".into();
-        assert_eq!(origin(root, &sources, &labels).title(), "renamed");
     }
 
     #[test]
@@ -234,13 +333,14 @@ mod tests {
         tree.write("train/sad/0003.jpg", &whole);
         tree.write("train/sad/readme.txt", b"hello");
         tree.write("train/.DS_Store", b"x");
-        let loaded = load(tree.path()).unwrap();
+        let loaded = load_from(tree.path()).unwrap();
         assert_eq!(loaded.dataset.len(), 3 * 7 + 7 - 2 + 1);
         assert_eq!(loaded.notes.len(), 2);
         assert_eq!(
             loaded.notes[0],
             "Set aside 3 files of 30 that can't be decoded: train/angry/0000.png (0 bytes), \
-             train/happy/0001.png (not a JPEG or PNG image), train/sad/0001.jpg (cut short)"
+             train/happy/0001.png (a web page, expected JPEG, PNG, WebP or \
+             BMP), train/sad/0001.jpg (cut short)"
         );
         assert!(loaded.notes[1].ends_with("train/sad/readme.txt"), "{}", loaded.notes[1]);
         // Every image still stands beside its own name and label.
@@ -255,13 +355,39 @@ mod tests {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn files_that_the_system_does_not_read_are_counted_apart() {
+        let tree = Tree::new(3, 1);
+        // It can be opened, and not read, also by root.
+        let refusing = |name: &str| {
+            std::os::unix::fs::symlink("/proc/self/mem", tree.path().join(name)).unwrap();
+        };
+        refusing("train/happy/x.png");
+        tree.write("train/sad/y.png", b"");
+        let notes = load_from(tree.path()).unwrap().notes;
+        assert!(
+            notes[0].starts_with("Set aside 1 file of 30 that can't be decoded: train/sad/y.png"),
+            "{notes:?}"
+        );
+        let unreadable = "Set aside 1 file of 30 that can't be read: train/happy/x.png (";
+        assert!(notes[1].starts_with(unreadable), "{notes:?}");
+        (0..3).for_each(|number| refusing(&format!("train/happy/x{number}.png")));
+        let Err(Error::File { path, problem, hint, .. }) = load_from(tree.path()) else { panic!() };
+        assert_eq!(path, tree.path().join("train/happy"));
+        assert!(
+            problem.starts_with("4 of its 7 files can't be read") && hint.contains("chmod"),
+            "{problem}"
+        );
+    }
+
     #[test]
     fn conversions_are_counted() {
         let tree = Tree::new(1, 1);
         tree.write("test/sad/big.png", &fixtures::encode(image::GrayImage::new(64, 50).into()));
         let red = image::RgbImage::from_pixel(48, 48, image::Rgb([255, 0, 0]));
         tree.write("test/sad/red.png", &fixtures::encode(red.into()));
-        let loaded = load(tree.path()).unwrap();
+        let loaded = load_from(tree.path()).unwrap();
         assert_eq!(
             loaded.notes,
             [
@@ -272,39 +398,83 @@ mod tests {
     }
 
     #[test]
-    fn every_folder_that_is_wrong_is_named() {
-        let nowhere = Path::new("/nowhere/at/all");
-        assert_eq!(refused(nowhere), nowhere);
-        let tree = Tree::new(1, 1);
+    fn a_class_that_is_broken_or_unknown_is_said() {
+        let tree = Tree::new(3, 1);
         let at = |part: &str| tree.path().join(part);
-        fs::remove_dir_all(at("test")).unwrap();
-        assert_eq!(refused(tree.path()), tree.path());
-        let inner = load(&at("train")).err();
-        assert!(matches!(inner, Some(Error::File { hint, .. }) if hint.contains("folder above")));
-
-        let tree = Tree::new(1, 1);
-        let at = |part: &str| tree.path().join(part);
-        tree.write("train/happiness/a.png", &fixtures::png(1));
-        assert_eq!(refused(tree.path()), at("train/happiness"));
-        fs::rename(at("train/happiness"), at("happiness")).unwrap();
-        fs::rename(at("train/happy"), at("train/Happy")).unwrap();
-        assert_eq!(refused(tree.path()), at("train/Happy"));
-        fs::rename(at("train/Happy"), at("train/happy")).unwrap();
-        fs::rename(at("test/disgust"), at("disgust")).unwrap();
-        assert_eq!(refused(tree.path()), at("test/disgust"));
-        fs::rename(at("disgust"), at("test/disgust")).unwrap();
-        tree.write("train/fear/0000.png", b"nothing");
+        for index in 0..2 {
+            tree.write(&format!("train/fear/000{index}.png"), b"\x89PNG\r\n\x1A\nnothing");
+        }
         assert_eq!(refused(tree.path()), at("train/fear"));
-        fs::remove_file(at("train/fear/0000.png")).unwrap();
-        assert_eq!(refused(tree.path()), at("train/fear"));
+        tree.write("train/fear/0001.png", &fixtures::png(7));
+        assert_eq!(load_from(tree.path()).unwrap().notes.len(), 1);
+        tree.write("train/contempt/a.png", &fixtures::png(1));
+        let loaded = load_from(tree.path()).unwrap();
+        assert_eq!(loaded.dataset.len(), 27);
+        assert!(
+            loaded.notes[1].starts_with("Left out 1 image of class contempt"),
+            "{:?}",
+            loaded.notes
+        );
+        let map = "contempt=disgust".parse().unwrap();
+        let mapped = load(tree.path(), &DataOptions { map, ..Default::default() }).unwrap();
+        assert_eq!(mapped.dataset.len(), 28);
         let file = at("train/sad/0000.png");
         assert_eq!(refused(&file), file);
     }
 
     #[test]
+    fn numbers_are_asked_about() {
+        let tree = Tree::empty();
+        for number in 0..7 {
+            tree.write(&format!("train/{number}/a.png"), &fixtures::png(number));
+        }
+        let Err(Error::File { path, hint, .. }) = load_from(tree.path()) else { panic!() };
+        assert_eq!(path, tree.path().join("train"));
+        for part in ["kaggle (0 angry", "alphabetical (0 angry", "raf-db (1 surprise"] {
+            assert!(hint.contains(part), "{hint}");
+        }
+        let classes = Some(Numbering::Alphabetical);
+        let read = load(tree.path(), &DataOptions { classes, ..Default::default() }).unwrap();
+        assert_eq!(read.dataset.class_counts(), [1; 7]);
+        assert_eq!(read.layout.rows[4].taken_for(), "train, neutral");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn names_of_any_bytes_are_opened_and_shown_escaped() {
+        use std::os::unix::ffi::OsStrExt;
+        let tree = Tree::new(1, 1);
+        let name = std::ffi::OsStr::from_bytes(b"\xbf\xf8.png");
+        fs::write(tree.path().join("train/sad").join(name), fixtures::png(9)).unwrap();
+        let loaded = load_from(tree.path()).unwrap();
+        assert_eq!(loaded.dataset.len(), 15);
+        let table = loaded.dataset.table().unwrap();
+        let sources = table.column("source").unwrap().str().unwrap().clone();
+        assert!(sources.iter().any(|source| source == Some("train/sad/\\xbf\\xf8.png")));
+    }
+
+    #[test]
+    fn persons_below_a_class_and_archives_around_it_are_walked() {
+        let tree = Tree::empty();
+        for (index, class) in ["Anger", "0_happy", "Sadness"].into_iter().enumerate() {
+            let seed = 10 * index as u32;
+            tree.write(&format!("archive/data/train/{class}/S005/001/a.png"), &fixtures::png(seed));
+            tree.write(&format!("archive/data/train/{class}/S007/a.png"), &fixtures::png(seed + 1));
+        }
+        tree.write("archive/__MACOSX/train/Anger/._a.png", b"x");
+        let found = listing::find(tree.path(), &DataOptions::default(), |_| None).unwrap();
+        assert_eq!(found, listing::Place::Folders(tree.path().join("archive/data")));
+        let loaded = load_from(&tree.path().join("archive/data")).unwrap();
+        assert_eq!(loaded.dataset.class_counts(), [2, 0, 0, 2, 0, 2, 0]);
+        tree.write("archive/other/test/happy/a.png", &fixtures::png(50));
+        let several = listing::find(tree.path(), &DataOptions::default(), |_| None);
+        assert!(matches!(several, Err(Error::File { .. })), "{several:?}");
+    }
+
+    #[test]
     fn nothing_that_decodes_is_an_error() {
         let tree = Tree::new(1, 1);
-        for usage in USAGES {
+        for usage in ["train", "test"] {
             for emotion in Emotion::ALL {
                 tree.write(&format!("{usage}/{emotion}/0000.png"), b"");
             }
@@ -321,9 +491,35 @@ mod tests {
         };
         link("train/sad/0000.png", "train/sad/1.png");
         link("train/sad/nowhere.png", "train/sad/2.png");
-        let loaded = load(tree.path()).unwrap();
+        let loaded = load_from(tree.path()).unwrap();
         assert_eq!(loaded.dataset.len(), 15);
-        assert_eq!(loaded.notes.len(), 1);
-        assert!(loaded.notes[0].ends_with("train/sad/2.png"), "{}", loaded.notes[0]);
+        let broken = loaded.layout.passed_over.get("links that lead nowhere");
+        assert_eq!(broken, Some(&1));
+        // Back to the root, and to the class itself.
+        link("", "train/sad/again");
+        link("train/sad", "train/sad/self");
+        let loaded = load_from(tree.path()).unwrap();
+        assert_eq!(loaded.dataset.len(), 15);
+        assert_eq!(loaded.layout.passed_over.get("links to a folder above"), Some(&2));
+    }
+
+    #[test]
+    fn two_readings_are_an_error() {
+        let tree = Tree::new(1, 1);
+        tree.write("Training/happy/0.png", &fixtures::png(70));
+        let Err(error) = load_from(tree.path()) else { panic!("two readings") };
+        let message = error.to_string();
+        assert!(message.contains("Training") && message.contains("train part"), "{message}");
+        // A table beside folders of images.
+        let tree = Tree::empty();
+        tree.write("images/train/happy/0.png", &fixtures::png(1));
+        let find = |name: &'static str| {
+            let is_table = move |path: &Path| path.ends_with(name).then_some(3);
+            listing::find(tree.path(), &DataOptions::default(), is_table)
+        };
+        assert!(find("other.csv").is_ok());
+        tree.write("fer2013.csv", b"emotion,pixels,Usage");
+        let message = find("fer2013.csv").unwrap_err().to_string();
+        assert!(message.contains("fer2013.csv") && message.contains("images"), "{message}");
     }
 }

@@ -9,24 +9,24 @@ use crate::common::{Error, Result};
 use crate::model::TensorBytes;
 
 /// An attribute that is a whole number.
-pub(super) fn int(name: &str, value: i64) -> AttributeProto {
+pub(in crate::deploy) fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto { name: name.into(), i: value, kind: 2, ..AttributeProto::default() }
 }
 
 /// An attribute that is a list of whole numbers.
-pub(super) fn ints(name: &str, values: &[i64]) -> AttributeProto {
+pub(in crate::deploy) fn ints(name: &str, values: &[i64]) -> AttributeProto {
     let ints = values.to_vec();
     AttributeProto { name: name.into(), ints, kind: 7, ..AttributeProto::default() }
 }
 
 /// An attribute that is a number.
-pub(super) fn float(name: &str, value: f32) -> AttributeProto {
+pub(in crate::deploy) fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto { name: name.into(), f: value, kind: 1, ..AttributeProto::default() }
 }
 
 /// A graph and the weights that it has not used yet. A value is known by its name; names of constants begin
 /// with a slash, so that they are none of a weight.
-pub(super) struct Graph {
+pub(in crate::deploy) struct Graph {
     graph: GraphProto,
     weights: HashMap<String, Tensor>,
     /// Whether weights are stored in float16.
@@ -35,7 +35,11 @@ pub(super) struct Graph {
 
 impl Graph {
     /// A graph without operators; it will use `weights`, f32.
-    pub(super) fn new(graph: GraphProto, weights: Vec<(String, Tensor)>, half: bool) -> Self {
+    pub(in crate::deploy) fn new(
+        graph: GraphProto,
+        weights: Vec<(String, Tensor)>,
+        half: bool,
+    ) -> Self {
         Self { graph, weights: weights.into_iter().collect(), half }
     }
 
@@ -43,7 +47,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Input`] names a weight that no operator uses.
-    pub(super) fn finish(self) -> Result<GraphProto> {
+    pub(in crate::deploy) fn finish(self) -> Result<GraphProto> {
         match self.weights.keys().min() {
             None => Ok(self.graph),
             Some(name) => {
@@ -53,7 +57,7 @@ impl Graph {
     }
 
     /// Adds an operator with one output and returns the output's name.
-    pub(super) fn add(
+    pub(in crate::deploy) fn add(
         &mut self,
         operator: &str,
         inputs: &[&str],
@@ -65,7 +69,7 @@ impl Graph {
     }
 
     /// Adds an operator whose output has this name.
-    pub(super) fn add_named(
+    pub(in crate::deploy) fn add_named(
         &mut self,
         operator: &str,
         inputs: &[&str],
@@ -85,7 +89,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Input`] if the network has no such weight, or if it was used before.
-    pub(super) fn weight(&mut self, name: &str) -> Result<String> {
+    pub(in crate::deploy) fn weight(&mut self, name: &str) -> Result<String> {
         let tensor = self.weights.remove(name).ok_or_else(|| {
             Error::input("the network's plan", name, "weights of the network, each used once")
         })?;
@@ -99,18 +103,18 @@ impl Graph {
     }
 
     /// A constant, f32.
-    pub(super) fn number(&mut self, value: f64) -> Result<String> {
+    pub(in crate::deploy) fn number(&mut self, value: f64) -> Result<String> {
         let tensor = Tensor::f_from_slice(&[value as f32])?.f_reshape([0i64; 0])?;
         self.constant(&format!("/number_{value}"), &tensor, FLOAT)
     }
 
     /// A constant, f32 [n].
-    pub(super) fn numbers(&mut self, name: &str, values: &[f32]) -> Result<String> {
+    pub(in crate::deploy) fn numbers(&mut self, name: &str, values: &[f32]) -> Result<String> {
         self.constant(name, &Tensor::f_from_slice(values)?, FLOAT)
     }
 
     /// A constant, i64 [n]: a shape, in which -1 is what is left.
-    pub(super) fn shape(&mut self, values: &[i64]) -> Result<String> {
+    pub(in crate::deploy) fn shape(&mut self, values: &[i64]) -> Result<String> {
         let sizes: Vec<_> = values.iter().map(i64::to_string).collect();
         let name = format!("/shape_{}", sizes.join("_"));
         self.constant(&name, &Tensor::f_from_slice(values)?, INT64)

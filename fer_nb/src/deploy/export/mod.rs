@@ -1,13 +1,13 @@
-//! A trained network for other programs: TorchScript and ONNX.
+//! A trained network for other programs: TorchScript and ONNX. The page of [`Format::Web`] is `deploy/web`.
 //!
 //! Both files take images as they are stored and return calibrated probabilities, so that no step is left
 //! to the caller. Input: `images` u8 [N, 1, 48, 48] on 0 to 255, for any N from 1. Output: `probs` f32
 //! [N, 7] in the order of the classes, with the temperature applied; ONNX also has `logits` f32 [N, 7]
 //! without it. (A trace in TorchScript returns one tensor.)
 
-mod graph;
+pub(in crate::deploy) mod graph;
 mod onnx;
-mod proto;
+pub(in crate::deploy) mod proto;
 mod torch_script;
 
 use std::path::Path;
@@ -26,6 +26,8 @@ pub enum Format {
     Onnx,
     /// The network for libtorch, from Python, C++ and Rust.
     TorchScript,
+    /// A page that finds and classifies faces in the browser alone.
+    Web,
 }
 
 named! {
@@ -33,6 +35,7 @@ named! {
     Safetensors => "safetensors",
     Onnx => "onnx",
     TorchScript => "torchscript",
+    Web => "web",
 }
 
 /// A network with the temperature of its probabilities.

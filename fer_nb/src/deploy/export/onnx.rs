@@ -1,22 +1,12 @@
 //! ONNX: a network's plan in ONNX's operators. Dropout is left out, as after training.
 
-use prost::Message;
-
 use super::Exported;
 use super::graph::{Graph, float, int, ints};
-use super::proto::{
-    Dimension, FLOAT, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorShapeProto, TensorTypeProto, TypeProto, UINT8, ValueInfoProto,
-};
+use super::proto::{Dimension, FLOAT, GraphProto, UINT8, ValueInfoProto};
 use crate::common::{During, Error, Result};
 use crate::emotion::Emotion;
 use crate::model::layers::STANDARDIZE_EPSILON;
 use crate::model::{Operation, Plan};
-
-/// The version of the operators: the first with LayerNormalization.
-const OPSET: i64 = 17;
-/// The version of the file format that came with it.
-const IR_VERSION: i64 = 8;
 
 /// The whole file.
 pub(super) fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
@@ -43,28 +33,18 @@ pub(super) fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
         ("network", network.name().to_string()),
         ("temperature", exported.temperature.value().to_string()),
     ];
-    let model = ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: "fer_nb".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(graph.finish()?),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        metadata_props: own
-            .iter()
-            .chain(exported.about)
-            .map(|(key, text)| StringStringEntryProto { key: key.to_string(), value: text.clone() })
-            .collect(),
-    };
-    Ok(model.encode_to_vec())
+    let about = own.iter().chain(exported.about).map(|(key, text)| (*key, text.clone()));
+    Ok(graph.finish()?.into_file(about))
 }
 
 /// An input or output with any number of rows.
 fn value(name: &str, elem_type: i32, sizes: &[i64]) -> ValueInfoProto {
-    let batch = Dimension { dim_value: None, dim_param: Some("batch".into()) };
-    let sizes = sizes.iter().map(|size| Dimension { dim_value: Some(*size), dim_param: None });
-    let dim = std::iter::once(batch).chain(sizes).collect();
-    let tensor_type = TensorTypeProto { elem_type, shape: Some(TensorShapeProto { dim }) };
-    ValueInfoProto { name: name.into(), kind: Some(TypeProto { tensor_type: Some(tensor_type) }) }
+    let sizes = sizes.iter().copied().map(Dimension::fixed);
+    ValueInfoProto::new(
+        name,
+        elem_type,
+        std::iter::once(Dimension::free("batch")).chain(sizes).collect(),
+    )
 }
 
 /// Adds a network: the name of its images, f32 [N, 1, 48, 48], in, and that of its logits, f32 [N, 7], out.
@@ -257,10 +237,11 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
     use tch::{Device, Tensor};
 
     use super::*;
-    use crate::deploy::export::proto::FLOAT16;
+    use crate::deploy::export::proto::{FLOAT16, ModelProto};
     use crate::evaluate::Temperature;
     use crate::model::{Network, Parameters, SeedCnn};
 

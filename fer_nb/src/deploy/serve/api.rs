@@ -1,113 +1,84 @@
 //! The HTTP endpoint for programs: `/api/predict` and its description.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::Next;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use axum::{Extension, Json};
+use serde::Deserialize;
 
 use super::Shared;
-use super::engine::{Answer, Model, Question, Refusal};
+use super::body::{Unread, drain, read};
+use super::budget::Held;
+use super::engine::Model;
+use super::jobs::Question;
+use super::places::Place;
+use super::reply::{Reply, problem};
+use super::upload::{Encoding, Faces, Upload};
 use crate::deploy::FaceDetector;
-use crate::emotion::Emotion;
-
-/// How long a request may take, its body included.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Options of a request.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {
     #[serde(default)]
-    faces: Faces,
+    faces: Option<Faces>,
 }
 
-/// The faces of a photo.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Faces {
-    /// To be found.
-    #[default]
-    Find,
-    /// The photo is one.
-    CutOut,
-}
-
-/// The reply of `/api/predict` and the socket.
-#[derive(Serialize)]
-pub(super) struct Reply<'a> {
-    /// The classes, in the order of `probs`.
-    classes: [&'static str; Emotion::COUNT],
-    #[serde(flatten)]
-    answer: &'a Answer,
-}
-
-impl<'a> Reply<'a> {
-    pub(super) fn new(answer: &'a Answer) -> Self {
-        Self { classes: Emotion::names(), answer }
-    }
-}
-
-/// A problem, as JSON: `{"error": "…"}`.
-pub(super) fn problem(status: StatusCode, message: impl Into<String>) -> Response {
-    (status, Json(serde_json::json!({ "error": message.into() }))).into_response()
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        match self {
-            Refusal::Photo(message) => problem(StatusCode::UNPROCESSABLE_ENTITY, message),
-            Refusal::Internal(message) => problem(StatusCode::INTERNAL_SERVER_ERROR, message),
-            Refusal::Busy => {
-                let message = "there is too much to do. Ask again in a second.";
-                let busy = problem(StatusCode::SERVICE_UNAVAILABLE, message);
-                ([(header::RETRY_AFTER, "1")], busy).into_response()
+/// `POST /api/predict`: the body is a photo, a form with one, or JSON.
+pub(super) async fn predict(
+    State(state): State<Shared>,
+    Extension(place): Extension<Arc<Place>>,
+    options: Result<Query<Options>, QueryRejection>,
+    request: Request,
+) -> Response {
+    match photo_of(&state, &place, options, request).await {
+        Err(refusal) => refusal,
+        Ok((question, photo, held)) => {
+            match state.engine.ask(place.peer(), photo, Some(held), question).await {
+                Ok(answer) => {
+                    state.metrics.answered(answer.milliseconds);
+                    Json(Reply::new(&answer)).into_response()
+                }
+                Err(refusal) => refusal.into_response(),
             }
         }
     }
 }
 
-/// `POST /api/predict`: the body is a JPEG or PNG file.
-pub(super) async fn predict(
-    State(state): State<Shared>,
+async fn photo_of(
+    state: &Shared,
+    place: &Place,
     options: Result<Query<Options>, QueryRejection>,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+    request: Request,
+) -> Result<(Question, Vec<u8>, Held), Response> {
+    let (parts, body) = request.into_parts();
     let Ok(Query(options)) = options else {
-        let message = "the query: faces=find or faces=cut_out is expected";
-        return problem(StatusCode::BAD_REQUEST, message);
+        drain(body);
+        return Err(problem(StatusCode::BAD_REQUEST, format!("the query: {}", Faces::EXPECTED)));
     };
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, "the photo's file is too large");
+    let encoding = match Encoding::of(&parts.headers) {
+        Ok(encoding) => encoding,
+        Err((status, why)) => {
+            drain(body);
+            return Err(problem(status, why));
         }
-        Err(rejection) => return problem(rejection.status(), rejection.body_text()),
     };
-    let question = match options.faces {
+    let most = encoding.most(state.max_upload);
+    let read = read(body, most, place, &state.budget).await;
+    let (bytes, held) = read.map_err(IntoResponse::into_response)?;
+    let upload = Upload::of(encoding, &parts.headers, bytes);
+    let Upload { bytes, faces } = upload.map_err(|(status, why)| problem(status, why))?;
+    if bytes.len() > state.max_upload {
+        return Err(Unread::TooLarge.into_response());
+    }
+    let question = match faces.or(options.faces).unwrap_or_default() {
         Faces::Find => Question::Faces(FaceDetector::for_photos()),
         Faces::CutOut => Question::CutOut,
     };
-    match state.engine.ask(body.into(), question).await {
-        Ok(answer) => {
-            state.metrics.answered(answer.milliseconds);
-            Json(Reply::new(&answer)).into_response()
-        }
-        Err(refusal) => refusal.into_response(),
-    }
-}
-
-/// Replies 408 to a request that takes too long, usually because its body arrives too slowly.
-pub(super) async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(PATIENCE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "the request did not come to an end"),
-    }
+    Ok((question, bytes, held))
 }
 
 /// `GET /api/model`: the network behind the server.
@@ -123,4 +94,20 @@ pub(super) async fn health() -> &'static str {
 /// Any other path.
 pub(super) async fn unknown() -> Response {
     problem(StatusCode::NOT_FOUND, "nothing is here; see /api/openapi.json")
+}
+
+/// Any other method: what to do instead. The router adds `Allow`.
+pub(super) async fn wrong_method(uri: Uri) -> Response {
+    let what = match uri.path() {
+        "/api/predict" => {
+            "send the photo by POST: `curl --data-binary @face.jpg`, `curl -F file=@face.jpg`, or JSON \
+             {\"image\": \"base64\"}"
+        }
+        _ => "this path is read by GET",
+    };
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, what);
+    if uri.path() == "/api/predict" {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
 }

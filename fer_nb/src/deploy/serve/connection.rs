@@ -1,62 +1,189 @@
-//! Connections: how many at once, and how slow they may be.
+//! Connections: who comes in, and how the server ends.
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
-/// Connections at once; others wait until one of them ends.
-const CONNECTIONS: usize = 256;
-/// How long a request's head may take.
-const HEAD: Duration = Duration::from_secs(10);
-/// The time that requests in progress get after the server was told to stop.
-const GRACE: Duration = Duration::from_secs(3);
+use super::Shared;
+use super::places::{Limits, Place, peer};
+use crate::common::{Error, Result};
 
-/// Takes connections until Ctrl-C or SIGTERM.
-pub(super) async fn accept(listener: TcpListener, router: Router) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut end = std::pin::pin!(asked_to_end());
+/// Connections at once. An idle one makes room at once: browsers open others.
+pub(super) const CONNECTIONS: Limits = Limits { total: 512, reserve: 64, idle: Duration::ZERO };
+/// How long a request's head may take, or the next request.
+const HEAD: Duration = Duration::from_secs(10);
+/// The most bytes of a request's head; a body is read in pieces of that size.
+const BUFFER: usize = 64 << 10;
+/// How long a connection may be idle, or not take its response.
+const IDLE: Duration = Duration::from_secs(60);
+/// The time that requests in progress get after the server was told to stop.
+const GRACE: Duration = Duration::from_millis(1500);
+/// Bytes of uploads after which memory is given back to the system.
+const LARGE: usize = 8 << 20;
+/// Connections at once that are told that there is no room.
+const REFUSALS: usize = 64;
+
+/// Takes connections until `end`.
+pub(super) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    state: Shared,
+    end: impl Future<Output = ()>,
+) {
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
+    let mut end = std::pin::pin!(end);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        let stream = tokio::select! {
+        let (stream, address) = tokio::select! {
+            biased;
+            () = &mut end => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(_) => {
-                    // Too many open files: others have to end first.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
+                    // Too many open files: who is idle has to go first.
+                    state.places.sweep(Duration::from_secs(1));
+                    tokio::select! {
+                        () = &mut end => break,
+                        () = tokio::time::sleep(Duration::from_millis(100)) => continue,
+                    }
                 }
             },
-            () = &mut end => break,
         };
         let _ = stream.set_nodelay(true); // slower without, and no worse
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades();
-            let _ = connection.await; // a client may hang up
-            drop(place);
-        });
+        match state.places.enter(peer(address.ip())) {
+            Some(place) => {
+                tokio::spawn(talk(stream, router.clone(), Arc::new(place)));
+            }
+            None => {
+                state.metrics.refused();
+                if let Ok(permit) = refusals.clone().try_acquire_owned() {
+                    tokio::spawn(async move {
+                        refuse(stream).await;
+                        drop(permit);
+                    });
+                }
+            }
+        }
     }
-    drop(listener);
-    let _ = tokio::time::timeout(GRACE, places.acquire_many(CONNECTIONS as u32)).await;
+    drop((listener, router));
+    state.end.send_replace(true); // cameras say good-bye
+    state.places.close();
+    let until = Instant::now() + GRACE;
+    while state.places.count() + state.cameras.count() > 0 && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
-async fn asked_to_end() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
+/// Answers a connection's requests until it ends, or has to make room.
+async fn talk(stream: TcpStream, router: Router, place: Arc<Place>) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        place.works();
+        request.extensions_mut().insert(place.clone());
+        let (answer, place) = (router.call(request), place.clone());
+        async move {
+            let answer = answer.await;
+            place.waits();
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => (),
-        _ = terminate.recv() => (),
+        _ = connection => (), // a client may hang up
+        () = place.asked_to_leave() => (),
+    }
+}
+
+/// Says that there is no room.
+async fn refuse(mut stream: TcpStream) {
+    const BODY: &str = "{\"error\":\"too many connections. Try again in a second.\"}";
+    let text = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{BODY}",
+        BODY.len()
+    );
+    let talk = async {
+        stream.write_all(text.as_bytes()).await?;
+        stream.shutdown().await?;
+        // A request that nobody reads would take the answer back from the other side.
+        let mut rest = [0; 4096];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(500), talk).await;
+}
+
+/// Ends connections that are idle for too long, and gives memory back after large photos, once there is
+/// nothing to do.
+pub(super) async fn tidy(state: Shared) {
+    let (jobs, budget) = (state.engine.jobs(), &state.budget);
+    let mut is_untidy = false;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        state.places.sweep(IDLE);
+        is_untidy |= jobs.take_heavy_done() > 0 || budget.take_peak() > LARGE;
+        if is_untidy && budget.bytes() == 0 && jobs.is_idle() {
+            crate::common::machine::give_back_freed_memory();
+            is_untidy = false;
+        }
+    }
+}
+
+/// Ctrl-C or SIGTERM, from this call on.
+///
+/// # Errors
+/// [`Error::Io`] if the system does not say when they come.
+pub(super) fn asked_to_end() -> Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).map_err(|error| Error::io("listen to", "signals", error));
+    let (mut terminate, mut interrupt) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_server_says_so() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let reply = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            // What is sent meanwhile must not cost the client the answer.
+            client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let refusing = tokio::spawn(refuse(stream));
+            let mut reply = String::new();
+            client.read_to_string(&mut reply).await.unwrap();
+            drop(client);
+            refusing.await.unwrap();
+            reply
+        });
+        assert!(reply.starts_with("HTTP/1.1 503 "), "{reply}");
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("\r\nRetry-After: 1\r\n"), "{reply}");
+        assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{reply}");
+        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok(), "{reply}");
     }
 }

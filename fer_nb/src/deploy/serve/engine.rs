@@ -1,61 +1,30 @@
 //! [`Engine`]: threads that turn the bytes of a photo into predictions.
 
-use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tch::Device;
 use tokio::sync::oneshot;
 
 use super::ServeConfig;
+use super::budget::Held;
+use super::cost::decoded_bytes;
+use super::jobs::{Job, Jobs, Question, Taken, Ticket};
+use super::reply::{Answer, Refusal, Seen};
 use crate::common::{Error, Result};
-use crate::deploy::{Face, FaceBox, FaceDetector, Photo, Predictor};
+use crate::deploy::{Face, FaceBox, NoFace, Photo, Predictor};
 use crate::evaluate::Threshold;
 
-/// Photos that may wait for each worker before more are refused.
-const WAITING: usize = 16;
 /// Faces that wait are classified together, which is quicker than one by one.
 const TOGETHER: usize = 8;
-
-/// What to classify in a photo.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Question {
-    /// All faces that this detector finds.
-    Faces(FaceDetector),
-    /// The photo is one face: its middle square.
-    CutOut,
-}
-
-/// The reply to a photo.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Answer {
-    /// Width and height in pixels, upright.
-    pub(super) size: (u32, u32),
-    /// The largest first.
-    pub(super) faces: Vec<Face>,
-    /// The time from the file's bytes to the predictions, in milliseconds.
-    pub(super) milliseconds: f64,
-}
-
-/// Why there is no reply.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// The photo can't be used.
-    Photo(String),
-    /// There is too much to do.
-    Busy,
-    /// An error of the server itself.
-    Internal(String),
-}
-
-struct Job {
-    bytes: Vec<u8>,
-    question: Question,
-    reply: oneshot::Sender<Result<Answer, Refusal>>,
-}
+/// How long a photo may wait and be worked on.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the end waits for workers in the middle of a photo.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The network behind the server.
 #[derive(Debug, Clone, Serialize)]
@@ -64,6 +33,8 @@ pub(super) struct Model {
     pub(super) network: String,
     /// What it was trained on: "FER2013", "made-up sample" or a folder's name.
     pub(super) trained_on: String,
+    /// Whether those are drawn faces: what it says of people means nothing.
+    pub(super) drawn_faces: bool,
     /// The dtype that it computes in: "bfloat16 (auto)".
     pub(super) precision: String,
     /// The threshold of uncertain predictions.
@@ -73,74 +44,34 @@ pub(super) struct Model {
     pub(super) note: Option<String>,
 }
 
-/// Jobs that wait, the oldest first.
-#[derive(Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
-    /// The server is stopping.
-    ended: bool,
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a job, unless `most` are waiting.
-    fn add(&self, job: Job, most: usize) -> Result<(), Refusal> {
-        let mut waiting = self.lock();
-        if waiting.jobs.len() >= most || waiting.ended {
-            return Err(Refusal::Busy);
-        }
-        waiting.jobs.push_back(job);
-        self.changed.notify_one();
-        Ok(())
-    }
-
-    /// The oldest job, once there is one, and those behind it if all are faces that are cut out
-    /// already; none at the end.
-    fn take(&self) -> Vec<Job> {
-        let mut waiting = self.lock();
-        while waiting.jobs.is_empty() && !waiting.ended {
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-        let mut taken: Vec<Job> = waiting.jobs.pop_front().into_iter().collect();
-        let is_face = |job: &Job| job.question == Question::CutOut;
-        while taken.iter().all(is_face)
-            && taken.len() < TOGETHER
-            && waiting.jobs.front().is_some_and(is_face)
-        {
-            taken.extend(waiting.jobs.pop_front());
-        }
-        taken
-    }
-
-    fn end(&self) {
-        self.lock().ended = true;
-        self.changed.notify_all();
-    }
-}
-
 /// Workers, each a thread with its own copy of a run's network.
 pub(super) struct Engine {
-    queue: Arc<Queue>,
+    jobs: Arc<Jobs>,
     workers: Vec<JoinHandle<()>>,
     model: Model,
+    /// The most bytes of a photo's pixels.
+    most_pixels: u64,
+}
+
+/// A job that somebody waits for; who leaves takes it with him.
+struct Wanted<'a> {
+    jobs: &'a Jobs,
+    ticket: Ticket,
+}
+
+impl Drop for Wanted<'_> {
+    fn drop(&mut self) {
+        self.jobs.remove(self.ticket);
+    }
 }
 
 impl Engine {
-    /// Loads a run's network as many times as the config has workers; 0 is once a core on a CPU, and once on
-    /// a GPU. Each worker
-    /// computes in a single thread, so that they don't wait for each other.
+    /// Loads a run's network for each of the config's workers, and once more; 0 workers are one a core on a
+    /// CPU, and one on a GPU. Each worker computes in a single thread, so that they don't wait for each other.
     ///
     /// # Errors
-    /// As [`Predictor::load`]; [`Error::Io`] if a thread can't be started.
+    /// [`Error::Setting`] for too many workers; as [`Predictor::load`]; [`Error::Io`] if a thread can't be
+    /// started.
     pub(super) fn start(run: PathBuf, device: Device, config: &ServeConfig) -> Result<Self> {
         let ServeConfig { precision, workers, note, .. } = config;
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
@@ -149,10 +80,15 @@ impl Engine {
             (0, _) => 1,
             (workers, _) => workers,
         };
+        if workers > ServeConfig::MOST_WORKERS {
+            let expected = format!("at most {}", ServeConfig::MOST_WORKERS);
+            return Err(Error::setting("workers", workers, expected));
+        }
         tch::set_num_threads(1);
-        let queue = Arc::new(Queue::default());
+        let jobs = Arc::new(Jobs::new(workers));
         let (mut threads, mut model) = (Vec::new(), None);
-        for index in 0..workers {
+        // One more than work at once, for light photos beside heavy ones.
+        for index in 0..=workers {
             let mut predictor = Predictor::load(run.clone(), device)?;
             predictor.set_precision(*precision)?;
             // The first passes are slow: libtorch chooses its kernels.
@@ -162,19 +98,21 @@ impl Engine {
             model.get_or_insert_with(|| Model {
                 network: predictor.network().name().into(),
                 trained_on: predictor.trained_on().into(),
+                drawn_faces: predictor.is_of_sample(),
                 precision: precision.report(device),
                 threshold: predictor.threshold(),
                 note: note.clone(),
             });
-            let queue = queue.clone();
+            let jobs = jobs.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("predictor {index}"))
-                .spawn(move || work(&predictor, &queue))
+                .spawn(move || work(&predictor, &jobs))
                 .map_err(|error| Error::io("start", "a worker", error))?;
             threads.push(thread);
         }
         let model = model.ok_or_else(|| Error::setting("workers", 0, "1 or more"))?;
-        Ok(Self { queue, workers: threads, model })
+        let most_pixels = u64::from(config.max_pixels).saturating_mul(3_000_000);
+        Ok(Self { jobs, workers: threads, model, most_pixels })
     }
 
     /// The network behind the server.
@@ -182,67 +120,112 @@ impl Engine {
         &self.model
     }
 
-    /// Classifies the faces of a JPEG or PNG file's bytes.
-    pub(super) async fn ask(&self, bytes: Vec<u8>, question: Question) -> Result<Answer, Refusal> {
+    /// Classifies the faces of an image file's bytes, which a peer sent; `held` is their part of the budget.
+    pub(super) async fn ask(
+        &self,
+        peer: IpAddr,
+        bytes: Vec<u8>,
+        held: Option<Held>,
+        question: Question,
+    ) -> Result<Answer, Refusal> {
+        let cost = decoded_bytes(&bytes, self.most_pixels);
+        let cost = cost.map_err(|error| Refusal::Photo(error.to_string()))?;
         let (reply, answer) = oneshot::channel();
-        self.queue.add(Job { bytes, question, reply }, WAITING * self.workers.len())?;
-        let gone = |_| Refusal::Internal("a worker gave no answer".into());
-        answer.await.map_err(gone)?
+        let ticket = self.jobs.add(peer, cost, Job { bytes, held, question, reply })?;
+        let _wanted = Wanted { jobs: &self.jobs, ticket };
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) if self.jobs.has_ended() => Err(Refusal::Busy),
+            Ok(Err(_)) => Err(Refusal::Internal("a worker gave no answer".into())),
+            Err(_) => Err(Refusal::Busy),
+        }
+    }
+
+    /// The photos that wait.
+    pub(super) fn jobs(&self) -> &Jobs {
+        &self.jobs
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.queue.end();
+        self.jobs.end();
+        let end = Instant::now() + GRACE;
         for worker in self.workers.drain(..) {
-            let _ = worker.join(); // a panic is its own end, not ours
+            while !worker.is_finished() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            if worker.is_finished() {
+                let _ = worker.join(); // a panic is its own end, not ours
+            }
         }
     }
 }
 
-fn work(predictor: &Predictor, queue: &Queue) {
-    loop {
-        let mut jobs = queue.take();
-        if jobs.is_empty() {
-            return;
+fn work(predictor: &Predictor, jobs: &Jobs) {
+    while let Some(taken) = jobs.take(TOGETHER) {
+        let is_heavy = taken.is_heavy;
+        answer_all(predictor, jobs, taken);
+        jobs.done(is_heavy);
+    }
+}
+
+fn answer_all(predictor: &Predictor, jobs: &Jobs, taken: Taken) {
+    let started = Instant::now();
+    let mut cut_out = Vec::new();
+    for Job { bytes, held, question, reply } in taken.jobs {
+        if reply.is_closed() || jobs.has_ended() {
+            continue; // who asked has gone
         }
-        jobs.retain(|job| !job.reply.is_closed()); // who asked may have gone
-        let started = Instant::now();
-        let mut cut_out = Vec::new();
-        for Job { bytes, question, reply } in jobs {
-            match (Photo::decode(&bytes, "photo"), question) {
-                (Err(error), _) => {
-                    let _ = reply.send(Err(Refusal::Photo(error.to_string())));
-                }
-                (Ok(photo), Question::CutOut) => cut_out.push((reply, photo)),
-                (Ok(photo), Question::Faces(detector)) => {
-                    let faces = predictor.predict_photo(&photo, &detector);
-                    let _ = reply.send(answer(&photo, faces, started));
-                }
+        let photo = Photo::decode(&bytes, "photo");
+        drop((bytes, held));
+        match (photo, question) {
+            (Err(error), _) => {
+                let _ = reply.send(Err(Refusal::Photo(error.to_string())));
+            }
+            (Ok(photo), Question::CutOut) => cut_out.push((reply, photo)),
+            (Ok(_), _) if reply.is_closed() || jobs.has_ended() => (),
+            (Ok(photo), Question::Faces(detector)) => {
+                let found = detector.detect_or_why(&photo).and_then(|(areas, why)| {
+                    let faces = predictor.predict_areas(&photo, areas)?;
+                    Ok((faces.into_iter().map(Seen::Once).collect(), why))
+                });
+                let _ = reply.send(answer(&photo, found, started));
+            }
+            (Ok(photo), Question::Live { camera, seconds }) => {
+                let mut camera = camera.lock().unwrap_or_else(PoisonError::into_inner);
+                let found = camera.look(predictor, &photo, seconds);
+                let found =
+                    found.map(|(faces, why)| (faces.into_iter().map(Seen::Live).collect(), why));
+                let _ = reply.send(answer(&photo, found, started));
             }
         }
-        // Photos that are one face each are classified all at once.
-        let squares: Result<Vec<_>> =
-            cut_out.iter().map(|(_, photo)| photo.middle_square()).collect();
-        let predictions = squares.and_then(|squares| predictor.predict_batch(&squares));
-        for (index, (reply, photo)) in cut_out.into_iter().enumerate() {
-            let (width, height) = photo.size();
-            let area = FaceBox::middle_square(width, height);
-            let faces = predictions.as_ref().map(|all| {
-                all.get(index).into_iter().map(|&prediction| Face { area, prediction }).collect()
-            });
-            let _ = reply.send(answer(&photo, faces, started));
-        }
+    }
+    if cut_out.is_empty() {
+        return;
+    }
+    // Photos that are one face each are classified all at once.
+    let squares: Result<Vec<_>> = cut_out.iter().map(|(_, photo)| photo.middle_square()).collect();
+    let predictions = squares.and_then(|squares| predictor.predict_batch(&squares));
+    for (index, (reply, photo)) in cut_out.into_iter().enumerate() {
+        let (width, height) = photo.size();
+        let area = FaceBox::middle_square(width, height);
+        let faces = predictions.as_ref().map(|all| {
+            let faces = all.get(index).into_iter();
+            (faces.map(|&prediction| Seen::Once(Face { area, prediction })).collect(), None)
+        });
+        let _ = reply.send(answer(&photo, faces, started));
     }
 }
 
 /// The reply with the faces of a photo, or the refusal that an error of the network is.
 fn answer(
     photo: &Photo,
-    faces: Result<Vec<Face>, impl ToString>,
+    found: Result<(Vec<Seen>, Option<NoFace>), impl ToString>,
     started: Instant,
 ) -> Result<Answer, Refusal> {
     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
-    let faces = faces.map_err(|error| Refusal::Internal(error.to_string()))?;
-    Ok(Answer { size: photo.size(), faces, milliseconds })
+    let (faces, why) = found.map_err(|error| Refusal::Internal(error.to_string()))?;
+    let no_face = why.map(|why| why.to_string());
+    Ok(Answer { size: photo.size(), faces, no_face, milliseconds })
 }

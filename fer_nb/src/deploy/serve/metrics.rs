@@ -25,6 +25,8 @@ pub(super) struct Metrics {
     pub(super) garbage: AtomicU64,
     /// Cameras now.
     pub(super) sockets: AtomicU64,
+    /// Connections that were refused, since there were too many.
+    refused: AtomicU64,
 }
 
 impl Metrics {
@@ -32,6 +34,11 @@ impl Metrics {
     pub(super) fn answered(&self, milliseconds: f64) {
         self.answers.fetch_add(1, Ordering::Relaxed);
         self.microseconds.fetch_add((milliseconds * 1e3) as u64, Ordering::Relaxed);
+    }
+
+    /// Counts one more connection that was refused.
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     fn to_text(&self) -> String {
@@ -49,6 +56,7 @@ impl Metrics {
             ("fer_frames_dropped_total", "counter", &self.dropped),
             ("fer_garbage_messages_total", "counter", &self.garbage),
             ("fer_sockets", "gauge", &self.sockets),
+            ("fer_connections_refused_total", "counter", &self.refused),
         ] {
             let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {}", read(counter));
         }
@@ -63,7 +71,13 @@ impl Metrics {
 /// `GET /metrics`.
 pub(super) async fn text(State(state): State<Shared>) -> Response {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], state.metrics.to_text()).into_response()
+    let mut text = state.metrics.to_text();
+    for (name, value) in
+        [("fer_connections", state.places.count()), ("fer_upload_bytes", state.budget.bytes())]
+    {
+        let _ = writeln!(text, "# TYPE {name} gauge\n{name} {value}");
+    }
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 /// Counts responses.

@@ -1,36 +1,52 @@
 //! `fer serve`: a network behind a page on this machine, with the browser's camera, and behind an HTTP
 //! endpoint.
 //!
-//! The way of a request: `connection` bounds how many there are and how slow they may be, `site` says
-//! which hosts and origins may ask, `api` and `socket` take photos and frames, and `engine` has as
+//! The way of a request: `connection` lets it in if `places` has room, `site` says which hosts and origins
+//! may ask, `api` and `socket` take photos and frames, of which `body` reads no more than the `budget` has
+//! memory for and `upload` understands three encodings, `jobs` lets peers take turns, and `engine` has as
 //! many workers as there are cores, each with its own copy of the network. Nothing is written, and no
 //! path of a request is one of the file system.
 
 mod api;
+mod body;
+mod budget;
 mod connection;
+mod cost;
 mod engine;
+mod jobs;
 mod metrics;
+mod multipart;
+mod origin;
 mod page;
+mod places;
+mod queue;
+mod reply;
 mod site;
 mod socket;
+mod upload;
 
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tch::Device;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
 use crate::common::{Error, Result};
 use crate::project::Precision;
+use budget::Budget;
+use connection::CONNECTIONS;
 use engine::Engine;
 use metrics::Metrics;
+use page::Reach;
+use places::{Limits, Places};
 use site::Site;
 
 /// The server's address and limits.
@@ -46,8 +62,19 @@ pub struct ServeConfig {
     pub workers: usize,
     /// The largest photo of a request, in bytes.
     pub max_upload: usize,
+    /// The most pixels of a photo in color at 8 bits, in millions. Other photos count by their bytes: in
+    /// gray three times as many, at 16 bits half.
+    pub max_pixels: u32,
     /// The most cameras at the same time.
     pub max_sockets: usize,
+    /// Names and addresses of this machine beside its own address and localhost, as a proxy before it
+    /// passes them on in `Host`.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may use the endpoint, such as `https://lab7.example`; the host of each counts as
+    /// allowed.
+    pub allowed_origins: Vec<String>,
+    /// The token that every request needs; `None` needs a loopback address. See [`ServeConfig::draw_token`].
+    pub token: Option<String>,
     /// A sentence about the choice of the network, which the page shows to whoever looks at it.
     pub note: Option<String>,
 }
@@ -60,8 +87,38 @@ impl Default for ServeConfig {
             precision: Precision::Auto,
             workers: 0,
             max_upload: 20 << 20,
+            max_pixels: 24,
             max_sockets: 16,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            token: None,
             note: None,
+        }
+    }
+}
+
+impl ServeConfig {
+    /// The most copies of the network.
+    pub const MOST_WORKERS: usize = 64;
+
+    /// A token that nobody can guess: 32 hexadecimal digits from the system's generator.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system has none.
+    pub fn draw_token() -> Result<String> {
+        let path = "/dev/urandom";
+        let mut bytes = [0; 16];
+        let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
+        read.map_err(|error| Error::io("read", path, error))?;
+        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// How far what a browser sends goes.
+    fn reach(&self) -> Reach {
+        let is_alone = self.allowed_hosts.is_empty() && self.allowed_origins.is_empty();
+        match self.host.is_loopback() && is_alone {
+            true => Reach::ThisMachine,
+            false => Reach::Network,
         }
     }
 }
@@ -71,66 +128,95 @@ struct State {
     engine: Engine,
     metrics: Metrics,
     site: Site,
-    /// Cameras that may still come.
-    sockets: Arc<Semaphore>,
+    /// Connections.
+    places: Arc<Places>,
+    cameras: Arc<Places>,
+    /// Memory of bodies.
+    budget: Arc<Budget>,
+    max_upload: usize,
+    reach: Reach,
+    /// Turns true when the server ends.
+    end: watch::Sender<bool>,
 }
 
 type Shared = Arc<State>;
 
-/// Serves a run's network until Ctrl-C or SIGTERM. `ready` is called with the address once requests are
-/// taken.
+/// Memory for the bodies of requests: at least so much, and so many of the largest.
+const BODIES: (usize, usize) = (64 << 20, 8);
+/// How long a camera sends nothing before it makes room for another one.
+const IDLE_CAMERA: Duration = Duration::from_secs(10);
+
+/// Serves a run's network until Ctrl-C or SIGTERM. `ready` is called with the address to open, its token
+/// included, once requests are taken.
 ///
 /// # Errors
+/// [`Error::Setting`] for an address beyond this machine without a token, or an option out of range;
 /// [`Error::Missing`] and [`Error::File`] for a run that can't be loaded; [`Error::InUse`] if the address
 /// is taken, [`Error::Io`] if it can't be listened on.
 pub fn serve(
     run: impl Into<PathBuf>,
     device: Device,
     config: &ServeConfig,
-    ready: impl FnOnce(SocketAddr) -> Result<()>,
+    ready: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
-    let engine = Engine::start(run.into(), device, config)?;
+    if !config.host.is_loopback() && config.token.as_ref().is_none_or(String::is_empty) {
+        let expected = "a loopback address, or a token";
+        return Err(Error::setting("host", config.host, expected));
+    }
+    let address = SocketAddr::new(config.host, config.port);
+    Site::new(address, config)?; // before the network is loaded
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Error::io("start", "the server", error))?;
-    runtime.block_on(async {
-        let address = SocketAddr::new(config.host, config.port);
-        let name = format!("port {} of {}", config.port, config.host);
-        let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+    let name = format!("port {} of {}", config.port, config.host);
+    // Before the network is loaded, so that a port that is taken is said at once.
+    let listener =
+        runtime.block_on(TcpListener::bind(address)).map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 Error::in_use(&name, "another program", "End it, or take another port.")
             }
             _ => Error::io("listen on", &name, error),
         })?;
+    let engine = Engine::start(run.into(), device, config)?;
+    runtime.block_on(async {
+        let end = connection::asked_to_end()?;
         let address =
             listener.local_addr().map_err(|error| Error::io("listen on", &name, error))?;
+        let (least, times) = BODIES;
+        let cameras = Limits { total: config.max_sockets, reserve: 0, idle: IDLE_CAMERA };
         let state = Arc::new(State {
             engine,
             metrics: Metrics::default(),
-            site: Site::new(address),
-            sockets: Arc::new(Semaphore::new(config.max_sockets)),
+            site: Site::new(address, config)?,
+            places: Places::new(CONNECTIONS),
+            cameras: Places::new(cameras),
+            budget: Budget::new(config.max_upload.saturating_mul(times).max(least)),
+            max_upload: config.max_upload,
+            reach: config.reach(),
+            end: watch::Sender::new(false),
         });
-        ready(address)?;
-        connection::accept(listener, router(state, config)).await;
+        ready(&state.site.url())?;
+        tokio::spawn(connection::tidy(state.clone()));
+        connection::accept(listener, router(state.clone()), state, end).await;
         Ok(())
     })
 }
 
-fn router(state: Shared, config: &ServeConfig) -> Router {
+fn router(state: Shared) -> Router {
     let files = page::FILES.into_iter().fold(Router::new(), |router, (path, kind, text)| {
         router.route(path, get(([(header::CONTENT_TYPE, kind)], text)))
     });
     files
+        .route("/", get(page::index))
         .route("/live", get(socket::live))
         .route("/api/predict", post(api::predict))
         .route("/api/model", get(api::model))
         .route("/healthz", get(api::health))
         .route("/metrics", get(metrics::text))
         .fallback(api::unknown)
-        .layer(DefaultBodyLimit::max(config.max_upload))
-        .layer(from_fn(api::in_time))
+        .method_not_allowed_fallback(api::wrong_method)
         .layer(from_fn(page::headers))
         .layer(from_fn_with_state(state.clone(), site::guard))
         .layer(from_fn_with_state(state.clone(), metrics::count))

@@ -1,9 +1,11 @@
 //! The page itself, the other files, and the headers that restrict a browser.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+
+use super::Shared;
 
 /// Nothing from elsewhere, nothing inline: no script, font or image that this server doesn't send.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -12,13 +14,59 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 
 /// Path, media type and content of each file that is served as it is; openapi.json describes the endpoint,
 /// OpenAPI 3.1.
-pub(super) const FILES: [(&str, &str, &str); 5] = [
-    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+pub(super) const FILES: [(&str, &str, &str); 9] = [
     ("/app.js", "text/javascript; charset=utf-8", include_str!("page/app.js")),
+    ("/bars.js", "text/javascript; charset=utf-8", include_str!("page/bars.js")),
+    ("/boxes.js", "text/javascript; charset=utf-8", include_str!("page/boxes.js")),
+    ("/camera.js", "text/javascript; charset=utf-8", include_str!("page/camera.js")),
+    ("/shown.js", "text/javascript; charset=utf-8", include_str!("page/shown.js")),
+    ("/table.js", "text/javascript; charset=utf-8", include_str!("page/table.js")),
     ("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/api/openapi.json", "application/json", include_str!("openapi.json")),
 ];
+
+/// How far what a browser sends goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The server listens to this machine only.
+    ThisMachine,
+    /// The browser may be elsewhere.
+    Network,
+}
+
+/// The page; the text between its marks is true for a server that listens to this machine only.
+const INDEX: &str = include_str!("page/index.html");
+/// The page's mark before and behind what it says of where photos go.
+const MARK: &str = "<!-- reach -->";
+
+impl Reach {
+    /// Where photos go, as HTML.
+    fn promise(self) -> Option<&'static str> {
+        match self {
+            Self::ThisMachine => None, // as the page says
+            Self::Network => Some(
+                "<strong>Photos leave your machine</strong> if it is not the one that runs <code>fer serve</code>: \
+                 frames and photos go there over the network, unencrypted unless the address begins with https, \
+                 are looked at in memory, and are forgotten.",
+            ),
+        }
+    }
+
+    /// The page.
+    fn index(self) -> String {
+        let parts: Vec<&str> = INDEX.split(MARK).collect();
+        match (&parts[..], self.promise()) {
+            ([before, _, after], Some(promise)) => format!("{before}{promise}{after}"),
+            _ => parts.concat(),
+        }
+    }
+}
+
+/// `GET /`.
+pub(super) async fn index(State(state): State<Shared>) -> Response {
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], state.reach.index()).into_response()
+}
 
 /// Adds the headers that restrict what a browser does with the page.
 pub(super) async fn headers(request: Request, next: Next) -> Response {
@@ -35,4 +83,20 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_promises_no_more_than_is_so() {
+        let (here, network) = (Reach::ThisMachine.index(), Reach::Network.index());
+        let promise = "Nothing leaves this machine";
+        assert!(here.contains(promise) && !network.contains(promise));
+        assert!(network.contains("Photos leave your machine"));
+        for page in [here, network] {
+            assert!(page.ends_with("</html>\n") && !page.contains(MARK), "{page}");
+        }
+    }
 }

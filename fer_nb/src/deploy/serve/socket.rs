@@ -1,24 +1,27 @@
 //! `/live`: a camera's frames come as JPEG files in binary messages, and each reply goes back as JSON.
 //!
 //! The newest frame counts: one is looked at, at most one waits, and one that comes in the meantime takes
-//! its place. So replies never lag behind, however slow this machine is.
+//! its place. So replies never lag behind, however slow this machine is. Each connection is one camera, whose
+//! faces keep their numbers.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::api::{Reply, problem};
-use super::engine::{Answer, Question, Refusal};
-use crate::deploy::FaceDetector;
+use super::jobs::Question;
+use super::places::Place;
+use super::reply::{Answer, Refusal, Reply, busy, problem};
+use crate::deploy::tracking::LiveFaces;
 
 /// The largest frame, in bytes.
 const FRAME: usize = 2 << 20;
@@ -40,18 +43,19 @@ struct Numbered<'a> {
 /// `GET /live`.
 pub(super) async fn live(
     State(state): State<Shared>,
+    Extension(connection): Extension<Arc<Place>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(rejection) => return problem(rejection.status(), rejection.body_text()),
     };
-    let Ok(place) = state.sockets.clone().try_acquire_owned() else {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "too many cameras at once");
+    let Some(place) = state.cameras.enter(connection.peer()) else {
+        return busy("there are too many cameras at once.");
     };
     upgrade.max_message_size(FRAME).max_frame_size(FRAME).on_upgrade(move |mut socket| async move {
         state.metrics.sockets.fetch_add(1, Ordering::Relaxed);
-        let end = frames(&state, &mut socket).await;
+        let end = frames(&state, &place, &mut socket).await;
         if let Some((code, reason)) = end {
             let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
             let _ = timeout(SLOW, socket.send(close)).await;
@@ -62,22 +66,30 @@ pub(super) async fn live(
 }
 
 /// Replies to frames until the other side ends; if this side does, the code and reason for it.
-async fn frames(state: &Shared, socket: &mut WebSocket) -> Option<(u16, &'static str)> {
-    let ask = |bytes: Bytes| {
-        let question = Question::Faces(FaceDetector::for_video());
+async fn frames(
+    state: &Shared,
+    place: &Place,
+    socket: &mut WebSocket,
+) -> Option<(u16, &'static str)> {
+    let peer = place.peer();
+    let (camera, start) = (Arc::new(Mutex::new(LiveFaces::default())), Instant::now());
+    let ask = |arrived: Instant, bytes: Bytes| {
+        let seconds = arrived.saturating_duration_since(start).as_secs_f64();
+        let question = Question::Live { camera: camera.clone(), seconds };
         let state = state.clone();
-        async move { state.engine.ask(bytes.into(), question).await }
+        async move { state.engine.ask(peer, bytes.into(), None, question).await }
     };
+    let mut end = state.end.subscribe();
     let (mut number, mut bad) = (0u64, 0u32);
     // The frame that is looked at, and the newest after it.
     let mut current = std::pin::pin!(None);
     let mut current_number = 0;
-    let mut newest: Option<(u64, Bytes)> = None;
+    let mut newest: Option<(u64, Instant, Bytes)> = None;
     loop {
         if current.is_none()
-            && let Some((frame, bytes)) = newest.take()
+            && let Some((frame, arrived, bytes)) = newest.take()
         {
-            current.set(Some(ask(bytes)));
+            current.set(Some(ask(arrived, bytes)));
             current_number = frame;
         }
         let answering = async {
@@ -86,9 +98,17 @@ async fn frames(state: &Shared, socket: &mut WebSocket) -> Option<(u16, &'static
                 None => std::future::pending().await,
             }
         };
+        let ending = async { drop(end.wait_for(|ends| *ends).await) };
         tokio::select! {
+            () = ending => {
+                return Some((close_code::AWAY, "the server ends"));
+            }
+            () = place.asked_to_leave() => {
+                return Some((close_code::AGAIN, "no frame for a while, and others wait"));
+            }
             answer = answering => {
                 current.set(None);
+                place.waits();
                 let text = match answer {
                     Ok(answer) => {
                         bad = 0;
@@ -116,7 +136,8 @@ async fn frames(state: &Shared, socket: &mut WebSocket) -> Option<(u16, &'static
             }
             message = timeout(SILENCE, socket.recv()) => match message {
                 Ok(Some(Ok(Message::Binary(bytes)))) => {
-                    if newest.replace((number, bytes)).is_some() {
+                    place.works();
+                    if newest.replace((number, Instant::now(), bytes)).is_some() {
                         state.metrics.dropped.fetch_add(1, Ordering::Relaxed);
                     }
                     number += 1;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
+use crate::common::text::plural;
 use crate::common::{Error, Result};
 use crate::train::Recipe;
 
@@ -37,7 +38,7 @@ impl Range {
                 wrong(format!("{low} to {high}"), "two whole numbers, the lower one first")
             }
             Range::Choice { values } if values.len() < 2 => {
-                wrong(format!("{} values", values.len()), "two or more to choose from")
+                wrong(plural(values.len(), "value"), "two or more to choose from")
             }
             _ => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! [`Study`]: trials in a folder, and their results.
 
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,14 +13,15 @@ use super::folder::{read_trials, remove, trial_folders};
 use super::pruner::MedianPruner;
 use super::space::{Space, number};
 use super::trial::{Trial, TrialState};
-use crate::common::files::{read_format, write_toml};
+use crate::common::files::{missing_folders, read_format, write_toml};
 use crate::common::machine::print_line;
-use crate::common::{Error, Result};
+use crate::common::text::{plural, shown};
+use crate::common::{Error, Result, brief};
 use crate::data::FaceData;
-use crate::train::{Checkpoint, Monitor, Recipe, StopReason};
+use crate::train::{Checkpoint, Monitor, Recipe, RunFolder, StopReason};
 
 /// A study of hyperparameters. Test images have no part in it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Study {
     folder: PathBuf,
     config: StudyConfig,
@@ -27,7 +29,11 @@ pub struct Study {
     trials: Vec<Trial>,
     /// Why the last [`Study::optimize`] ended before it was done.
     stopped: Option<StopReason>,
+    /// Folders that this made, the innermost first.
+    made: Vec<PathBuf>,
 }
+
+brief!(Study, |study| "{}, {}", plural(study.trials.len(), "trial"), study.folder.display());
 
 impl Study {
     /// The study in `folder`, which is made if it is not there. Trials are drawn from `space` by TPE, pruned
@@ -36,8 +42,13 @@ impl Study {
     /// # Errors
     /// [`Error::Setting`] where space and recipe don't fit, or the folder holds another study;
     /// [`Error::Io`] where weights that the recipe starts from are not there.
-    pub fn open(folder: impl Into<PathBuf>, space: Space, recipe: Recipe) -> Result<Self> {
-        Self::with_config(folder, StudyConfig::new(space, recipe))
+    pub fn open(
+        folder: impl Into<PathBuf>,
+        space: impl Borrow<Space>,
+        recipe: impl Borrow<Recipe>,
+    ) -> Result<Self> {
+        let config = StudyConfig::new(space.borrow().clone(), recipe.borrow().clone());
+        Self::with_config(folder, config)
     }
 
     /// [`Study::open`]; but where the folder holds another study, of another space or recipe or from other
@@ -48,14 +59,15 @@ impl Study {
     /// As [`Study::open`]; and where another process works on a trial that would be removed.
     pub fn open_or_replace(
         folder: impl Into<PathBuf>,
-        space: Space,
-        recipe: Recipe,
+        space: impl Borrow<Space>,
+        recipe: impl Borrow<Recipe>,
     ) -> Result<Self> {
         let folder = folder.into();
-        let config = StudyConfig::new(space, recipe).checked()?;
+        let config = StudyConfig::new(space.borrow().clone(), recipe.borrow().clone());
+        let config = config.checked()?;
         if folder.join("study.toml").is_file() && Self::load(&folder)?.config != config {
             remove(&folder)?;
-            let found = folder.display();
+            let found = shown(&folder);
             print_line(&format!("{found} held another study; this one takes its place"));
         }
         Self::open_checked(folder, config)
@@ -69,24 +81,56 @@ impl Study {
         Self::open_checked(folder.into(), config.checked()?)
     }
 
-    fn open_checked(folder: PathBuf, config: StudyConfig) -> Result<Self> {
-        let path = folder.join("study.toml");
-        if path.is_file() {
-            let study = Self::load(&folder)?;
-            if study.config != config {
+    /// Whether [`Study::with_config`] would open or start a study in this folder; nothing is written.
+    ///
+    /// # Errors
+    /// As [`Study::open`].
+    pub fn check(folder: impl AsRef<Path>, config: &StudyConfig) -> Result<()> {
+        Self::existing(folder.as_ref(), &config.clone().checked()?).map(drop)
+    }
+
+    /// The study that the folder holds already, if it is this one.
+    fn existing(folder: &Path, config: &StudyConfig) -> Result<Option<Self>> {
+        if folder.join("study.toml").is_file() {
+            let study = Self::load(folder)?;
+            if study.config != *config {
                 let what = "a study with another space, recipe or initial weights";
-                return Err(Error::would_overwrite(&folder, what, "Choose another folder."));
+                return Err(Error::would_overwrite(folder, what, "Choose another folder."));
             }
-            return Ok(study);
+            return Ok(Some(study));
         }
         let is_run = folder.join("config.toml").is_file();
-        if is_run || (folder.is_dir() && !trial_folders(&folder)?.is_empty()) {
+        if is_run || (folder.is_dir() && !trial_folders(folder)?.is_empty()) {
             let what = "a run, or trials of another study";
-            return Err(Error::would_overwrite(&folder, what, "Choose another folder."));
+            return Err(Error::would_overwrite(folder, what, "Choose another folder."));
         }
+        Ok(None)
+    }
+
+    /// Removes the study from the disk if it has no trial: what was refused with its first one leaves nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system refuses.
+    pub fn remove_if_empty(&self) -> Result<()> {
+        if !trial_folders(&self.folder)?.is_empty() {
+            return Ok(());
+        }
+        remove(&self.folder)?;
+        for folder in &self.made {
+            let _ = std::fs::remove_dir(folder); // stays if something is in it
+        }
+        Ok(())
+    }
+
+    fn open_checked(folder: PathBuf, config: StudyConfig) -> Result<Self> {
+        let path = folder.join("study.toml");
+        if let Some(study) = Self::existing(&folder, &config)? {
+            return Ok(study);
+        }
+        let made = missing_folders(&folder);
         std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
         write_toml(&path, &config)?;
-        Self::load(&folder)
+        Ok(Self { made, ..Self::load(&folder)? })
     }
 
     /// The study that a folder holds.
@@ -103,7 +147,7 @@ impl Study {
         })?;
         let config = StudyConfig { format: StudyConfig::FORMAT, ..config };
         let trials = read_trials(&folder)?;
-        Ok(Self { folder, config, trials, stopped: None })
+        Ok(Self { folder, config, trials, stopped: None, made: Vec::new() })
     }
 
     /// Trains until the study has `trials` completed trials, or the user stops it. Another call resumes, with
@@ -139,11 +183,23 @@ impl Study {
             }
             self.trials = read_trials(&self.folder)?;
             let Some((claim, trial)) = self.next(trials)? else { break };
-            self.train(trial, data, device)?;
+            let number = trial.number;
+            if let Err(error) = self.train(trial, data, device) {
+                self.forget(number);
+                return Err(error);
+            }
             drop(claim);
         }
         self.trials = read_trials(&self.folder)?;
         Ok(())
+    }
+
+    /// Removes a trial of which nothing was trained; what can't be removed is only in the way.
+    fn forget(&self, number: usize) {
+        let run = RunFolder::at(Trial::folder(&self.folder, number));
+        if !run.checkpoint().exists() && !run.weights().exists() {
+            let _ = std::fs::remove_dir_all(run.path());
+        }
     }
 
     /// Trials on other images can't be compared.
@@ -171,35 +227,81 @@ impl Study {
         Error::would_overwrite(&self.folder, what, "Start a study in another folder.")
     }
 
-    /// A trial to work on: one that was stopped, or a new one if there are to be more.
+    /// A trial to work on: one that was stopped or whose process died, or a new one if there are to be
+    /// more.
     fn next(&self, wanted: usize) -> Result<Option<(Claim, Trial)>> {
         for trial in self.trials.iter().filter(|trial| !trial.is_over()) {
             let folder = Trial::folder(&self.folder, trial.number);
             let Some(claim) = Claim::of(&folder)? else { continue };
             // It may have come to its end before the claim.
             match Trial::load(&folder)? {
-                Some(trial) if !trial.is_over() => return Ok(Some((claim, trial))),
+                Some(trial) if !trial.is_over() => return self.take_up(claim, trial).map(Some),
                 _ => continue,
             }
         }
         if self.trials.len() < wanted {
             self.check_start()?;
         }
-        for number in 1..=wanted {
-            let Some(claim) = Claim::new(&Trial::folder(&self.folder, number))? else { continue };
-            let sign = self.sign();
-            let over: Vec<(&toml::Table, f64)> = self
-                .trials
-                .iter()
-                .filter_map(|trial| Some((&trial.values, sign * trial.value?)))
-                .collect();
-            let StudyConfig { sampler, space, seed, .. } = &self.config;
-            let values = sampler.suggest(space, &over, *seed, number).into_iter().collect();
-            let trial = Trial::new(number, values);
-            trial.save(&self.folder)?;
-            return Ok(Some((claim, trial)));
+        let known: Vec<usize> = self.trials.iter().map(|trial| trial.number).collect();
+        for number in (1..=wanted).filter(|number| !known.contains(number)) {
+            let folder = Trial::folder(&self.folder, number);
+            if let Some(claim) = Claim::new(&folder)? {
+                let trial = self.draw(number);
+                trial.save(&self.folder)?;
+                return Ok(Some((claim, trial)));
+            }
+            // Another process made it since the study was read, or died before it said what it tries.
+            if Trial::load(&folder)?.is_some() {
+                continue;
+            }
+            let Some(claim) = Claim::of_unfinished(&folder)? else { continue };
+            match Trial::load(&folder)? {
+                Some(trial) if trial.is_over() => continue,
+                Some(trial) => return self.take_up(claim, trial).map(Some),
+                None => {
+                    let trial = self.draw(number);
+                    self.clear(&trial)?;
+                    return self.take_up(claim, trial).map(Some);
+                }
+            }
         }
         Ok(None)
+    }
+
+    /// A trial that another process worked on, counted if that one died.
+    fn take_up(&self, claim: Claim, mut trial: Trial) -> Result<(Claim, Trial)> {
+        if claim.is_after_death() {
+            trial.retries += 1;
+            let number = trial.number;
+            print_line(&format!(
+                "trial {number}: the process that worked on it died; it is retried"
+            ));
+        }
+        trial.save(&self.folder)?;
+        Ok((claim, trial))
+    }
+
+    /// A new trial, with values that the sampler suggests after the finished ones.
+    fn draw(&self, number: usize) -> Trial {
+        let sign = self.sign();
+        let over: Vec<(&toml::Table, f64)> = self
+            .trials
+            .iter()
+            .filter_map(|trial| Some((&trial.values, sign * trial.value?)))
+            .collect();
+        let StudyConfig { sampler, space, seed, .. } = &self.config;
+        Trial::new(number, sampler.suggest(space, &over, *seed, number).into_iter().collect())
+    }
+
+    /// Removes the checkpoint of a trial whose `trial.toml` is gone: it is of other values.
+    fn clear(&self, trial: &Trial) -> Result<()> {
+        let checkpoint = trial.run(&self.folder).checkpoint();
+        if !checkpoint.exists() {
+            return Ok(());
+        }
+        let number = trial.number;
+        print_line(&format!("trial {number} starts over: its trial.toml is gone"));
+        std::fs::remove_file(&checkpoint).map_err(|error| Error::io("remove", &checkpoint, error))
     }
 
     fn train(&mut self, mut trial: Trial, data: &FaceData, device: Device) -> Result<()> {
@@ -336,9 +438,12 @@ impl Study {
         for (path, _) in self.config.space.ranges() {
             let values = || trials().map(|trial| trial.values.get(path));
             let text = |value: Option<&toml::Value>| value.map(ToString::to_string);
-            let column = match values().map(|value| number(value?)).collect::<Option<Vec<f64>>>() {
-                Some(numbers) => Series::new(path.into(), numbers),
-                None => {
+            let whole = values().map(|value| value?.as_integer()).collect::<Option<Vec<i64>>>();
+            let numbers = values().map(|value| number(value?)).collect::<Option<Vec<f64>>>();
+            let column = match (whole, numbers) {
+                (Some(whole), _) => Series::new(path.into(), whole),
+                (_, Some(numbers)) => Series::new(path.into(), numbers),
+                _ => {
                     let texts = values().map(|value| text(value).unwrap_or_default());
                     Series::new(path.into(), texts.collect::<Vec<_>>())
                 }
@@ -361,6 +466,10 @@ impl std::fmt::Display for Study {
             count(TrialState::Failed),
             count(TrialState::Running)
         )?;
+        let retried = self.trials.iter().filter(|trial| trial.retries > 0).count();
+        if retried > 0 {
+            write!(f, "; {retried} of them retried after their process died")?;
+        }
         if let Some(best) = self.best() {
             let value = best.value.unwrap_or(f64::NAN);
             write!(f, "\nbest trial {}: {} {value:.4}", best.number, self.monitor().name())?;
@@ -485,6 +594,62 @@ mod tests {
         assert!(matches!(begin(0.0, 0.5), Err(Error::WouldOverwrite { .. })));
         std::fs::remove_dir(&trial).unwrap();
         begin(0.0, 0.5).unwrap();
+    }
+
+    #[test]
+    fn a_trial_whose_process_died_is_taken_up() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut recipe = recipe();
+        recipe.train.epochs = 1;
+        let space = Space::new().log("train.learning_rate", 1e-4, 1e-2);
+        let died_with = |name: &str, content: &dyn Fn(&Study, &Path)| {
+            let folder = parent.path().join(name);
+            let mut study = Study::open(&folder, space.clone(), recipe.clone()).unwrap();
+            let trial = Trial::folder(&folder, 1);
+            std::fs::create_dir(&trial).unwrap();
+            content(&study, &trial);
+            study.optimize(&data(), 2, Device::Cpu).unwrap();
+            assert_eq!(study.trials().len(), 2, "{name}: {study}");
+            let text = study.to_string();
+            assert!(text.starts_with("2 trials: 2 complete"), "{name}: {text}");
+            assert!(text.contains("; 1 of them retried"), "{name}: {text}");
+            assert_eq!(study.trials()[0].retries, 1, "{name}");
+            // Once: nothing is left to do.
+            study.optimize(&data(), 2, Device::Cpu).unwrap();
+            assert_eq!(study.trials().iter().map(|trial| trial.retries).sum::<usize>(), 1);
+        };
+        let claim = |trial: &Path| std::fs::write(trial.join("claim"), "4711").unwrap();
+        died_with("before_its_claim", &|_, _| ());
+        died_with("before_trial_toml", &|_, trial| claim(trial));
+        died_with("while_writing_it", &|_, trial| {
+            claim(trial);
+            std::fs::write(trial.join(".fer_nb-tmp123"), "number = ").unwrap();
+        });
+        died_with("in_training", &|study, trial| {
+            claim(trial);
+            study.draw(1).save(study.folder()).unwrap();
+        });
+        // A run without its trial.toml is of nobody knows which values.
+        let other = parent.path().join("other");
+        let mut study = Study::open(&other, space.clone(), recipe.clone()).unwrap();
+        study.optimize(&data(), 1, Device::Cpu).unwrap();
+        died_with("after_a_run", &|study, trial| {
+            std::fs::remove_dir(trial).unwrap();
+            std::fs::rename(Trial::folder(&other, 1), trial).unwrap();
+            std::fs::remove_file(trial.join("trial.toml")).unwrap();
+            assert!(study.trials().is_empty());
+        });
+    }
+
+    #[test]
+    fn a_trial_that_another_process_begins_is_left_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = Space::new().log("train.learning_rate", 1e-4, 1e-2);
+        let mut study = Study::open(folder.path(), space, recipe()).unwrap();
+        let claim = Claim::new(&Trial::folder(folder.path(), 1)).unwrap().unwrap();
+        study.optimize(&data(), 2, Device::Cpu).unwrap();
+        assert_eq!(study.trials().iter().map(|trial| trial.number).collect::<Vec<_>>(), [2]);
+        drop(claim);
     }
 
     #[test]

@@ -50,15 +50,23 @@ pub struct Trial {
     /// Why it ended early, in words; `None` if it did not.
     #[serde(default, deserialize_with = "off::text")]
     pub reason: Option<String>,
+    /// How many times a process died while it worked on this, and another one took it up.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub retries: usize,
     /// The values that it tried, by path.
     pub values: toml::Table,
+}
+
+/// Left out of the file then, which versions without it can read.
+fn is_none(retries: &usize) -> bool {
+    *retries == 0
 }
 
 impl Trial {
     /// One that begins.
     pub(super) fn new(number: usize, values: toml::Table) -> Self {
         let (state, value, reason) = (TrialState::Running, None, None);
-        Self { number, state, value, epochs: 0, seconds: 0.0, reason, values }
+        Self { number, state, value, epochs: 0, seconds: 0.0, reason, retries: 0, values }
     }
 
     /// The folder of trial `number` of the study in `study`: `trial_0007`.

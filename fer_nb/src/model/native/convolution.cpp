@@ -30,8 +30,6 @@ using winograd::Shape;
 
 using Bias = std::optional<at::Tensor>;
 
-constexpr auto CHANNELS_LAST = at::MemoryFormat::ChannelsLast;
-
 // A kind of number's kernels with tiles of 4x4 and of 2x2; null where there are none that are faster than
 // libtorch's.
 using ByTile = std::array<const Kernels*, 2>;
@@ -162,7 +160,8 @@ at::Tensor convolve(const at::Tensor& xs, const at::Tensor& weight, const Bias& 
     std::swap(way.inputs, way.outputs);
   }
   // What stays is allocated before what goes, so that no hole is left below it.
-  at::Tensor ys = at::empty({way.batch, way.outputs, way.height, way.width}, xs.options(), CHANNELS_LAST);
+  at::Tensor ys =
+      at::empty({way.batch, way.outputs, way.height, way.width}, xs.options(), shim::CHANNELS_LAST);
   at::Tensor packed = at::empty({kernels.places * shape.inputs * shape.outputs}, weight.options());
   constexpr int64_t GROUP = 16;
   const int64_t groups = shape.outputs / GROUP;
@@ -195,7 +194,7 @@ std::pair<at::Tensor, at::Tensor> weight_gradient(const at::Tensor& xs, const at
   const int64_t rows = tile_rows(shape, kernels);
   const int64_t parts =
       std::min(parts_of(rows, 2 * least_rows(shape)), LARGEST_SUMS_OF_ALL / bytes_of_sums(shape, kernels));
-  at::Tensor out = at::empty(weight.sizes(), weight.options(), CHANNELS_LAST);
+  at::Tensor out = at::empty(weight.sizes(), weight.options(), shim::CHANNELS_LAST);
   const Scratch scratch(kernels, shape, parts);
   const auto floats = xs.options().dtype(at::kFloat);
   at::Tensor sums = at::empty({parts, kernels.places * shape.outputs * shape.inputs}, floats);
@@ -228,7 +227,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
                 "the convolution of convolution.cpp has no second derivative");
     const auto saved = context->get_saved_variables();
     const at::Tensor xs = saved[0], weight = saved[1];
-    const at::Tensor gradient = gradients[0].contiguous(CHANNELS_LAST);
+    const at::Tensor gradient = gradients[0].contiguous(shim::CHANNELS_LAST);
     torch::autograd::variable_list out(3);
     if (context->needs_input_grad(0)) {
       out[0] = convolve(gradient, weight, std::nullopt, true);

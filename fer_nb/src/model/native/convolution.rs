@@ -163,6 +163,9 @@ mod tests {
         }
     }
 
+    /// An error of two and a half units in the last place of a float32.
+    const LAST_BITS: f64 = 2.5 * f32::EPSILON as f64;
+
     /// README.md's table: `cargo test --lib error_in_float32 -- --nocapture`.
     #[test]
     fn the_error_in_float32_is_small() {
@@ -185,7 +188,9 @@ mod tests {
                     pairs.map(|(tensor, exact)| off(tensor, exact)).collect::<Vec<_>>()
                 });
                 println!("{channels}, {side}: {}; {}", text(&ours), text(&theirs));
-                let small = ours.iter().zip(&theirs).all(|(ours, theirs)| *ours < most * theirs);
+                // With AVX-512 libtorch's own sums are at the last bit, where a ratio says nothing.
+                let small = |(ours, theirs): (&f64, &f64)| *ours < most * theirs.max(LAST_BITS);
+                let small = ours.iter().zip(&theirs).all(small);
                 assert!(small, "{channels} {side}: {ours:?} {theirs:?}");
             }
         }

@@ -227,8 +227,6 @@ struct Settings {
   bool pooled;
 };
 
-constexpr auto CHANNELS_LAST = at::MemoryFormat::ChannelsLast;
-
 // What a backward pass needs of each channel, [4, count].
 enum Row { FACTOR, OFFSET, MEAN, DEVIATION, ROWS };
 
@@ -324,7 +322,7 @@ Gradients backward_to(const at::Tensor& xs, const at::Tensor& kept, const at::Te
         const int64_t at = first * count;
         add_gradient(kept_from + at, gradient_from + at, n, channels, of_block);
       });
-  Gradients out{at::empty(xs.sizes(), xs.options(), CHANNELS_LAST), at::empty({count}, table.options()),
+  Gradients out{at::empty(xs.sizes(), xs.options(), shim::CHANNELS_LAST), at::empty({count}, table.options()),
                 at::empty({count}, table.options())};
   std::vector<float> plain(count), product(count);
   for (int64_t i = 0; i < count; i++) {
@@ -382,7 +380,7 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
     const Size size(xs);
     const int64_t parts = settings.pooled ? 2 : 1;
     const auto sizes = {size.batch, size.count, size.height / parts, size.width / parts};
-    at::Tensor out = at::empty(sizes, xs.options(), CHANNELS_LAST);
+    at::Tensor out = at::empty(sizes, xs.options(), shim::CHANNELS_LAST);
     const auto statistics_of = is_float ? statistics<float> : statistics<Bfloat16>;
     const at::Tensor table = statistics_of(xs, scale, shift, running_mean, running_variance, settings);
     if (!settings.pooled) {
@@ -390,8 +388,8 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
       context->save_for_backward({xs, table, at::Tensor(), at::Tensor()});
       return out;
     }
-    at::Tensor kept = at::empty(sizes, xs.options(), CHANNELS_LAST);
-    at::Tensor places = at::empty(sizes, xs.options().dtype(at::kByte), CHANNELS_LAST);
+    at::Tensor kept = at::empty(sizes, xs.options(), shim::CHANNELS_LAST);
+    at::Tensor places = at::empty(sizes, xs.options().dtype(at::kByte), shim::CHANNELS_LAST);
     (is_float ? forward_pooled_to<float> : forward_pooled_to<Bfloat16>)(xs, table, out, kept, places);
     context->save_for_backward({xs, table, kept, places});
     return out;
@@ -403,7 +401,7 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
     const auto saved = context->get_saved_variables();
     const at::Tensor xs = saved[0], table = saved[1], places = saved[3];
     const at::Tensor kept = places.defined() ? saved[2] : xs;
-    const at::Tensor gradient = gradients[0].contiguous(CHANNELS_LAST);
+    const at::Tensor gradient = gradients[0].contiguous(shim::CHANNELS_LAST);
     const auto back = xs.scalar_type() == at::kFloat ? backward_to<float> : backward_to<Bfloat16>;
     const Gradients out = back(xs, kept, places, table, gradient);
     return {out.xs, out.scale, out.shift, at::Tensor(), at::Tensor(), at::Tensor()};

@@ -159,9 +159,8 @@ struct Pool : torch::autograd::Function<Pool> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& xs,
                             Dropout dropout) {
     const auto size = {xs.size(0), xs.size(1), xs.size(2) / 2, xs.size(3) / 2};
-    const auto format = at::MemoryFormat::ChannelsLast;
-    at::Tensor out = at::empty(size, xs.options(), format);
-    at::Tensor places = at::empty(size, xs.options().dtype(at::kByte), format);
+    at::Tensor out = at::empty(size, xs.options(), shim::CHANNELS_LAST);
+    at::Tensor places = at::empty(size, xs.options().dtype(at::kByte), shim::CHANNELS_LAST);
     if (xs.scalar_type() == at::kFloat) {
       pool<float>(xs, dropout, out, places);
     } else {
@@ -175,13 +174,12 @@ struct Pool : torch::autograd::Function<Pool> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the pooling of pool.cpp has no second derivative");
-    const auto format = at::MemoryFormat::ChannelsLast;
     const at::Tensor places = context->get_saved_variables()[0];
     const float scale = float(context->saved_data["scale"].toDouble());
-    const at::Tensor gradient = gradients[0].contiguous(format);
+    const at::Tensor gradient = gradients[0].contiguous(shim::CHANNELS_LAST);
     const auto size = {gradient.size(0), gradient.size(1), gradient.size(2) * 2,
                        gradient.size(3) * 2};
-    at::Tensor out = at::empty(size, gradient.options(), format);
+    at::Tensor out = at::empty(size, gradient.options(), shim::CHANNELS_LAST);
     if (gradient.scalar_type() == at::kFloat) {
       spread<float>(gradient, places, scale, out);
     } else {

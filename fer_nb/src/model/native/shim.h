@@ -1,4 +1,4 @@
-// What convolution.cpp and pool.cpp have in common: how shim.rs calls them.
+// What the layers have in common: how shim.rs calls them.
 
 #pragma once
 
@@ -11,10 +11,12 @@
 
 namespace shim {
 
+constexpr auto CHANNELS_LAST = at::MemoryFormat::ChannelsLast;
+
 // Whether the tensor's numbers are those in its memory, on a CPU, with the channels of each pixel side by side.
 inline bool lies_channels_last(const at::Tensor& xs) {
   return xs.device().is_cpu() && xs.layout() == at::kStrided && xs.dim() == 4 && !xs.is_neg() &&
-         xs.is_contiguous(at::MemoryFormat::ChannelsLast);
+         xs.is_contiguous(CHANNELS_LAST);
 }
 
 // A trace has to see libtorch's own functions.

@@ -20,7 +20,8 @@ impl Study {
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
     pub fn history_figure(&self) -> Result<Figure> {
         let study = StudyData::of(self);
-        Figure::draw(study.title("Trials of the study"), |canvas| draw(canvas, &study))
+        Ok(Figure::draw(study.title("Trials of the study"), |canvas| draw(canvas, &study))?
+            .of_data(self.to_table()?))
     }
 }
 

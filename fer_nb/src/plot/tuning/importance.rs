@@ -1,12 +1,16 @@
 //! The share of the differences that each hyperparameter explains.
 
+use polars::prelude::df;
+
 use super::trials::{StudyData, short};
 use crate::common::Result;
 use crate::common::text::percent;
+use crate::data::column;
 use crate::evaluate::tune::Study;
-use crate::plot::canvas::{Align, Canvas, MARGIN, Type, WIDTH};
+use crate::plot::canvas::{Align, Canvas, MARGIN, Type};
 use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, MUTED, tint};
+use crate::plot::style::WIDTH;
 
 /// How many hyperparameters a figure holds.
 const MOST: usize = 10;
@@ -22,9 +26,14 @@ impl Study {
         let importances = self.importances();
         let shares: Vec<_> =
             importances.iter().map(|(path, share)| (short(path), *share)).collect();
-        Figure::draw(study.title("What made the difference"), |canvas| {
+        let data = df!(
+            "hyperparameter" => column(&importances, |(path, _)| path.to_string()),
+            "share" => column(&importances, |(_, share)| *share),
+        )?;
+        let figure = Figure::draw(study.title("What made the difference"), |canvas| {
             draw(canvas, &study, &shares)
-        })
+        })?;
+        Ok(figure.of_data(data))
     }
 }
 

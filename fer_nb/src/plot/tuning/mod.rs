@@ -55,6 +55,11 @@ mod tests {
     fn every_figure_names_its_axes() {
         let folder = tempfile::tempdir().unwrap();
         let study = study(folder.path(), 24);
+        let table = study.overview().unwrap().to_string();
+        assert!(
+            table.contains("batch_size") && !table.contains("4.0000"),
+            "whole numbers: {table}"
+        );
         let figures = [
             ("history", study.history_figure().unwrap(), vec!["trial", "val_accuracy", "pruned"]),
             ("importances", study.importances_figure().unwrap(), vec!["learning_rate", "%"]),

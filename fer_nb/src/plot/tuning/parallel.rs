@@ -5,9 +5,10 @@ use crate::common::Result;
 use crate::emotion::Emotion;
 use crate::evaluate::tune::Study;
 use crate::plot::axis::{self, Scale};
-use crate::plot::canvas::{Align, Canvas, MARGIN, Type, WIDTH};
+use crate::plot::canvas::{Align, Canvas, MARGIN, Type};
 use crate::plot::figure::Figure;
 use crate::plot::palette::{MUTED, PAPER, class_color, sequential};
+use crate::plot::style::WIDTH;
 
 const TOP: f64 = 280.0;
 const BOTTOM: f64 = 980.0;
@@ -23,7 +24,7 @@ impl Study {
     pub fn parallel_figure(&self) -> Result<Figure> {
         let study = StudyData::of(self);
         let title = study.title("What was tried, and what it gave");
-        Figure::draw(title, |canvas| draw(canvas, &study))
+        Ok(Figure::draw(title, |canvas| draw(canvas, &study))?.of_data(self.to_table()?))
     }
 }
 
@@ -81,7 +82,7 @@ fn draw_axis(
     canvas.line(&[(x, TOP), (x, BOTTOM)], 4.0, MUTED);
     let (name, kind) = canvas.fit(name, pitch - 20.0, Type::new(30.0).bold().centered())?;
     canvas.text(&name, (x, TOP - 36.0), kind);
-    let kind = Type::new(25.0).align(Align::Right);
+    let kind = Type::new(26.0).align(Align::Right);
     for (place, text) in ticks {
         let y = BOTTOM + (TOP - BOTTOM) * place;
         let (text, kind) = canvas.fit(text, pitch * 0.45, kind)?;

@@ -5,9 +5,10 @@ use crate::common::Result;
 use crate::emotion::Emotion;
 use crate::evaluate::tune::Study;
 use crate::plot::axis::{self, Scale};
-use crate::plot::canvas::{Canvas, MARGIN, Type, WIDTH};
+use crate::plot::canvas::{Canvas, MARGIN, Type};
 use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, GRID, MUTED, SECOND, class_color};
+use crate::plot::style::WIDTH;
 
 /// How many hyperparameters a figure holds.
 const MOST: usize = 6;
@@ -20,7 +21,7 @@ impl Study {
     pub fn slice_figure(&self) -> Result<Figure> {
         let study = StudyData::of(self);
         let title = study.title(&format!("Each value against {}", study.objective));
-        Figure::draw(title, |canvas| draw(canvas, &study))
+        Ok(Figure::draw(title, |canvas| draw(canvas, &study))?.of_data(self.to_table()?))
     }
 }
 
@@ -57,7 +58,7 @@ fn draw_panel(
     axis::grid_lines(canvas, y, (left, right), axis::number);
     canvas.text(&study.objective, (left, y.to - 22.0), Type::new(26.0).bold());
     let x = |place: f64| left + 24.0 + (right - left - 48.0) * place;
-    let kind = Type::new(24.0).color(MUTED).centered();
+    let kind = Type::new(26.0).color(MUTED).centered();
     let room = (right - left) / plotted.ticks.len().max(1) as f64;
     for (place, text) in &plotted.ticks {
         canvas.line(&[(x(*place), y.to), (x(*place), y.from)], 2.0, GRID);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Callback, EpochEnd, TrainBegin};
 use crate::common::Result;
 use crate::common::check::ensure;
+use crate::common::text::shown;
 use crate::train::record::{EpochRecord, History};
 
 /// Keras' `CSVLogger`: writes each epoch's metrics to a file, with the columns of `history.csv`.
@@ -40,7 +41,7 @@ impl Callback for CsvLogger {
     }
 
     fn validate(&self) -> Result<()> {
-        let (ok, path) = (!self.path.is_dir(), self.path.display());
+        let (ok, path) = (!self.path.is_dir(), shown(&self.path));
         ensure(ok, "CSVLogger.path", path, "a file, not a folder")
     }
 

@@ -84,6 +84,12 @@ impl EpochEnd<'_> {
     }
 }
 
+impl std::fmt::Debug for dyn Callback + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Something that happens around epochs. Only `name` has to be given.
 pub trait Callback {
     /// Names the callback in messages and checkpoints.

@@ -105,7 +105,8 @@ impl fmt::Display for Schedule {
         match self {
             Schedule::Constant => f.write_str("constant"),
             Schedule::Cosine { warmup_epochs, floor } => {
-                write!(f, "cosine to {floor}, {warmup_epochs} epochs of warm-up")
+                let epochs = if *warmup_epochs == 1.0 { "epoch" } else { "epochs" };
+                write!(f, "cosine to {floor}, {warmup_epochs} {epochs} of warm-up")
             }
             Schedule::OneCycle { rise, .. } => write!(f, "one-cycle, {rise} of the steps rising"),
         }

@@ -53,10 +53,14 @@ pub struct TrainConfig {
 
     // Where the weights start
     /// The weights to start from, where names and shapes fit: a run (its name below runs/, or its folder),
-    /// weights that come with the project, or a `.safetensors` file. `None` draws them from `seed`.
-    /// [`TrainConfig::rates`] freezes parameters.
+    /// weights that come with the project, or a safetensors file, such as a PyTorch state dict. `None` draws
+    /// them from `seed`. [`TrainConfig::rates`] freezes parameters.
     #[serde(deserialize_with = "off::text")]
     pub initial_weights: Option<String>,
+    /// What names in the file of the initial weights begin with, and what the network's begin with instead; the
+    /// longest key that fits counts. `module.`, `model.` and `_orig_mod.` in front of all names need none. Empty:
+    /// names are as the network's. [`NameMap`](crate::model::NameMap).
+    pub weights_map: BTreeMap<String, String>,
 
     // What is minimised
     /// Cross-entropy, and what is changed about it.
@@ -101,6 +105,7 @@ impl Default for TrainConfig {
             sam: None,
             rates: BTreeMap::new(),
             initial_weights: None,
+            weights_map: BTreeMap::new(),
             loss: LossConfig::default(),
             distillation: Distillation::default(),
             precision: Precision::Auto,
@@ -133,6 +138,9 @@ impl TrainConfig {
         }
         let ok = self.ema.is_none_or(|decay| decay > 0.0 && decay < 1.0);
         ensure(ok, "ema", self.ema.unwrap_or_default(), "above 0 and below 1, or none")?;
+        let ok = self.weights_map.is_empty() || self.initial_weights.is_some();
+        let rule = self.weights_map.iter().next().map(|(from, to)| format!("{from}={to}"));
+        ensure(ok, "weights_map", rule.unwrap_or_default(), "initial weights whose names it maps")?;
         self.loss.validate()?;
         self.distillation.validate()?;
         self.augmentation.validate()?;
@@ -179,6 +187,8 @@ mod tests {
         is(named(|c| c.ema = Some(1.0)), "ema", "1");
         is(named(|c| c.clip_norm = Some(-1.0)), "clip_norm", "-1");
         is(named(|c| c.sam = Some(f64::NAN)), "sam", "NaN");
+        let map = |c: &mut TrainConfig| drop(c.weights_map.insert("a".into(), "b".into()));
+        is(named(map), "weights_map", "a=b");
         assert!(TrainConfig::default().validate_for(64).is_ok());
     }
 

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::path::Path;
 
+use polars::prelude::{DataFrame, df};
+
 use super::epoch::EpochRecord;
 use super::stop_reason::StopReason;
 use crate::common::files::replace_file;
 use crate::common::text::plural;
 use crate::common::{Error, Place, Result};
+use crate::data::column;
 
 /// What to do about a run's file that can't be read but is also in its checkpoint.
 pub(crate) const RESTORE_HINT: &str = "`fer train --run NAME --resume` restores it if \
@@ -36,6 +39,24 @@ impl History {
     /// Whether it was the user who stopped training, so that it can be resumed.
     pub fn stopped_by_user(&self) -> bool {
         self.stopped.as_ref().is_some_and(StopReason::is_user)
+    }
+
+    /// A table of one row an epoch, with the columns of `history.csv`: `epoch` (u32), `loss`, `accuracy`,
+    /// `val_loss`, `val_accuracy`, `learning_rate`, `seconds` (f64).
+    ///
+    /// # Errors
+    /// [`Error::Table`] if polars refuses.
+    pub fn to_table(&self) -> Result<DataFrame> {
+        let epochs = &self.epochs;
+        Ok(df!(
+            "epoch" => column(epochs, |epoch| epoch.epoch as u32),
+            "loss" => column(epochs, |epoch| epoch.loss),
+            "accuracy" => column(epochs, |epoch| epoch.accuracy),
+            "val_loss" => column(epochs, |epoch| epoch.val_loss),
+            "val_accuracy" => column(epochs, |epoch| epoch.val_accuracy),
+            "learning_rate" => column(epochs, |epoch| epoch.learning_rate),
+            "seconds" => column(epochs, |epoch| epoch.seconds),
+        )?)
     }
 
     /// Writes `history.csv`, whole or not at all.

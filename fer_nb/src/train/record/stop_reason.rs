@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::monitor::Monitor;
+use crate::common::text::plural;
 
 /// Why training, or a study, ended before its last epoch or trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,7 +105,8 @@ impl fmt::Display for StopReason {
             StopReason::EarlyStopping { epoch, monitor, waited } => write!(
                 f,
                 "EarlyStopping ended training after epoch {epoch}: {monitor} did not improve for \
-                 {waited} epochs"
+                 {}",
+                plural(*waited, "epoch")
             ),
             StopReason::Pruned { epoch, monitor, best, median } => write!(
                 f,

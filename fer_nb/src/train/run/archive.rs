@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::folder::RunFolder;
 use crate::common::files::{TEMPORARY_PREFIX, file_fingerprint};
-use crate::common::text::plural;
+use crate::common::text::{plural, shown};
 use crate::common::{Error, Result};
 use crate::train::record::History;
 
@@ -28,7 +28,7 @@ impl RunFolder {
             return Ok(None);
         }
         let before = self.archived();
-        let place = before.path().display();
+        let place = shown(before.path());
         let (now, kept) = (epochs(self), epochs(&before));
         if kept > now {
             return Ok(Some(format!(

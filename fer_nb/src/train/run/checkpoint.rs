@@ -14,18 +14,25 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::config::RunConfig;
 use crate::common::files::replace_file;
-use crate::common::{Error, Result};
+use crate::common::text::plural;
+use crate::common::{Error, Result, brief};
 use crate::model::{TensorBytes, serialize};
 use crate::train::record::{EpochRecord, StopReason};
 
 /// The state of a run after its last finished epoch.
-#[derive(Debug)]
 pub struct Checkpoint {
     /// All but the tensors.
     pub state: RunState,
     /// `network.<name>` in PyTorch's shapes; `optimizer.<name>`, `ema` and `callback.<n>.<name>`.
     pub tensors: Vec<(String, Tensor)>,
 }
+
+brief!(
+    Checkpoint,
+    |checkpoint| "{}, {}",
+    plural(checkpoint.state.epochs.len(), "epoch"),
+    plural(checkpoint.tensors.len(), "tensor")
+);
 
 /// The part of a [`Checkpoint`] that is no tensor. Generators need none: what an epoch draws follows
 /// from the seed and the epoch's number.

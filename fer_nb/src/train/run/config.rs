@@ -23,6 +23,10 @@ pub struct RunConfig {
     pub data_title: String,
     /// Fingerprint of pixels, labels and order of all three parts, hexadecimal.
     pub data_fingerprint: String,
+    /// Fingerprints of the training images and of the validation images alone, hexadecimal: the same for copies of
+    /// a data set whose test parts differ. `None` in runs saved by older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted_fingerprints: Option<[String; 2]>,
     /// Images for training, validation and test, as they were loaded.
     pub images: [usize; 3],
     /// How many images it was trained on, and how many chose the epoch, after [`TrainConfig::images`].
@@ -59,6 +63,7 @@ impl RunConfig {
             data: data.origin().to_string(),
             data_title: data.origin().title().into(),
             data_fingerprint: format!("{:016x}", data.fingerprint()),
+            fitted_fingerprints: Some(Self::fitted_on(data)),
             images: [data.train.len(), data.validation.len(), data.test.len()],
             trained_on: None,
             device: device_name(device),
@@ -67,6 +72,11 @@ impl RunConfig {
             architecture: Architecture::of(network),
             train: train.clone(),
         }
+    }
+
+    /// The fingerprints of data's training and validation images.
+    pub(super) fn fitted_on(data: &FaceData) -> [String; 2] {
+        [&data.train, &data.validation].map(|part| format!("{:016x}", part.fingerprint()))
     }
 
     /// Whether the run was trained on faces that the crate drew itself.
@@ -94,10 +104,13 @@ impl RunConfig {
             config.fer_nb.clear();
             config.trained_on = None; // follows from the rest
             config.format = 0;
+            config.fitted_fingerprints = None; // the whole's was compared
             config.device.clear();
             config.hardware = None;
             config.precision.clear(); // follows from train.precision and the device
-            config.data.clear(); // the same images may lie in another folder
+            // The same images may lie in another folder, or in one that was renamed.
+            config.data.clear();
+            config.data_title.clear();
             toml::Table::try_from(config).unwrap_or_default()
         };
         first_difference(&comparable(self), &comparable(now), "")

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 use super::config::RunConfig;
-use crate::common::files::{TEMPORARY_PREFIX, read_format, read_toml, write_toml};
+use crate::common::file_kind::FileKind;
+use crate::common::files::{TEMPORARY_PREFIX, missing_folders, read_format, read_toml, write_toml};
 use crate::common::{Error, Result};
 use crate::data::{Dataset, FaceData};
 use crate::model::{Network, weights};
-use crate::project::{PRETRAINED, pretrained, runs};
+use crate::project::{PRETRAINED, known, pretrained, runs};
 use crate::train::record::{History, RESTORE_HINT, StopReason};
 
 /// Removes what a killed process left half written in a run's folder; what can't be removed is only in
@@ -28,6 +29,29 @@ fn remove_leftovers(folder: &Path) {
     }
 }
 
+/// A run's folder, kept for one training; see [`RunFolder::lock`].
+#[derive(Debug)]
+pub struct RunLock {
+    path: PathBuf,
+    file: File,
+    is_held: bool,
+    /// The folders that this made, the innermost first.
+    made: Vec<PathBuf>,
+}
+
+impl Drop for RunLock {
+    /// A training that saved nothing, such as one that was refused, leaves nothing behind.
+    fn drop(&mut self) {
+        let checkpoint = self.path.with_file_name("checkpoint.safetensors");
+        if self.is_held && !checkpoint.exists() {
+            let _ = std::fs::remove_file(&self.path);
+            for folder in &self.made {
+                let _ = std::fs::remove_dir(folder); // stays if something is in it
+            }
+        }
+    }
+}
+
 /// A folder `runs/<name>` with `config.toml`, `history.csv`, `best.safetensors` and
 /// `last/checkpoint.safetensors`.
 #[derive(Debug, Clone)]
@@ -41,6 +65,29 @@ impl RunFolder {
         Self { path: path.into() }
     }
 
+    /// Every run that was saved below runs/, by name: each folder there that has a `config.toml`. Earlier runs
+    /// within (`before/`) and the trials of studies are no runs of this list.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder can't be read; one that isn't there has no runs.
+    pub fn all() -> Result<Vec<Self>> {
+        Self::all_in(&runs(""))
+    }
+
+    fn all_in(folder: &Path) -> Result<Vec<Self>> {
+        let failed = |error| Error::io("read", folder, error);
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let entries = entries.collect::<std::io::Result<Vec<_>>>().map_err(failed)?;
+        let mut found: Vec<Self> =
+            entries.into_iter().map(|entry| Self::at(entry.path())).collect();
+        found.retain(Self::exists);
+        found.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(found)
+    }
+
     /// The default of the weights that come with the project, the first of [`PRETRAINED`].
     pub fn pretrained() -> Self {
         const DEFAULT: &str = PRETRAINED[0];
@@ -50,7 +97,13 @@ impl RunFolder {
     /// The run that a name stands for: below runs/, or else the folder at this path, or else the weights of
     /// this name that come with the project. Where there is none of them, the one below runs/.
     pub fn named(name: &str) -> Self {
-        Self::first_of(runs(name), PathBuf::from(name), pretrained(name))
+        let path = PathBuf::from(name);
+        // A file can't be a run; what is said of it should be about it.
+        if path.is_file() {
+            Self::at(path)
+        } else {
+            Self::first_of(runs(name), path, pretrained(name))
+        }
     }
 
     fn first_of(run: PathBuf, path: PathBuf, ours: PathBuf) -> Self {
@@ -59,12 +112,19 @@ impl RunFolder {
         if !run.exists() && elsewhere.exists() { elsewhere } else { run }
     }
 
-    /// Where the weights are that a name stands for: a `.safetensors` file, or what
-    /// [`RunFolder::named`] finds.
+    /// Where the weights are that a name stands for: a file, whatever it holds, or what
+    /// [`RunFolder::named`] finds. A name that ends as weights' files do is one of a file, even if there is none.
     pub(crate) fn weights_of(name: &str) -> PathBuf {
+        const FILES: [&str; 9] =
+            ["safetensors", "pth", "pt", "ckpt", "bin", "h5", "keras", "onnx", "npz"];
         let path = Path::new(name);
-        let is_file = path.extension().is_some_and(|extension| extension == "safetensors");
-        if is_file { path.to_path_buf() } else { Self::named(name).weights() }
+        let run = Self::named(name);
+        let ending = path.extension().unwrap_or_default();
+        let is_called_file = FILES.iter().any(|known| ending.eq_ignore_ascii_case(known));
+        match path.is_file() || (is_called_file && !run.path().is_dir()) {
+            true => path.to_path_buf(),
+            false => run.weights(),
+        }
     }
 
     /// Whether a run was saved there.
@@ -99,17 +159,20 @@ impl RunFolder {
         self.path.join("last").join("checkpoint.safetensors")
     }
 
-    /// Keeps other trainings out of the folder as long as the file that is returned stays open; a
-    /// process that is killed gives it up. What it left half written is removed.
+    /// Keeps other trainings out of the folder as long as what is returned is kept; a process that is killed
+    /// gives it up. What it left half written is removed. If nothing was saved until then, folders and files that
+    /// this made are removed again.
     ///
     /// # Errors
     /// [`Error::InUse`] if another training holds it.
-    pub fn lock(&self) -> Result<File> {
-        let path = self.path.join("last").join("lock");
+    pub fn lock(&self) -> Result<RunLock> {
         let folder = self.path.join("last");
+        let path = folder.join("lock");
+        let made = missing_folders(&folder);
         std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
         let file = File::create(&path).map_err(|error| Error::io("write", &path, error))?;
-        match file.try_lock() {
+        let mut lock = RunLock { path, file, is_held: false, made };
+        match lock.file.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 let hint = "Wait for it, or train into another folder.";
                 Err(Error::in_use(&self.path, "another training", hint))
@@ -117,10 +180,11 @@ impl RunFolder {
             Ok(()) => {
                 remove_leftovers(&self.path);
                 remove_leftovers(&folder);
-                Ok(file)
+                lock.is_held = true;
+                Ok(lock)
             }
             // Where the file system knows no locks, there is none.
-            Err(TryLockError::Error(_)) => Ok(file),
+            Err(TryLockError::Error(_)) => Ok(lock),
         }
     }
 
@@ -153,10 +217,20 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Missing`] if there is no run; [`Error::File`] if the file is damaged or of a newer format.
     pub fn config(&self) -> Result<RunConfig> {
+        if self.path.is_file() {
+            let kind = FileKind::at(&self.path);
+            let kind = kind.map_or_else(|| "a file".into(), |kind| kind.to_string());
+            let hint = "A run is a folder with config.toml and best.safetensors. Weights alone are for `fer train \
+                        --initial-weights` and `fer evaluate --weights`.";
+            return Err(Error::file(&self.path, format!("this is {kind}, not a run"), hint));
+        }
         let path = self.path.join("config.toml");
         let config = read_format(&path, "a run's config", RunConfig::FORMAT, RESTORE_HINT)?;
         config.ok_or_else(|| {
-            let hint = "Train first: notebook 04_training, or `fer train`.";
+            let hint = format!(
+                "Train first: notebook 04_training, or `fer train`. {}",
+                known(&self.name())
+            );
             Error::missing("A trained run", &path, hint)
         })
     }
@@ -171,18 +245,50 @@ impl RunFolder {
         Ok(chosen.map_or_else(|| data.validation.clone(), |(chosen, _)| chosen.validation))
     }
 
-    /// Says in a sentence whether the run was trained on this data.
-    ///
-    /// Other images of the same kind (another copy of FER2013, copies left out) are no error, since
-    /// their test images can be evaluated all the same; the sentence then has both counts.
+    /// Whether the run was trained on this very data: the same images in the same parts, wherever they lie and
+    /// whatever they are called.
     ///
     /// # Errors
-    /// [`Error::Missing`] where the one is FER2013 and the other the made-up sample, or a folder of other
-    /// images.
+    /// Where the config can't be read.
+    pub fn is_of(&self, data: &FaceData) -> Result<bool> {
+        Ok(self.config()?.data_fingerprint == format!("{:016x}", data.fingerprint()))
+    }
+
+    /// Whether the run was trained on this data's training images and chosen on its validation images; its test
+    /// images may be others.
+    ///
+    /// # Errors
+    /// Where the config can't be read.
+    pub fn is_trained_on(&self, data: &FaceData) -> Result<bool> {
+        let fitted = self.config()?.fitted_fingerprints;
+        Ok(self.is_of(data)? || fitted == Some(RunConfig::fitted_on(data)))
+    }
+
+    /// Says in a sentence whether the run was trained on this data.
+    ///
+    /// Other images (another copy of FER2013, copies left out, another data set) are no error, since their test
+    /// images can be evaluated all the same; the sentence then has both counts.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if one is drawn faces and the other photos.
     pub fn check_data(&self, data: &FaceData) -> Result<String> {
         let config = self.config()?;
         let title = data.origin().title();
-        if config.data_title != title {
+        let in_words = |[train, validation, test]: [usize; 3]| {
+            format!("{train} train, {validation} validation and {test} test images")
+        };
+        let now = in_words([data.train.len(), data.validation.len(), data.test.len()]);
+        // The same images are the same data, whatever their folder is called by now.
+        if self.is_trained_on(data)? && !self.is_of(data)? {
+            return Ok(format!(
+                "The run was trained on these training and validation images; the test images are others: \
+                 {title}, {now}."
+            ));
+        }
+        if self.is_of(data)? {
+            return Ok(format!("The run was trained on this very data: {title}, {now}."));
+        }
+        if config.is_of_sample() != data.is_sample() {
             let hint = format!(
                 "The run there was trained on: {}. Run notebook 04_training (or `fer train`) again, \
                  with the data that is to be evaluated.",
@@ -190,17 +296,13 @@ impl RunFolder {
             );
             return Err(Error::missing(format!("A run trained on the {title}"), &self.path, hint));
         }
-        let in_words = |[train, validation, test]: [usize; 3]| {
-            format!("{train} train, {validation} validation and {test} test images")
-        };
-        let now = in_words([data.train.len(), data.validation.len(), data.test.len()]);
-        if config.data_fingerprint == format!("{:016x}", data.fingerprint()) {
-            return Ok(format!("The run was trained on this very data: {title}, {now}."));
-        }
         let then = in_words(config.images);
+        let (of, found) = match config.data_title == title {
+            true => (format!(" of the {title}. It had {then}"), now),
+            false => (format!(": {}, {then}", config.data_title), format!("{title}, {now}")),
+        };
         Ok(format!(
-            "Note: the run was trained on other images of the {title}. It had {then}; found now: {now}. \
-             Notebook 04_training retrains."
+            "Note: the run was trained on other images{of}; found now: {found}. Notebook 04_training retrains."
         ))
     }
 
@@ -224,7 +326,12 @@ impl RunFolder {
             let hint = "Build it, and load best.safetensors with weights::load.";
             return Err(Error::file(path, problem, hint));
         };
-        let mut network = architecture.build(device, config.train.seed)?;
+        let network = architecture.build(device, config.train.seed)?;
+        self.with_weights(network)
+    }
+
+    /// A network with the run's best weights.
+    pub(crate) fn with_weights(&self, mut network: Box<dyn Network>) -> Result<Box<dyn Network>> {
         if !self.weights().is_file() {
             let hint = "ModelCheckpoint::best writes it: run notebook 04_training, or `fer train`, \
                         again.";
@@ -284,6 +391,44 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_leaves_nothing_of_a_training_that_saved_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path().join("deep/run"));
+        let lock = run.lock().unwrap();
+        assert!(matches!(run.lock(), Err(Error::InUse { .. })));
+        assert!(run.path().join("last/lock").is_file(), "the refused one took nothing away");
+        drop(lock);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        // What somebody else put there stays, and so does a run.
+        let lock = run.lock().unwrap();
+        std::fs::write(run.path().join("notes.txt"), "mine").unwrap();
+        drop(lock);
+        assert!(run.path().join("notes.txt").is_file() && !run.path().join("last").exists());
+        let lock = run.lock().unwrap();
+        std::fs::write(run.checkpoint(), "").unwrap();
+        drop(lock);
+        assert!(run.checkpoint().is_file());
+    }
+
+    #[test]
+    fn all_runs_are_the_folders_with_a_config() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = || RunFolder::all_in(folder.path()).unwrap();
+        assert_eq!(RunFolder::all_in(&folder.path().join("none")).unwrap().len(), 0);
+        for name in ["b", "a", "a/before", "study/trial_0001", "empty"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            if name != "empty" {
+                std::fs::write(path.join("config.toml"), "").unwrap();
+            }
+        }
+        std::fs::write(folder.path().join("config.toml"), "").unwrap();
+        assert_eq!(all().iter().map(RunFolder::name).collect::<Vec<_>>(), ["a", "b"]);
+        let file = RunFolder::all_in(&folder.path().join("config.toml"));
+        assert!(matches!(file, Err(Error::Io { .. })));
+    }
+
+    #[test]
     fn a_run_knows_its_data() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
@@ -298,13 +443,24 @@ mod tests {
         run.save_config(&config).unwrap();
         assert!(run.check_data(&sample(1)).unwrap().contains("this very data: made-up sample"));
         assert!(run.check_data(&sample(2)).unwrap().starts_with("Note: "));
+        // The same training images beside fewer test images, as copies of FER2013 with and without PrivateTest.
+        let mut copy = sample(1);
+        copy.test = copy.test.select(&[0, 1, 2]).unwrap();
+        assert!(!run.is_of(&copy).unwrap() && run.is_trained_on(&copy).unwrap());
+        assert!(run.check_data(&copy).unwrap().contains("these training and validation images"));
+        assert!(!run.is_trained_on(&sample(2)).unwrap());
         let Err(Error::Missing { path, .. }) = run.network(Device::Cpu) else { panic!() };
         assert_eq!(path, run.weights());
 
         config.data_title = "FER2013".into();
         config.data = "FER2013, folder faces".into();
         run.save_config(&config).unwrap();
-        assert!(missing(run.check_data(&sample(1)).err()));
+        assert!(missing(run.check_data(&sample(2)).err()), "other images of another title");
+        assert!(run.check_data(&sample(1)).is_ok(), "the same images, renamed");
+
+        let photos = crate::data::fixtures::data_with(&[]);
+        let said = run.check_data(&photos).unwrap();
+        assert!(said.starts_with("Note: the run was trained on other images: FER2013, "), "{said}");
     }
 
     #[test]

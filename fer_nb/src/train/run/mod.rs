@@ -10,4 +10,4 @@ pub use checkpoint::{Checkpoint, RunState, SavedCallback};
 pub use choice::{ChoiceReason, RunChoice};
 pub use config::RunConfig;
 pub(crate) use config::first_difference;
-pub use folder::RunFolder;
+pub use folder::{RunFolder, RunLock};

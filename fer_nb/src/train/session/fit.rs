@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::initial_weights::load_initial_weights;
 use super::resume::{resume_from, save};
 use super::state::{EpochSoFar, Outcome, Session};
-use crate::common::machine::{ConvolutionTrials, Interrupt};
+use crate::common::machine::{ConvolutionTrials, Interrupt, notebook_is_live};
 use crate::common::{Error, Result};
 use crate::data::FaceData;
 use crate::train::callbacks::{BatchEnd, EpochEnd, TrainBegin, check_validation};
@@ -29,15 +29,34 @@ struct Setting {
 /// Trains on images that are chosen already; `lines` say how. Leaves the outcome in the history.
 pub(crate) fn fit(mut session: Session<'_>, data: &FaceData, lines: &[String]) -> Result<()> {
     session.check_images()?;
-    session.state.history.title = data.origin().title().into();
+    if !session.state.is_done(session.config) {
+        session.state.history.title = data.origin().title().into();
+    }
     let setting = session.prepare(data)?;
     // Held until this function ends, however it ends.
     let _lock = session.folder.map(RunFolder::lock).transpose()?;
     lines.iter().for_each(|line| session.progress.line(line));
     let before = session.state.history.stopped.take();
     session.begin(before.is_some_and(|reason| !reason.is_user()))?;
+    if session.state.is_done(session.config) {
+        session.progress.line(&all_done(session.config.epochs, notebook_is_live()));
+    }
     let outcome = session.train(&setting)?;
     session.finish(outcome)
+}
+
+/// What a user is told whose run has nothing left to train, and what trains longer there.
+fn all_done(epochs: usize, in_notebook: bool) -> String {
+    let longer = match in_notebook {
+        true => "`trainer.fit_more(&data, 5)?` trains 5 epochs more",
+        false => "a larger number of epochs trains longer",
+    };
+    format!("nothing to train: {} done already; {longer}", are(epochs))
+}
+
+/// "the 1 epoch is", "all 12 epochs are".
+fn are(epochs: usize) -> String {
+    if epochs == 1 { "the 1 epoch is".into() } else { format!("all {epochs} epochs are") }
 }
 
 impl Session<'_> {
@@ -225,5 +244,21 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all_done;
+
+    #[test]
+    fn a_finished_run_says_so_and_what_trains_longer_there() {
+        let text = all_done(12, true);
+        assert!(text.starts_with("nothing to train: all 12 epochs are done already"), "{text}");
+        assert!(text.contains("trainer.fit_more(&data, 5)?"), "{text}");
+        assert!(
+            !all_done(1, false).contains("trainer")
+                && all_done(1, false).contains("the 1 epoch is")
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Weights that training starts from.
 
 use super::state::State;
-use crate::common::Result;
+use crate::common::text::shown;
+use crate::common::{Error, Result};
 use crate::model::{NameMap, transfer};
 use crate::train::config::TrainConfig;
 use crate::train::run::RunFolder;
@@ -16,9 +17,17 @@ pub(crate) fn load_initial_weights(
         return Ok(None);
     };
     let path = RunFolder::weights_of(name);
-    let loaded = transfer(&mut *state.learner.network, &path, &NameMap::identity())?;
+    let names = config
+        .weights_map
+        .iter()
+        .fold(NameMap::identity(), |names, (from, to)| names.rename(from, to));
+    let loaded = transfer(&mut *state.learner.network, &path, &names)?;
+    if let Some(rule) = loaded.idle_rules.first() {
+        let expected = format!("what a name in {} begins with", shown(&path));
+        return Err(Error::setting("weights_map", rule, expected));
+    }
     state.learner.restart_average(config)?;
-    Ok(Some(format!("starting from {}: {loaded}", path.display())))
+    Ok(Some(format!("starting from {}: {loaded}", shown(&path))))
 }
 
 #[cfg(test)]

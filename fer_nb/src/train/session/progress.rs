@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::common::machine::print_line;
+use crate::common::machine::{notebook_is_live, print_line, print_status};
 use crate::train::record::EpochRecord;
 
-/// Between two lines within one epoch, where there is no terminal. JupyterLab shows stdout line by
-/// line while a cell runs.
+/// Between two lines within one epoch, in a log, where they stay.
 const LINE_EVERY: Duration = Duration::from_secs(15);
+/// Between two such lines in a notebook, where each replaces the one before.
+const STATUS_EVERY: Duration = Duration::from_secs(5);
 /// Between two changes of a terminal's bar.
 const BAR_EVERY: Duration = Duration::from_millis(500);
 
@@ -54,7 +55,11 @@ impl Progress {
 
     /// Whether a line or bar is due; reading the metrics waits for a GPU.
     pub(crate) fn due(&self) -> bool {
-        let every = if self.bar.is_some() { BAR_EVERY } else { LINE_EVERY };
+        let every = match &self.bar {
+            Some(_) => BAR_EVERY,
+            None if notebook_is_live() => STATUS_EVERY,
+            None => LINE_EVERY,
+        };
         self.last_line.elapsed() > every
     }
 
@@ -69,7 +74,7 @@ impl Progress {
                 bar.set_position(done as u64);
                 bar.set_message(message);
             }
-            None => print_line(&format!(
+            None => print_status(&format!(
                 "epoch {epoch}/{}: {done}/{} images, {message}, {rate:.0} images/s, {} left",
                 self.epochs,
                 self.images,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::state::{Session, State};
+use crate::common::text::shown;
 use crate::common::{Error, Result};
 use crate::train::callbacks::{Callback, CallbackState};
 use crate::train::run::{Checkpoint, RunFolder, RunState, SavedCallback, first_difference};
@@ -109,7 +110,7 @@ pub(crate) fn resume_from(session: &mut Session<'_>) -> Result<String> {
     // They may have been damaged, or lost.
     folder.save_config(&checkpoint.state.run)?;
     folder.save_history(&session.state.history)?;
-    Ok(format!("resuming {} after epoch {done}{computed}", folder.path().display()))
+    Ok(format!("resuming {} after epoch {done}{computed}", shown(folder.path())))
 }
 
 /// The first thing in which the callbacks are not those that were saved, in words.

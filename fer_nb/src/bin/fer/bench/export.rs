@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tch::{Device, Tensor};
 
-use fer_nb::data::Origin;
 use fer_nb::error::{Error, Result};
 use fer_nb::model::weights;
 use fer_nb::project::replace_file;
 use fer_nb::train::Recipe;
 
 use crate::arguments::{DataPath, NetworkChoice};
+use crate::outputs::Outputs;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -44,6 +44,7 @@ struct Exported<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    args.data.of(Outputs::default().folder("to", Some(&args.to))).check()?;
     let recipe = Recipe::open(&args.recipe)?;
     let data = args.data.open()?;
     crate::say(&format!("{data}\n"))?;
@@ -58,10 +59,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let network = args.network.build(Device::Cpu, super::SEED)?;
     weights::save(&*network, args.to.join("weights.safetensors"))?;
     replace_file(args.to.join("recipe.json"), |temporary| write_json(&recipe, temporary))?;
-    let (folder, csv) = match data.origin() {
-        Origin::Folder(path) | Origin::Custom { path, .. } => (Some(path.clone()), None),
-        Origin::Csv(path) => (None, Some(path.clone())),
-        Origin::Sample { .. } => (None, None),
+    let path = data.origin().path().map(Path::to_path_buf);
+    let (csv, folder) = match path.as_deref().is_some_and(Path::is_file) {
+        true => (path, None),
+        false => (None, path),
     };
     let images = [data.train.len(), data.validation.len(), data.test.len()];
     super::show(&Exported { title: data.origin().title(), images, folder, csv })

@@ -19,9 +19,10 @@ use tch::{Device, Kind, Reduction, Tensor, no_grad};
 use fer_nb::data::{Dataset, FaceData};
 use fer_nb::error::{Error, Result};
 use fer_nb::model::{Network, to_float};
-use fer_nb::project::{Precision, device, device_name};
+use fer_nb::project::{Precision, device, device_name, plural};
 
 use crate::arguments::{DataPath, JsonFile, NetworkChoice};
+use crate::outputs::Outputs;
 
 /// Decides the initial weights, also those of the peers.
 const SEED: u64 = 42;
@@ -126,11 +127,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             if *batch_size == 0 {
                 return Err(Error::setting("batch_size", batch_size, "1 or more"));
             }
+            json.of(Outputs::default()).check()?;
             let kind = precision.kind(Device::Cpu);
             let figures = convolutions::measure(kind, *batch_size as i64)?;
             json.write(&figures)?;
-            let (threads, precision) = (tch::get_num_threads(), precision.report(Device::Cpu));
-            crate::say(&format!("{precision}, {threads} threads\n{}", figures.table()))
+            let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1);
+            let (threads, precision) = (plural(threads, "thread"), precision.report(Device::Cpu));
+            crate::say(&format!("{precision}, {threads}\n{}", figures.table()))
         }
         Work::Export(args) => export::run(args),
     }
@@ -143,6 +146,7 @@ fn with_network<T: Serialize>(
     if !options.seconds.is_finite() || options.seconds <= 0.0 {
         return Err(Error::setting("seconds", options.seconds, "a number above 0"));
     }
+    options.data.of(options.json.of(Outputs::default())).check()?;
     let data = options.data.open()?;
     crate::say(&format!("{data}\n"))?;
     let device = device()?;
@@ -157,6 +161,7 @@ fn with_network<T: Serialize>(
 }
 
 fn loading(options: &Options) -> Result<()> {
+    options.data.of(options.json.of(Outputs::default())).check()?;
     let startup_s = process::seconds_since_start();
     let started = Instant::now();
     let data = options.data.open()?;

@@ -1,0 +1,303 @@
+//! [`FileKind::way_out`]: what helps a user whose file is of another kind than was expected.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::file_kind::FileKind::{self, *};
+use super::gzip_head::{self, gzip_head};
+use super::text::quoted;
+
+/// What a file was expected to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// A data set: folders of images, or a table.
+    Data,
+    Photo,
+    Weights,
+}
+
+/// What a table has to be.
+const TABLE: &str = "Save it as csv with the columns emotion, pixels and Usage";
+
+/// The beginning of what is in a gzip file; `None` if it can't be read.
+fn packed(path: &Path) -> Option<Vec<u8>> {
+    let mut head = Vec::with_capacity(gzip_head::NEEDED);
+    let file = path.is_file().then(|| File::open(path).ok()).flatten()?;
+    file.take(gzip_head::NEEDED as u64).read_to_end(&mut head).ok()?;
+    gzip_head(&head)
+}
+
+/// A file of the same name that ends in `extension`, and never the same file: "h.jpg" becomes "h.converted.jpg".
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let other = path.with_extension(extension);
+    if other == path { path.with_extension(format!("converted.{extension}")) } else { other }
+}
+
+impl FileKind {
+    /// What helps a user whose file at `path` is of this kind, in a sentence; empty if nothing is known to. Commands
+    /// are fit for a shell.
+    pub(crate) fn way_out(self, path: &Path, wanted: Wanted) -> String {
+        if let Some(sentence) = self.unpacked(path, wanted) {
+            return sentence;
+        }
+        match wanted {
+            Wanted::Weights => self.converted(path),
+            // A table beside photos needs nothing.
+            Wanted::Photo if self.is_table() => String::new(),
+            Wanted::Data | Wanted::Photo => self.as_image_or_table(path),
+        }
+    }
+
+    /// How an archive is unpacked.
+    fn unpacked(self, path: &Path, wanted: Wanted) -> Option<String> {
+        let then = match wanted {
+            _ if self.is_single(path) => "and give that file",
+            Wanted::Data | Wanted::Photo => "and give the folder",
+            Wanted::Weights => "and give the weights in it",
+        };
+        self.unpack(path).map(|command| format!("Unpack it: {command}, {then}."))
+    }
+
+    /// The command that unpacks an archive at this path; `None` for what is none.
+    pub(crate) fn unpack(self, path: &Path) -> Option<String> {
+        let file = quoted(path);
+        let program = match self {
+            Zip => return Some(format!("unzip {file} -d FOLDER")),
+            SevenZip | Rar => return Some(format!("7z x {file} -oFOLDER")),
+            Gzip => "gunzip",
+            Xz => "xz -d",
+            Bzip2 => "bzip2 -d",
+            Zstandard => "zstd -d",
+            Tar => "",
+            _ => return None,
+        };
+        if !self.is_single(path) {
+            return Some(format!("mkdir FOLDER && tar -xf {file} -C FOLDER"));
+        }
+        let ending = match self {
+            Gzip => "gz",
+            Xz => "xz",
+            Bzip2 => "bz2",
+            _ => "zst",
+        };
+        // The programs refuse names with another ending.
+        Some(match path.extension().is_some_and(|is| is.eq_ignore_ascii_case(ending)) {
+            true => format!("{program} -k {file}"),
+            false => {
+                let end = path.extension().unwrap_or_default().to_string_lossy();
+                let end =
+                    if end.is_empty() { "unpacked".into() } else { format!("unpacked.{end}") };
+                format!("{program} -c {file} > {}", quoted(path.with_extension(end)))
+            }
+        })
+    }
+
+    /// Whether a file of this kind has one file packed in it, and no tar. That of gzip is looked at; else names
+    /// say it.
+    fn is_single(self, path: &Path) -> bool {
+        if !matches!(self, Gzip | Xz | Bzip2 | Zstandard) {
+            return false;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let is_tar = |part: &str| ["tar", "tgz", "txz", "tbz", "tbz2", "tzst"].contains(&part);
+        let holds_tar = || packed(path).is_some_and(|content| FileKind::of(&content) == Some(Tar));
+        !(name.split('.').any(is_tar) || self == Gzip && holds_tar())
+    }
+
+    /// Whether it may hold a table, or text, and no photo.
+    fn is_table(self) -> bool {
+        matches!(self, Json | Xml | Pickle | Office | Rtf)
+            || (self.may_hold_data() && self != GitLfs)
+    }
+
+    fn as_image_or_table(self, path: &Path) -> String {
+        let file = quoted(path);
+        let other = |extension: &str| quoted(beside(path, extension));
+        match self {
+            Heic | Avif => format!("Convert it to JPEG: heif-convert {file} {}", other("jpg")),
+            Gif | Tiff | Icon => {
+                format!("Convert it to PNG: magick {file}'[0]' {}", other("png"))
+            }
+            JpegXl | Jpeg2000 | Raw | Photoshop | Svg => {
+                format!("Convert it to PNG: magick {file} {}", other("png"))
+            }
+            Video => format!(
+                "`fer predict` takes a video alone; for frames: ffmpeg -i {file} -vf fps=1 frame%04d.png"
+            ),
+            Pdf => format!("Take the images out of it: pdfimages -png {file} image"),
+            Excel => self.as_csv(path, "read_excel", "pandas and openpyxl"),
+            OpenDocument => self.as_csv(path, "read_excel", "pandas and odfpy"),
+            OldOffice => self.as_csv(path, "read_excel", "pandas and xlrd"),
+            Parquet => self.as_csv(path, "read_parquet", "pandas and pyarrow"),
+            Arrow => self.as_csv(path, "read_feather", "pandas and pyarrow"),
+            Json => format!(
+                "A server's message may have been saved instead of the file: look at it. {}",
+                self.as_csv(path, "read_json", "pandas")
+            ),
+            NumPy | NumPyArchive => format!(
+                "{TABLE}. What is in it: python -c \"import sys, numpy; d = numpy.load(sys.argv[1]); \
+                 print({{k: d[k].shape for k in d.files}} if hasattr(d, 'files') else d.shape)\" {file}"
+            ),
+            Hdf5 => format!(
+                "{TABLE}, unless these are a network's weights. What is in it: python -c \"import sys, h5py; \
+                 h5py.File(sys.argv[1]).visititems(lambda k, v: print(k, v))\" {file} (needs h5py)"
+            ),
+            Matlab => format!(
+                "{TABLE}. What is in it: python -c \"import sys, scipy.io as s; \
+                 print(s.whosmat(sys.argv[1]))\" {file} (needs scipy)"
+            ),
+            Sqlite => format!(
+                "{TABLE}: sqlite3 {file} .tables names its tables, and sqlite3 -header -csv {file} \
+                 'select * from TABLE' > {} writes one",
+                other("csv")
+            ),
+            Pickle => format!("{TABLE}, unless these are a network's weights."),
+            Html | Xml | GitLfs | Zeros | Empty => self.downloaded_again(path),
+            TorchCheckpoint | TorchPickle | TorchScript | Keras | Onnx | TfLite | Gguf
+            | Safetensors => "These are a network's weights, not images.".into(),
+            Office | Rtf => "Save what is in it as images, or as csv.".into(),
+            _ => String::new(),
+        }
+    }
+
+    /// A line that writes a table of this kind as csv.
+    fn as_csv(self, path: &Path, reader: &str, needs: &str) -> String {
+        let (from, to) = (quoted(path), quoted(beside(path, "csv")));
+        format!(
+            "{TABLE}: python -c \"import sys, pandas; pandas.{reader}(sys.argv[1]).to_csv(sys.argv[2], \
+             index=False)\" {from} {to} (needs {needs})"
+        )
+    }
+
+    /// What to do about a file that is not what it was meant to be.
+    fn downloaded_again(self, path: &Path) -> String {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        match self {
+            Html => "A page was saved instead of the file: download it again, signed in.".into(),
+            Xml => "A server's message was saved instead of the file, if it is short: look at it, and download \
+                    the file again."
+                .into(),
+            GitLfs => format!(
+                "Fetch the file: git -C {} lfs pull (needs git-lfs), or download it from the repository's page.",
+                quoted(folder.unwrap_or(Path::new(".")))
+            ),
+            _ => "Copy or download it again.".into(),
+        }
+    }
+
+    /// A line that writes weights of this kind as safetensors.
+    fn converted(self, path: &Path) -> String {
+        let command = |line: &str| {
+            let (from, to) = (quoted(path), quoted(beside(path, "safetensors")));
+            format!("Save its tensors as safetensors: python -c \"{line}\" {from} {to}")
+        };
+        match self {
+            TorchCheckpoint | TorchPickle => command(
+                "import sys, torch, safetensors.torch as s; \
+                 d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); \
+                 d = next((d[k] for k in ('state_dict', 'model_state_dict', 'model', 'net') \
+                 if isinstance(d.get(k), dict)), d); \
+                 s.save_file({k: v.clone().contiguous() for k, v in d.items() if torch.is_tensor(v)}, \
+                 sys.argv[2])",
+            ),
+            TorchScript => command(
+                "import sys, torch, safetensors.torch as s; \
+                 d = torch.jit.load(sys.argv[1], map_location='cpu').state_dict(); \
+                 s.save_file({k: v.clone().contiguous() for k, v in d.items()}, sys.argv[2])",
+            ),
+            Onnx => command(
+                "import sys, onnx, onnx.numpy_helper as n, safetensors.numpy as s; \
+                 d = onnx.load(sys.argv[1]).graph.initializer; \
+                 s.save_file({t.name: n.to_array(t).copy() for t in d}, sys.argv[2])",
+            ),
+            NumPyArchive => command(
+                "import sys, numpy, safetensors.numpy as s; \
+                 s.save_file({k: v.copy('C') for k, v in numpy.load(sys.argv[1]).items()}, sys.argv[2])",
+            ),
+            Pickle => format!(
+                "{} (a dict of names and arrays is expected; loading a pickle runs the code in it, so do it only \
+                 if you trust its source)",
+                command(
+                    "import sys, pickle, numpy, safetensors.numpy as s; \
+                     d = pickle.load(open(sys.argv[1], 'rb')); \
+                     s.save_file({k: numpy.array(v, order='C') for k, v in d.items()}, sys.argv[2])"
+                )
+            ),
+            Keras => {
+                format!(
+                    "Unpack its weights: unzip {} model.weights.h5, and give that file.",
+                    quoted(path)
+                )
+            }
+            // Keras has a kernel's axes as height, width, inputs, outputs.
+            Hdf5 => format!(
+                "{} (needs h5py; the layers keep Keras' names, which --weights-map maps, and a dense layer behind \
+                 Flatten has its inputs in another order than PyTorch's)",
+                command(
+                    "import sys, h5py, numpy, safetensors.numpy as s; \
+                     n = dict(kernel='weight', gamma='weight', beta='bias', moving_mean='running_mean', \
+                     moving_variance='running_var'); n.update(zip('0123', ('weight', 'bias', 'running_mean', \
+                     'running_var'))); t = {2: (1, 0), 4: (3, 2, 0, 1)}; d = {}; \
+                     f = lambda k: '.'.join(k[:-1] + [n.get(k[-1].split(':')[0], k[-1].split(':')[0])]); \
+                     h5py.File(sys.argv[1]).visititems(lambda k, v: d.update({f(k.split('/')): \
+                     numpy.ascontiguousarray(numpy.transpose(v[()], t.get(v.ndim, range(v.ndim))))}) \
+                     if hasattr(v, 'shape') and 'optimizer' not in k else None); \
+                     s.save_file(d, sys.argv[2])"
+                )
+            ),
+            Html | Xml | GitLfs | Zeros | Empty => self.downloaded_again(path),
+            _ => "Weights are expected as a safetensors file.".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_fits_the_name_and_the_purpose() {
+        let hint = |kind: FileKind, name: &str, wanted| kind.way_out(Path::new(name), wanted);
+        let photo = |kind, name| hint(kind, name, Wanted::Photo);
+        assert_eq!(
+            photo(Heic, "my photos/IMG 2.HEIC"),
+            "Convert it to JPEG: heif-convert 'my photos/IMG 2.HEIC' 'my photos/IMG 2.jpg'"
+        );
+        assert!(photo(Heic, "h.jpg").ends_with("heif-convert h.jpg h.converted.jpg"));
+        for kind in [Json, Parquet, NumPy, Office] {
+            assert_eq!(photo(kind, "x"), "", "{kind}");
+        }
+        assert!(photo(GitLfs, "x.jpg").contains("lfs pull"));
+        assert!(photo(Zip, "a.zip").ends_with("unzip a.zip -d FOLDER, and give the folder."));
+        let weights = |kind, name| hint(kind, name, Wanted::Weights);
+        assert!(weights(Gzip, "a.pth.gz").contains("gunzip -k a.pth.gz"));
+        assert!(weights(Gzip, "a.tar.gz").contains("tar -xf a.tar.gz"));
+        let data = |kind, name| hint(kind, name, Wanted::Data);
+        for (kind, name, command) in [
+            (
+                Gzip,
+                "fer2013.csv",
+                "gunzip -c fer2013.csv > fer2013.unpacked.csv, and give that file",
+            ),
+            (Gzip, "fer2013", "gunzip -c fer2013 > fer2013.unpacked,"),
+            (Gzip, "fer2013.csv.gz", "gunzip -k fer2013.csv.gz, and give that file"),
+            (Xz, "fer2013.csv", "xz -d -c fer2013.csv > "),
+            (Bzip2, "a.csv.bz2", "bzip2 -d -k a.csv.bz2"),
+            (Zstandard, "a b.csv", "zstd -d -c 'a b.csv' > 'a b.unpacked.csv'"),
+            (Zstandard, "fer.tar.zst", "tar -xf fer.tar.zst -C FOLDER, and give the folder"),
+            (Gzip, "archive.tgz", "tar -xf"),
+            (SevenZip, "fer2013.csv", "7z x fer2013.csv -oFOLDER"),
+            (Excel, "fer2013.csv", "fer2013.csv fer2013.converted.csv (needs pandas"),
+            (GitLfs, "data/fer2013.csv", "git -C data lfs pull"),
+            (Sqlite, "a.db", "'select * from TABLE' > a.csv"),
+        ] {
+            assert!(data(kind, name).contains(command), "{}", data(kind, name));
+        }
+        for kind in [TorchCheckpoint, TorchPickle, TorchScript, Onnx, NumPyArchive, Pickle, Hdf5] {
+            let line = weights(kind, "it's.pth");
+            assert!(line.contains(r"'it'\''s.pth' 'it'\''s.safetensors'"), "{line}");
+            assert!(!line.contains(['!', '`', '$']) && line.matches('"').count() == 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! [`DataOptions`]: how data is read where it could be read in more than one way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use crate::common::{Error, Result, check, named};
+use crate::emotion::Emotion;
+use crate::project::param;
+
+/// What numbers mean that stand for classes. Data sets number them differently, so this is never guessed for
+/// folders; the column `emotion` of a table is Kaggle's unless this says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbering {
+    /// 0 to 6 as in fer2013.csv: angry, disgust, fear, happy, sad, surprise, neutral.
+    Kaggle,
+    /// 0 to 6 as Keras numbers folders: angry, disgust, fear, happy, neutral, sad, surprise.
+    Alphabetical,
+    /// 1 to 7 as in RAF-DB: surprise, fear, disgust, happy, sad, angry, neutral.
+    RafDb,
+    /// 0 to 6 as in AffectNet, whose 7 is contempt: neutral, happy, sad, surprise, fear, disgust, angry.
+    AffectNet,
+}
+
+named! {
+    Numbering: "classes",
+    Kaggle => "kaggle",
+    Alphabetical => "alphabetical",
+    RafDb => "raf-db" | "rafdb",
+    AffectNet => "affectnet",
+}
+
+impl Numbering {
+    /// The class of a number; `None` for one that this numbering has not.
+    pub(super) fn class(self, number: u32) -> Option<Emotion> {
+        use Emotion::{Angry, Disgust, Fear, Happy, Neutral, Sad, Surprise};
+        const RAF_DB: [Emotion; Emotion::COUNT] =
+            [Surprise, Fear, Disgust, Happy, Sad, Angry, Neutral];
+        const AFFECT_NET: [Emotion; Emotion::COUNT] =
+            [Neutral, Happy, Sad, Surprise, Fear, Disgust, Angry];
+        match self {
+            Numbering::Kaggle => u8::try_from(number).ok().and_then(Emotion::from_kaggle),
+            Numbering::Alphabetical => Emotion::from_index(number as usize),
+            Numbering::RafDb => RAF_DB.get(number.checked_sub(1)? as usize).copied(),
+            Numbering::AffectNet => AFFECT_NET.get(number as usize).copied(),
+        }
+    }
+
+    /// Whether numbers that data has for its classes can be of this numbering. What some data sets have beside the
+    /// seven, such as 7 for contempt, may be there.
+    pub(super) fn fits(self, numbers: &BTreeSet<u32>) -> bool {
+        let most = numbers.last().copied().unwrap_or_default();
+        let from_zero = most < 7 || numbers.contains(&0);
+        match self {
+            Numbering::Kaggle => most <= 7 && from_zero,
+            // With an eighth class in alphabetical order all others would have other numbers.
+            Numbering::Alphabetical => most < 7,
+            Numbering::RafDb => most <= 7 && !numbers.contains(&0),
+            // 8 to 10 are images without an expression or without a face.
+            Numbering::AffectNet => most <= 10 && from_zero,
+        }
+    }
+
+    /// "0 angry, 1 disgust, …"
+    pub(super) fn in_words(self) -> String {
+        let classes = (0..=7).filter_map(|number| Some((number, self.class(number)?)));
+        let classes: Vec<String> =
+            classes.map(|(number, emotion)| format!("{number} {emotion}")).collect();
+        classes.join(", ")
+    }
+}
+
+/// Classes of the data that are read as one of the seven, or left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClassMap(BTreeMap<String, Option<Emotion>>);
+
+impl ClassMap {
+    /// What the user says of a class; `None` where nothing was said.
+    pub(super) fn of(&self, name: &str) -> Option<Option<Emotion>> {
+        self.0.get(&name.trim().to_lowercase()).copied()
+    }
+
+    /// The classes of the data that something was said of, in lower case.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// A class of which both maps say something, and not the same.
+    pub fn contradicts(&self, other: &Self) -> Option<&str> {
+        let differs = |(name, to): &(&String, &Option<Emotion>)| {
+            other.0.get(*name).is_some_and(|other| other != *to)
+        };
+        self.0.iter().find(differs).map(|(name, _)| name.as_str())
+    }
+
+    /// These and those of another map, which win.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+}
+
+impl FromStr for ClassMap {
+    type Err = Error;
+
+    /// "contempt=disgust,7=none": a class of the data, and one of the seven or none.
+    fn from_str(text: &str) -> Result<Self> {
+        let pairs = text.split(',').map(|pair| {
+            let wrong = || {
+                let names = Emotion::names().join(", ");
+                Error::setting("map", pair, format!("CLASS=one of {names}, or CLASS=none"))
+            };
+            let (from, to) = pair.split_once('=').ok_or_else(wrong)?;
+            let to = match to.trim() {
+                "none" => None,
+                to => Some(to.parse().map_err(|_| wrong())?),
+            };
+            Ok::<_, Error>((from.trim().to_lowercase(), to))
+        });
+        let mut map = BTreeMap::new();
+        for pair in pairs {
+            let (from, to) = pair?;
+            if map.insert(from.clone(), to).is_some_and(|before| before != to) {
+                return Err(Error::setting("map", format!("{from}=…"), "each class once"));
+            }
+        }
+        Ok(Self(map))
+    }
+}
+
+impl std::fmt::Display for ClassMap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = |to: &Option<Emotion>| to.map_or("none", Emotion::name);
+        let pairs: Vec<String> =
+            self.0.iter().map(|(from, to)| format!("{from}={}", name(to))).collect();
+        f.write_str(&pairs.join(","))
+    }
+}
+
+/// How data is read where its names leave a choice. The default leaves none to guess.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DataOptions {
+    /// What numbered classes mean.
+    pub classes: Option<Numbering>,
+    /// Classes that are read as others, or left out.
+    pub map: ClassMap,
+    /// The share of each class that becomes the test part, above 0 and below 1, of data that has no parts.
+    pub test_share: Option<f64>,
+}
+
+impl DataOptions {
+    /// Those of the environment: `FER_CLASSES`, `FER_MAP` and `FER_TEST_SHARE`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for what can't be read.
+    pub fn from_env() -> Result<Self> {
+        let classes = param("classes", String::new())?;
+        let classes = (!classes.is_empty()).then(|| classes.parse()).transpose()?;
+        let share = param("test_share", 0.0)?;
+        let test_share = (share != 0.0).then_some(share);
+        Ok(Self { classes, map: param("map", ClassMap::default())?, test_share })
+    }
+
+    /// Names the first value outside its range.
+    pub(super) fn validate(&self) -> Result<()> {
+        let share = self.test_share.unwrap_or(0.5);
+        check::ensure(share > 0.0 && share < 1.0, "test_share", share, "above 0 and below 1")
+    }
+
+    /// What the data calls a class, by word or number.
+    pub(super) fn class(&self, name: &str, numbers: Option<Numbering>) -> Class {
+        if let Some(said) = self.map.of(name) {
+            return said.map_or(Class::LeftOut, Class::Is);
+        }
+        if let Some(emotion) = Emotion::from_word(name) {
+            return Class::Is(emotion);
+        }
+        match (number(name), numbers) {
+            (Some(number), Some(numbering)) => {
+                numbering.class(number).map_or(Class::LeftOut, Class::Is)
+            }
+            (Some(_), None) => Class::Number,
+            (None, _) => Class::LeftOut,
+        }
+    }
+}
+
+/// What a class of the data is for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// One of the seven.
+    Is(Emotion),
+    /// None of them.
+    LeftOut,
+    /// A number, which could mean several.
+    Number,
+}
+
+/// A whole number, also as pandas writes it after a gap: "3", " 3 ", "3.0".
+pub(super) fn number(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let whole = match text.split_once('.') {
+        Some((whole, rest)) if rest.bytes().all(|byte| byte == b'0') => whole,
+        Some(_) => return None,
+        None => text,
+    };
+    let is_digits = !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits.then(|| whole.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numberings_differ_and_each_has_seven() {
+        for numbering in Numbering::ALL {
+            let classes: Vec<_> = (0..9).filter_map(|number| numbering.class(number)).collect();
+            assert_eq!(classes.len(), 7, "{numbering}");
+            assert_eq!(Emotion::ALL.iter().filter(|class| classes.contains(class)).count(), 7);
+        }
+        assert_eq!(Numbering::Kaggle.class(4), Some(Emotion::Sad));
+        assert_eq!(Numbering::Alphabetical.class(4), Some(Emotion::Neutral));
+        assert_eq!(Numbering::RafDb.class(4), Some(Emotion::Happy));
+        assert_eq!(Numbering::RafDb.class(0), None);
+        assert_eq!(Numbering::AffectNet.class(4), Some(Emotion::Fear));
+    }
+
+    #[test]
+    fn a_map_wins_over_words_and_numbers() {
+        let options = DataOptions {
+            map: "contempt=disgust, 7=none ,Happy=none".parse().unwrap(),
+            ..Default::default()
+        };
+        let class = |name| options.class(name, Some(Numbering::Kaggle));
+        assert_eq!(class("Contempt"), Class::Is(Emotion::Disgust));
+        assert_eq!(class("happy"), Class::LeftOut);
+        assert_eq!(class("3.0"), Class::Is(Emotion::Happy));
+        assert_eq!((class("7"), class("bored")), (Class::LeftOut, Class::LeftOut));
+        assert_eq!(options.class("3", None), Class::Number);
+        assert_eq!(options.map.to_string().parse::<ClassMap>().unwrap(), options.map);
+        for wrong in ["contempt", "contempt=contempt", "=", "a=happy,", "a=happy,A=sad"] {
+            let error = wrong.parse::<ClassMap>().unwrap_err();
+            assert!(matches!(error, Error::Setting { .. }), "{wrong}");
+        }
+    }
+}

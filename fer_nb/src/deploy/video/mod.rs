@@ -1,0 +1,20 @@
+//! Faces in videos: [`Video`] reads frames through ffmpeg, and [`Predictor::predict_video`] follows each face
+//! through them.
+//!
+//! Memory does not grow with the number of pixels: one frame is held at a time, and a row for each face in it.
+
+mod analysis;
+mod ffmpeg;
+mod frames;
+mod source;
+mod timeline;
+mod writer;
+
+pub use analysis::{VideoOptions, VideoStep};
+pub use frames::{Frame, Frames, FramesEnd};
+pub use source::Video;
+pub use timeline::{CsvRows, Sighting, Timeline};
+pub use writer::VideoWriter;
+
+#[cfg(doc)]
+use crate::deploy::Predictor;

@@ -1,0 +1,252 @@
+//! [`Across`]: one run on several data sets.
+
+use std::fmt;
+use std::path::Path;
+
+use polars::prelude::{DataFrame, df};
+use serde::Serialize;
+use tch::Device;
+
+use super::{Accuracy, Evaluation, EvaluationSummary, TestTimeAugmentation, evaluate_with};
+use crate::common::text::{count, path_ends};
+use crate::common::{Error, Result};
+use crate::data::{FaceData, column};
+use crate::model::Network;
+use crate::train::RunFolder;
+
+/// One network's metrics on the test images of one data set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AcrossRow {
+    /// The data set's title, with a part of its path if another one has the same.
+    #[serde(skip)] // the summary's title
+    pub data: String,
+    /// Where it is, in words.
+    pub origin: String,
+    /// Fingerprint of pixels, labels and order of all three parts, hexadecimal: what the data is, wherever it lies.
+    pub fingerprint: String,
+    /// Whether the run was trained on this data; `None` for weights of unknown origin.
+    pub own: Option<bool>,
+    /// The number of test images.
+    pub images: usize,
+    /// Of the classes that have images, the plain mean of F1, 0 to 1.
+    pub macro_f1: f64,
+    /// The metrics of all classes.
+    #[serde(flatten)]
+    pub summary: EvaluationSummary,
+    /// The classes without images, in words.
+    #[serde(skip)]
+    absent: String,
+}
+
+/// One network on several data sets: how far its accuracy carries beyond the images that it was trained on.
+///
+/// ```no_run
+/// use fer_nb::evaluate::across;
+/// use fer_nb::prelude::*;
+///
+/// let sets = [FaceData::from_path("fer2013")?, FaceData::from_path("ck48")?];
+/// let table = across(&RunFolder::named("seed_cnn"), &sets, device()?)?;
+/// println!("{table}");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Across {
+    /// The run's name, or a weights file's.
+    pub run: String,
+    /// One entry a data set.
+    pub data_sets: Vec<AcrossRow>,
+}
+
+/// Evaluates a run's best weights on the test images of each data set. Nothing is fitted, and nothing is written
+/// into the run.
+///
+/// # Errors
+/// As [`across_with`]; [`Error::Missing`] for a run that is not there or has no weights.
+pub fn across(run: &RunFolder, sets: &[FaceData], device: Device) -> Result<Across> {
+    let network = run.network(device)?;
+    let name = run.path().file_name().unwrap_or_default().to_string_lossy();
+    across_with(&*network, name, Some(run), sets, TestTimeAugmentation::None)
+}
+
+/// [`across`] of a network called `name`, which is that of `run` if there is one, with several views of each image.
+///
+/// # Errors
+/// [`Error::Input`] for no data set, and for one without test images, before the first is evaluated; as
+/// [`evaluate`](super::evaluate()).
+pub fn across_with(
+    network: &dyn Network,
+    name: impl Into<String>,
+    run: Option<&RunFolder>,
+    sets: &[FaceData],
+    tta: TestTimeAugmentation,
+) -> Result<Across> {
+    if sets.is_empty() {
+        return Err(Error::input("data sets", 0, "one or more"));
+    }
+    sets.iter().try_for_each(FaceData::require_test)?;
+    let mut data_sets = Vec::new();
+    for (data, title) in sets.iter().zip(titles(sets)) {
+        let test = evaluate_with(network, &data.test, tta)?.titled(&title);
+        let own = run.map(|run| run.is_trained_on(data)).transpose()?;
+        data_sets.push(AcrossRow::new(data, title, own, &test));
+    }
+    Ok(Across { run: name.into(), data_sets })
+}
+
+/// The data sets' titles, equal ones with as much of their paths as tells them apart.
+fn titles<'a>(sets: &'a [FaceData]) -> Vec<String> {
+    let title = |data: &FaceData| data.origin().title().to_string();
+    let path = |data: &'a FaceData| data.origin().path().unwrap_or(Path::new("drawn"));
+    let ends = path_ends(&sets.iter().map(path).collect::<Vec<_>>());
+    let one = |(data, end): (&FaceData, String)| {
+        let title = title(data);
+        let is_one_of_several = sets.iter().filter(|set| set.origin().title() == title).count() > 1;
+        if is_one_of_several { format!("{title} ({end})") } else { title }
+    };
+    sets.iter().zip(ends).map(one).collect()
+}
+
+impl AcrossRow {
+    fn new(data: &FaceData, title: String, own: Option<bool>, test: &Evaluation) -> Self {
+        let absent: Vec<String> =
+            test.confusion_matrix().absent().iter().map(ToString::to_string).collect();
+        Self {
+            data: title,
+            origin: data.origin().to_string(),
+            fingerprint: format!("{:016x}", data.fingerprint()),
+            own,
+            images: test.len(),
+            macro_f1: test.classification_report().macro_avg().f1,
+            summary: test.summary(),
+            absent: absent.join(", "),
+        }
+    }
+
+    /// The share of correct predictions, with its interval.
+    pub fn accuracy(&self) -> Accuracy {
+        self.summary.accuracy()
+    }
+
+    /// "yes", "no" or, for weights of unknown origin, "unknown".
+    fn own(&self) -> &'static str {
+        match self.own {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unknown",
+        }
+    }
+}
+
+impl Across {
+    /// The line below the table.
+    pub(crate) const NOTE: &str = "Macro F1 is over the classes that have images. Trained on: the run had the \
+                                   same training and validation images.";
+
+    /// A table of one row a data set. Columns: `data set` (str), `images` (u64), `accuracy`, `low`, `high`,
+    /// `macro F1`, `loss` (f64, in nats), `no images of` (str: classes) and `trained on` (str: yes, no, unknown).
+    ///
+    /// # Errors
+    /// [`Error::Table`] if polars refuses.
+    pub fn to_table(&self) -> Result<DataFrame> {
+        let rows = &self.data_sets;
+        Ok(df!(
+            "data set" => column(rows, |row| row.data.clone()),
+            "images" => column(rows, |row| row.images as u64),
+            "accuracy" => column(rows, |row| row.accuracy().value),
+            "low" => column(rows, |row| row.accuracy().low),
+            "high" => column(rows, |row| row.accuracy().high),
+            "macro F1" => column(rows, |row| row.macro_f1),
+            "loss" => column(rows, |row| row.summary.loss()),
+            "no images of" => column(rows, |row| row.absent.clone()),
+            "trained on" => column(rows, |row| row.own()),
+        )?)
+    }
+}
+
+impl fmt::Display for Across {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widths = self.data_sets.iter().map(|row| row.data.chars().count());
+        let width = widths.max().unwrap_or(0).max("data set".len());
+        writeln!(f, "{} on the test images of {} data sets", self.run, self.data_sets.len())?;
+        writeln!(
+            f,
+            "{:width$}   images  accuracy  95 % interval  macro F1    loss  trained on  no images of",
+            "data set"
+        )?;
+        for row in &self.data_sets {
+            let Accuracy { value, low, high, .. } = row.accuracy();
+            let (images, loss) = (count(row.images), row.summary.loss());
+            let absent = if row.absent.is_empty() { "–" } else { &row.absent };
+            writeln!(
+                f,
+                "{:width$}  {images:>7}  {value:>8.4}  {low:.4}–{high:.4}  {:>8.4}  {loss:>6.4}  {:<10}  {absent}",
+                row.data,
+                row.macro_f1,
+                row.own(),
+            )?;
+        }
+        f.write_str(Self::NOTE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::SampleConfig;
+    use crate::data::fixtures::{self, Tree};
+    use crate::model::{SeedCnn, weights};
+    use crate::train::{RunConfig, TrainConfig};
+
+    #[test]
+    fn data_sets_stand_side_by_side() {
+        let own = FaceData::sample(SampleConfig { seed: 1, train: 70, test: 35 }).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path().join("run"));
+        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        run.save_config(&RunConfig::new(&network, &TrainConfig::default(), &own)).unwrap();
+        weights::save(&network, run.weights()).unwrap();
+        // Two data sets of one name; the second has five classes.
+        let trees = [Tree::empty(), Tree::empty()];
+        for (tree, classes) in trees.iter().zip([7, 5]) {
+            for class in &crate::emotion::Emotion::names()[..classes] {
+                tree.write(&format!("faces/{class}/a.png"), &fixtures::png(classes as u32));
+            }
+        }
+        let [one, other] =
+            trees.each_ref().map(|tree| FaceData::from_path(tree.path().join("faces")).unwrap());
+        let across = across(&run, &[own, one, other], Device::Cpu).unwrap();
+        let rows = &across.data_sets;
+        assert_eq!(
+            rows.iter().map(|row| row.own).collect::<Vec<_>>(),
+            [true, false, false].map(Some)
+        );
+        assert_eq!(rows.iter().map(|row| row.images).collect::<Vec<_>>(), [35, 7, 5]);
+        let path = |tree: &Tree| tree.path().file_name().unwrap().display().to_string();
+        assert_eq!(rows[1].data, format!("faces ({}/faces)", path(&trees[0])));
+        assert_eq!(across.to_table().unwrap().shape(), (3, 9));
+        let text = across.to_string();
+        assert!(
+            text.contains("sad") && text.contains("surprise"),
+            "the classes that are absent: {text}"
+        );
+        let json = serde_json::to_value(&across).unwrap();
+        assert_eq!(json["data_sets"][2]["accuracy"]["total"], 5);
+        assert_eq!(json["data_sets"][2]["absent"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn a_data_set_without_test_images_is_said_before_the_first_is_evaluated() {
+        let tree = Tree::empty();
+        for index in 0..5 {
+            tree.write(&format!("train/happy/{index}.png"), &fixtures::png(index));
+        }
+        let sets = [FaceData::from_path(tree.path()).unwrap()];
+        let network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        let evaluated =
+            |sets: &[FaceData]| across_with(&network, "x", None, sets, TestTimeAugmentation::None);
+        assert!(
+            matches!(evaluated(&sets), Err(Error::Input { what, .. }) if what == "test images")
+        );
+        assert!(evaluated(&[]).is_err());
+    }
+}
