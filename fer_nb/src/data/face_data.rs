@@ -115,8 +115,12 @@ impl FaceData {
         let loaded = match listing::find(path, options, csv::needed_columns)? {
             Place::Folders(folder) => {
                 let mut loaded = folder::load(&folder, options)?;
-                for (why, names) in listing::around(path, &folder)? {
-                    loaded.layout.name_passed_over(why, names);
+                for around in listing::around(path, &folder)? {
+                    let listing::Around { why, names, is_doubtful } = around;
+                    match is_doubtful {
+                        true => loaded.layout.name_doubtful(why, names),
+                        false => loaded.layout.name_passed_over(why, names),
+                    }
                 }
                 loaded
             }
@@ -193,7 +197,9 @@ impl FaceData {
     }
 
     fn assemble(loaded: Loaded, options: &DataOptions) -> Result<Self> {
-        let Loaded { dataset, mut parts, layout, mut notes } = loaded;
+        let Loaded { dataset, mut parts, mut layout, mut notes } = loaded;
+        layout.finish();
+        notes.splice(0..0, layout.changes.iter().map(ToString::to_string));
         if let (true, Some(share)) = (layout.without_parts, options.test_share) {
             let labels: Vec<Emotion> = dataset.iter().map(|(_, emotion)| emotion).collect();
             let train = split::by_class(&labels, share)?.train;

@@ -15,10 +15,10 @@ use rayon::prelude::*;
 
 use self::row::{Columns, Row};
 use super::dataset::{Dataset, Origin};
-use super::layout::{Layout, LayoutRow};
+use super::layout::{Change, Layout, LayoutRow};
 use super::loaded::{Loaded, compact};
 use super::options::DataOptions;
-use super::part::Part;
+use super::part::{Part, Usage};
 use super::pixels::PIXELS;
 use crate::common::file_kind::{FileKind, HEAD};
 use crate::common::way_out::Wanted;
@@ -55,8 +55,12 @@ struct BadRow {
 /// [`Error::Stopped`] after the rows in flight if the user stops it.
 pub(super) fn load(paths: &[PathBuf], options: &DataOptions) -> Result<Loaded> {
     let mut all: Option<Parsed> = None;
-    for path in paths {
-        let parsed = read(path, options)?.checked(path)?;
+    let of_files = match paths {
+        [one] => vec![Part::of_file(one)],
+        several => Part::of_files(several),
+    };
+    for (path, of_file) in paths.iter().zip(of_files) {
+        let parsed = read(path, of_file, options)?.checked(path)?;
         all = Some(match all {
             None => parsed, // not copied: it may be large
             Some(all) => all.joined(parsed),
@@ -74,9 +78,8 @@ pub(super) fn load(paths: &[PathBuf], options: &DataOptions) -> Result<Loaded> {
 }
 
 /// Reads one table.
-fn read(path: &Path, options: &DataOptions) -> Result<Parsed> {
+fn read(path: &Path, of_file: Option<Usage>, options: &DataOptions) -> Result<Parsed> {
     let (mut reader, columns) = open(path)?;
-    let of_file = Part::of_file(path);
     let whole = of_file.unwrap_or((Part::Test, "test"));
     let name = text::shown(path.file_name().unwrap_or_default());
     let task = Task::begin(format!("reading the rows of {name}"), None)?;
@@ -253,7 +256,7 @@ struct Parsed {
     bad: Vec<BadRow>,
     /// Whether nothing says which part rows belong to.
     without_parts: bool,
-    notes: Vec<String>,
+    changes: Vec<Change>,
 }
 
 impl Parsed {
@@ -315,12 +318,9 @@ impl Parsed {
             }
             let named: Vec<String> =
                 self.bad.iter().map(|bad| format!("{}: {}", bad.place, bad.problem)).collect();
-            self.notes.push(format!(
-                "Set aside {} of {}: {}",
-                text::plural(self.bad.len(), "bad row"),
-                text::count(self.seen),
-                text::list(&named)
-            ));
+            let bad = text::plural(self.bad.len(), "bad row");
+            let what = format!("Set aside {bad} of {}", text::count(self.seen));
+            self.changes.push(Change::of(what, &named));
         }
         Ok(self)
     }
@@ -337,13 +337,13 @@ impl Parsed {
             self.counts.entry(key).or_insert((class, 0)).1 += images;
         }
         self.without_parts &= other.without_parts;
-        self.notes.extend(other.notes);
+        self.changes.extend(other.changes);
         self
     }
 
     fn into_loaded(self, path: &Path, is_table: bool, options: &DataOptions) -> Result<Loaded> {
-        let (without_parts, mut notes) = (self.without_parts, self.notes);
-        let mut layout = Layout { without_parts, ..Layout::default() };
+        let without_parts = self.without_parts;
+        let mut layout = Layout { without_parts, changes: self.changes, ..Layout::default() };
         layout.own_validation = self.parts.contains(&Part::Validation);
         for ((part, usage, name), (class, images)) in self.counts {
             let found = if without_parts { name.clone() } else { format!("{usage} {name}") };
@@ -355,7 +355,7 @@ impl Parsed {
             let problem = format!("has no row of a known class among {}", text::count(self.seen));
             return Err(Error::file(path, problem, EXPECTED_COLUMNS));
         }
-        notes.extend(layout.notes(options));
+        let notes = layout.leave_out_classes(options);
         let origin = Origin::of(path, is_table, &self.labels, &self.parts);
         let dataset = Dataset::new(self.images, self.labels, self.sources, self.usages, origin)?;
         Ok(Loaded { dataset, parts: self.parts, layout, notes })
