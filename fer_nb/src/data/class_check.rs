@@ -139,8 +139,7 @@ fn which_numbering(first: u32, fits: impl Fn(Numbering) -> bool) -> String {
     };
     if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(|numbering| numbering.name()).collect();
-        let fit = if names.len() == 1 { "does" } else { "do" };
-        text += &format!("The numbers of {} {fit} not fit. ", text::list(&names));
+        text += &format!("The numbers of {} do not fit. ", text::list(&names));
     }
     let [happy, none] = ["happy", "none"].map(|to| map_option(&first.to_string(), to));
     let any = format!("{happy}, or {none}, for each number");

@@ -604,6 +604,17 @@ pub(in crate::data) fn beside(tables: &[PathBuf]) -> Result<Vec<String>> {
     Ok(files.chain(folders(folder, &others)).collect())
 }
 
+/// The names of other files beside a table that are called tables, escaped.
+pub(in crate::data) fn tables_beside(table: &Path) -> Vec<String> {
+    let folder = table.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let inside = Inside::of(folder.unwrap_or(Path::new(".")));
+    let files = inside.map(|inside| inside.files).unwrap_or_default();
+    let is_other = |name: &&OsString| {
+        Some(name.as_os_str()) != table.file_name() && is_called_table(Path::new(name))
+    };
+    files.iter().filter(is_other).map(text::shown).collect()
+}
+
 /// Tables that are taken before others beside them.
 const KNOWN: [&str; 2] = ["fer2013.csv", "icml_face_data.csv"];
 
@@ -614,6 +625,11 @@ fn numbered(folder: &Path, inside: &Inside, options: &DataOptions) -> Error {
     numbers_asked_about(folder, &numbers.filter_map(|name| number(&name)).collect(), options)
 }
 
+fn is_called_table(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default();
+    ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
 /// The one file in these folders that is called a table, if no image is beside it.
 fn only_table(folders: &[PathBuf]) -> Option<PathBuf> {
     let files = |folder: &PathBuf| {
@@ -621,11 +637,7 @@ fn only_table(folders: &[PathBuf]) -> Option<PathBuf> {
         names.into_iter().map(|name| folder.join(name)).collect::<Vec<_>>()
     };
     let files: Vec<PathBuf> = folders.iter().flat_map(files).collect();
-    let is_table = |path: &&PathBuf| {
-        let ending = path.extension().unwrap_or_default();
-        ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known))
-    };
-    let mut tables = files.iter().filter(is_table);
+    let mut tables = files.iter().filter(|path| is_called_table(path));
     let (table, None) = (tables.next()?, tables.next()) else { return None };
     let has_images = files.iter().any(|path| super::is_called_image(path));
     (!has_images).then(|| table.clone())

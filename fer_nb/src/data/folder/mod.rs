@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(sources[0], Some("train/angry/0000.png"));
         assert_eq!(sources.last(), Some(&Some("test/surprise/0000.png")));
         assert_eq!(loaded.parts.iter().filter(|part| **part == Part::Test).count(), 7);
-        assert_eq!(loaded.notes, Vec::<String>::new());
+        assert_eq!(loaded.said(), Vec::<String>::new());
     }
 
     #[test]
@@ -367,14 +367,14 @@ mod tests {
         tree.write("train/.DS_Store", b"x");
         let loaded = load_from(tree.path()).unwrap();
         assert_eq!(loaded.dataset.len(), 3 * 7 + 7 - 2 + 1);
-        assert_eq!(loaded.notes.len(), 2);
+        assert_eq!(loaded.said().len(), 2);
         assert_eq!(
-            loaded.notes[0],
+            loaded.said()[0],
             "Set aside 3 files of 30 that can't be decoded: train/angry/0000.png (0 bytes), \
              train/happy/0001.png (a web page, expected JPEG, PNG, WebP or \
              BMP), train/sad/0001.jpg (cut short)"
         );
-        assert!(loaded.notes[1].ends_with("train/sad/readme.txt"), "{}", loaded.notes[1]);
+        assert!(loaded.said()[1].ends_with("train/sad/readme.txt"), "{}", loaded.said()[1]);
         // Every image still stands beside its own name and label.
         let table = loaded.dataset.table().unwrap();
         let sources = table.column("source").unwrap().str().unwrap().clone();
@@ -397,7 +397,7 @@ mod tests {
         };
         refusing("train/happy/x.png");
         tree.write("train/sad/y.png", b"");
-        let notes = load_from(tree.path()).unwrap().notes;
+        let notes = load_from(tree.path()).unwrap().said();
         assert!(
             notes[0].starts_with("Set aside 1 file of 30 that can't be decoded: train/sad/y.png"),
             "{notes:?}"
@@ -421,7 +421,7 @@ mod tests {
         tree.write("test/sad/red.png", &fixtures::encode(red.into()));
         let loaded = load_from(tree.path()).unwrap();
         assert_eq!(
-            loaded.notes,
+            loaded.said(),
             [
                 "Converted 1 image to 8-bit gray: test/sad/red.png",
                 "Scaled 1 image to 48×48 pixels: test/sad/big.png",
@@ -438,14 +438,14 @@ mod tests {
         }
         assert_eq!(refused(tree.path()), at("train/fear"));
         tree.write("train/fear/0001.png", &fixtures::png(7));
-        assert_eq!(load_from(tree.path()).unwrap().notes.len(), 1);
+        assert_eq!(load_from(tree.path()).unwrap().said().len(), 1);
         tree.write("train/contempt/a.png", &fixtures::png(1));
         let loaded = load_from(tree.path()).unwrap();
         assert_eq!(loaded.dataset.len(), 27);
         assert!(
-            loaded.notes[1].starts_with("Left out 1 image of class contempt"),
+            loaded.said()[1].starts_with("Left out 1 image of class contempt"),
             "{:?}",
-            loaded.notes
+            loaded.said()
         );
         let map = "contempt=disgust".parse().unwrap();
         let mapped = load(tree.path(), &DataOptions { map, ..Default::default() }).unwrap();
@@ -462,7 +462,7 @@ mod tests {
         }
         let Err(Error::File { path, hint, .. }) = load_from(tree.path()) else { panic!() };
         assert_eq!(path, tree.path().join("train"));
-        for part in ["kaggle (0 angry", "alphabetical (0 angry", "raf-db (1 surprise"] {
+        for part in ["kaggle (0 angry", "alphabetical (0 angry", "raf-db do not fit"] {
             assert!(hint.contains(part), "{hint}");
         }
         let classes = Some(Numbering::Alphabetical);
