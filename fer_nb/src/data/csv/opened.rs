@@ -151,12 +151,17 @@ impl Start {
             Some(separator) => {
                 start.separator = separator;
                 let first = lines.get(1).copied().unwrap_or_default();
-                let fields = |line: &[u8]| line.iter().filter(|byte| **byte == separator).count();
-                let quotes = first.iter().filter(|byte| **byte == b'"').count();
+                let count = |line: &[u8], of: u8| line.iter().filter(|byte| **byte == of).count();
+                let fields = |line: &[u8]| count(line, separator);
                 // A quote that does not end in its line holds a line break.
-                let goes_on = quotes % 2 == 1 && lines.len() > 2 && fields(first) < fields(header);
-                let is_more = fields(first) > fields(header) && quotes > 0;
-                start.is_quoted = is_more || goes_on;
+                let goes_on = count(first, b'"') % 2 == 1
+                    && lines.len() > 2
+                    && fields(first) < fields(header);
+                let holds_more = |line: &&[u8]| {
+                    let quotes = count(line, b'"');
+                    fields(line) > fields(header) && quotes > 0 && quotes % 2 == 0
+                };
+                start.is_quoted = goes_on || lines.iter().skip(1).any(|line| holds_more(line));
             }
             None => {
                 if let Some((separator, columns)) =
