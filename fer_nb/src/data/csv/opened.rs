@@ -161,7 +161,7 @@ impl Start {
                     let quotes = count(line, b'"');
                     fields(line) > fields(header) && quotes > 0 && quotes % 2 == 0
                 };
-                start.is_quoted = goes_on || lines.iter().skip(1).any(|line| holds_more(line));
+                start.is_quoted = goes_on || lines.iter().skip(1).any(holds_more);
             }
             None => {
                 if let Some((separator, columns)) =
