@@ -17,7 +17,7 @@ pub(super) enum Scale {
 /// line breaks are between them, and brackets may be around, as Python prints lists; 12.0 is 12.
 pub(super) fn parse(field: &[u8], out: &mut [u8]) -> Result<Scale, String> {
     let mut rest = field;
-    let (mut count, mut most) = (0, 0);
+    let mut count = 0;
     loop {
         while let [first, tail @ ..] = rest
             && is_separator(*first)
@@ -41,7 +41,7 @@ pub(super) fn parse(field: &[u8], out: &mut [u8]) -> Result<Scale, String> {
                 rest = tail;
                 match whole(number) {
                     Some(value) => value,
-                    None if fraction(number).is_some() && most <= 1 => {
+                    None if fraction(number).is_some() && are_bits(out.get(..count)) => {
                         return parse_unit(words(field), out);
                     }
                     None => return Err(wrong(count, number)),
@@ -49,14 +49,13 @@ pub(super) fn parse(field: &[u8], out: &mut [u8]) -> Result<Scale, String> {
             }
         };
         let value = u8::try_from(value).map_err(|_| wrong(count, digits))?;
-        most = most.max(value);
         if let Some(pixel) = out.get_mut(count) {
             *pixel = value;
         }
         count += 1;
     }
     counted(count, out.len())?;
-    Ok(if most > 1 { Scale::Bytes } else { Scale::Either })
+    Ok(if are_bits(Some(out)) { Scale::Either } else { Scale::Bytes })
 }
 
 /// [`parse`] of one number a field.
@@ -64,21 +63,22 @@ pub(super) fn parse_each<'a>(
     fields: impl Iterator<Item = &'a [u8]> + Clone,
     out: &mut [u8],
 ) -> Result<Scale, String> {
-    let (mut count, mut most) = (0, 0);
+    let mut count = 0;
     for field in fields.clone() {
         let value = match whole(field) {
             Some(value) => value as u8,
-            None if fraction(field).is_some() && most <= 1 => return parse_unit(fields, out),
+            None if fraction(field).is_some() && are_bits(out.get(..count)) => {
+                return parse_unit(fields, out);
+            }
             None => return Err(wrong(count, field)),
         };
-        most = most.max(value);
         if let Some(pixel) = out.get_mut(count) {
             *pixel = value;
         }
         count += 1;
     }
     counted(count, out.len())?;
-    Ok(if most > 1 { Scale::Bytes } else { Scale::Either })
+    Ok(if are_bits(Some(out)) { Scale::Either } else { Scale::Bytes })
 }
 
 /// Numbers of 0 to 1, brought to 0 to 255 and rounded.
@@ -117,8 +117,25 @@ fn words(field: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     field.split(|byte| is_separator(*byte)).filter(|word| !word.is_empty())
 }
 
+/// What is between numbers, by byte: each of a table's bytes is asked about.
+const SEPARATORS: [bool; 256] = {
+    let mut table = [false; 256];
+    let known = b" \t\n\r,[]()";
+    let mut index = 0;
+    while index < known.len() {
+        table[known[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
+
 fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b',' | b'[' | b']' | b'(' | b')' | b'\n' | b'\r')
+    SEPARATORS[usize::from(byte)]
+}
+
+/// Whether all of the pixels so far may as well reach to 1.
+fn are_bits(pixels: Option<&[u8]>) -> bool {
+    pixels.unwrap_or_default().iter().all(|pixel| *pixel <= 1)
 }
 
 fn wrong(at: usize, number: &[u8]) -> String {
