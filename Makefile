@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run slides test bench doc doctor clean
+.PHONY: help setup lab notebook run slides test bench doc doctor clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -9,6 +9,7 @@ PYTHON := .venv/bin/python
 
 help:
 	@echo "make lab     JupyterLab with the six notebooks (set-up included: 11 to 31 minutes, once)"
+	@echo "make notebook NAME=try   notebooks/try.ipynb, whose first cell loads the crate"
 	@echo "make run     execute the notebooks; reports, slides and figures in build/"
 	@echo "make slides  the slide decks of the last run again, code hidden"
 	@echo "make test    formatting, lints, unit and integration tests"
@@ -27,6 +28,9 @@ setup:
 # It opens when it is installed; a cell that is run before all is compiled waits, and says for what.
 lab:
 	@.setup/setup --lab $(LAB)
+
+notebook:
+	@python3 .setup/new_notebook.py "$(or $(NAME),scratch)"
 
 run: setup
 	@$(PYTHON) .setup/run_notebooks.py

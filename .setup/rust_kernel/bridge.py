@@ -24,6 +24,7 @@ import time
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
 import completion  # noqa: E402
+import dep  # noqa: E402
 import errors  # noqa: E402
 import marker  # noqa: E402
 from cell import ANSI, BACKTRACE, PANIC, STDERR_LATE, STDERR_SOON, STREAM_EVERY, Cell  # noqa: E402
@@ -37,7 +38,8 @@ from waiting import Waiting  # noqa: E402
 FORGOTTEN = "The cell ends in a `Result` that holds this error. Add `?` at its end, and the cell stops there."
 STOP_AGAIN = (
     "Stop: {why}.\n"
-    "Press Stop again to end the process that runs the cells; its variables would be lost.\n"
+    "Press Stop again to end the process that runs the cells, or restart the kernel where Stop can be pressed only "
+    "once; its variables would be lost.\n"
 )
 PROCESS_ENDED = (
     "The process that runs the cells ended ({why}), and all variables with it. "
@@ -175,6 +177,7 @@ class RustKernel(Kernel):
             "user_expressions": {},
         }
         cell = Cell(self, silent)
+        code = dep.with_path(code)
         request = (self.get_parent("shell").get("header") or {}).get("msg_id")
         if self.waiting.runs(code, request):
             cell.send("clear_output", {"wait": False})
