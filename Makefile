@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run slides test bench doctor clean
+.PHONY: help setup lab run slides test bench docs-cli doctor clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -14,6 +14,7 @@ help:
 	@echo "make test    formatting, lints, unit and integration tests"
 	@echo "make bench   speed beside PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
 	@echo "make setup   the set-up alone"
+	@echo "make docs-cli  docs/cli.md again, from what fer --help prints"
 	@echo "make doctor  a page about this machine and set-up, for a bug report"
 	@echo "make clean   remove what was built, runs and data excepted; .venv is kept"
 	@echo
@@ -45,6 +46,10 @@ test:
 # BENCH="--rounds 1 --work inference" and the like are passed on; --help lists them.
 bench: setup
 	@$(PYTHON) fer_nb/benches/bench.py $(BENCH)
+
+# tests/test_docs.py fails while the page and the program differ.
+docs-cli: setup
+	@$(PYTHON) .setup/cli_page.py
 
 # Changes nothing, and works without a set-up.
 doctor:

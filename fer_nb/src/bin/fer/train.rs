@@ -242,7 +242,7 @@ fn chosen(args: &Args) -> Result<Recipe> {
     Ok(recipe)
 }
 
-/// Fails if `--set` gives a value that an option of its own gives, too.
+/// Fails if `--set` gives a value that another option gives, too.
 fn check_set(args: &Args) -> Result<()> {
     let options = [
         ("network", args.network.is_some(), "network"),
