@@ -138,8 +138,8 @@ def check_prerequisites(tests):
 
 
 def last_line(log):
-    lines = [l.strip() for l in re.split(r"[\r\n]", log.read_text(errors="replace")[-4000:])]
-    return next((l for l in reversed(lines) if l), "")[:80]
+    lines = [line.strip() for line in re.split(r"[\r\n]", log.read_text(errors="replace")[-4000:])]
+    return next((line for line in reversed(lines) if line), "")[:80]
 
 
 def run(log_name, *command, env=None, cwd=ROOT):

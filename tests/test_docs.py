@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from functools import cache
+from itertools import pairwise
 
 import cli_page
 import mistune
@@ -191,7 +192,7 @@ def wrong_fer(arguments):
     for option in (word.split("=")[0] for word in arguments if word.startswith("--")):
         if option not in commands()[command] | {"--help", "--version"}:
             yield f"{command} has no option {option}"
-    for option, value in zip(arguments, arguments[1:], strict=False):
+    for option, value in pairwise(arguments):
         recipe = ROOT / "fer_nb" / "src" / "train" / "recipes" / f"{value.replace('-', '_')}.toml"
         if option == "--recipe" and re.fullmatch(r"[a-z-]+", value) and not recipe.exists():
             yield f"no recipe is called {value}"
