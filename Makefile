@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run slides test bench docs-cli doctor clean
+.PHONY: help setup lab run slides test lint bench docs-cli doctor clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -12,6 +12,7 @@ help:
 	@echo "make run     execute the notebooks; reports, slides and figures in build/"
 	@echo "make slides  the slide decks of the last run again, code hidden"
 	@echo "make test    formatting, lints, unit and integration tests"
+	@echo "make lint    the lints alone"
 	@echo "make bench   speed beside PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
 	@echo "make setup   the set-up alone"
 	@echo "make docs-cli  docs/cli.md again, from what fer --help prints"
@@ -42,6 +43,10 @@ test:
 	$(PYTHON) .setup/rust_kernel/environment.py RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/.setup/lint" \
 	    cargo test --locked --features serve
 	$(PYTHON) -m pytest -rs tests
+
+lint: setup
+	$(PYTHON) .setup/rust_kernel/environment.py RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/.setup/lint" \
+	    cargo check --locked --features serve --tests --bins --examples
 
 # BENCH="--rounds 1 --work inference" and the like are passed on; --help lists them.
 bench: setup
