@@ -49,6 +49,22 @@ RETIRED = {
 # Another change of the same day rewrites it.
 NOT_YET = {ROOT / "data" / "README.md"}
 
+# What a stranger asks, the page that answers, and the words of the answer.
+QUESTIONS = {
+    "Where do I put my csv file?": ("README.md", "FER2013_DIR=~/faces.csv make run"),
+    "My classes have other names or numbers": ("data/README.md", "--classes alphabetical"),
+    "Which number is the test accuracy, on how many images?": ("README.md", "PublicTest, n = 3,589"),
+    "How do I train the best network again?": ("docs/results.md", "fer train --recipe vgg-refined"),
+    "How do I resume after a power cut?": ("docs/repeatable.md", "`fer train --resume`"),
+    "Are results the same on every machine?": ("docs/repeatable.md", "bit for bit"),
+    "Why is the first start slow?": ("docs/kernel.md", "## Why the first start is slow"),
+    "Do I need a GPU, and how do I choose it?": ("environment.md", "`FER_DEVICE` selects a device"),
+    "How do I add a network?": ("docs/architecture.md", "| a network |"),
+    "How do I use a network from Python?": ("docs/serving.md", "onnxruntime.InferenceSession"),
+    "Where are the figures for my slides?": ("docs/notebooks.md", "PNG of 1920×1080"),
+    "What must it not be used for?": ("data/pretrained/vgg/model_card.md", "Not for decisions about persons"),
+}
+
 parse = mistune.create_markdown(renderer=None, plugins=["table"])
 
 
@@ -321,13 +337,20 @@ def test_the_readme_is_short_and_leads_to_every_page():
     assert pages - linked - {"README.md"} == set()
 
 
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_stranger_s_questions_are_answered_within_two_clicks(question):
+    where, answer = QUESTIONS[question]
+    linked = {target.partition("#")[0] for target in page(README).links()} | {"README.md"}
+    assert where in linked and answer in page(ROOT / where).text
+
+
 def test_the_readme_s_results_are_those_of_the_pages():
     """Every number of its table is in the pages that it links to."""
     (results,) = [t for t in page(README).tables() if t[0][:2] == ["what", "fer_nb"]]
     pages = "".join(page(ROOT / "docs" / f"{of}.md").text for of in ("results", "benchmarks", "kernel"))
     rounded = {"0.671": "0.6709", "0.595": "0.5953"}
     assert len(results) == 6
-    for _, ours, theirs, _ in results[1:]:
+    for _, ours, theirs in results[1:]:
         for number in re.findall(r"\d[\d.,]*\d", f"{ours} {theirs}"):
             assert re.search(rf"(?<![\d.,]){rounded.get(number, number)}(?![\d])", pages), number
 
