@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab notebook run slides test bench doc doctor clean
+.PHONY: help setup lab notebook run slides test lint bench doc docs-cli doctor clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -13,9 +13,11 @@ help:
 	@echo "make run     execute the notebooks; reports, slides and figures in build/"
 	@echo "make slides  the slide decks of the last run again, code hidden"
 	@echo "make test    formatting, lints, unit and integration tests"
-	@echo "make bench   speed beside PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
+	@echo "make lint    the lints alone"
+	@echo "make bench   speed compared with PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
 	@echo "make doc     the crate's documentation, for a browser"
 	@echo "make setup   the set-up alone"
+	@echo "make docs-cli  docs/cli.md again, from what fer --help prints"
 	@echo "make doctor  a page about this machine and set-up, for a bug report"
 	@echo "make clean   remove what was built, runs and data excepted; .venv is kept"
 	@echo
@@ -47,10 +49,18 @@ test:
 	    cargo test --locked --features serve
 	$(PYTHON) -m pytest -rs tests
 
+lint: setup
+	$(PYTHON) .setup/rust_kernel/environment.py RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/.setup/lint" \
+	    cargo check --locked --features serve --tests --bins --examples
+
 # BENCH="--rounds 1 --work inference" and the like are passed on; --help lists them.
 bench:
 	@.setup/setup --torch
 	@$(PYTHON) fer_nb/benches/bench.py $(BENCH)
+
+# tests/test_docs.py fails while the page and the program differ.
+docs-cli: setup
+	@$(PYTHON) .setup/cli_page.py
 
 # The crate's documentation, in build/target/*/doc/fer_nb/index.html.
 doc: setup

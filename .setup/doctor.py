@@ -22,7 +22,7 @@ import setup
 
 sys.path.append(str(setup.HERE / "rust_kernel"))
 
-import environment  # noqa: E402
+import environment
 
 CPU_FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
 PACKAGES = ("torch", "jupyterlab", "ipykernel", "nbclient", "nbconvert")

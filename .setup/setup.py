@@ -11,6 +11,7 @@ what it was made from, so that a step is done again when that changes. A step th
 taken up by the next call. What the tools print is in build/logs.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -142,8 +143,8 @@ def check_prerequisites(tests):
 
 
 def last_line(log):
-    lines = [l.strip() for l in re.split(r"[\r\n]", log.read_text(errors="replace")[-4000:])]
-    return next((l for l in reversed(lines) if l), "")[:80]
+    lines = [line.strip() for line in re.split(r"[\r\n]", log.read_text(errors="replace")[-4000:])]
+    return next((line for line in reversed(lines) if line), "")[:80]
 
 
 def run(log_name, *command, env=None, cwd=ROOT):
@@ -588,10 +589,8 @@ def ended(number, frame):
 
 def end_what_runs():
     for process in list(RUNNING):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
 
 
 def locked_set_up(**what):

@@ -100,7 +100,8 @@ def test_a_first_cell_waits_for_a_set_up_that_is_at_work(root):
 
 def test_a_kernel_starts_where_path_has_no_cargo(root):
     """As a desktop, an editor or a hub starts it."""
-    shown, _, fresh = first_cell(root / "notebooks", {"PATH": "/usr/bin:/bin", "HOME": "/", "JUPYTER_PREFER_ENV_PATH": "1"})
+    bare = {"PATH": "/usr/bin:/bin", "HOME": "/", "JUPYTER_PREFER_ENV_PATH": "1"}
+    shown, _, fresh = first_cell(root / "notebooks", bare)
     assert shown == ("ok", "35") and fresh == []
 
 
@@ -162,7 +163,7 @@ def test_a_configuration_that_a_variable_overrides_is(set_up_with, setting, vari
 
 
 def test_a_broken_configuration_is_named(set_up_with):
-    with pytest.raises(environment.Refused, match="config.toml"):
+    with pytest.raises(environment.Refused, match=r"config\.toml"):
         set_up_with("", "[build\n")
 
 

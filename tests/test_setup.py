@@ -233,7 +233,7 @@ def test_jupyterlab_opens_while_the_rest_is_compiled(lab, tmp_path):
 
 def test_the_set_up_ends_with_jupyterlab(lab, tmp_path):
     process = lab("sleep 1", seconds=1000)
-    out, err = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=60)
     assert "compiled" not in out and process.returncode == 0
 
 

@@ -209,7 +209,7 @@ class Kernel:
         until, text, replied, status, idle = time.perf_counter() + timeout, "", None, "", False
         while True:
             now = time.perf_counter()
-            if replied and (idle and expect in text or now - replied > TEXT_LATE):
+            if replied and ((idle and expect in text) or now - replied > TEXT_LATE):
                 return replied, status, text
             if now > until:
                 raise Failed(f"no answer to {what} after {timeout} s (see {self.log})")

@@ -12,7 +12,7 @@ use crate::common::error::{Error, Place, Result};
 /// What the names of temporary files begin with.
 pub(crate) const TEMPORARY_PREFIX: &str = ".fer_nb-tmp";
 
-/// Lets `write` fill a temporary file beside `path`, syncs it to disk, and puts it in `path`'s
+/// Lets `write` fill a temporary file next to `path`, syncs it to disk, and puts it in `path`'s
 /// place in one step. If anything fails, the temporary file is removed and what was at `path`
 /// stays. Folders above `path` are made.
 pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {

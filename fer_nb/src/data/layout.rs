@@ -35,7 +35,7 @@ pub struct Layout {
     pub passed_over: BTreeMap<String, usize>,
     /// What they are called, by the same reasons; not there if they are the system's own.
     pub passed_over_names: BTreeMap<String, Vec<String>>,
-    /// Whether the data has a validation part of its own.
+    /// Whether the data has a separate validation part.
     pub(super) own_validation: bool,
     /// Whether the data has no parts: all of it is for testing.
     pub(super) without_parts: bool,

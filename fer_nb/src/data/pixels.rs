@@ -97,7 +97,7 @@ pub(crate) fn shrunk<const C: usize>(pixels: &[u8], width: u32, factor: u32) -> 
 
 /// Whether a JPEG file reaches its end-of-image marker. The decoder fills what is missing of a cut
 /// file with gray and reports success. Walks the segments (ITU-T T.81, annex B), because an embedded
-/// thumbnail has an end marker of its own.
+/// thumbnail has its own end marker.
 pub(crate) fn is_complete_jpeg(bytes: &[u8]) -> bool {
     const END_OF_IMAGE: u8 = 0xD9;
     let mut at = 2;

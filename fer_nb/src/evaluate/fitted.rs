@@ -1,4 +1,4 @@
-//! Values fitted for a run's best weights after training, saved beside them.
+//! Values fitted for a run's best weights after training, saved next to them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub enum Saved {
     In(PathBuf),
     /// Nowhere: the run was trained on other images, whose value it keeps.
     OtherImages,
-    /// Nowhere: the weights come with the project, with values of their own.
+    /// Nowhere: the weights come with the project, which has fitted values for them.
     Pretrained,
 }
 

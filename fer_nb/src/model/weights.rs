@@ -102,7 +102,7 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     }
 }
 
-/// What could be meant instead of weights that are not there: files beside them, runs, weights that come along.
+/// What could be meant instead of weights that are not there: files next to them, runs, weights that come along.
 fn what_is_there(path: &Path) -> String {
     const LISTED: usize = 5;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -128,7 +128,7 @@ impl DataPaths {
     }
 }
 
-/// Data sets among what a command reads: those that were named, else where it is looked for.
+/// Data sets among what a command reads: the named ones, else the places that are searched.
 fn of_data(outputs: Outputs, named: &[PathBuf]) -> Outputs {
     let variable = std::env::var_os("FER2013_DIR").filter(|path| !path.is_empty());
     let paths = match (named, variable) {

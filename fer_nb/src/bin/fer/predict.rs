@@ -174,7 +174,7 @@ fn copies(args: &Args, found: &PhotoFiles) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Whether the folder for copies lies within those that are walked, where it is left out, and yet holds pictures
+/// Whether the folder for copies lies within the folders that are walked, where it is left out, and yet holds pictures
 /// that are no copies.
 fn has_others(args: &Args, to: &Path, copies: &[PathBuf]) -> bool {
     let real = |path: &PathBuf| path.canonicalize().ok();

@@ -25,8 +25,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "baseline")]
     run: String,
 
-    /// Where the hyperparameters come from: original, quick, improved, refined, vgg, distilled, resnet, vit,
-    /// or a TOML file; other options override it [default: original].
+    /// Where the hyperparameters come from: original, quick, improved, refined, vgg, vgg-refined, distilled,
+    /// resnet, vit, or a TOML file; other options override it [default: original].
     #[arg(long, value_name = "NAME|FILE")]
     recipe: Option<String>,
 
@@ -242,7 +242,7 @@ fn chosen(args: &Args) -> Result<Recipe> {
     Ok(recipe)
 }
 
-/// Fails if `--set` gives a value that an option of its own gives, too.
+/// Fails if `--set` gives a value that another option gives, too.
 fn check_set(args: &Args) -> Result<()> {
     let options = [
         ("network", args.network.is_some(), "network"),

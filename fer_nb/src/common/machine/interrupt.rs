@@ -7,7 +7,7 @@ use super::lines::{for_kernel, notebook_is_live, print_line};
 use crate::common::{Error, Result};
 
 /// How often SIGINT came since the first of the current listeners began. A signal handler reaches
-/// nothing but a static. That every cell of a notebook has statics of its own does no harm: the
+/// nothing but a static. That each cell of a notebook has separate statics does no harm: the
 /// cell that listens registers its own handler, and puts the one before it back.
 static PRESSED: AtomicUsize = AtomicUsize::new(0);
 

@@ -99,7 +99,7 @@ fn read(path: &Path, options: &DataOptions) -> Result<Parsed> {
     Ok(parsed)
 }
 
-/// Whether a file holds FERPlus's labels, which go around beside fer2013.csv: how many people chose each class, and
+/// Whether a file holds FERPlus's labels, which are shared together with fer2013.csv: how many people chose each class, and
 /// no image.
 pub(super) fn holds_votes(path: &Path) -> bool {
     let mut head = Vec::with_capacity(HEAD);

@@ -32,7 +32,7 @@ impl Columns {
     }
 }
 
-/// What a row says beside its pixels.
+/// What a row says in addition to its pixels.
 pub(super) struct Row {
     /// Its class as the table has it.
     pub(super) name: String,

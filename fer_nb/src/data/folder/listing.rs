@@ -366,7 +366,7 @@ pub(in crate::data) fn find(
     Err(Error::file(root, problem, format!("{LAYOUT} {MAPPED}")))
 }
 
-/// The names of the files and folders beside these tables of one folder, escaped.
+/// The names of the files and folders next to these tables of one folder, escaped.
 ///
 /// # Errors
 /// [`Error::Io`] if the folder can't be read.
@@ -381,7 +381,7 @@ pub(in crate::data) fn beside(tables: &[PathBuf]) -> Result<Vec<String>> {
     Ok(files.chain(folders(folder, &others)).collect())
 }
 
-/// Tables that are taken before others beside them.
+/// Tables that are taken before others in the same folder.
 const KNOWN: [&str; 2] = ["fer2013.csv", "icml_face_data.csv"];
 
 fn numbered(folder: &Path) -> Error {
@@ -389,7 +389,7 @@ fn numbered(folder: &Path) -> Error {
     Error::file(folder, problem, which_numbering(0, |_| true))
 }
 
-/// The one file in these folders that is called a table, if no image is beside it.
+/// The one file in these folders that is called a table, if no image is next to it.
 fn only_table(folders: &[PathBuf]) -> Option<PathBuf> {
     let files = |folder: &PathBuf| {
         let names = Inside::of(folder).map(|inside| inside.files).unwrap_or_default();

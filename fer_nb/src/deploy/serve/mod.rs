@@ -67,7 +67,7 @@ pub struct ServeConfig {
     pub max_pixels: u32,
     /// The most cameras at the same time.
     pub max_sockets: usize,
-    /// Names and addresses of this machine beside its own address and localhost, as a proxy before it
+    /// Names and addresses of this machine in addition to its own address and localhost, as a proxy before it
     /// passes them on in `Host`.
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may use the endpoint, such as `https://lab7.example`; the host of each counts as

@@ -1,7 +1,7 @@
 //! Tuning: a study of trials that looks for good hyperparameters on the validation images.
 //!
 //! A [`Space`] names what is tuned, by its path in a [`Recipe`](crate::train::Recipe), and the values that
-//! it may take. A [`Study`] is a folder: each trial is a run folder in it, with a `trial.toml` beside the
+//! it may take. A [`Study`] is a folder: each trial is a run folder in it, with a `trial.toml` next to the
 //! run's own files. Nothing else is kept, so a study resumes where it was stopped, and processes that
 //! share the folder, on one machine or on many, share the study.
 

@@ -214,7 +214,7 @@ impl Study {
         Ok(())
     }
 
-    /// Nor can trials from other weights; those that have begun need them no more.
+    /// Nor can trials from other weights; trials that have begun no longer need them.
     fn check_start(&self) -> Result<()> {
         if self.config.weights_now()? == self.config.starting_weights {
             return Ok(());

@@ -113,7 +113,7 @@ pub(crate) fn resume_from(session: &mut Session<'_>) -> Result<String> {
     Ok(format!("resuming {} after epoch {done}{computed}", shown(folder.path())))
 }
 
-/// The first thing in which the callbacks are not those that were saved, in words.
+/// The first difference between the callbacks and the saved ones, in words.
 fn callbacks_difference(
     callbacks: &[Box<dyn Callback>],
     saved: &[SavedCallback],
