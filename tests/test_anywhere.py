@@ -24,7 +24,10 @@ def test_the_crate_is_found_by_its_name(cell):
     assert made.count("\n") == cell.count("\n")
 
 
-@pytest.mark.parametrize("cell", (':dep fer_nb = { path = "../fer_nb" }', ":dep fer_nb_more", "// :dep fer_nb", ":dep csv"))
+@pytest.mark.parametrize(
+    "cell",
+    (':dep fer_nb = { path = "../fer_nb" }', ":dep fer_nb_more", "// :dep fer_nb", ":dep csv"),
+)
 def test_other_crates_and_paths_stay(cell):
     assert dep.with_path(cell) == cell
 
