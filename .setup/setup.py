@@ -414,6 +414,16 @@ def write_lab_settings():
         path.write_text(text)
 
 
+def write_papermill_plugin():
+    """Parameters for papermill, if a user installs it: a package of one file with an entry point."""
+    packages = package("pip").parent
+    shutil.copy2(HERE / "papermill" / "fer_nb_papermill.py", packages)
+    info = packages / "fer_nb_papermill-0.1.0.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fer_nb_papermill\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[papermill.engine]\nfer_nb = fer_nb_papermill:Engine\n")
+
+
 def enter_environment():
     """Builds with what the first set-up built with, and says what of today's environment is left out."""
     before = dict(os.environ)
@@ -505,6 +515,7 @@ def set_up(tests, torch=False, libtorch_alone=False, packages_are_there=lambda: 
     packages()
     write_kernelspec()
     write_lab_settings()
+    write_papermill_plugin()
     packages_are_there()
     if not rust_sources().is_dir():
         sources_of_rust()
