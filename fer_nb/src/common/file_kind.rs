@@ -179,6 +179,11 @@ impl FileKind {
         matches!(self, Jpeg | Png | WebP | Bmp)
     }
 
+    /// Whether it is a picture of a kind that the crate does not read.
+    pub(crate) fn is_other_picture(self) -> bool {
+        matches!(self, Gif | Tiff | Heic | Avif | JpegXl | Jpeg2000 | Svg | Raw | Photoshop | Icon)
+    }
+
     /// Whether files are packed in it.
     pub(crate) fn is_archive(self) -> bool {
         matches!(self, Zip | Tar | Gzip | SevenZip | Rar | Xz | Zstandard | Bzip2)

@@ -2,6 +2,8 @@
 
 pub(crate) mod brief;
 pub(crate) mod check;
+pub(crate) mod command;
+pub(crate) mod compose;
 pub mod error;
 pub(crate) mod file_kind;
 pub(crate) mod files;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fer_nb::data::{ClassMap, DataOptions, FaceData, Numbering};
 use fer_nb::error::{Error, Result};
 use fer_nb::model::{Architecture, Network};
-use fer_nb::project::{data_file, runs};
+use fer_nb::project::{data_file, option, runs};
 use fer_nb::train::{ChoiceReason, Recipe, RunChoice, RunFolder};
 use serde::Serialize;
 use tch::Device;
@@ -85,21 +85,30 @@ impl DataPath {
         classes.into_iter().chain(map).chain(share).collect()
     }
 
-    /// The arguments that name the same data, read the same way; empty if none was given.
-    pub(crate) fn arguments(&self) -> Vec<OsString> {
+    /// The options, each with its value, that name the same data, read the same way; empty if none was given.
+    fn options(&self) -> Vec<(&'static str, OsString)> {
         let Reading { classes, map, test_share } = &self.reading;
-        let data = self.data.iter().flat_map(|path| ["--data".into(), path.into()]);
-        let classes = classes.iter().map(|is| ("--classes", is.to_string()));
-        let maps = map.iter().map(|map| ("--map", map.to_string()));
-        let share = test_share.iter().map(|share| ("--test-share", share.to_string()));
-        let options = classes.chain(maps).chain(share);
-        data.chain(options.flat_map(|(name, value)| [name.into(), value.into()])).collect()
+        let data = self.data.iter().map(|path| ("--data", path.into()));
+        let classes = classes.iter().map(|is| ("--classes", is.to_string().into()));
+        let maps = map.iter().map(|map| ("--map", map.to_string().into()));
+        let share = test_share.iter().map(|share| ("--test-share", share.to_string().into()));
+        data.chain(classes).chain(maps).chain(share).collect()
     }
 
-    /// [`DataPath::arguments`] for the command line that is to be typed next, with a blank before each.
+    /// [`DataPath::options`] as the arguments of a program.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let word = |(name, value): (&str, OsString)| {
+            let mut word = OsString::from(format!("{name}="));
+            word.push(value);
+            word
+        };
+        self.options().into_iter().map(word).collect()
+    }
+
+    /// [`DataPath::options`] for the command line that is to be typed next, with a blank before each.
     pub(crate) fn again(&self) -> String {
-        let quoted = |word: OsString| format!(" {}", crate::quoted(word));
-        self.arguments().into_iter().map(quoted).collect()
+        let word = |(name, value): (&str, OsString)| format!(" {}", option(name, value));
+        self.options().into_iter().map(word).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fer_nb::error::{Error, Result};
 use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig, TrialState};
-use fer_nb::project::{device, plural, shown};
+use fer_nb::project::{device, option, plural, shown};
 use fer_nb::train::StopReason;
 
 use crate::arguments::{self, DataPath, JsonFile};
@@ -139,7 +139,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let Some(reason) = stopped else {
         return check_success(&study).map(|()| ExitCode::SUCCESS);
     };
-    let mut command = format!("fer tune --study {}", crate::quoted(&args.study));
+    let mut command = format!("fer tune {}", option("--study", &args.study));
     command += &format!(" --trials {}", args.trials);
     if args.jobs > 1 {
         command += &format!(" --jobs {}", args.jobs);
@@ -190,7 +190,7 @@ fn helpers(args: &Args) -> Result<Vec<Child>> {
     (1..args.jobs)
         .map(|_| {
             let mut command = Command::new(&program);
-            command.args(["tune", "--worker", "--study", &args.study, "--trials"]);
+            command.args(["tune", "--worker", &format!("--study={}", args.study), "--trials"]);
             command.arg(args.trials.to_string());
             if let Some(minutes) = args.minutes {
                 command.args(["--minutes", &minutes.to_string()]);

@@ -301,8 +301,12 @@ impl RunFolder {
             true => (format!(" of the {title}. It had {then}"), now),
             false => (format!(": {}, {then}", config.data_title), format!("{title}, {now}")),
         };
+        let seen = match self.overlap(&data.test)? {
+            Some(overlap) => format!("Of these, {overlap}."),
+            None => "Which of these it was trained on is not known.".into(),
+        };
         Ok(format!(
-            "Note: the run was trained on other images{of}; found now: {found}. Notebook 04_training retrains."
+            "Note: the run was trained on other images{of}; found now: {found}. {seen} Notebook 04_training retrains."
         ))
     }
 

@@ -208,6 +208,9 @@ impl Session<'_> {
         self.state.learner.hold_average(false)?;
         if let Some(folder) = self.folder {
             save(self, folder)?;
+            if let Some(images) = self.images.take() {
+                folder.save_images(images, self.state.in_folder)?;
+            }
         }
         self.state.in_folder = true;
         self.progress.epoch_end(&record, so_far.seconds, &messages);

@@ -9,7 +9,7 @@ use crate::model::Network;
 use crate::train::callbacks::Callback;
 use crate::train::config::TrainConfig;
 use crate::train::record::{BatchOf, History, StopReason};
-use crate::train::run::{RunConfig, RunFolder};
+use crate::train::run::{RunConfig, RunFolder, RunImages};
 use crate::train::step::{Learner, Totals};
 
 /// The learner, how far training is, and whether it can be continued.
@@ -36,6 +36,8 @@ pub(crate) struct Session<'a> {
     pub(crate) must_resume: bool,
     /// What the run is.
     pub(crate) run: RunConfig,
+    /// What it is trained on; `None` once the run folder says so.
+    pub(crate) images: Option<RunImages>,
     /// dtype of forward and backward passes.
     pub(crate) kind: Kind,
     /// What the user sees.
