@@ -1,12 +1,12 @@
 //! A data set as one table, a row an image, such as Kaggle's `fer2013.csv`: columns emotion, pixels and Usage.
 //!
 //! That file is 300 MB of text for 83 MB of pixels, so it is never held whole: one thread reads
-//! records while the others turn the records before them into pixels. (Text in UTF-16 is held whole.)
+//! records while the others turn the records before them into pixels. No row is longer than a megabyte.
 
 mod row;
+mod utf16;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use rayon::prelude::*;
 
 use self::row::{Columns, Row};
+use self::utf16::Utf16;
 use super::dataset::{Dataset, Origin};
 use super::layout::{Layout, LayoutRow};
 use super::loaded::{Loaded, compact};
@@ -21,6 +22,7 @@ use super::options::DataOptions;
 use super::part::Part;
 use super::pixels::PIXELS;
 use crate::common::file_kind::{FileKind, HEAD};
+use crate::common::plain_file::{self, Limited};
 use crate::common::way_out::Wanted;
 use crate::common::{Error, Place, Result, text};
 use crate::emotion::Emotion;
@@ -30,6 +32,10 @@ use crate::project::Task;
 const TOLERATED: f64 = 0.01;
 /// Records that are in flight between the reading thread and the others: 2 MB of text.
 const BATCH: usize = 256;
+/// Bytes of such records, after which no further one is read, however few they are.
+const BATCH_BYTES: usize = 8 << 20;
+/// The most bytes of one row; an image's 2304 numbers take 9 KB.
+const ROW: usize = 1 << 20;
 /// What may be between the fields of a row.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The hint for a table with other columns.
@@ -103,7 +109,7 @@ fn read(path: &Path, options: &DataOptions) -> Result<Parsed> {
 /// no image.
 pub(super) fn holds_votes(path: &Path) -> bool {
     let mut head = Vec::with_capacity(HEAD);
-    let read = File::open(path).map(|file| file.take(HEAD as u64).read_to_end(&mut head));
+    let read = plain_file::open(path).map(|file| file.take(HEAD as u64).read_to_end(&mut head));
     let header = head.split(|byte| *byte == b'\n').next().unwrap_or_default().to_ascii_lowercase();
     let has = |word: &[u8]| header.windows(word.len()).any(|window| window == word);
     matches!(read, Ok(Ok(_))) && has(b"image name") && has(b"neutral") && has(b"contempt")
@@ -129,10 +135,13 @@ pub(super) fn why_no_table(path: &Path) -> Option<Error> {
     open(path).err()
 }
 
+/// A table's text in UTF-8 or what is near it.
+type Text = Limited<Box<dyn Read + Send>>;
+
 /// Opens the table and finds the needed columns by name.
-fn open(path: &Path) -> Result<(Reader<Box<dyn Read + Send>>, Columns)> {
+fn open(path: &Path) -> Result<(Reader<Text>, Columns)> {
     let refused = |error| Error::io("read", path, error);
-    let mut file = File::open(path).map_err(|error| match error.kind() {
+    let mut file = plain_file::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::missing("The table", path, "Give its path, or see data/README.md.")
         }
@@ -143,11 +152,10 @@ fn open(path: &Path) -> Result<(Reader<Box<dyn Read + Send>>, Columns)> {
     let text: Box<dyn Read + Send> = match FileKind::of(&head) {
         None => Box::new(Cursor::new(head.clone()).chain(file)),
         Some(FileKind::Utf16) => {
-            let mut bytes = head.clone();
-            file.read_to_end(&mut bytes).map_err(refused)?;
-            let text = from_utf16(&bytes);
-            head = text.as_bytes().get(..HEAD.min(text.len())).unwrap_or_default().to_vec();
-            Box::new(Cursor::new(text.into_bytes()))
+            let mut text = Utf16::new(Cursor::new(head.clone()).chain(file));
+            head.clear();
+            text.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(refused)?;
+            Box::new(Cursor::new(head.clone()).chain(text))
         }
         Some(FileKind::Empty) => return Err(Error::file(path, "is empty", EXPECTED_COLUMNS)),
         Some(kind) => {
@@ -165,7 +173,7 @@ fn open(path: &Path) -> Result<(Reader<Box<dyn Read + Send>>, Columns)> {
         .flexible(true)
         .has_headers(true)
         .buffer_capacity(1 << 20)
-        .from_reader(text);
+        .from_reader(Limited::new(text, ROW));
     let header = reader.byte_headers().map_err(|error| unreadable(path, error))?.clone();
     let names: Vec<&[u8]> = header.iter().map(name_of).collect();
     if names.iter().all(|name| name.is_empty()) {
@@ -213,26 +221,20 @@ impl Dialect {
     }
 }
 
-/// UTF-16 with its byte-order mark as text; what is no character becomes �.
-fn from_utf16(bytes: &[u8]) -> String {
-    let (pairs, _) = bytes.as_chunks::<2>();
-    let unit = match bytes {
-        [0xFE, 0xFF, ..] => u16::from_be_bytes,
-        _ => u16::from_le_bytes,
-    };
-    let units = pairs.iter().skip(1).map(|pair| unit(*pair));
-    char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-}
-
 /// Reads up to a batch of records into `records`, keeping their buffers; none at the end.
-fn fill<R: Read>(reader: &mut Reader<R>, records: &mut Vec<ByteRecord>) -> csv::Result<()> {
+fn fill(reader: &mut Reader<Text>, records: &mut Vec<ByteRecord>) -> csv::Result<()> {
     records.resize_with(BATCH, ByteRecord::new);
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     for record in records.iter_mut() {
-        if !reader.read_byte_record(record)? {
+        reader.get_mut().reset();
+        // The buffer of a long row is not kept for a short one.
+        if record.as_slice().len() > BATCH_BYTES / BATCH {
+            *record = ByteRecord::new();
+        }
+        if bytes > BATCH_BYTES || !reader.read_byte_record(record)? {
             break;
         }
-        count += 1;
+        (count, bytes) = (count + 1, bytes + record.as_slice().len());
     }
     records.truncate(count);
     Ok(())

@@ -5,7 +5,6 @@ pub(super) mod listing;
 mod packed;
 mod seen;
 
-use std::fs;
 use std::io::Read;
 use std::path::Path;
 
@@ -20,7 +19,7 @@ use super::part::Part;
 use super::pixels::PIXELS;
 use crate::common::file_kind::{FileKind, HEAD};
 use crate::common::way_out::Wanted;
-use crate::common::{Error, Result, text};
+use crate::common::{Error, Result, plain_file, text};
 use crate::project::Task;
 
 /// What became of a file in a class's folder.
@@ -87,14 +86,14 @@ pub(super) fn load(root: &Path, options: &DataOptions) -> Result<Loaded> {
 fn read(path: &Path, out: &mut [u8]) -> Outcome {
     let mut bytes = Vec::new();
     let mut read = || -> std::io::Result<Option<Outcome>> {
-        let mut file = fs::File::open(path)?;
+        let mut file = plain_file::open(path)?;
         if !is_called_image(path) {
             file.by_ref().take(HEAD as u64).read_to_end(&mut bytes)?;
             if !FileKind::of(&bytes).is_some_and(FileKind::is_image) {
                 return Ok(Some(Outcome::PassedOver(noun(&bytes, path))));
             }
         }
-        file.read_to_end(&mut bytes)?;
+        plain_file::read_rest(&mut file, &mut bytes, plain_file::IMAGE)?;
         Ok(None)
     };
     match read() {
