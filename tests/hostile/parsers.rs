@@ -45,6 +45,8 @@ struct Target {
     attack: Attack,
     /// What an error has to name.
     named: Option<&'static str>,
+    /// The file that other targets read as it was, and its bytes.
+    whole: Option<(PathBuf, Vec<u8>)>,
 }
 
 // --- inputs -----------------------------------------------------------------------------------
@@ -105,13 +107,13 @@ const PHOTO_WORDS: &[&[u8]] = &[
     b"\0\0\0\0",
 ];
 
-/// Rows of made-up images: two a class, for training and for testing.
-fn csv() -> Vec<u8> {
+/// Made-up images, so many a class for training and one for testing.
+fn csv(a_class: u32) -> Vec<u8> {
     let mut text = String::from("emotion,pixels,Usage\n");
-    for row in 0..14u32 {
+    for row in 0..7 * (a_class + 1) {
         let pixels: Vec<String> =
             (0..2304).map(|at| ((at * 7 + row * 31) % 256).to_string()).collect();
-        let part = ["Training", "PrivateTest"][(row / 7) as usize];
+        let part = if row < 7 * a_class { "Training" } else { "PrivateTest" };
         text += &format!("{},{},{part}\n", row % 7, pixels.join(" "));
     }
     text.into_bytes()
@@ -296,7 +298,7 @@ struct Fixture {
 impl Fixture {
     fn make(folder: PathBuf) -> Self {
         std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(folder.join("tiny.csv"), csv()).expect("a table");
+        std::fs::write(folder.join("tiny.csv"), csv(5)).expect("a table");
         let data = FaceData::from_path(folder.join("tiny.csv")).expect("data");
         let config = ResNetConfig { channels: vec![4], blocks: vec![1], ..ResNetConfig::default() };
         let mut recipe = Recipe { network: Architecture::Resnet(config), ..Recipe::default() };
@@ -333,11 +335,12 @@ fn file(
     words: &'static [&'static [u8]],
     mut read: impl FnMut(&Path) -> Result<()> + 'static,
 ) -> Target {
+    let whole = std::fs::read(&path).ok().map(|bytes| (path.clone(), bytes));
     let attack = move |bytes: &[u8], _: &mut StdRng| {
         std::fs::write(&path, bytes).expect("room for an input");
         read(&path)
     };
-    Target { name, seeds, words, attack: Box::new(attack), named: Some(named) }
+    Target { name, seeds, words, attack: Box::new(attack), named: Some(named), whole }
 }
 
 fn targets(fixture: &Fixture) -> Vec<Target> {
@@ -381,6 +384,7 @@ fn targets(fixture: &Fixture) -> Vec<Target> {
             seeds: photos(),
             words: PHOTO_WORDS,
             named: Some("hostile.jpg"),
+            whole: None,
             attack: Box::new(move |bytes, random| {
                 let photo = Photo::decode(bytes, "hostile.jpg")?;
                 let (width, height) = photo.size();
@@ -402,6 +406,7 @@ fn targets(fixture: &Fixture) -> Vec<Target> {
                 b"\0\0\0\x42",
             ],
             named: None,
+            whole: None,
             attack: Box::new(|bytes, random| {
                 let mut numbers =
                     bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four));
@@ -419,14 +424,14 @@ fn targets(fixture: &Fixture) -> Vec<Target> {
             let root = at("images/README").with_file_name("");
             move |_| FaceData::from_path(&root).map(drop)
         }),
-        file("csv of images", at("images.csv"), "images.csv", vec![csv()], CSV_WORDS, |path| {
+        file("csv of images", at("images.csv"), "images.csv", vec![csv(1)], CSV_WORDS, |path| {
             FaceData::from_path(path).map(drop)
         }),
         file(
             "csv in UTF-16",
             at("utf16.csv"),
             "utf16.csv",
-            vec![utf16(&csv())],
+            vec![utf16(&csv(1))],
             CSV_WORDS,
             |path| FaceData::from_path(path).map(drop),
         ),
@@ -450,7 +455,7 @@ fn targets(fixture: &Fixture) -> Vec<Target> {
             "part.safetensors",
             vec![small],
             TENSOR_WORDS,
-            { move |path| transfer(&mut part, path, &NameMap::identity()).map(drop) },
+            move |path| transfer(&mut part, path, &NameMap::identity()).map(drop),
         ),
         file(
             "checkpoint",
@@ -493,7 +498,7 @@ fn targets(fixture: &Fixture) -> Vec<Target> {
             "predictions.csv",
             vec![fixture.read("predictions.csv")],
             CSV_WORDS,
-            { move |path| Evaluation::from_csv(path).map(|evaluation| is_finite(&evaluation)) },
+            move |path| Evaluation::from_csv(path).map(|evaluation| is_finite(&evaluation)),
         ),
         file(
             "table",
@@ -605,11 +610,8 @@ fn main() {
     let seed: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(26);
     let (only, first) =
         (arguments.next(), arguments.next().and_then(|text| text.parse::<u64>().ok()));
-    // SAFETY: no other thread runs yet.
-    unsafe { std::env::set_var("FER_QUIET", "1") };
     fail_large_writes();
     tch::set_num_threads(1);
-    std::panic::set_hook(Box::new(|_| {})); // each is told below
     let folder = tempfile::tempdir().expect("a folder");
     let fixture = Fixture::make(folder.path().to_path_buf());
     let mut targets = targets(&fixture);
@@ -621,6 +623,7 @@ fn main() {
     // Says what was in work, should the process end by a signal.
     let place =
         std::env::var("HOSTILE_PLACE").ok().and_then(|path| std::fs::File::create(path).ok());
+    std::panic::set_hook(Box::new(|_| {})); // each is told below
     for target in &mut targets {
         let until = Instant::now() + share;
         let (mut tried, mut refused, mut failed) = (0u64, 0u64, 0u64);
@@ -665,6 +668,9 @@ fn main() {
             }
             tried += 1;
             number += 1;
+        }
+        if let Some((path, bytes)) = &target.whole {
+            std::fs::write(path, bytes).expect("room for a file");
         }
         let line = serde_json::json!({
             "target": target.name, "tried": tried, "refused": refused, "failed": failed, "told": told,

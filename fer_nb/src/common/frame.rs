@@ -54,8 +54,8 @@ const LARGEST: u64 = 32 << 20;
 /// numbers (f64), of true and false, or of text: the first of these that fits all its fields. An empty field is null.
 ///
 /// # Errors
-/// [`Error::Missing`] for a file that is not there; [`Error::Io`] for one of more than 32 MiB; [`Error::File`] with the line for one that is no CSV; [`Error::Table`]
-/// for two columns of one name.
+/// [`Error::Missing`] for a file that is not there; [`Error::Io`] for one of more than 32 MiB; [`Error::File`] with the line for one that is no CSV, or has two
+/// columns of one name.
 pub fn read_csv(path: impl AsRef<Path>) -> Result<DataFrame> {
     let path = path.as_ref();
     if !path.exists() {
@@ -90,7 +90,10 @@ pub fn read_csv(path: impl AsRef<Path>) -> Result<DataFrame> {
     let height = fields.first().map_or(0, Vec::len);
     let names = names.iter().map(|name| name.trim_start_matches('\u{feff}'));
     let columns = names.zip(&fields).map(|(name, fields)| typed(name, fields)).collect();
-    Ok(DataFrame::new(height, columns)?)
+    DataFrame::new(height, columns).map_err(|error| {
+        let hint = "Each column needs a name of its own.";
+        Error::file_at(path, Place::Header, error.to_string(), hint)
+    })
 }
 
 /// A column of the narrowest type that all fields have.
@@ -172,7 +175,7 @@ mod tests {
         std::fs::write(&path, b"a,b\n1,\xff\n").unwrap();
         assert!(matches!(read_csv(&path), Err(Error::File { place: Place::Line(2), .. })));
         std::fs::write(&path, "a,a\n1,2\n").unwrap();
-        assert!(matches!(read_csv(&path), Err(Error::Table(_))));
+        assert!(matches!(read_csv(&path), Err(Error::File { place: Place::Header, .. })));
         assert!(matches!(read_csv(folder.path()), Err(Error::Io { .. })));
     }
 }

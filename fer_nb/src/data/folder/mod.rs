@@ -273,6 +273,7 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::PathBuf;
 
     use super::*;
