@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run slides test bench doctor clean
+.PHONY: help setup lab run slides test bench doc doctor clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -13,6 +13,7 @@ help:
 	@echo "make slides  the slide decks of the last run again, code hidden"
 	@echo "make test    formatting, lints, unit and integration tests"
 	@echo "make bench   speed beside PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
+	@echo "make doc     the crate's documentation, for a browser"
 	@echo "make setup   the set-up alone"
 	@echo "make doctor  a page about this machine and set-up, for a bug report"
 	@echo "make clean   remove what was built, runs and data excepted; .venv is kept"
@@ -23,9 +24,9 @@ setup:
 	@.setup/setup
 
 # LAB="--no-browser --ip=0.0.0.0" and the like are passed on to JupyterLab.
-lab: setup
-	$(PYTHON) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
-	    --LabApp.default_url=/lab/tree/notebooks/01_project_prep.ipynb $(LAB)
+# It opens when it is installed; a cell that is run before all is compiled waits, and says for what.
+lab:
+	@.setup/setup --lab $(LAB)
 
 run: setup
 	@$(PYTHON) .setup/run_notebooks.py
@@ -43,8 +44,13 @@ test:
 	$(PYTHON) -m pytest -rs tests
 
 # BENCH="--rounds 1 --work inference" and the like are passed on; --help lists them.
-bench: setup
+bench:
+	@.setup/setup --torch
 	@$(PYTHON) fer_nb/benches/bench.py $(BENCH)
+
+# The crate's documentation, in build/target/*/doc/fer_nb/index.html.
+doc: setup
+	$(PYTHON) .setup/rust_kernel/environment.py cargo doc --locked --no-deps --features serve
 
 # Changes nothing, and works without a set-up.
 doctor:

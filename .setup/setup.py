@@ -1,7 +1,10 @@
 """Brings a fresh clone to the point where the notebooks and the tests run.
 
-    setup.py            for the notebooks
-    setup.py --tests    and for the tests
+    setup.py                        for the notebooks
+    setup.py --tests                and for the tests
+    setup.py --torch                with all that `import torch` needs
+    setup.py --libtorch             libtorch alone, which is enough to compile the crate
+    setup.py --lab [OPTION ...]     opens JupyterLab as soon as it is installed, and compiles meanwhile
 
 Every step is done once: it leaves a stamp in build/stamps when it has succeeded, and the stamp says
 what it was made from, so that a step is done again when that changes. A step that was cut off is
@@ -29,6 +32,7 @@ HERE = ROOT / ".setup"
 sys.path.append(str(HERE / "rust_kernel"))
 
 import environment  # noqa: E402
+import setting_up  # noqa: E402
 
 BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
@@ -155,6 +159,7 @@ def run(log_name, *command, env=None, cwd=ROOT):
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in JupyterLab's terminal is a question, not yet an end
         )
         RUNNING.add(process)
         while True:
@@ -201,7 +206,8 @@ class Step:
         say(f"  ... {self.title} (usually {self.usual})")
         started = time.monotonic()
         self.stamp.unlink(missing_ok=True)
-        self.work()
+        with setting_up.told(self.title, self.usual, BUILD):
+            self.work()
         self.stamp.parent.mkdir(parents=True, exist_ok=True)
         self.stamp.write_text(self.key)
         seconds = time.monotonic() - started
@@ -217,24 +223,81 @@ def make_venv():
     run("venv", sys.executable, "-m", "venv", VENV)
 
 
-def pip_install(requirements):
+def pip_install(name, *arguments):
+    run(
+        name,
+        *(PYTHON, "-m", "pip", "install", "--progress-bar", "off"),
+        *("--disable-pip-version-check", *arguments),
+    )
+
+
+def install(requirements):
+    return lambda: pip_install(requirements.removesuffix(".txt"), "-r", HERE / requirements)
+
+
+def package(name):
+    """A package's folder in the virtual environment, or None."""
+    found = output(PYTHON, "-c", f"from importlib.util import find_spec; print(find_spec({name!r}).origin)")
+    return Path(found).parent if found else None
+
+
+# --- torch ---------------------------------------------------------------------------------------
+
+# Where the driver of an NVIDIA GPU shows, in Linux and in WSL2.
+GPU = ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1")
+
+
+def wants_whole_torch(asked):
+    """Whether torch is installed as its wheel asks, rather than its libraries for the CPU alone.
+
+    Without a GPU that saves 3.4 GB of 4.9: CUDA's libraries and the compiler Triton, which libtorch_cpu.so is
+    not linked against. Python's `import torch` and a GPU need them.
+    """
+    gpu = os.environ.get("FER_GPU", "")
+    if gpu not in ("", "0", "1"):
+        raise Failed(f"FER_GPU={gpu}: 1 installs what a GPU needs, 0 leaves it out")
+    if asked or os.environ.get("FER_TORCH_INDEX"):
+        return True
+    return gpu == "1" or (gpu == "" and any(map(os.path.exists, GPU)))
+
+
+def install_torch(requirements, *arguments):
     def work():
-        run(
-            requirements.removesuffix(".txt"),
-            *(PYTHON, "-m", "pip", "install", "--progress-bar", "off"),
-            *("--disable-pip-version-check", "-r", HERE / requirements),
-        )
-        # A short name for cargo, whatever the version of Python.
-        found = output(PYTHON, "-c", "import torch.version as t; print(t.__file__)")
-        folder = Path(found).parent if found else None
-        if folder is None:
-            raise Failed("torch was installed and cannot be imported: delete .venv and run again.")
-        link = VENV / "torch"
+        index = os.environ.get("FER_TORCH_INDEX")
+        # --upgrade: 2.11.0+cpu of that index is taken where 2.11.0 is installed.
+        from_index = ("--upgrade", "--extra-index-url", index) if index else ()
+        pip_install(requirements.removesuffix(".txt"), *arguments, *from_index, "-r", HERE / requirements)
+        folder = package("torch")
+        if folder is None or not (folder / "lib").is_dir():
+            raise Failed("torch was installed and can't be found: delete .venv and run again.")
+        link = VENV / "torch"  # a short name for cargo, whatever the version of Python
         if not link.is_symlink() or link.resolve() != folder.resolve():
             link.unlink(missing_ok=True)
             link.symlink_to(os.path.relpath(folder, VENV))
 
     return work
+
+
+def torch_step(python, whole):
+    """libtorch, with or without what Python and a GPU need."""
+    library = (VENV / "torch" / "lib" / "libtorch_cpu.so").exists
+    if not whole:
+        return Step(
+            "libtorch",
+            "libtorch for the CPU, of torch's wheel: 1.2 GB",
+            "1 min, more on a slow line",
+            [python, (HERE / "requirements-libtorch.txt").read_text()],
+            install_torch("requirements-libtorch.txt", "--no-deps"),
+            library,
+        )
+    return Step(
+        "torch",
+        "torch with what Python and a GPU need: 4.6 GB",
+        "3 min, more on a slow line",
+        [python, (HERE / "requirements-torch.txt").read_text(), os.environ.get("FER_TORCH_INDEX")],
+        install_torch("requirements-torch.txt"),
+        library,
+    )
 
 
 def install_evcxr():
@@ -364,32 +427,28 @@ def enter_environment():
         say(f"  --  not used, for the crates are built without: {', '.join(sorted(left_out))}")
 
 
-def set_up(tests):
+def set_up(tests, torch=False, libtorch_alone=False, packages_are_there=lambda: None):
     check_prerequisites(tests)
     enter_environment()
     python = sysconfig.get_python_version()
     venv = Step("venv", "virtual environment .venv", "10 s", python, make_venv, PYTHON.exists)
-    packages = [
-        Step(
-            "requirements",
-            "torch, JupyterLab and what they need: 4.9 GB",
-            "4 min, more on a slow line",
-            [python, (HERE / "requirements.txt").read_text()],
-            pip_install("requirements.txt"),
-            (VENV / "torch" / "lib" / "libtorch_cpu.so").exists,
-        )
-    ]
-    if tests:
-        packages.append(
-            Step(
-                "requirements-tests",
-                "pytest, scikit-learn and TensorBoard",
-                "30 s",
-                [python, (HERE / "requirements-tests.txt").read_text()],
-                pip_install("requirements-tests.txt"),
-                (VENV / "bin" / "pytest").exists,
-            )
-        )
+    packages = Step(
+        "requirements",
+        "JupyterLab and what the notebooks need: 0.3 GB",
+        "30 s",
+        [python, (HERE / "requirements.txt").read_text()],
+        install("requirements.txt"),
+        (VENV / "bin" / "jupyter-lab").exists,
+    )
+    libtorch = torch_step(python, wants_whole_torch(torch or tests))
+    packages_of_tests = Step(
+        "requirements-tests",
+        "pytest, scikit-learn and TensorBoard",
+        "30 s",
+        [python, (HERE / "requirements-tests.txt").read_text()],
+        install("requirements-tests.txt"),
+        (VENV / "bin" / "pytest").exists,
+    )
     evcxr = Step(
         "evcxr",
         f"Rust kernel evcxr {EVCXR}, compiled from source",
@@ -400,7 +459,7 @@ def set_up(tests):
     )
     sources = [p.stat().st_mtime_ns for p in sorted((ROOT / "fer_nb").rglob("*")) if p.is_file()]
     lock = [(ROOT / n).read_text() for n in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml")]
-    lock.append((HERE / "requirements.txt").read_text())  # libtorch comes from there
+    lock.append((HERE / "requirements-libtorch.txt").read_text())  # libtorch comes from there
     compiler = output("rustc", "-vV")
     sources_of_rust = Step(
         "rust-src",
@@ -427,8 +486,11 @@ def set_up(tests):
         (BUILD / "kernel-template" / "built.json").exists,
     )
 
-    # Compiling evcxr and installing packages do not need each other.
     venv()
+    if libtorch_alone:
+        libtorch()
+        return
+    # Compiling evcxr and installing packages do not need each other.
     failures = []
 
     def beside():
@@ -439,15 +501,20 @@ def set_up(tests):
 
     thread = threading.Thread(target=beside, daemon=True)
     thread.start()
+    packages()
+    write_kernelspec()
+    write_lab_settings()
+    packages_are_there()
     if not rust_sources().is_dir():
         sources_of_rust()
-    for step in [*packages, crate, kernel]:
-        step()
+    libtorch()
+    if tests:
+        packages_of_tests()
+    crate()
+    kernel()
     thread.join()
     if failures:
         raise failures[0]
-    write_kernelspec()
-    write_lab_settings()
 
     runtime = Step(
         "onnxruntime-web",
@@ -478,13 +545,57 @@ def set_up(tests):
             say("  --  not there; the test in a browser will be left out")
 
 
+NOTEBOOK = "/lab/tree/notebooks/01_project_prep.ipynb"
+
+
+class Lab:
+    """JupyterLab, which runs while the rest is compiled. The set-up ends with it."""
+
+    def __init__(self, options):
+        self.options = options
+        self.process = None
+        self.compiling = True
+
+    def start(self):
+        where = (f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={NOTEBOOK}")
+        self.process = subprocess.Popen([PYTHON, "-m", "jupyterlab", *where, *self.options])
+        threading.Thread(target=self._watch, daemon=True).start()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # JupyterLab asks first whether it shall end
+
+    def _watch(self):
+        self.process.wait()
+        if self.compiling:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def wait(self):
+        """Until JupyterLab ends; its status."""
+        self.compiling = False
+        try:
+            return self.process.wait()
+        except KeyboardInterrupt:
+            return self.end()
+
+    def end(self):
+        if self.process is None:
+            return 1
+        self.process.terminate()
+        return self.process.wait()
+
+
 def ended(number, frame):
     raise KeyboardInterrupt  # a build that is left behind would hold cargo's lock
 
 
-def main():
-    signal.signal(signal.SIGTERM, ended)
-    BUILD.mkdir(exist_ok=True)
+def end_what_runs():
+    for process in list(RUNNING):
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+
+
+def locked_set_up(**what):
+    """Does what no other set-up is doing, and returns the exit status."""
     started = time.monotonic()
     with open(BUILD / "setup.lock", "w") as lock:
         try:
@@ -494,7 +605,7 @@ def main():
             fcntl.flock(lock, fcntl.LOCK_EX)
         fresh = not (BUILD / "stamps").exists()
         try:
-            set_up(tests="--tests" in sys.argv[1:])
+            set_up(**what)
             if fresh:
                 keep(lambda kept: kept.update(seconds=round(time.monotonic() - started, 1)))
         except Failed as error:
@@ -504,12 +615,30 @@ def main():
             print("\nset-up: stopped; what is finished is kept", file=sys.stderr)
             return 130
         finally:
-            for process in list(RUNNING):
-                process.terminate()
+            end_what_runs()
     if time.monotonic() - started > 5:
         say(f"set-up: done in {duration(time.monotonic() - started)}")
     return 0
 
 
+def main(arguments):
+    signal.signal(signal.SIGTERM, ended)
+    BUILD.mkdir(exist_ok=True)
+    if arguments[:1] != ["--lab"]:
+        return locked_set_up(
+            tests="--tests" in arguments,
+            torch="--torch" in arguments,
+            libtorch_alone="--libtorch" in arguments,
+        )
+    lab = Lab(arguments[1:])
+    status = locked_set_up(tests=False, packages_are_there=lab.start)
+    if status == 130:  # stopped, or JupyterLab has ended
+        return lab.end()
+    if status and lab.process is None:
+        return status
+    # A set-up that failed has said why; the notebooks can be read.
+    return lab.wait()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
