@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run slides test bench doc doctor clean
+.PHONY: help setup lab run slides test bench hostile doc doctor clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -13,6 +13,7 @@ help:
 	@echo "make slides  the slide decks of the last run again, code hidden"
 	@echo "make test    formatting, lints, unit and integration tests"
 	@echo "make bench   speed beside PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
+	@echo "make hostile attacks on parsers, server, trainings and studies; HOSTILE_MINUTES=10 by default"
 	@echo "make doc     the crate's documentation, for a browser"
 	@echo "make setup   the set-up alone"
 	@echo "make doctor  a page about this machine and set-up, for a bug report"
@@ -47,6 +48,13 @@ test:
 bench:
 	@.setup/setup --torch
 	@$(PYTHON) fer_nb/benches/bench.py $(BENCH)
+
+# Attacks for so many minutes, and a table of what was tried and what failed.
+HOSTILE_MINUTES ?= 10
+hostile:
+	@.setup/setup --tests
+	$(PYTHON) .setup/rust_kernel/environment.py cargo build --locked --features serve --bins --example hostile_parsers
+	@$(PYTHON) tests/hostile/campaign.py --minutes $(HOSTILE_MINUTES)
 
 # The crate's documentation, in build/target/*/doc/fer_nb/index.html.
 doc: setup

@@ -1,6 +1,6 @@
 //! [`is_damaged_png`]: the checksum over a PNG file's pixels, which the decoder leaves out.
 
-use fdeflate::Decompressor;
+use fdeflate::{DecompressionError, Decompressor};
 
 /// How far back packed data may refer.
 const WINDOW: usize = 32 << 10;
@@ -31,8 +31,10 @@ pub(crate) fn is_damaged_png(bytes: &[u8], most: u64) -> bool {
                 unpacked.copy_within(at - WINDOW.., 0);
                 at = WINDOW;
             }
-            let Ok((read, written)) = unpacker.read(data, &mut unpacked, at, false) else {
-                return true;
+            let (read, written) = match unpacker.read(data, &mut unpacked, at, false) {
+                Ok(counts) => counts,
+                // What else is wrong the decoder says itself.
+                Err(error) => return matches!(error, DecompressionError::WrongChecksum),
             };
             data = data.get(read..).unwrap_or_default();
             at += written;
