@@ -64,7 +64,7 @@ def test_what_is_no_plain_file_is_refused_without_waiting(tmp_path):
         ["evaluate", "--weights", weights],
         ["evaluate", "--predictions", table],
     ):
-        done = fer(*command, timeout=20)
+        done = fer(*command, timeout=120)
         assert done.returncode == 1 and len(done.stderr.splitlines()) <= 2, (command, done.stderr)
 
 
@@ -73,11 +73,11 @@ def test_a_file_of_3_gb_is_refused_by_its_size(tmp_path):
     photo.write_bytes(b"\xff\xd8\xff")
     os.truncate(photo, 3 << 30)  # sparse
     limit = ["prlimit", f"--as={64 << 30}"] if shutil.which("prlimit") else []
-    done = fer("predict", "--run", "seed_cnn", photo, timeout=20, wrapper=limit)
+    done = fer("predict", "--run", "seed_cnn", photo, timeout=120, wrapper=limit)
     assert done.returncode == 1 and "it has 3072 MiB, and at most 256 MiB are read" in done.stderr, done.stderr
     line = tmp_path / "line.csv"
     line.write_bytes(b"emotion,pixels,Usage\n0," + b"1 " * (3 << 20))
-    done = fer("data", "--data", line, timeout=20)
+    done = fer("data", "--data", line, timeout=120)
     assert done.returncode == 1 and "a row of more than 1 MiB" in done.stderr, done.stderr
 
 
@@ -133,7 +133,7 @@ def test_a_run_folder_that_is_removed_is_an_error(tmp_path, data):
         until = time.monotonic() + 60
         while not (run / "best.safetensors").exists() and time.monotonic() < until:
             time.sleep(0.05)
-        shutil.rmtree(run)
+        run.rename(tmp_path / "away")  # in one step, as another process that removes it is not
         try:
             _, errors = process.communicate(timeout=60)
         except subprocess.TimeoutExpired:

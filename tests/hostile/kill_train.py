@@ -58,10 +58,11 @@ def misfits(run):
     return found
 
 
-def campaign(kills, seed=26, folder=None):
-    """Gives the number of kills, what failed and a remark."""
+def campaign(kills, seed=26, seconds=float("inf")):
+    """So many kills, or as many as the time allows: their number, what failed and a remark."""
+    last = time.monotonic() + seconds
     rng = random.Random(seed)
-    with tempfile.TemporaryDirectory(dir=folder) as place:
+    with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         data, twin = place / "data.csv", place / "twin"
         write_csv(data)
@@ -71,13 +72,13 @@ def campaign(kills, seed=26, folder=None):
         assert process.returncode == 0, errors
         duration = time.monotonic() - began
         done, failed, runs, aimed = 0, [], 0, 0
-        while done < kills:
+        while done < kills and time.monotonic() < last:
             run = place / f"run{runs}"
             runs += 1
             here = 0
             while True:
                 with start(run, data) as process:
-                    if done < kills and here < KILLS_A_RUN:
+                    if done < kills and here < KILLS_A_RUN and time.monotonic() < last:
                         if at_write := rng.random() < 0.6:
                             wait_for_write(process, run, rng, 2 * duration)
                         else:
@@ -104,9 +105,10 @@ def campaign(kills, seed=26, folder=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=20, help="how many [default: 20]")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="at most so long")
     parser.add_argument("--seed", type=int, default=26)
     options = parser.parse_args()
-    report("kill fer train", *campaign(options.kills, options.seed), options.seed)
+    report("kill fer train", *campaign(options.kills, options.seed, 60 * options.minutes), options.seed)
 
 
 if __name__ == "__main__":

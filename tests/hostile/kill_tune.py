@@ -72,8 +72,9 @@ def begin(study, space, data):
     assert done.returncode == 0, done.stderr
 
 
-def campaign(kills, seed=26):
-    """Gives the number of kills, what failed and a remark."""
+def campaign(kills, seed=26, seconds=float("inf")):
+    """So many kills, or as many as the time allows: their number, what failed and a remark."""
+    last = time.monotonic() + seconds
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
@@ -90,12 +91,12 @@ def campaign(kills, seed=26):
             values[number] = tomllib.loads((folder / "trial.toml").read_text())["values"]
             best[number] = fingerprint(folder / "best.safetensors")
         done, failed, studies, retried = 0, [], 0, 0
-        while done < kills:
+        while done < kills and time.monotonic() < last:
             study = place / f"study{studies}"
             studies += 1
             shutil.copytree(place / "begun", study)
             workers, here = [worker(study, data) for _ in range(WORKERS)], 0
-            while done < kills and here < KILLS_A_STUDY:
+            while done < kills and here < KILLS_A_STUDY and time.monotonic() < last:
                 victim = rng.randrange(WORKERS)
                 process = workers[victim]
                 if rng.random() < 0.5:
@@ -134,9 +135,10 @@ def campaign(kills, seed=26):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=12, help="how many [default: 12]")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="at most so long")
     parser.add_argument("--seed", type=int, default=26)
     options = parser.parse_args()
-    report("kill fer tune", *campaign(options.kills, options.seed), options.seed)
+    report("kill fer tune", *campaign(options.kills, options.seed, 60 * options.minutes), options.seed)
 
 
 if __name__ == "__main__":

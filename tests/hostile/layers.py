@@ -40,7 +40,7 @@ def compile_all(torch):
     for name, number, tile, flags in KERNELS:
         objects.append(BUILT / f"{name}.o")
         defines = [f"-DKERNELS={name}", f"-DNUMBER={number}", f"-DTILE={tile}"]
-        command = [compiler, *SANITIZE, "-O2", *flags, *defines, "-c", NATIVE / "winograd.cpp", "-o", objects[-1]]
+        command = [compiler, *SANITIZE, "-O1", *flags, *defines, "-c", NATIVE / "winograd.cpp", "-o", objects[-1]]
         subprocess.run(command, check=True)
     headers = [f"-I{torch}/include", f"-I{torch}/include/torch/csrc/api/include", f"-I{NATIVE}"]
     command = [compiler, *SANITIZE, "-O1", "-DFER_WINOGRAD", "-D_GLIBCXX_USE_CXX11_ABI=1", *headers]
