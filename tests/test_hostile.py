@@ -100,7 +100,7 @@ def test_damaged_weights_are_an_error_unless_they_are_asked_for(tmp_path):
 
 
 def test_a_limit_on_file_sizes_is_an_error(tmp_path, data):
-    done = fer("train", "--data", data, "--epochs", 1, "--run", tmp_path / "run", wrapper=["sh", "-c", 'ulimit -f 2000; exec "$@"', "sh"])
+    done = fer("train", "--batch-size", 16, "--data", data, "--epochs", 1, "--run", tmp_path / "run", wrapper=["sh", "-c", 'ulimit -f 2000; exec "$@"', "sh"])
     assert done.returncode == 1, (done.returncode, done.stderr)
     assert "best.safetensors: File too large" in done.stderr, done.stderr
     assert not list((tmp_path / "run").rglob(".fer_nb-tmp*"))
@@ -111,7 +111,7 @@ def test_a_full_disk_is_an_error(tmp_path, data):
     folder = tmp_path / "full"
     folder.mkdir()
     wrapper = ["unshare", "-m", "sh", "-c", script, "sh", folder]
-    done = fer("train", "--data", data, "--epochs", 1, "--run", folder / "run", wrapper=wrapper)
+    done = fer("train", "--batch-size", 16, "--data", data, "--epochs", 1, "--run", folder / "run", wrapper=wrapper)
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip(f"this system gives no mount namespace: {done.stderr.strip()}")
     assert done.returncode == 1 and "No space left on device" in done.stderr, done.stderr
@@ -122,14 +122,14 @@ def test_a_lock_that_is_a_link_empties_nothing(tmp_path, data):
     thesis.write_text("all of it")
     last.mkdir(parents=True)
     (last / "lock").symlink_to(thesis)
-    done = fer("train", "--data", data, "--epochs", 1, "--run", tmp_path / "run")
+    done = fer("train", "--batch-size", 16, "--data", data, "--epochs", 1, "--run", tmp_path / "run")
     assert done.returncode == 1 and "symbolic link" in done.stderr, done.stderr
     assert thesis.read_text() == "all of it"
 
 
 def test_a_run_folder_that_is_removed_is_an_error(tmp_path, data):
     run = tmp_path / "run"
-    with start_fer("train", "--data", data, "--epochs", 400, "--run", run) as process:
+    with start_fer("train", "--batch-size", 16, "--data", data, "--epochs", 400, "--run", run) as process:
         until = time.monotonic() + 60
         while not (run / "best.safetensors").exists() and time.monotonic() < until:
             time.sleep(0.05)
@@ -139,7 +139,9 @@ def test_a_run_folder_that_is_removed_is_an_error(tmp_path, data):
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             raise
-    assert process.returncode == 1 and "was removed while training" in errors, errors
+    # Or the moment came while a file was written.
+    said = ("was removed while training", "No such file or directory")
+    assert process.returncode == 1 and any(text in errors for text in said), errors
 
 
 def test_a_space_that_is_none_is_named(tmp_path, data):

@@ -31,7 +31,7 @@ def compile_all(torch):
     """The program; what did not change is not compiled again."""
     BUILT.mkdir(parents=True, exist_ok=True)
     compiler = os.environ.get("CXX", "g++")
-    sources = [*NATIVE.glob("*.cpp"), *NATIVE.glob("*.h"), ROOT / "tests" / "hostile" / "layers.cpp", Path(__file__)]
+    sources = [*NATIVE.glob("*.cpp"), *NATIVE.glob("*.h"), ROOT / "tests" / "hostile" / "layers_main.cpp", Path(__file__)]
     newest = max(path.stat().st_mtime for path in sources)
     program = BUILT / "layers"
     if program.exists() and program.stat().st_mtime > newest:
@@ -44,7 +44,7 @@ def compile_all(torch):
         subprocess.run(command, check=True)
     headers = [f"-I{torch}/include", f"-I{torch}/include/torch/csrc/api/include", f"-I{NATIVE}"]
     command = [compiler, *SANITIZE, "-O1", "-DFER_WINOGRAD", "-D_GLIBCXX_USE_CXX11_ABI=1", *headers]
-    command += [ROOT / "tests" / "hostile" / "layers.cpp", *objects, "-o", program, f"-L{torch}/lib"]
+    command += [ROOT / "tests" / "hostile" / "layers_main.cpp", *objects, "-o", program, f"-L{torch}/lib"]
     command += [f"-Wl,-rpath,{torch}/lib", "-ltorch_cpu", "-lc10"]
     subprocess.run(command, check=True)
     return program

@@ -8,7 +8,7 @@ use tch::Device;
 
 use crate::common::files::{parse_toml, read_settings};
 use crate::common::text::plural;
-use crate::common::{Error, Place, Result};
+use crate::common::{Error, Result};
 use crate::train::Recipe;
 
 /// The values that one hyperparameter may take.
@@ -128,13 +128,7 @@ impl Space {
         let path = path.as_ref();
         let text = read_settings(path)?;
         let space: Self = parse_toml(&text, path, "a space", EXPECTED)?;
-        space.validate(recipe).map_err(|error| match error {
-            Error::Setting { name, value, expected } => {
-                let problem = format!("{value}, expected {expected}");
-                Error::file_at(path, Place::Key(name), problem, EXPECTED)
-            }
-            other => Error::file(path, other.to_string(), EXPECTED),
-        })?;
+        space.validate(recipe).map_err(|error| error.in_file(path, EXPECTED))?;
         Ok(space)
     }
 

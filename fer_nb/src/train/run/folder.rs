@@ -360,7 +360,9 @@ impl RunFolder {
             let hint = "Build it, and load best.safetensors with weights::load.";
             return Err(Error::file(path, problem, hint));
         };
-        let network = architecture.build(device, config.train.seed)?;
+        let network = architecture
+            .build(device, config.train.seed)
+            .map_err(|error| error.in_file(self.path.join("config.toml"), RESTORE_HINT))?;
         self.with_weights(network)
     }
 

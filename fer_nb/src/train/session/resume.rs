@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::state::{Session, State};
 use crate::common::text::shown;
-use crate::common::{Error, Place, Result};
+use crate::common::{Error, Result};
 use crate::train::callbacks::{Callback, CallbackState};
 use crate::train::run::{Checkpoint, RunFolder, RunState, SavedCallback, first_difference};
 
@@ -101,7 +101,8 @@ pub(crate) fn resume_from(session: &mut Session<'_>) -> Result<String> {
     if finished && !insists {
         return Ok("the folder's run is finished: training starts over".into());
     }
-    take_over(session, &checkpoint, &path).map_err(|error| of_file(error, &path))?;
+    take_over(session, &checkpoint, &path)
+        .map_err(|error| error.in_file(&path, "Retrain, or restore the file."))?;
     let then = &checkpoint.state.run.precision;
     let computed = match *then == session.run.precision {
         true => String::new(),
@@ -132,18 +133,6 @@ fn callbacks_difference(
         }
     }
     Ok(None)
-}
-
-/// A refusal of what a checkpoint holds, which names the file.
-fn of_file(error: Error, path: &Path) -> Error {
-    match error {
-        Error::Input { what: name, found, expected }
-        | Error::Setting { name, value: found, expected } => {
-            let problem = format!("found {found}, expected {expected}");
-            Error::file_at(path, Place::Key(name), problem, "Retrain, or restore the file.")
-        }
-        other => other,
-    }
 }
 
 fn take_over(session: &mut Session<'_>, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
