@@ -425,3 +425,26 @@ def test_every_pinned_package_exists_for_every_python(version, tmp_path):
     if "Max retries exceeded" in done.stderr or "connection" in done.stderr.lower():
         pytest.skip("no package index can be reached")
     assert done.returncode == 0, done.stderr
+
+
+def test_pip_takes_nothing_but_what_the_lock_files_name():
+    """Each package that is asked for is locked at its version, and each locked one has hashes."""
+    sys.path.append(str(set_up.HERE))
+    import lock
+
+    versions = {}
+    for name in lock.NAMES:
+        locked = lock.locked(name)
+        names = {re.match(r"([\w.-]+)==([\w.+]+)", line).groups() for line in locked}
+        assert {(n.lower().replace("_", "-"), v) for n, v in lock.asked(name)} <= names, f"{name}: run .setup/lock.py"
+        text = (set_up.HERE / f"{name}.lock").read_text()
+        for entry in re.split(r"\n(?=[a-z0-9])", text)[1:]:
+            assert "--hash=sha256:" in entry, entry
+        assert "://" not in text, "an index belongs to the machine, not to a lock file"
+        for package, version in names:
+            versions.setdefault(package, set()).add(version)
+    # The steps install into one environment: they agree but for old versions of Python.
+    apart = {n for n, found in versions.items() if len(found) > 1}
+    old = {line.split("==")[0] for name in lock.NAMES for line in lock.locked(name) if "python_full_version" in line}
+    assert apart <= old, apart - old
+    assert set_up.hashed("requirements.txt")[0] == "--require-hashes"

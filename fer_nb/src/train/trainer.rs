@@ -184,6 +184,7 @@ impl Trainer {
                 config,
                 callbacks,
                 folder,
+                lock: None,
                 must_resume,
                 run,
                 images: Some(RunImages::of(used)),

@@ -165,7 +165,6 @@ fn check_success(study: &Study) -> Result<()> {
 }
 
 fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
-    let text = std::fs::read_to_string(space).map_err(|error| Error::io("read", space, error))?;
     let epochs = args.epochs.map(|_| ("epochs", "train.epochs"));
     let options = [("objective", "choice.monitor")].into_iter().chain(epochs);
     arguments::check_set(&args.set, options)?;
@@ -173,7 +172,7 @@ fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
     recipe.check_files()?;
     recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
     recipe.choice.monitor = args.objective.parse()?;
-    let config = StudyConfig::new(Space::from_toml(&text)?, recipe);
+    let config = StudyConfig::new(Space::open(space, &recipe)?, recipe);
     Ok(StudyConfig { sampler: args.sampler, prune: !args.no_pruning, ..config })
 }
 

@@ -129,7 +129,9 @@ impl Columns {
         };
         let flags: Vec<String> = self.flags.iter().map(|(column, _)| column.name.clone()).collect();
         let pixels = match &self.pixels {
-            PixelColumns::One(column) => [&[column.name.clone()], &self.other_pixels[..]].concat(),
+            PixelColumns::One(column) => {
+                [std::slice::from_ref(&column.name), &self.other_pixels[..]].concat()
+            }
             PixelColumns::Each(_) => Vec::new(),
         };
         let of = |what: &str, names: Vec<String>| {

@@ -415,7 +415,11 @@ impl Study {
     pub fn recipe_of(&self, trial: &Trial) -> Result<Recipe> {
         let mut recipe = self.config.recipe.clone();
         for (path, value) in &trial.values {
-            recipe.set(path, &value.to_string())?;
+            recipe.set(path, &value.to_string()).map_err(|error| {
+                let folder = Trial::folder(&self.folder, trial.number);
+                let hint = "Delete the trial's folder; the study does without it.";
+                error.in_file(folder.join("trial.toml"), hint)
+            })?;
         }
         Ok(recipe)
     }
