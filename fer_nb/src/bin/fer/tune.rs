@@ -28,6 +28,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     space: Option<PathBuf>,
 
+    /// Values to try first, such as learning_rate=0.001,batch_size=64: paths of the space, or their last parts. What
+    /// is not named is drawn. May be repeated, also for a study that has begun; the space file has a line for
+    /// it, first = [{ learning_rate = 0.001 }].
+    #[arg(long = "try", value_name = "NAME=VALUE,…")]
+    first: Vec<String>,
+
     /// What is not tuned: a recipe of `fer train`, by name or as a file.
     #[arg(long, default_value = "original", value_name = "NAME|FILE", requires = "space")]
     recipe: String,
@@ -66,7 +72,7 @@ pub(crate) struct Args {
     jobs: usize,
 
     /// Join a study that another process began; all that makes it is read from its folder.
-    #[arg(long, conflicts_with_all = ["space", "set", "epochs", "jobs"])]
+    #[arg(long, conflicts_with_all = ["space", "try", "set", "epochs", "jobs"])]
     worker: bool,
 
     #[command(flatten)]
@@ -95,7 +101,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // Nothing is written before all that can be refused was looked at.
     let config = match (args.worker, &args.space, begun) {
         (true, ..) | (false, None, true) => {
-            Study::load(&folder)?;
+            let study = Study::load(&folder)?;
+            check_points(study.config(), &args.first)?;
             None
         }
         (false, None, false) => {
@@ -104,6 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         (false, Some(path), _) => {
             let config = config(args, path)?;
             Study::check(&folder, &config)?;
+            check_points(&config, &args.first)?;
             Some(config)
         }
     };
@@ -115,6 +123,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Some(config) => Study::with_config(&folder, config)?,
         None => Study::load(&folder)?,
     };
+    for point in &args.first {
+        study.enqueue(point)?;
+    }
     let began = Instant::now();
     let helpers = helpers(args)?;
     let result = study.optimize_for(&data, args.trials, limit, device);
@@ -149,6 +160,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         StopReason::TimeLimit { .. } => ExitCode::SUCCESS,
         _ => ExitCode::from(crate::INTERRUPTED),
     })
+}
+
+/// Fails if a point of `--try` does not fit the space.
+fn check_points(config: &StudyConfig, points: &[String]) -> Result<()> {
+    points.iter().try_for_each(|point| config.values_of(point).map(drop))
 }
 
 /// A study is of no use if all its trials failed.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::point::Point;
 use super::sampler::Sampler;
 use super::space::Space;
 use crate::common::Result;
@@ -42,12 +43,26 @@ impl StudyConfig {
         Self { format, sampler, prune: true, seed, space, recipe, starting_weights: None }
     }
 
-    /// Checked, and with the fingerprint of the weights that are there now.
-    pub(super) fn checked(mut self) -> Result<Self> {
+    /// Checked, and with the fingerprint of the weights that are there now. The points to try first are taken out of
+    /// it, as values by path: a study with further ones is the same study.
+    pub(super) fn checked(mut self) -> Result<(Self, Vec<toml::Table>)> {
         self.recipe.train.validate()?;
         self.space.validate(&self.recipe)?;
+        let points = std::mem::take(&mut self.space.first);
+        let points = points.iter().map(|point| self.space.values_of(point, &self.recipe));
+        let points = points.collect::<Result<_>>()?;
         self.starting_weights = self.weights_now()?;
-        Ok(self)
+        Ok((self, points))
+    }
+
+    /// The values of a point such as `"learning_rate=0.001, batch_size=64"`, by path. Names are paths, or their last
+    /// parts.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::error::Error::Setting) with the hyperparameter's path, the value, and what its range
+    /// allows.
+    pub fn values_of(&self, point: &str) -> Result<toml::Table> {
+        self.space.values_of(&Point::Text(point.into()), &self.recipe)
     }
 
     /// The fingerprint of the weights that a trial would start from now.

@@ -9,6 +9,7 @@ mod claim;
 mod config;
 mod folder;
 mod importance;
+mod point;
 mod pruner;
 mod sampler;
 mod space;

@@ -64,13 +64,13 @@ impl Study {
     ) -> Result<Self> {
         let folder = folder.into();
         let config = StudyConfig::new(space.borrow().clone(), recipe.borrow().clone());
-        let config = config.checked()?;
+        let (config, points) = config.checked()?;
         if folder.join("study.toml").is_file() && Self::load(&folder)?.config != config {
             remove(&folder)?;
             let found = shown(&folder);
             print_line(&format!("{found} held another study; this one takes its place"));
         }
-        Self::open_checked(folder, config)
+        Self::open_checked(folder, config, points)
     }
 
     /// [`Study::open`] with everything said.
@@ -78,7 +78,8 @@ impl Study {
     /// # Errors
     /// As [`Study::open`].
     pub fn with_config(folder: impl Into<PathBuf>, config: StudyConfig) -> Result<Self> {
-        Self::open_checked(folder.into(), config.checked()?)
+        let (config, points) = config.checked()?;
+        Self::open_checked(folder.into(), config, points)
     }
 
     /// Whether [`Study::with_config`] would open or start a study in this folder; nothing is written.
@@ -86,7 +87,7 @@ impl Study {
     /// # Errors
     /// As [`Study::open`].
     pub fn check(folder: impl AsRef<Path>, config: &StudyConfig) -> Result<()> {
-        Self::existing(folder.as_ref(), &config.clone().checked()?).map(drop)
+        Self::existing(folder.as_ref(), &config.clone().checked()?.0).map(drop)
     }
 
     /// The study that the folder holds already, if it is this one.
@@ -107,13 +108,16 @@ impl Study {
         Ok(None)
     }
 
-    /// Removes the study from the disk if it has no trial: what was refused with its first one leaves nothing.
+    /// Removes the study from the disk if no trial has begun: what was refused with its first one leaves nothing.
     ///
     /// # Errors
     /// [`Error::Io`] where the system refuses.
     pub fn remove_if_empty(&self) -> Result<()> {
-        if !trial_folders(&self.folder)?.is_empty() {
-            return Ok(());
+        for folder in trial_folders(&self.folder)? {
+            let trial = Trial::load(&folder)?;
+            if trial.is_none_or(|trial| trial.state != TrialState::Waiting) {
+                return Ok(());
+            }
         }
         remove(&self.folder)?;
         for folder in &self.made {
@@ -122,15 +126,55 @@ impl Study {
         Ok(())
     }
 
-    fn open_checked(folder: PathBuf, config: StudyConfig) -> Result<Self> {
+    fn open_checked(
+        folder: PathBuf,
+        config: StudyConfig,
+        points: Vec<toml::Table>,
+    ) -> Result<Self> {
         let path = folder.join("study.toml");
-        if let Some(study) = Self::existing(&folder, &config)? {
-            return Ok(study);
+        let mut study = match Self::existing(&folder, &config)? {
+            Some(study) => study,
+            None => {
+                let made = missing_folders(&folder);
+                let failed = |error| Error::io("create", &folder, error);
+                std::fs::create_dir_all(&folder).map_err(failed)?;
+                write_toml(&path, &config)?;
+                Self { made, ..Self::load(&folder)? }
+            }
+        };
+        for point in points {
+            study.put(point)?;
         }
-        let made = missing_folders(&folder);
-        std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
-        write_toml(&path, &config)?;
-        Ok(Self { made, ..Self::load(&folder)? })
+        Ok(study)
+    }
+
+    /// Adds a trial with these values, `"learning_rate=0.001, batch_size=64"`, by path or its last part; values that
+    /// the point does not name are drawn when the trial begins. [`Study::optimize`] tries it before it draws new
+    /// ones. `false` if the study has that trial already.
+    ///
+    /// # Errors
+    /// As [`StudyConfig::values_of`]; [`Error::Io`] if the trial can't be written.
+    pub fn enqueue(&mut self, point: &str) -> Result<bool> {
+        let values = self.config.values_of(point)?;
+        self.put(values)
+    }
+
+    fn put(&mut self, given: toml::Table) -> Result<bool> {
+        self.trials = read_trials(&self.folder)?;
+        let is_known = |trial: &Trial| trial.values == given || trial.given.as_ref() == Some(&given);
+        if self.trials.iter().any(is_known) {
+            return Ok(false);
+        }
+        // Further ones where another process makes its trial at this moment.
+        for number in self.trials.last().map_or(0, |trial| trial.number) + 1.. {
+            if let Some(claim) = Claim::new(&Trial::folder(&self.folder, number))? {
+                Trial::waiting(number, given).save(&self.folder)?;
+                drop(claim);
+                break;
+            }
+        }
+        self.trials = read_trials(&self.folder)?;
+        Ok(true)
     }
 
     /// The study that a folder holds.
@@ -194,11 +238,20 @@ impl Study {
         Ok(())
     }
 
-    /// Removes a trial of which nothing was trained; what can't be removed is only in the way.
+    /// Removes a trial of which nothing was trained, or lets it wait again if its values were given; what can't be
+    /// removed is only in the way.
     fn forget(&self, number: usize) {
         let run = RunFolder::at(Trial::folder(&self.folder, number));
-        if !run.checkpoint().exists() && !run.weights().exists() {
-            let _ = std::fs::remove_dir_all(run.path());
+        if run.checkpoint().exists() || run.weights().exists() {
+            return;
+        }
+        match Trial::load(run.path()) {
+            Ok(Some(Trial { given: Some(given), .. })) => {
+                let _ = Trial::waiting(number, given).save(&self.folder);
+            }
+            _ => {
+                let _ = std::fs::remove_dir_all(run.path());
+            }
         }
     }
 
@@ -227,8 +280,8 @@ impl Study {
         Error::would_overwrite(&self.folder, what, "Start a study in another folder.")
     }
 
-    /// A trial to work on: one that was stopped or whose process died, or a new one if there are to be
-    /// more.
+    /// A trial to work on: one that was enqueued, that was stopped or whose process died, or a new one if there are
+    /// to be more.
     fn next(&self, wanted: usize) -> Result<Option<(Claim, Trial)>> {
         for trial in self.trials.iter().filter(|trial| !trial.is_over()) {
             let folder = Trial::folder(&self.folder, trial.number);
@@ -268,7 +321,7 @@ impl Study {
         Ok(None)
     }
 
-    /// A trial that another process worked on, counted if that one died.
+    /// A trial that waits, or that another process worked on, counted if that one died.
     fn take_up(&self, claim: Claim, mut trial: Trial) -> Result<(Claim, Trial)> {
         if claim.is_after_death() {
             trial.retries += 1;
@@ -276,6 +329,11 @@ impl Study {
             print_line(&format!(
                 "trial {number}: the process that worked on it died; it is retried"
             ));
+        }
+        if trial.state == TrialState::Waiting {
+            let given = std::mem::replace(&mut trial.values, self.draw(trial.number).values);
+            trial.values.extend(given);
+            trial.state = TrialState::Running;
         }
         trial.save(&self.folder)?;
         Ok((claim, trial))
@@ -421,8 +479,8 @@ impl Study {
     }
 
     /// A row a trial. Columns: `trial` (u32), `state` (str), what trials are compared in (f64, null where
-    /// there is none), `epochs` (u32), `seconds` (f64), and one for each value that is tuned: f64, or str
-    /// where they are no numbers.
+    /// there is none), `epochs` (u32), `seconds` (f64), and one for each value that is tuned: i64 or f64, or str
+    /// where they are no numbers; null where a trial has none yet.
     ///
     /// # Errors
     /// Whatever polars refuses.
@@ -436,22 +494,37 @@ impl Study {
             "seconds" => trials().map(|trial| trial.seconds).collect::<Vec<_>>(),
         ]?;
         for (path, _) in self.config.space.ranges() {
-            let values = || trials().map(|trial| trial.values.get(path));
-            let text = |value: Option<&toml::Value>| value.map(ToString::to_string);
-            let whole = values().map(|value| value?.as_integer()).collect::<Option<Vec<i64>>>();
-            let numbers = values().map(|value| number(value?)).collect::<Option<Vec<f64>>>();
-            let column = match (whole, numbers) {
-                (Some(whole), _) => Series::new(path.into(), whole),
-                (_, Some(numbers)) => Series::new(path.into(), numbers),
-                _ => {
-                    let texts = values().map(|value| text(value).unwrap_or_default());
-                    Series::new(path.into(), texts.collect::<Vec<_>>())
-                }
-            };
-            table.with_column(column.into_column())?;
+            table.with_column(column(path, trials().map(|trial| trial.values.get(path))))?;
         }
         Ok(table)
     }
+}
+
+/// A column of the narrowest type that all values have.
+fn column<'a>(
+    path: &str,
+    values: impl Iterator<Item = Option<&'a toml::Value>> + Clone,
+) -> polars::prelude::Column {
+    fn all<'a, T>(
+        values: impl Iterator<Item = Option<&'a toml::Value>>,
+        as_type: impl Fn(&toml::Value) -> Option<T>,
+    ) -> Option<Vec<Option<T>>> {
+        values
+            .map(|value| match value {
+                None => Some(None),
+                Some(value) => as_type(value).map(Some),
+            })
+            .collect()
+    }
+    let series = if let Some(whole) = all(values.clone(), toml::Value::as_integer) {
+        Series::new(path.into(), whole)
+    } else if let Some(numbers) = all(values.clone(), number) {
+        Series::new(path.into(), numbers)
+    } else {
+        let texts = values.map(|value| value.map(ToString::to_string));
+        Series::new(path.into(), texts.collect::<Vec<_>>())
+    };
+    series.into_column()
 }
 
 impl std::fmt::Display for Study {
@@ -466,6 +539,9 @@ impl std::fmt::Display for Study {
             count(TrialState::Failed),
             count(TrialState::Running)
         )?;
+        if count(TrialState::Waiting) > 0 {
+            write!(f, ", {} waiting", count(TrialState::Waiting))?;
+        }
         let retried = self.trials.iter().filter(|trial| trial.retries > 0).count();
         if retried > 0 {
             write!(f, "; {retried} of them retried after their process died")?;
@@ -650,6 +726,69 @@ mod tests {
         study.optimize(&data(), 2, Device::Cpu).unwrap();
         assert_eq!(study.trials().iter().map(|trial| trial.number).collect::<Vec<_>>(), [2]);
         drop(claim);
+    }
+
+    #[test]
+    fn points_are_tried_before_values_are_drawn() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("study");
+        let mut recipe = recipe();
+        recipe.train.epochs = 1;
+        let space = Space::new()
+            .log("train.learning_rate", 1e-4, 1e-2)
+            .float("network.block_dropout", 0.0, 0.4);
+        let with = |points: &[&str]| {
+            let space = points.iter().fold(space.clone(), |space, point| space.first(*point));
+            Study::open(&at, space, recipe.clone())
+        };
+        let refused = with(&["learning_rate=0.1"]).unwrap_err().to_string();
+        assert!(refused.contains("a number from 0.0001 to 0.01"), "{refused}");
+        assert!(!at.exists(), "nothing is written of what is refused");
+        let both = "learning_rate=0.003,block_dropout=0.1";
+        let mut study = with(&[both, "block_dropout=0.2"]).unwrap();
+        assert!(study.trials().iter().all(|trial| trial.state == TrialState::Waiting));
+        assert!(study.to_string().contains("2 waiting"), "{study}");
+        assert_eq!(study.to_table().unwrap().column("train.learning_rate").unwrap().null_count(), 1);
+        // The cell again, and what the study has already, add nothing.
+        assert_eq!(with(&[both]).unwrap().trials().len(), 2);
+        assert!(!study.enqueue(both).unwrap());
+        study.optimize(&data(), 3, Device::Cpu).unwrap();
+        let value = |number: usize, path: &str| study.trials()[number - 1].values[path].as_float();
+        assert_eq!(value(1, "train.learning_rate"), Some(0.003));
+        assert_eq!(value(1, "network.block_dropout"), Some(0.1));
+        assert_eq!(value(2, "network.block_dropout"), Some(0.2));
+        assert!((1e-4..1e-2).contains(&value(2, "train.learning_rate").unwrap()), "{study}");
+        let given: Vec<_> = study.trials().iter().map(|trial| trial.given.is_some()).collect();
+        assert_eq!(given, [true, true, false]);
+        assert!(study.to_string().starts_with("3 trials: 3 complete"), "{study}");
+        assert!(!study.enqueue("block_dropout=0.2").unwrap(), "it was tried");
+        // A study that has begun takes further ones.
+        assert!(study.enqueue("block_dropout=0.3").unwrap());
+        let again = study.draw(4);
+        study.optimize(&data(), 3, Device::Cpu).unwrap();
+        let fourth = &study.trials()[3];
+        assert_eq!(fourth.values["network.block_dropout"].as_float(), Some(0.3));
+        let rate = "train.learning_rate";
+        assert_eq!(fourth.values[rate], again.values[rate], "the rest is drawn as ever");
+    }
+
+    #[test]
+    fn a_point_survives_a_training_that_could_not_begin() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = Space::new()
+            .log("train.learning_rate", 1e-4, 1e-2)
+            .float("network.block_dropout", 0.0, 0.4)
+            .first("block_dropout=0.2");
+        let at = folder.path().join("study");
+        let mut study = Study::open(&at, &space, recipe()).unwrap();
+        let mut nothing = data();
+        nothing.train = nothing.train.take_per_class(0).unwrap();
+        assert!(study.optimize(&nothing, 1, Device::Cpu).is_err());
+        let study = Study::load(&at).unwrap();
+        assert_eq!(study.trials()[0].state, TrialState::Waiting, "{study}");
+        assert_eq!(study.trials()[0].values.len(), 1);
+        study.remove_if_empty().unwrap();
+        assert!(!at.join("study.toml").exists());
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::train::{RunFolder, off};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialState {
+    /// Enqueued: its values are given, and no process has begun it.
+    Waiting,
     /// Begun, and neither over nor given up. Where no process holds it, it was stopped.
     Running,
     /// Trained to its end.
@@ -24,6 +26,7 @@ pub enum TrialState {
 
 named! {
     TrialState: "state",
+    Waiting => "waiting",
     Running => "running",
     Complete => "complete",
     Pruned => "pruned",
@@ -53,7 +56,10 @@ pub struct Trial {
     /// How many times a process died while it worked on this, and another one took it up.
     #[serde(default, skip_serializing_if = "is_none")]
     pub retries: usize,
-    /// The values that it tried, by path.
+    /// The values that were given for it, by path; `None` if all were drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<toml::Table>,
+    /// The values that it tries, by path. Of a trial that waits, those that were given.
     pub values: toml::Table,
 }
 
@@ -66,7 +72,14 @@ impl Trial {
     /// One that begins.
     pub(super) fn new(number: usize, values: toml::Table) -> Self {
         let (state, value, reason) = (TrialState::Running, None, None);
-        Self { number, state, value, epochs: 0, seconds: 0.0, reason, retries: 0, values }
+        let (epochs, seconds, retries, given) = (0, 0.0, 0, None);
+        Self { number, state, value, epochs, seconds, reason, retries, given, values }
+    }
+
+    /// One whose values are given, all or some, and that waits for a process.
+    pub(super) fn waiting(number: usize, given: toml::Table) -> Self {
+        let trial = Self::new(number, given.clone());
+        Self { state: TrialState::Waiting, given: Some(given), ..trial }
     }
 
     /// The folder of trial `number` of the study in `study`: `trial_0007`.
@@ -81,7 +94,7 @@ impl Trial {
 
     /// Whether it is over.
     pub fn is_over(&self) -> bool {
-        self.state != TrialState::Running
+        !matches!(self.state, TrialState::Waiting | TrialState::Running)
     }
 
     /// Writes `trial.toml`.
