@@ -10,15 +10,33 @@ use tch::Device;
 use super::claim::Claim;
 use super::config::StudyConfig;
 use super::folder::{read_trials, remove, trial_folders};
-use super::pruner::MedianPruner;
+use super::hyperband::Verdict;
+use super::sampler::Sampler;
 use super::space::{Space, number};
+use super::training::{Ended, Training};
 use super::trial::{Trial, TrialState};
 use crate::common::files::{missing_folders, read_format, write_toml};
-use crate::common::machine::print_line;
+use crate::common::frame::FrameCsv;
+use crate::common::machine::{Interrupt, print_line};
 use crate::common::text::{plural, shown};
 use crate::common::{Error, Result, brief};
 use crate::data::FaceData;
-use crate::train::{Checkpoint, Monitor, Recipe, RunFolder, StopReason};
+use crate::train::{Monitor, Recipe, RunFolder, StopReason};
+
+/// How long a process waits before it looks again whether others are further.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What a process of a study does next.
+enum Next {
+    /// It trains this trial until so many epochs are done.
+    Trial { claim: Claim, trial: Trial, until: usize },
+    /// It looks again: a trial was pruned.
+    Again,
+    /// It waits for other processes.
+    Wait,
+    /// The study has its trials.
+    Nothing,
+}
 
 /// A study of hyperparameters. Test images have no part in it.
 #[derive(Clone)]
@@ -161,7 +179,8 @@ impl Study {
 
     fn put(&mut self, given: toml::Table) -> Result<bool> {
         self.trials = read_trials(&self.folder)?;
-        let is_known = |trial: &Trial| trial.values == given || trial.given.as_ref() == Some(&given);
+        let is_known =
+            |trial: &Trial| trial.values == given || trial.given.as_ref() == Some(&given);
         if self.trials.iter().any(is_known) {
             return Ok(false);
         }
@@ -219,6 +238,7 @@ impl Study {
         let began = Instant::now();
         self.stopped = None;
         self.check_images(data)?;
+        let mut waiting: Option<Interrupt> = None;
         while self.stopped.is_none() {
             if limit.is_some_and(|limit| began.elapsed() >= limit) {
                 self.stopped =
@@ -226,13 +246,30 @@ impl Study {
                 break;
             }
             self.trials = read_trials(&self.folder)?;
-            let Some((claim, trial)) = self.next(trials)? else { break };
-            let number = trial.number;
-            if let Err(error) = self.train(trial, data, device) {
-                self.forget(number);
-                return Err(error);
+            match self.next(trials)? {
+                Next::Nothing => break,
+                Next::Again => (),
+                Next::Wait => {
+                    let interrupt = match waiting.take() {
+                        Some(interrupt) => interrupt,
+                        None => Interrupt::listen()?,
+                    };
+                    std::thread::sleep(PATIENCE);
+                    if interrupt.requested() {
+                        self.stopped = Some(StopReason::User { epoch: 0, batch: None });
+                    }
+                    waiting = Some(interrupt);
+                }
+                Next::Trial { claim, trial, until } => {
+                    waiting = None;
+                    let number = trial.number;
+                    if let Err(error) = self.train(trial, until, data, device) {
+                        self.forget(number);
+                        return Err(error);
+                    }
+                    drop(claim);
+                }
             }
-            drop(claim);
         }
         self.trials = read_trials(&self.folder)?;
         Ok(())
@@ -280,16 +317,36 @@ impl Study {
         Error::would_overwrite(&self.folder, what, "Start a study in another folder.")
     }
 
-    /// A trial to work on: one that was enqueued, that was stopped or whose process died, or a new one if there are
-    /// to be more.
-    fn next(&self, wanted: usize) -> Result<Option<(Claim, Trial)>> {
+    /// A trial to work on: one that was enqueued, that was stopped, whose process died or that others of its bracket
+    /// have caught up with, or a new one if there are to be more.
+    fn next(&self, wanted: usize) -> Result<Next> {
+        let highest = self.trials.last().map_or(0, |trial| trial.number);
+        let last = wanted.max(highest);
+        // Of Hyperband, whether there may be more to do once other processes are further.
+        let mut waits = false;
         for trial in self.trials.iter().filter(|trial| !trial.is_over()) {
+            if self.verdict(trial, last) == Verdict::Wait {
+                waits = true;
+                continue;
+            }
             let folder = Trial::folder(&self.folder, trial.number);
-            let Some(claim) = Claim::of(&folder)? else { continue };
-            // It may have come to its end before the claim.
-            match Trial::load(&folder)? {
-                Some(trial) if !trial.is_over() => return self.take_up(claim, trial).map(Some),
-                _ => continue,
+            let Some(claim) = Claim::of(&folder)? else {
+                waits = true;
+                continue;
+            };
+            // It may have come further, or to its end, before the claim.
+            let Some(trial) = Trial::load(&folder)?.filter(|trial| !trial.is_over()) else {
+                continue;
+            };
+            match self.verdict(&trial, last) {
+                Verdict::Wait => waits = true,
+                Verdict::Train { until } => return self.take_up(claim, trial, until),
+                Verdict::Prune { reason } => {
+                    print_line(&format!("trial {} is {reason}", trial.number));
+                    let state = TrialState::Pruned;
+                    Trial { state, reason: Some(reason), ..trial }.save(&self.folder)?;
+                    return Ok(Next::Again);
+                }
             }
         }
         if self.trials.len() < wanted {
@@ -297,32 +354,74 @@ impl Study {
         }
         let known: Vec<usize> = self.trials.iter().map(|trial| trial.number).collect();
         for number in (1..=wanted).filter(|number| !known.contains(number)) {
+            if !self.may_draw(number) {
+                waits = true;
+                break;
+            }
             let folder = Trial::folder(&self.folder, number);
             if let Some(claim) = Claim::new(&folder)? {
                 let trial = self.draw(number);
                 trial.save(&self.folder)?;
-                return Ok(Some((claim, trial)));
+                let until = self.until(&trial);
+                return Ok(Next::Trial { claim, trial, until });
             }
             // Another process made it since the study was read, or died before it said what it tries.
+            waits = true;
             if Trial::load(&folder)?.is_some() {
                 continue;
             }
             let Some(claim) = Claim::of_unfinished(&folder)? else { continue };
             match Trial::load(&folder)? {
                 Some(trial) if trial.is_over() => continue,
-                Some(trial) => return self.take_up(claim, trial).map(Some),
+                Some(trial) => {
+                    let until = self.until(&trial);
+                    return self.take_up(claim, trial, until);
+                }
                 None => {
                     let trial = self.draw(number);
                     self.clear(&trial)?;
-                    return self.take_up(claim, trial).map(Some);
+                    let until = self.until(&trial);
+                    return self.take_up(claim, trial, until);
                 }
             }
         }
-        Ok(None)
+        Ok(if waits && self.config.hyperband().is_some() { Next::Wait } else { Next::Nothing })
+    }
+
+    /// What is to become of a trial that is not over.
+    fn verdict(&self, trial: &Trial, last: usize) -> Verdict {
+        match self.config.hyperband() {
+            None => Verdict::Train { until: self.config.recipe.train.epochs },
+            Some(_) if trial.state == TrialState::Waiting && !self.may_draw(trial.number) => {
+                Verdict::Wait
+            }
+            Some(hyperband) => hyperband.verdict(trial, &self.trials, last, self.sign()),
+        }
+    }
+
+    /// The epochs until which a trial that is new to this process is trained.
+    fn until(&self, trial: &Trial) -> usize {
+        match self.config.hyperband() {
+            None => self.config.recipe.train.epochs,
+            Some(hyperband) => {
+                let rungs = hyperband.bracket(trial.number).rungs;
+                rungs.get(trial.rungs.len()).copied().unwrap_or(hyperband.epochs)
+            }
+        }
+    }
+
+    /// Whether the values of a trial can be drawn. TPE draws a bracket of Hyperband after the brackets before it, so
+    /// that the values don't depend on which process is faster.
+    fn may_draw(&self, number: usize) -> bool {
+        let Some(hyperband) = self.config.hyperband() else { return true };
+        let first = hyperband.bracket(number).first;
+        self.config.sampler == Sampler::Random
+            || self.trials.iter().filter(|trial| trial.number < first && trial.is_over()).count()
+                == first - 1
     }
 
     /// A trial that waits, or that another process worked on, counted if that one died.
-    fn take_up(&self, claim: Claim, mut trial: Trial) -> Result<(Claim, Trial)> {
+    fn take_up(&self, claim: Claim, mut trial: Trial, until: usize) -> Result<Next> {
         if claim.is_after_death() {
             trial.retries += 1;
             let number = trial.number;
@@ -331,94 +430,83 @@ impl Study {
             ));
         }
         if trial.state == TrialState::Waiting {
+            self.check_start()?;
             let given = std::mem::replace(&mut trial.values, self.draw(trial.number).values);
             trial.values.extend(given);
             trial.state = TrialState::Running;
         }
         trial.save(&self.folder)?;
-        Ok((claim, trial))
+        Ok(Next::Trial { claim, trial, until })
     }
 
-    /// A new trial, with values that the sampler suggests after the finished ones.
+    /// A new trial, with values that the sampler suggests after the finished ones; of Hyperband, after those of the
+    /// brackets before.
     fn draw(&self, number: usize) -> Trial {
         let sign = self.sign();
+        let hyperband = self.config.hyperband();
+        let before = hyperband.map_or(usize::MAX, |hyperband| hyperband.bracket(number).first);
         let over: Vec<(&toml::Table, f64)> = self
             .trials
             .iter()
+            .filter(|trial| trial.number < before)
             .filter_map(|trial| Some((&trial.values, sign * trial.value?)))
             .collect();
         let StudyConfig { sampler, space, seed, .. } = &self.config;
         Trial::new(number, sampler.suggest(space, &over, *seed, number).into_iter().collect())
     }
 
-    /// Removes the checkpoint of a trial whose `trial.toml` is gone: it is of other values.
+    /// Removes the checkpoints of a trial whose `trial.toml` is gone: they are of other values.
     fn clear(&self, trial: &Trial) -> Result<()> {
-        let checkpoint = trial.run(&self.folder).checkpoint();
-        if !checkpoint.exists() {
-            return Ok(());
+        let checkpoints = self.runs_of(trial).into_iter().map(|run| run.checkpoint());
+        let checkpoints: Vec<PathBuf> = checkpoints.filter(|path| path.exists()).collect();
+        if !checkpoints.is_empty() {
+            let number = trial.number;
+            print_line(&format!("trial {number} starts over: its trial.toml is gone"));
         }
-        let number = trial.number;
-        print_line(&format!("trial {number} starts over: its trial.toml is gone"));
-        std::fs::remove_file(&checkpoint).map_err(|error| Error::io("remove", &checkpoint, error))
+        checkpoints.iter().try_for_each(|path| {
+            std::fs::remove_file(path).map_err(|error| Error::io("remove", path, error))
+        })
     }
 
-    fn train(&mut self, mut trial: Trial, data: &FaceData, device: Device) -> Result<()> {
-        let run = trial.run(&self.folder);
-        let recipe = self.recipe_of(&trial)?;
+    /// Trains a trial, with Hyperband until `until` epochs are done.
+    fn train(
+        &mut self,
+        mut trial: Trial,
+        until: usize,
+        data: &FaceData,
+        device: Device,
+    ) -> Result<()> {
         let values: Vec<_> =
             trial.values.iter().map(|(path, value)| format!("{path} = {value}")).collect();
         print_line(&format!("trial {}: {}", trial.number, values.join(", ")));
-        let mut trainer = recipe.trainer(device, run.path())?;
-        if self.config.prune {
-            let complete = self.trials.iter().filter(|trial| trial.state == TrialState::Complete);
-            let figures: Vec<Vec<f64>> = complete
-                .map(|other| {
-                    let history = other.run(&self.folder).history()?;
-                    Ok(history.epochs.iter().map(|epoch| self.monitor().of(epoch)).collect())
-                })
-                .collect::<Result<_>>()?;
-            trainer = trainer.callback(MedianPruner::new(self.monitor(), &figures));
-        }
-        if run.checkpoint().is_file() {
-            match Checkpoint::load(run.checkpoint()) {
-                Ok(_) => trainer = trainer.resume(),
-                Err(Error::File { problem, .. }) => {
-                    print_line(&format!("trial {} starts over: {problem}", trial.number));
+        let (study, config, trials) = (&*self.folder, &self.config, &*self.trials);
+        let until = config.hyperband().and(Some(until));
+        let training = Training { study, config, trials, data, device };
+        match training.run(&mut trial, until)? {
+            Ended::Stopped(reason) => self.stopped = Some(reason),
+            Ended::Paused => trial.rungs.extend(trial.value),
+            Ended::Complete(reason) => {
+                trial.state = TrialState::Complete;
+                trial.reason = reason.map(|reason| reason.to_string());
+                // One that early stopping ended is compared at later rungs with what it reached.
+                let rungs = config.hyperband().map(|it| it.bracket(trial.number).rungs.len());
+                if let (Some(rungs), Some(value)) = (rungs, trial.value) {
+                    trial.rungs.resize(rungs, value);
                 }
-                Err(error) => return Err(error),
             }
-        }
-        let result = trainer.fit(data);
-        let history = trainer.history();
-        let figures = history.epochs.iter().map(|epoch| self.monitor().of(epoch));
-        trial.value = figures.reduce(|best, next| {
-            if self.monitor().improves(next, Some(best), 0.0) { next } else { best }
-        });
-        trial.epochs = history.epochs.len();
-        trial.seconds = history.epochs.iter().map(|epoch| epoch.seconds).sum();
-        match result {
-            Ok(history) if history.stopped_by_user() => {
-                self.stopped = history.stopped.clone();
+            Ended::Pruned(reason) => {
+                trial.state = TrialState::Pruned;
+                trial.reason = Some(reason.to_string());
             }
-            Ok(history) => {
-                trial.state = match history.stopped {
-                    Some(StopReason::Pruned { .. }) => TrialState::Pruned,
-                    _ => TrialState::Complete,
-                };
-                trial.reason = history.stopped.map(|reason| reason.to_string());
-            }
-            // What the values are to blame for.
-            Err(error @ (Error::Training { .. } | Error::Setting { .. })) => {
+            Ended::Failed(error) => {
                 trial.state = TrialState::Failed;
                 trial.reason = Some(error.to_string());
             }
-            Err(error) => return Err(error),
         }
         trial.save(&self.folder)?;
         if trial.is_over() {
-            let value = trial.value.map_or("none".to_string(), |value| format!("{value:.4}"));
             let (number, state, name) = (trial.number, trial.state.name(), self.monitor().name());
-            print_line(&format!("trial {number} is {state}: {name} {value}"));
+            print_line(&format!("trial {number} is {state}: {name} {}", trial.shown_value()));
         }
         Ok(())
     }
@@ -466,20 +554,21 @@ impl Study {
         complete.filter_map(|trial| Some((trial, trial.value?)))
     }
 
-    /// The recipe with a trial's values.
+    /// The recipe with a trial's values, and the first of its seeds.
     ///
     /// # Errors
     /// [`Error::Setting`] where a value does not fit.
     pub fn recipe_of(&self, trial: &Trial) -> Result<Recipe> {
-        let mut recipe = self.config.recipe.clone();
-        for (path, value) in &trial.values {
-            recipe.set(path, &value.to_string())?;
-        }
-        Ok(recipe)
+        self.config.recipe_of(&trial.values, 0)
+    }
+
+    /// The run folders of a trial, one for each seed, whether they are there yet or not.
+    pub fn runs_of(&self, trial: &Trial) -> Vec<RunFolder> {
+        (0..self.config.seeds).map(|seed| trial.run_of_seed(&self.folder, seed)).collect()
     }
 
     /// A row a trial. Columns: `trial` (u32), `state` (str), what trials are compared in (f64, null where
-    /// there is none), `epochs` (u32), `seconds` (f64), and one for each value that is tuned: i64 or f64, or str
+    /// there is none), `spread` (f64; only if a trial has several seeds: their standard deviation), `epochs` (u32), `seconds` (f64), and one for each value that is tuned: i64 or f64, or str
     /// where they are no numbers; null where a trial has none yet.
     ///
     /// # Errors
@@ -493,10 +582,22 @@ impl Study {
             "epochs" => trials().map(|trial| trial.epochs as u32).collect::<Vec<_>>(),
             "seconds" => trials().map(|trial| trial.seconds).collect::<Vec<_>>(),
         ]?;
+        if self.config.seeds > 1 {
+            let spread = trials().map(Trial::spread).collect::<Vec<_>>();
+            table.insert_column(3, Series::new("spread".into(), spread).into_column())?;
+        }
         for (path, _) in self.config.space.ranges() {
             table.with_column(column(path, trials().map(|trial| trial.values.get(path))))?;
         }
         Ok(table)
+    }
+
+    /// Writes [`Study::to_table`] as a CSV file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be written.
+    pub fn to_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.to_table()?.to_csv(path)
     }
 }
 
@@ -547,8 +648,8 @@ impl std::fmt::Display for Study {
             write!(f, "; {retried} of them retried after their process died")?;
         }
         if let Some(best) = self.best() {
-            let value = best.value.unwrap_or(f64::NAN);
-            write!(f, "\nbest trial {}: {} {value:.4}", best.number, self.monitor().name())?;
+            let (number, name) = (best.number, self.monitor().name());
+            write!(f, "\nbest trial {number}: {name} {}", best.shown_value())?;
             for (path, value) in &best.values {
                 write!(f, "\n  {path} = {value}")?;
             }
@@ -561,6 +662,7 @@ impl std::fmt::Display for Study {
 mod tests {
     use super::*;
     use crate::data::SampleConfig;
+    use crate::evaluate::tune::Pruner;
     use crate::model::{SeedCnn, weights};
 
     fn data() -> FaceData {
@@ -734,9 +836,11 @@ mod tests {
         let at = folder.path().join("study");
         let mut recipe = recipe();
         recipe.train.epochs = 1;
-        let space = Space::new()
-            .log("train.learning_rate", 1e-4, 1e-2)
-            .float("network.block_dropout", 0.0, 0.4);
+        let space = Space::new().log("train.learning_rate", 1e-4, 1e-2).float(
+            "network.block_dropout",
+            0.0,
+            0.4,
+        );
         let with = |points: &[&str]| {
             let space = points.iter().fold(space.clone(), |space, point| space.first(*point));
             Study::open(&at, space, recipe.clone())
@@ -748,7 +852,10 @@ mod tests {
         let mut study = with(&[both, "block_dropout=0.2"]).unwrap();
         assert!(study.trials().iter().all(|trial| trial.state == TrialState::Waiting));
         assert!(study.to_string().contains("2 waiting"), "{study}");
-        assert_eq!(study.to_table().unwrap().column("train.learning_rate").unwrap().null_count(), 1);
+        assert_eq!(
+            study.to_table().unwrap().column("train.learning_rate").unwrap().null_count(),
+            1
+        );
         // The cell again, and what the study has already, add nothing.
         assert_eq!(with(&[both]).unwrap().trials().len(), 2);
         assert!(!study.enqueue(both).unwrap());
@@ -789,6 +896,107 @@ mod tests {
         assert_eq!(study.trials()[0].values.len(), 1);
         study.remove_if_empty().unwrap();
         assert!(!at.join("study.toml").exists());
+    }
+
+    #[test]
+    fn a_value_is_the_mean_over_seeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recipe = recipe();
+        recipe.train.epochs = 1;
+        recipe.choice.monitor = Monitor::ValLoss;
+        let space = Space::new().log("train.learning_rate", 1e-4, 1e-2);
+        let config = StudyConfig { seeds: 3, ..StudyConfig::new(space, recipe) };
+        let none = StudyConfig { seeds: 0, ..config.clone() };
+        let refused = Study::with_config(folder.path(), none).unwrap_err().to_string();
+        assert!(refused.contains("seeds") && refused.contains("1 or more"), "{refused}");
+        let mut study = Study::with_config(folder.path(), config).unwrap();
+        study.optimize(&data(), 1, Device::Cpu).unwrap();
+        let trial = study.trials()[0].clone();
+        let runs = study.runs_of(&trial);
+        let losses: Vec<f64> =
+            runs.iter().map(|run| run.history().unwrap().epochs[0].val_loss).collect();
+        assert_eq!(trial.reached, losses);
+        assert!(losses[0] != losses[1] && losses[1] != losses[2], "{losses:?}");
+        let mean = losses.iter().sum::<f64>() / 3.0;
+        assert!((trial.value.unwrap() - mean).abs() < 1e-12);
+        let variance = losses.iter().map(|loss| (loss - mean).powi(2)).sum::<f64>() / 2.0;
+        assert!((trial.spread().unwrap() - variance.sqrt()).abs() < 1e-12);
+        assert_eq!(trial.epochs, 3);
+        let seeds: Vec<u64> = runs.iter().map(|run| run.config().unwrap().train.seed).collect();
+        assert_eq!(seeds, [seeds[0], seeds[0] + 1, seeds[0] + 2]);
+        let names = study.to_table().unwrap();
+        let names: Vec<_> =
+            names.get_column_names().into_iter().map(|name| name.as_str()).collect();
+        assert_eq!(names[..5], ["trial", "state", "val_loss", "spread", "epochs"]);
+        assert!(study.to_string().contains("over 3 seeds"), "{study}");
+        // A process that died within the second seed: the first is not trained again.
+        let begun = Trial { state: TrialState::Running, value: None, ..trial.clone() };
+        begun.save(study.folder()).unwrap();
+        std::fs::remove_dir_all(runs[1].path()).unwrap();
+        let before = std::fs::metadata(runs[0].checkpoint()).unwrap().modified().unwrap();
+        study.optimize(&data(), 1, Device::Cpu).unwrap();
+        assert_eq!(study.trials()[0].reached, losses);
+        assert_eq!(std::fs::metadata(runs[0].checkpoint()).unwrap().modified().unwrap(), before);
+    }
+
+    #[test]
+    fn hyperband_does_not_depend_on_the_number_of_processes() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut recipe = recipe();
+        recipe.train.epochs = 3;
+        recipe.choice.monitor = Monitor::ValLoss;
+        let space = Space::new().log("train.learning_rate", 1e-5, 1e-2);
+        let config = StudyConfig {
+            pruner: Some(Pruner::Hyperband),
+            ..StudyConfig::new(space.clone(), recipe.clone())
+        };
+        let tuned = StudyConfig { space: space.int("train.epochs", 1, 3), ..config.clone() };
+        let refused = Study::with_config(parent.path().join("tuned"), tuned);
+        assert!(refused.unwrap_err().to_string().contains("train.epochs"));
+        let data = data();
+        let run = |name: &str, processes: usize| {
+            let folder = parent.path().join(name);
+            Study::with_config(&folder, config.clone()).unwrap();
+            std::thread::scope(|scope| {
+                for _ in 0..processes {
+                    scope.spawn(|| {
+                        let mut study = Study::load(&folder).unwrap();
+                        study.optimize(&data, 5, Device::Cpu).unwrap();
+                    });
+                }
+            });
+            Study::load(&folder).unwrap()
+        };
+        let alone = run("alone", 1);
+        let of = |study: &Study| -> Vec<_> {
+            let what = |trial: &Trial| {
+                let (state, reason) = (trial.state, trial.reason.clone());
+                (trial.number, state, reason, trial.rungs.clone(), trial.values.clone())
+            };
+            study.trials().iter().map(what).collect()
+        };
+        assert_eq!(of(&run("shared", 2)), of(&alone));
+        // Of three trials one is trained to its end; the second bracket prunes none.
+        let states: Vec<_> = alone.trials().iter().map(|trial| trial.state).collect();
+        let pruned = states.iter().filter(|state| **state == TrialState::Pruned).count();
+        assert_eq!((pruned, alone.complete().count()), (2, 3), "{alone}");
+        assert!(states[3..].iter().all(|state| *state == TrialState::Complete), "{alone}");
+        for trial in alone.trials() {
+            let epochs = trial.run(alone.folder()).history().unwrap().epochs.len();
+            assert_eq!(epochs, if trial.state == TrialState::Pruned { 1 } else { 3 });
+        }
+        // The one that went on did so as if it had not been paused.
+        let winner = alone.trials().iter().find(|it| it.state == TrialState::Complete).unwrap();
+        let mut trainer = alone
+            .recipe_of(winner)
+            .unwrap()
+            .trainer(Device::Cpu, parent.path().join("whole"))
+            .unwrap();
+        let whole: Vec<f64> =
+            trainer.fit(&data).unwrap().epochs.iter().map(|epoch| epoch.val_loss).collect();
+        let paused = winner.run(alone.folder()).history().unwrap();
+        let paused: Vec<f64> = paused.epochs.iter().map(|epoch| epoch.val_loss).collect();
+        assert_eq!(paused, whole);
     }
 
     #[test]

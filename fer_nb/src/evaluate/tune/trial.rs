@@ -41,10 +41,16 @@ pub struct Trial {
     pub number: usize,
     /// How it stands.
     pub state: TrialState,
-    /// The best value on validation images; `None` before the first epoch.
+    /// The best value on validation images, the mean over the seeds that were trained; `None` before the first epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// Epochs that were trained.
+    /// The best value of each seed; empty if a trial is one training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reached: Vec<f64>,
+    /// The value at each rung of Hyperband that it came to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<f64>,
+    /// Epochs that were trained, of all seeds together.
     #[serde(default)]
     pub epochs: usize,
     /// Seconds of training and validation.
@@ -72,8 +78,21 @@ impl Trial {
     /// One that begins.
     pub(super) fn new(number: usize, values: toml::Table) -> Self {
         let (state, value, reason) = (TrialState::Running, None, None);
-        let (epochs, seconds, retries, given) = (0, 0.0, 0, None);
-        Self { number, state, value, epochs, seconds, reason, retries, given, values }
+        let (reached, rungs, epochs, seconds) = (Vec::new(), Vec::new(), 0, 0.0);
+        let (retries, given) = (0, None);
+        Self {
+            number,
+            state,
+            value,
+            reached,
+            rungs,
+            epochs,
+            seconds,
+            reason,
+            retries,
+            given,
+            values,
+        }
     }
 
     /// One whose values are given, all or some, and that waits for a process.
@@ -87,9 +106,48 @@ impl Trial {
         study.join(format!("trial_{number:04}"))
     }
 
-    /// Its run folder in the study's.
+    /// Its run folder in the study's: that of the first seed.
     pub fn run(&self, study: &Path) -> RunFolder {
-        RunFolder::at(Self::folder(study, self.number))
+        self.run_of_seed(study, 0)
+    }
+
+    /// The run folder of a seed, counted from 0: `trial_0007`, `trial_0007/seed_2`, `trial_0007/seed_3`.
+    pub(super) fn run_of_seed(&self, study: &Path, seed: usize) -> RunFolder {
+        let folder = Self::folder(study, self.number);
+        RunFolder::at(match seed {
+            0 => folder,
+            seed => folder.join(format!("seed_{}", seed + 1)),
+        })
+    }
+
+    /// The standard deviation over its seeds, with n - 1; `None` for fewer than two.
+    pub fn spread(&self) -> Option<f64> {
+        let (mean, count) = (self.value?, self.reached.len());
+        let squares: f64 = self.reached.iter().map(|value| (value - mean).powi(2)).sum();
+        (count > 1).then(|| (squares / (count - 1) as f64).sqrt())
+    }
+
+    /// The value as tables show it: with the spread over seeds, if there is one.
+    pub(super) fn shown_value(&self) -> String {
+        match (self.value, self.spread()) {
+            (None, _) => "none".into(),
+            (Some(value), None) => format!("{value:.4}"),
+            (Some(value), Some(spread)) => {
+                format!("{value:.4} ± {spread:.4} over {} seeds", self.reached.len())
+            }
+        }
+    }
+
+    /// Takes over what its seeds reached; `of` is how many a trial of the study has.
+    pub(super) fn take_values(&mut self, reached: &[f64], of: usize) {
+        let mean = reached.iter().sum::<f64>() / reached.len().max(1) as f64;
+        self.value = (!reached.is_empty()).then_some(mean);
+        self.reached = if of > 1 { reached.to_vec() } else { Vec::new() };
+    }
+
+    /// Whether an error ended it.
+    pub(super) fn is_failed(&self) -> bool {
+        self.state == TrialState::Failed
     }
 
     /// Whether it is over.
