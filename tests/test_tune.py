@@ -27,6 +27,29 @@ def begin(tmp_path):
     return arguments, study
 
 
+RECIPE = """
+about = "small, so that a trial of three epochs takes a second"
+
+[network]
+name = "vgg"
+channels = [4, 8, 8]
+convolutions = [1, 1, 1]
+hidden = 8
+dropout = 0.1
+"""
+
+
+@pytest.fixture
+def small(begin, tmp_path):
+    """As `begin`, with trials of three epochs of a network that trains in a moment."""
+    arguments, study = begin
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE)
+    (tmp_path / "space.toml").write_text(SPACE.replace("block_dropout", "dropout"))
+    arguments[arguments.index("--epochs") + 1] = "3"
+    return [*arguments[:-1], "--recipe", recipe, "--trials"], study
+
+
 def states(study):
     texts = [path.read_text() for path in sorted(study.glob("trial_*/trial.toml"))]
     return [text.split('state = "')[1].split('"')[0] for text in texts]
@@ -54,11 +77,11 @@ def test_a_study_goes_on_and_every_trial_is_a_run(begin, tmp_path):
     assert "measured on made-up sample" in done.stdout and "FER2013" not in done.stdout
 
 
-def test_points_are_tried_first(begin, tmp_path):
-    arguments, study = begin
-    (tmp_path / "space.toml").write_text(
-        "first = [{ learning_rate = 0.002, batch_size = 64, block_dropout = 0 }]\n" + SPACE
-    )
+def test_points_are_tried_first(small, tmp_path):
+    arguments, study = small
+    space = tmp_path / "space.toml"
+    first = "first = [{ learning_rate = 0.002, batch_size = 64, dropout = 0 }]\n"
+    space.write_text(first + space.read_text())
     for point, expected in [
         ("learning_rate=0.5", "train.learning_rate is 0.5, expected a number from 0.0001 to 0.01"),
         ("batch_size=48", "train.batch_size is 48, expected 32 or 64"),
@@ -76,7 +99,7 @@ def test_points_are_tried_first(begin, tmp_path):
     assert trials[0]["values"] == {
         "train.learning_rate": 0.002,
         "train.batch_size": 64,
-        "network.block_dropout": 0.0,
+        "network.dropout": 0.0,
     }
     assert trials[1]["given"] == {"train.learning_rate": 0.001, "train.batch_size": 32}
     assert set(trials[1]["values"]) == set(trials[0]["values"])
@@ -84,7 +107,7 @@ def test_points_are_tried_first(begin, tmp_path):
     # The same command again adds none; a study that has begun takes further ones.
     done = fer(*arguments, 3, "--try", point)
     assert done.returncode == 0 and "3 trials: 3 complete" in done.stdout, done.stderr
-    done = fer("tune", "--study", study, "--trials", 3, "--try", "block_dropout=0.4")
+    done = fer("tune", "--study", study, "--trials", 3, "--try", "dropout=0.4")
     assert done.returncode == 0 and "4 trials: 4 complete" in done.stdout, done.stderr
 
 
@@ -124,9 +147,38 @@ def opened_by_optuna(path):
     return json.loads(done.stdout)
 
 
-def test_seeds_pruning_csv_and_optuna_say_the_same(begin, tmp_path):
-    arguments, study = begin
-    arguments[arguments.index("--epochs") + 1] = "3"
+def test_hyperband_does_not_depend_on_the_number_of_processes(small, tmp_path):
+    arguments, study = small
+    hyperband = ["--pruner", "hyperband", "--objective", "val_loss"]
+    # Sums over another number of threads may differ in the last bit.
+    one_thread = {"OMP_NUM_THREADS": "1"}
+    trials = {}
+    for processes in (1, 3):
+        name = f"{study}_{processes}"
+        shared = [name if part == study else part for part in arguments]
+        done = fer(*shared, 0, *hyperband, **one_thread)
+        assert done.returncode == 0, done.stderr
+        join = ["tune", "--study", name, "--worker", "--trials", 8]
+        workers = [start_fer(*join, **one_thread) for _ in range(processes)]
+        for worker in workers:
+            out, err = worker.communicate(timeout=200)
+            assert worker.returncode == 0, err
+        # Three trials begin with an epoch and one goes on, two have all epochs, then the next round.
+        assert "8 trials: 4 complete, 4 pruned" in out
+        out = tmp_path / f"{processes}.json"
+        assert fer("tune", "--study", name, "--trials", 8, "--json", out).returncode == 0
+        trials[processes] = json.loads(out.read_text())
+        for trial in trials[processes]:
+            del trial["seconds"]
+    assert trials[1] == trials[3]
+    assert [len(trial["rungs"]) for trial in trials[1]].count(2) == 2
+    pruned = [trial for trial in trials[1] if trial["state"] == "pruned"]
+    assert all("pruned by Hyperband: place" in trial["reason"] for trial in pruned)
+    assert {trial["epochs"] for trial in pruned} == {1}
+
+
+def test_seeds_pruning_csv_and_optuna_say_the_same(small, tmp_path):
+    arguments, study = small
     table, journal = tmp_path / "trials.csv", tmp_path / "study.journal"
     out = tmp_path / "trials.json"
     outputs = ["--csv", table, "--optuna", journal, "--json", out]
