@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab notebook run slides test lint bench doc docs-cli doctor clean
+.PHONY: help setup lab notebook run slides test lint bench hostile doc docs-cli doctor clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -15,6 +15,7 @@ help:
 	@echo "make test    formatting, lints, unit and integration tests"
 	@echo "make lint    the lints alone"
 	@echo "make bench   speed compared with PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
+	@echo "make hostile attacks on parsers, server, trainings and studies; HOSTILE_MINUTES=10 by default"
 	@echo "make doc     the crate's documentation, for a browser"
 	@echo "make setup   the set-up alone"
 	@echo "make docs-cli  docs/cli.md again, from what fer --help prints"
@@ -61,6 +62,13 @@ bench:
 # tests/test_docs.py fails while the page and the program differ.
 docs-cli: setup
 	@$(PYTHON) .setup/cli_page.py
+
+# Attacks for so many minutes, and a table of what was tried and what failed.
+HOSTILE_MINUTES ?= 10
+hostile:
+	@.setup/setup --tests
+	$(PYTHON) .setup/rust_kernel/environment.py cargo build --locked --features serve --bins --example hostile_parsers
+	@$(PYTHON) tests/hostile/campaign.py --minutes $(HOSTILE_MINUTES)
 
 # The crate's documentation, in build/target/*/doc/fer_nb/index.html.
 doc: setup

@@ -40,7 +40,8 @@ def main(arguments):
         return 2
     name = arguments[0].removesuffix(".ipynb")
     if not re.fullmatch(r"\w[\w.-]*", name):
-        print(f"NAME={name}: expected letters, digits, `_`, `-` and `.`, as in `make notebook NAME=try`", file=sys.stderr)
+        expected = "letters, digits, `_`, `-` and `.`, as in `make notebook NAME=try`"
+        print(f"NAME={name}: expected {expected}", file=sys.stderr)
         return 2
     path = Path(arguments[1]) if len(arguments) == 2 else NOTEBOOKS
     path = path / f"{name}.ipynb"

@@ -232,8 +232,19 @@ def pip_install(name, *arguments):
     )
 
 
+def hashed(requirements):
+    """pip's options for what a requirements file asks for: the versions of its lock file, whose hashes have to fit."""
+    return ("--require-hashes", "-r", HERE / requirements.replace(".txt", ".lock"))
+
+
+def key(python, requirements):
+    """What such a step was made from."""
+    files = [HERE / name for name in (requirements, requirements.replace(".txt", ".lock"))]
+    return [python, *(file.read_text() for file in files if file.exists())]
+
+
 def install(requirements):
-    return lambda: pip_install(requirements.removesuffix(".txt"), "-r", HERE / requirements)
+    return lambda: pip_install(requirements.removesuffix(".txt"), *hashed(requirements))
 
 
 def package(name):
@@ -266,8 +277,11 @@ def install_torch(requirements, *arguments):
     def work():
         index = os.environ.get("FER_TORCH_INDEX")
         # --upgrade: 2.11.0+cpu of that index is taken where 2.11.0 is installed.
-        from_index = ("--upgrade", "--extra-index-url", index) if index else ()
-        pip_install(requirements.removesuffix(".txt"), *arguments, *from_index, "-r", HERE / requirements)
+        # Another index has other wheels, whose hashes are not known here.
+        files = hashed(requirements)
+        if index:
+            files = ("--upgrade", "--extra-index-url", index, "-r", HERE / requirements)
+        pip_install(requirements.removesuffix(".txt"), *arguments, *files)
         folder = package("torch")
         if folder is None or not (folder / "lib").is_dir():
             raise Failed("torch was installed and can't be found: delete .venv and run again.")
@@ -287,7 +301,7 @@ def torch_step(python, whole):
             "libtorch",
             "libtorch for the CPU, of torch's wheel: 1.2 GB",
             "1 min, more on a slow line",
-            [python, (HERE / "requirements-libtorch.txt").read_text()],
+            key(python, "requirements-libtorch.txt"),
             install_torch("requirements-libtorch.txt", "--no-deps"),
             library,
         )
@@ -295,7 +309,7 @@ def torch_step(python, whole):
         "torch",
         "torch with what Python and a GPU need: 4.6 GB",
         "3 min, more on a slow line",
-        [python, (HERE / "requirements-torch.txt").read_text(), os.environ.get("FER_TORCH_INDEX")],
+        [*key(python, "requirements-torch.txt"), os.environ.get("FER_TORCH_INDEX")],
         install_torch("requirements-torch.txt"),
         library,
     )
@@ -414,6 +428,16 @@ def write_lab_settings():
         path.write_text(text)
 
 
+def write_papermill_plugin():
+    """Parameters for papermill, if a user installs it: a package of one file with an entry point."""
+    packages = package("pip").parent
+    shutil.copy2(HERE / "papermill" / "fer_nb_papermill.py", packages)
+    info = packages / "fer_nb_papermill-0.1.0.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fer_nb_papermill\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[papermill.engine]\nfer_nb = fer_nb_papermill:Engine\n")
+
+
 def enter_environment():
     """Builds with what the first set-up built with, and says what of today's environment is left out."""
     before = dict(os.environ)
@@ -437,7 +461,7 @@ def set_up(tests, torch=False, libtorch_alone=False, packages_are_there=lambda: 
         "requirements",
         "JupyterLab and what the notebooks need: 0.3 GB",
         "30 s",
-        [python, (HERE / "requirements.txt").read_text()],
+        key(python, "requirements.txt"),
         install("requirements.txt"),
         (VENV / "bin" / "jupyter-lab").exists,
     )
@@ -446,7 +470,7 @@ def set_up(tests, torch=False, libtorch_alone=False, packages_are_there=lambda: 
         "requirements-tests",
         "pytest, scikit-learn and TensorBoard",
         "30 s",
-        [python, (HERE / "requirements-tests.txt").read_text()],
+        key(python, "requirements-tests.txt"),
         install("requirements-tests.txt"),
         (VENV / "bin" / "pytest").exists,
     )
@@ -505,6 +529,7 @@ def set_up(tests, torch=False, libtorch_alone=False, packages_are_there=lambda: 
     packages()
     write_kernelspec()
     write_lab_settings()
+    write_papermill_plugin()
     packages_are_there()
     if not rust_sources().is_dir():
         sources_of_rust()

@@ -24,7 +24,10 @@ def test_the_crate_is_found_by_its_name(cell):
     assert made.count("\n") == cell.count("\n")
 
 
-@pytest.mark.parametrize("cell", (':dep fer_nb = { path = "../fer_nb" }', ":dep fer_nb_more", "// :dep fer_nb", ":dep csv"))
+@pytest.mark.parametrize(
+    "cell",
+    (':dep fer_nb = { path = "../fer_nb" }', ":dep fer_nb_more", "// :dep fer_nb", ":dep csv"),
+)
 def test_other_crates_and_paths_stay(cell):
     assert dep.with_path(cell) == cell
 
@@ -65,6 +68,19 @@ def test_a_new_notebook_runs_in_any_folder(root, tmp_path):
     assert cells[-1].outputs
     assert [output for cell in cells for output in cell.get("outputs", ()) if output.output_type == "error"] == []
     assert len(cells) == len(new_notebook.CELLS)
+
+
+def test_papermill_sets_parameters_of_rust_notebooks(root, tmp_path):
+    source = nbformat.v4.new_notebook(metadata=new_notebook.notebook("try")["metadata"])
+    asks = 'println!("{} {} {}", param("epochs", 35)?, param("learning_rate", 0.1)?, param("recipe", String::new())?);'
+    source.cells = [nbformat.v4.new_code_cell(text) for text in (":dep fer_nb\nuse fer_nb::prelude::*;", asks)]
+    nbformat.write(source, tmp_path / "try.ipynb")
+    parameters = ("-p", "epochs", "5", "-p", "learning_rate", "0.02", "-p", "recipe", 'a "b" \\n')
+    command = [VENV / "bin" / "papermill", "try.ipynb", "out.ipynb", "--no-progress-bar", *parameters]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+    assert cells[-1].outputs[0].text == '5 0.02 a "b" \\n\n'
 
 
 def test_arguments_that_jupyter_appends_do_no_harm(tmp_path):

@@ -96,7 +96,7 @@ def test_numbers_are_asked_about_and_read_as_said(read, tmp_path):
     path = tree(tmp_path / "data", classes=[str(number) for number in range(7)])
     done = fer("data", "--data", path)
     assert done.returncode != 0
-    for option in ("--classes kaggle", "--classes alphabetical", "--classes raf-db"):
+    for option in ("--classes kaggle", "--classes alphabetical", "raf-db do not fit"):
         assert option in done.stderr
     figures, _ = read(path, "--classes", "kaggle")
     row = next(row for row in figures["layout"]["taken"] if row["found"] == "train/4")

@@ -114,7 +114,7 @@ def test_a_numbering_that_does_not_fit_is_an_error(read, tmp_path):
     path = tree(tmp_path / "data", classes=[str(number) for number in range(7)])
     assert "raf-db has 1 surprise" in refused(path, "--classes", "raf-db")
     table(tmp_path / "faces.csv", rows())
-    assert "does not fit" in refused(tmp_path / "faces.csv", "--classes", "raf-db")
+    assert "do not fit" in refused(tmp_path / "faces.csv", "--classes", "raf-db")
     eight = tree(tmp_path / "eight", classes=[str(number) for number in range(8)])
     assert "alphabetical has 0 angry" in refused(eight, "--classes", "alphabetical")
     figures, said = read(eight, "--classes", "affectnet")

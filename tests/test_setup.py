@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import setting_up
 import setup as set_up
+from packaging.requirements import Requirement
 
 
 @pytest.fixture
@@ -401,3 +402,49 @@ def test_a_package_without_these_files_is_named(npm):
     npm["files"] = set_up.RUNTIME_FILES[:-1]
     with pytest.raises(set_up.Failed, match=set_up.RUNTIME_FILES[-1]):
         set_up.fetch_runtime()
+
+
+@pytest.mark.parametrize("version", ("3.10", "3.14"))
+def test_every_pinned_package_exists_for_every_python(version, tmp_path):
+    """For the oldest and the newest that README names; pip is asked, nothing is installed."""
+    lines = [
+        line
+        for path in set_up.HERE.glob("requirements*.txt")
+        for line in path.read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    wanted = set()
+    for requirement in map(Requirement, lines):
+        if requirement.marker is None or requirement.marker.evaluate({"python_version": version}):
+            requirement.marker = None
+            wanted.add(str(requirement))
+    assert len(wanted) > 15
+    command = [set_up.PYTHON, "-m", "pip", "install", "-q", "--dry-run", "--no-deps", "--ignore-installed"]
+    command += ["--target", tmp_path, "--python-version", version, "--only-binary=:all:", *sorted(wanted)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if "Max retries exceeded" in done.stderr or "connection" in done.stderr.lower():
+        pytest.skip("no package index can be reached")
+    assert done.returncode == 0, done.stderr
+
+
+def test_pip_takes_nothing_but_what_the_lock_files_name():
+    """Each package that is asked for is locked at its version, and each locked one has hashes."""
+    sys.path.append(str(set_up.HERE))
+    import lock
+
+    versions = {}
+    for name in lock.NAMES:
+        locked = lock.locked(name)
+        names = {re.match(r"([\w.-]+)==([\w.+]+)", line).groups() for line in locked}
+        assert {(n.lower().replace("_", "-"), v) for n, v in lock.asked(name)} <= names, f"{name}: run .setup/lock.py"
+        text = (set_up.HERE / f"{name}.lock").read_text()
+        for entry in re.split(r"\n(?=[a-z0-9])", text)[1:]:
+            assert "--hash=sha256:" in entry, entry
+        assert "://" not in text, "an index belongs to the machine, not to a lock file"
+        for package, version in names:
+            versions.setdefault(package, set()).add(version)
+    # The steps install into one environment: they agree but for old versions of Python.
+    apart = {n for n, found in versions.items() if len(found) > 1}
+    old = {line.split("==")[0] for name in lock.NAMES for line in lock.locked(name) if "python_full_version" in line}
+    assert apart <= old, apart - old
+    assert set_up.hashed("requirements.txt")[0] == "--require-hashes"

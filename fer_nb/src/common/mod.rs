@@ -2,6 +2,8 @@
 
 pub(crate) mod brief;
 pub(crate) mod check;
+pub(crate) mod command;
+pub(crate) mod compose;
 pub mod error;
 pub(crate) mod file_kind;
 pub(crate) mod files;
@@ -10,6 +12,8 @@ mod gzip_head;
 pub(crate) mod litter;
 pub(crate) mod machine;
 pub(crate) mod names;
+pub(crate) mod plain_file;
+pub(crate) mod png_sum;
 pub(crate) mod random;
 pub(crate) mod text;
 pub(crate) mod way_out;

@@ -171,31 +171,9 @@ pub fn shown(name: impl AsRef<std::ffi::OsStr>) -> String {
 
 /// Whether a terminal does something else with a character than to show it: control characters, line and
 /// paragraph separators, and those that change the direction of the text.
-fn is_unsafe(c: char) -> bool {
+pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-}
-
-/// A word for a shell, quoted if needed. Bytes that can't be shown are written as bash's `$'\xNN'`.
-pub fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
-    let bytes = word.as_ref().as_encoded_bytes();
-    match std::str::from_utf8(bytes) {
-        Ok(text) if !text.chars().any(is_unsafe) => {
-            let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
-            match !text.is_empty() && text.chars().all(plain) {
-                true => text.into(),
-                false => format!("'{}'", text.replace('\'', "'\\''")),
-            }
-        }
-        _ => {
-            let byte = |byte: &u8| match byte {
-                b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
-                b' '..=b'~' => char::from(*byte).into(),
-                _ => format!("\\x{byte:02x}"),
-            };
-            format!("$'{}'", bytes.iter().map(byte).collect::<String>())
-        }
-    }
 }
 
 #[cfg(test)]
@@ -251,19 +229,17 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn names_of_any_bytes_are_shown_and_quoted() {
+    fn names_of_any_bytes_are_shown() {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
-        for (name, as_shown, as_quoted) in [
-            (&b"a b.jpg"[..], "a b.jpg", "'a b.jpg'"),
-            (b"it's.jpg", "it's.jpg", "'it'\\''s.jpg'"),
-            (b"\x1b[2J", "\\u{1b}[2J", "$'\\x1b[2J'"),
-            (b"\xbb\xe7'.png", "\\xbb\\xe7'.png", "$'\\xbb\\xe7\\'.png'"),
-            ("\u{202E}gpj".as_bytes(), "\\u{202e}gpj", "$'\\xe2\\x80\\xaegpj'"),
-            ("사진.jpg".as_bytes(), "사진.jpg", "사진.jpg"),
+        for (name, as_shown) in [
+            (&b"a b.jpg"[..], "a b.jpg"),
+            (b"\x1b[2J", "\\u{1b}[2J"),
+            (b"\xbb\xe7'.png", "\\xbb\\xe7'.png"),
+            ("\u{202E}gpj".as_bytes(), "\\u{202e}gpj"),
+            ("사진.jpg".as_bytes(), "사진.jpg"),
         ] {
-            let name = OsStr::from_bytes(name);
-            assert_eq!((shown(name).as_str(), quoted(name).as_str()), (as_shown, as_quoted));
+            assert_eq!(shown(OsStr::from_bytes(name)), as_shown);
         }
     }
 

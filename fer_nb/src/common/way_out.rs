@@ -1,12 +1,13 @@
 //! [`FileKind::way_out`]: what helps a user whose file is of another kind than was expected.
 
-use std::fs::File;
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::command::{path as word, quoted};
 use super::file_kind::FileKind::{self, *};
 use super::gzip_head::{self, gzip_head};
-use super::text::quoted;
+use super::plain_file;
 
 /// What a file was expected to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ const TABLE: &str = "Save it as csv with the columns emotion, pixels and Usage";
 /// The beginning of what is in a gzip file; `None` if it can't be read.
 fn packed(path: &Path) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(gzip_head::NEEDED);
-    let file = path.is_file().then(|| File::open(path).ok()).flatten()?;
+    let file = plain_file::open(path).ok()?;
     file.take(gzip_head::NEEDED as u64).read_to_end(&mut head).ok()?;
     gzip_head(&head)
 }
@@ -32,6 +33,26 @@ fn packed(path: &Path) -> Option<Vec<u8>> {
 fn beside(path: &Path, extension: &str) -> PathBuf {
     let other = path.with_extension(extension);
     if other == path { path.with_extension(format!("converted.{extension}")) } else { other }
+}
+
+/// A folder next to an archive that is not there yet: "faces.tar.gz" is unpacked into "faces", or into
+/// "faces.unpacked" where there is such a file or folder.
+fn folder_beside(archive: &Path) -> PathBuf {
+    let mut folder = archive.with_extension("");
+    if folder.extension().is_some_and(|end| end.eq_ignore_ascii_case("tar")) {
+        folder.set_extension("");
+    }
+    let is_taken = |folder: &Path| folder == archive || folder.symlink_metadata().is_ok();
+    let name = folder.file_name().unwrap_or_default().to_os_string();
+    for number in 1.. {
+        if !is_taken(&folder) {
+            break;
+        }
+        let mut other = name.clone();
+        other.push(if number == 1 { ".unpacked".into() } else { format!(".unpacked{number}") });
+        folder.set_file_name(other);
+    }
+    folder
 }
 
 impl FileKind {
@@ -59,12 +80,17 @@ impl FileKind {
         self.unpack(path).map(|command| format!("Unpack it: {command}, {then}."))
     }
 
-    /// The command that unpacks an archive at this path; `None` for what is none.
+    /// The command that unpacks an archive at this path: a folder into one that is called as the archive, so that
+    /// several archives don't mix. `None` for what is none.
     pub(crate) fn unpack(self, path: &Path) -> Option<String> {
-        let file = quoted(path);
+        let file = word(path);
         let program = match self {
-            Zip => return Some(format!("unzip {file} -d FOLDER")),
-            SevenZip | Rar => return Some(format!("7z x {file} -oFOLDER")),
+            Zip => return Some(format!("unzip {file} -d {}", word(folder_beside(path)))),
+            SevenZip | Rar => {
+                let mut to = OsString::from("-o");
+                to.push(folder_beside(path));
+                return Some(format!("7z x {file} {}", quoted(to)));
+            }
             Gzip => "gunzip",
             Xz => "xz -d",
             Bzip2 => "bzip2 -d",
@@ -73,7 +99,8 @@ impl FileKind {
             _ => return None,
         };
         if !self.is_single(path) {
-            return Some(format!("mkdir FOLDER && tar -xf {file} -C FOLDER"));
+            let folder = word(folder_beside(path));
+            return Some(format!("mkdir {folder} && tar -xf {file} -C {folder}"));
         }
         let ending = match self {
             Gzip => "gz",
@@ -85,10 +112,12 @@ impl FileKind {
         Some(match path.extension().is_some_and(|is| is.eq_ignore_ascii_case(ending)) {
             true => format!("{program} -k {file}"),
             false => {
-                let end = path.extension().unwrap_or_default().to_string_lossy();
-                let end =
-                    if end.is_empty() { "unpacked".into() } else { format!("unpacked.{end}") };
-                format!("{program} -c {file} > {}", quoted(path.with_extension(end)))
+                let mut end = OsString::from("unpacked");
+                if let Some(extension) = path.extension() {
+                    end.push(".");
+                    end.push(extension);
+                }
+                format!("{program} -c {file} > {}", word(path.with_extension(end)))
             }
         })
     }
@@ -112,8 +141,8 @@ impl FileKind {
     }
 
     fn as_image_or_table(self, path: &Path) -> String {
-        let file = quoted(path);
-        let other = |extension: &str| quoted(beside(path, extension));
+        let file = word(path);
+        let other = |extension: &str| word(beside(path, extension));
         match self {
             Heic | Avif => format!("Convert it to JPEG: heif-convert {file} {}", other("jpg")),
             Gif | Tiff | Icon => {
@@ -136,15 +165,15 @@ impl FileKind {
                 self.as_csv(path, "read_json", "pandas")
             ),
             NumPy | NumPyArchive => format!(
-                "{TABLE}. What is in it: python -c \"import sys, numpy; d = numpy.load(sys.argv[1]); \
+                "{TABLE}. What is in it: python3 -c \"import sys, numpy; d = numpy.load(sys.argv[1]); \
                  print({{k: d[k].shape for k in d.files}} if hasattr(d, 'files') else d.shape)\" {file}"
             ),
             Hdf5 => format!(
-                "{TABLE}, unless these are a network's weights. What is in it: python -c \"import sys, h5py; \
+                "{TABLE}, unless these are a network's weights. What is in it: python3 -c \"import sys, h5py; \
                  h5py.File(sys.argv[1]).visititems(lambda k, v: print(k, v))\" {file} (needs h5py)"
             ),
             Matlab => format!(
-                "{TABLE}. What is in it: python -c \"import sys, scipy.io as s; \
+                "{TABLE}. What is in it: python3 -c \"import sys, scipy.io as s; \
                  print(s.whosmat(sys.argv[1]))\" {file} (needs scipy)"
             ),
             Sqlite => format!(
@@ -163,9 +192,9 @@ impl FileKind {
 
     /// A line that writes a table of this kind as csv.
     fn as_csv(self, path: &Path, reader: &str, needs: &str) -> String {
-        let (from, to) = (quoted(path), quoted(beside(path, "csv")));
+        let (from, to) = (word(path), word(beside(path, "csv")));
         format!(
-            "{TABLE}: python -c \"import sys, pandas; pandas.{reader}(sys.argv[1]).to_csv(sys.argv[2], \
+            "{TABLE}: python3 -c \"import sys, pandas; pandas.{reader}(sys.argv[1]).to_csv(sys.argv[2], \
              index=False)\" {from} {to} (needs {needs})"
         )
     }
@@ -180,7 +209,7 @@ impl FileKind {
                 .into(),
             GitLfs => format!(
                 "Fetch the file: git -C {} lfs pull (needs git-lfs), or download it from the repository's page.",
-                quoted(folder.unwrap_or(Path::new(".")))
+                word(folder.unwrap_or(Path::new(".")))
             ),
             _ => "Copy or download it again.".into(),
         }
@@ -189,8 +218,8 @@ impl FileKind {
     /// A line that writes weights of this kind as safetensors.
     fn converted(self, path: &Path) -> String {
         let command = |line: &str| {
-            let (from, to) = (quoted(path), quoted(beside(path, "safetensors")));
-            format!("Save its tensors as safetensors: python -c \"{line}\" {from} {to}")
+            let (from, to) = (word(path), word(beside(path, "safetensors")));
+            format!("Save its tensors as safetensors: python3 -c \"{line}\" {from} {to}")
         };
         match self {
             TorchCheckpoint | TorchPickle => command(
@@ -227,7 +256,7 @@ impl FileKind {
             Keras => {
                 format!(
                     "Unpack its weights: unzip {} model.weights.h5, and give that file.",
-                    quoted(path)
+                    word(path)
                 )
             }
             // Keras has a kernel's axes as height, width, inputs, outputs.
@@ -269,7 +298,7 @@ mod tests {
             assert_eq!(photo(kind, "x"), "", "{kind}");
         }
         assert!(photo(GitLfs, "x.jpg").contains("lfs pull"));
-        assert!(photo(Zip, "a.zip").ends_with("unzip a.zip -d FOLDER, and give the folder."));
+        assert!(photo(Zip, "a.zip").ends_with("unzip a.zip -d a, and give the folder."));
         let weights = |kind, name| hint(kind, name, Wanted::Weights);
         assert!(weights(Gzip, "a.pth.gz").contains("gunzip -k a.pth.gz"));
         assert!(weights(Gzip, "a.tar.gz").contains("tar -xf a.tar.gz"));
@@ -285,9 +314,13 @@ mod tests {
             (Xz, "fer2013.csv", "xz -d -c fer2013.csv > "),
             (Bzip2, "a.csv.bz2", "bzip2 -d -k a.csv.bz2"),
             (Zstandard, "a b.csv", "zstd -d -c 'a b.csv' > 'a b.unpacked.csv'"),
-            (Zstandard, "fer.tar.zst", "tar -xf fer.tar.zst -C FOLDER, and give the folder"),
+            (
+                Zstandard,
+                "fer.tar.zst",
+                "mkdir fer && tar -xf fer.tar.zst -C fer, and give the folder",
+            ),
             (Gzip, "archive.tgz", "tar -xf"),
-            (SevenZip, "fer2013.csv", "7z x fer2013.csv -oFOLDER"),
+            (SevenZip, "fer2013.csv", "7z x fer2013.csv -ofer2013"),
             (Excel, "fer2013.csv", "fer2013.csv fer2013.converted.csv (needs pandas"),
             (GitLfs, "data/fer2013.csv", "git -C data lfs pull"),
             (Sqlite, "a.db", "'select * from TABLE' > a.csv"),

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::layout::Layout;
-use super::options::{DataOptions, Numbering, number};
+use super::options::{DataOptions, Numbering, map_option, map_pair, number};
 use super::part::Part;
+use crate::common::command::quoted;
 use crate::common::{Error, Result, text};
 use crate::emotion::Emotion;
 
@@ -91,26 +92,31 @@ impl Layout {
             .map(|(number, _)| *number)
             .collect();
         let Some(first) = numbers.first().copied() else { return Ok(()) };
-        let is_said = match options.classes {
+        match options.classes {
             Some(numbering) if numbering.fits(&numbers) => return Ok(()),
-            Some(_) => true,
             // One that begins with 1 may count from there.
             None if Numbering::Kaggle.fits(&numbers) && first != 1 => return Ok(()),
-            None => false,
-        };
-        let found = text::list(&numbers.iter().map(u32::to_string).collect::<Vec<_>>());
-        let problem = match (options.classes, is_said) {
-            (Some(numbering), true) => {
-                format!("has the classes {found}, and {numbering} has {}", numbering.in_words())
-            }
-            _ => format!("has the classes {found}, which data sets number differently"),
-        };
-        Err(Error::file(
-            path,
-            problem,
-            which_numbering(first, |numbering| numbering.fits(&numbers)),
-        ))
+            _ => {}
+        }
+        Err(numbers_asked_about(path, &numbers, options))
     }
+}
+
+/// The error for numbers whose numbering is not said, or is another one than was said.
+pub(super) fn numbers_asked_about(
+    path: &Path,
+    numbers: &BTreeSet<u32>,
+    options: &DataOptions,
+) -> Error {
+    let found = text::list(&numbers.iter().map(u32::to_string).collect::<Vec<_>>());
+    let problem = match options.classes {
+        Some(numbering) => {
+            format!("has the classes {found}, and {numbering} has {}", numbering.in_words())
+        }
+        None => format!("has the classes {found}, which data sets number differently"),
+    };
+    let first = numbers.first().copied().unwrap_or_default();
+    Error::file(path, problem, which_numbering(first, |numbering| numbering.fits(numbers)))
 }
 
 /// Whether nothing is known of a class that is none of the seven: no option, no number, no other class that data
@@ -121,7 +127,7 @@ fn is_unknown(name: &str, options: &DataOptions) -> bool {
 }
 
 /// The options that say what numbers mean; `first` is one of them.
-pub(super) fn which_numbering(first: u32, fits: impl Fn(Numbering) -> bool) -> String {
+fn which_numbering(first: u32, fits: impl Fn(Numbering) -> bool) -> String {
     let (fitting, others): (Vec<Numbering>, Vec<Numbering>) =
         Numbering::ALL.into_iter().partition(|numbering| fits(*numbering));
     let option =
@@ -133,10 +139,10 @@ pub(super) fn which_numbering(first: u32, fits: impl Fn(Numbering) -> bool) -> S
     };
     if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(|numbering| numbering.name()).collect();
-        let fit = if names.len() == 1 { "does" } else { "do" };
-        text += &format!("The numbers of {} {fit} not fit. ", text::list(&names));
+        text += &format!("The numbers of {} do not fit. ", text::list(&names));
     }
-    let any = format!("--map {first}=happy, or --map {first}=none, for each number");
+    let [happy, none] = ["happy", "none"].map(|to| map_option(&first.to_string(), to));
+    let any = format!("{happy}, or {none}, for each number");
     text + &format!("Any other: {any}; in a notebook FER_MAP.")
 }
 
@@ -162,15 +168,12 @@ fn unknown_classes(path: &Path, known: &Images, unknown: &Images) -> Error {
 pub(super) fn how_to_map<S: AsRef<str>>(names: &[S]) -> String {
     const MOST: usize = 12;
     let meant = |name: &str| Emotion::near_word(name).map_or("CLASS", Emotion::name);
-    let pairs: Vec<String> = names
-        .iter()
-        .take(MOST)
-        .map(|name| format!("{}={}", name.as_ref(), meant(name.as_ref())))
-        .collect();
+    let pairs: Vec<(&str, &str)> =
+        names.iter().take(MOST).map(|name| (name.as_ref(), meant(name.as_ref()))).collect();
     let more = if names.len() > MOST { " …" } else { "" };
-    let options: Vec<String> =
-        pairs.iter().map(|pair| format!("--map {}", text::quoted(pair))).collect();
-    let what = match pairs.iter().any(|pair| pair.ends_with("=CLASS")) {
+    let options: Vec<String> = pairs.iter().map(|(name, to)| map_option(name, to)).collect();
+    let variable: Vec<String> = pairs.iter().map(|(name, to)| map_pair(name, to)).collect();
+    let what = match pairs.iter().any(|(_, to)| *to == "CLASS") {
         true => {
             format!("CLASS is one of {}, or none, which leaves it out", Emotion::names().join(", "))
         }
@@ -179,7 +182,7 @@ pub(super) fn how_to_map<S: AsRef<str>>(names: &[S]) -> String {
     format!(
         "Say what the names mean: {}{more}; {what}. In a notebook: FER_MAP={}",
         options.join(" "),
-        text::quoted(pairs.join(","))
+        quoted(variable.join(","))
     )
 }
 

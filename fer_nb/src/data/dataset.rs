@@ -318,8 +318,7 @@ impl Dataset {
     }
 
     /// XXH3 content hash of each image, in order; equal for exact copies.
-    #[cfg(test)]
-    pub(super) fn hashes(&self) -> Vec<u64> {
+    pub(crate) fn hashes(&self) -> Vec<u64> {
         self.iter().map(|(image, _)| xxhash_rust::xxh3::xxh3_64(image)).collect()
     }
 

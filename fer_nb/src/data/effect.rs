@@ -1,6 +1,6 @@
 //! Whether the options that data was read with had any effect on it.
 
-use super::options::{Class, ClassMap, DataOptions, number};
+use super::options::{Class, ClassMap, DataOptions, key, number};
 use super::{FaceData, Layout};
 use crate::common::{Error, Result, text};
 
@@ -57,7 +57,7 @@ impl DataOptions {
 
 /// Whether a class of the data is the one that an option names.
 fn is_called(name: &str, class: &str) -> bool {
-    name.trim().to_lowercase() == class
+    key(name) == class
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::folder::listing::{self, Place};
 use super::layout::Layout;
 use super::loaded::Loaded;
 use super::locate::{VARIABLE, locate};
-use super::options::DataOptions;
+use super::options::{DataOptions, number};
 use super::part::Part;
 use super::sample::{self, SampleConfig};
 use super::split::{self, VALIDATION_SHARE};
@@ -110,13 +110,23 @@ impl FaceData {
         options.validate()?;
         let path = path.as_ref();
         if path.is_file() {
-            return Self::assemble(csv::load(&[path.to_path_buf()], options)?, options);
+            let mut loaded = csv::load(&[path.to_path_buf()], options)?;
+            let others = listing::tables_beside(path);
+            if !others.is_empty() {
+                let others = text::list(&others);
+                loaded.notes.push(format!("Other tables in its folder, left alone: {others}"));
+            }
+            return Self::assemble(loaded, options);
         }
         let loaded = match listing::find(path, options, csv::needed_columns)? {
             Place::Folders(folder) => {
                 let mut loaded = folder::load(&folder, options)?;
-                for (why, names) in listing::around(path, &folder)? {
-                    loaded.layout.name_passed_over(why, names);
+                for around in listing::around(path, &folder)? {
+                    let listing::Around { why, names, is_doubtful } = around;
+                    match is_doubtful {
+                        true => loaded.layout.name_doubtful(why, names),
+                        false => loaded.layout.name_passed_over(why, names),
+                    }
                 }
                 loaded
             }
@@ -193,7 +203,15 @@ impl FaceData {
     }
 
     fn assemble(loaded: Loaded, options: &DataOptions) -> Result<Self> {
-        let Loaded { dataset, mut parts, layout, mut notes } = loaded;
+        let Loaded { dataset, mut parts, mut layout, mut notes } = loaded;
+        layout.finish();
+        notes.splice(0..0, layout.changes.iter().map(ToString::to_string));
+        if options.classes.is_some() && !layout.rows.iter().any(|row| number(&row.name).is_some()) {
+            notes.push("The numbering of FER_CLASSES has no effect: no class is a number".into());
+        }
+        if options.test_share.is_some() && !layout.without_parts {
+            notes.push("FER_TEST_SHARE has no effect: the data has its own parts".into());
+        }
         if let (true, Some(share)) = (layout.without_parts, options.test_share) {
             let labels: Vec<Emotion> = dataset.iter().map(|(_, emotion)| emotion).collect();
             let train = split::by_class(&labels, share)?.train;
@@ -202,6 +220,9 @@ impl FaceData {
                 Err(_) => Part::Test,
             };
             parts = (0..parts.len()).map(part_of).collect();
+            if !parts.contains(&Part::Test) {
+                return Err(no_test_share(share, &labels));
+            }
             notes.push(format!("{} % of each class are test images", share * 100.0));
         }
         let of = |wanted: Part| {
@@ -404,6 +425,23 @@ impl FaceData {
             layout: self.layout.clone(),
         })
     }
+}
+
+/// The error for a share of test images that is none of any class.
+fn no_test_share(share: f64, labels: &[Emotion]) -> Error {
+    let mut counts = [0usize; Emotion::COUNT];
+    for label in labels {
+        if let Some(count) = counts.get_mut(label.index()) {
+            *count += 1;
+        }
+    }
+    let most = counts.into_iter().max().unwrap_or_default().max(1);
+    let enough = (1000.0 / most as f64).ceil() / 1000.0;
+    let images = text::plural(most, "image");
+    let expected = format!(
+        "{enough} or more, below 1: of each class the share is rounded down, and the largest has {images}"
+    );
+    Error::setting("test-share", share, expected)
 }
 
 impl std::fmt::Display for FaceData {

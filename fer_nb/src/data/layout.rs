@@ -1,11 +1,11 @@
 //! [`Layout`]: what of a folder or a table was taken for what, and what was left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use polars::prelude::{Column, DataFrame};
 
-use super::options::DataOptions;
+use super::options::{DataOptions, key, map_option};
 use super::part::Part;
 use crate::common::{Result, text};
 use crate::emotion::Emotion;
@@ -25,6 +25,30 @@ pub struct LayoutRow {
     pub images: usize,
 }
 
+/// What reading data left out or changed. Printed, it is a note of one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// What and how much: "Left out 3 images of class contempt".
+    pub(crate) what: String,
+    /// Names of files and folders, and options: what the user can do something about.
+    pub(super) more: String,
+}
+
+impl Change {
+    /// A change with the names of what was changed.
+    pub(super) fn of(what: impl Into<String>, names: &[String]) -> Self {
+        let more =
+            if names.is_empty() { String::new() } else { format!(": {}", text::list(names)) };
+        Self { what: what.into(), more }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.what, self.more)
+    }
+}
+
 /// How data was read: what was taken for which part and class, and what was passed over. Printed, it is a
 /// table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +59,10 @@ pub struct Layout {
     pub passed_over: BTreeMap<String, usize>,
     /// What they are called, by the same reasons; not there if they are the system's own.
     pub passed_over_names: BTreeMap<String, Vec<String>>,
+    /// What was left out, set aside or converted: notes whose first halves are fit for readers elsewhere.
+    pub(crate) changes: Vec<Change>,
+    /// The reasons to pass over what may have been meant to be read.
+    pub(super) doubtful: BTreeSet<String>,
     /// Whether the data has a separate validation part.
     pub(super) own_validation: bool,
     /// Whether the data has no parts: all of it is for testing.
@@ -73,31 +101,51 @@ impl Layout {
         }
     }
 
-    /// Notes on classes that are left out, with their images, in sentences.
-    pub(super) fn notes(&self, options: &DataOptions) -> Vec<String> {
-        let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
-        for row in self.rows.iter().filter(|row| row.class.is_none()) {
-            *left_out.entry(&row.name).or_default() += row.images;
+    /// [`Layout::name_passed_over`] of what may have been meant to be read: a note says so, too.
+    pub(super) fn name_doubtful(&mut self, why: &str, names: Vec<String>) {
+        if !names.is_empty() {
+            self.doubtful.insert(why.into());
         }
-        let note = |(name, images): (&str, usize)| {
-            let images = text::plural(images, "image");
-            if options.map.of(name).is_some() {
-                return format!("Left out {images} of class {name}, as the map says");
+        self.name_passed_over(why, names);
+    }
+
+    /// Adds what was passed over and may have been meant to be read to the changes.
+    pub(super) fn finish(&mut self) {
+        for why in std::mem::take(&mut self.doubtful) {
+            let names = self.passed_over_names.get(&why).map_or(&[][..], Vec::as_slice);
+            let count = self.passed_over.get(&why).copied().unwrap_or_default();
+            let what = format!("Passed over {} ({why})", text::count(count));
+            self.changes.push(Change::of(what, names));
+        }
+    }
+
+    /// Adds the classes that are left out, with their images, to the changes. Returns notes on what the map says in
+    /// vain.
+    pub(super) fn leave_out_classes(&mut self, options: &DataOptions) -> Vec<String> {
+        let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
+        for row in self.rows.iter().filter(|row| row.class.is_none()) {
+            *left_out.entry(row.name.clone()).or_default() += row.images;
+        }
+        let change = |(name, images): (String, usize)| {
+            let what = format!("Left out {} of class {name}", text::plural(images, "image"));
+            if options.map.of(&name).is_some() {
+                return Change { what: what + ", as the map says", more: String::new() };
             }
-            let class = Emotion::near_word(name).map_or("CLASS", Emotion::name);
-            let option = text::quoted(format!("{name}={class}"));
-            format!(
-                "Left out {images} of class {name}, which is none of the seven (--map {option}, or FER_MAP, \
-                 takes them for one)",
-            )
+            let class = Emotion::near_word(&name).map_or("CLASS", Emotion::name);
+            let option = map_option(&name, class);
+            Change {
+                what: what + ", which is none of the seven",
+                more: format!(" ({option}, or FER_MAP, takes them for one)"),
+            }
         };
         let idle = options.map.sources().filter(|source| {
-            !self.rows.is_empty()
-                && !self.rows.iter().any(|row| row.name.trim().to_lowercase() == *source)
+            !self.rows.is_empty() && !self.rows.iter().any(|row| key(&row.name) == *source)
         });
         let idle = idle
             .map(|source| format!("The map says what {source} is, and the data has no such class"));
-        left_out.into_iter().map(note).chain(idle).collect()
+        let idle = idle.collect();
+        self.changes.extend(left_out.into_iter().map(change));
+        idle
     }
 }
 

@@ -17,6 +17,14 @@ pub(super) struct Loaded {
     pub(super) notes: Vec<String>,
 }
 
+#[cfg(test)]
+impl Loaded {
+    /// What the user is told: changes, and notes.
+    pub(super) fn said(&self) -> Vec<String> {
+        self.layout.changes.iter().map(ToString::to_string).chain(self.notes.clone()).collect()
+    }
+}
+
 /// Closes the gaps that images set aside leave in `images` (u8 [N × 2304]), in place: a second
 /// buffer would double the memory that loading takes.
 pub(super) fn compact(images: &mut Vec<u8>, keep: &[bool]) {

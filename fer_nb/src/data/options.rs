@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
+use crate::common::command::option;
+use crate::common::compose::composed;
 use crate::common::{Error, Result, check, named};
 use crate::emotion::Emotion;
 use crate::project::param;
@@ -76,7 +78,7 @@ pub struct ClassMap(BTreeMap<String, Option<Emotion>>);
 impl ClassMap {
     /// What the user says of a class; `None` where nothing was said.
     pub(super) fn of(&self, name: &str) -> Option<Option<Emotion>> {
-        self.0.get(&name.trim().to_lowercase()).copied()
+        self.0.get(&key(name)).copied()
     }
 
     /// The classes of the data that something was said of, in lower case.
@@ -103,19 +105,20 @@ impl ClassMap {
 impl FromStr for ClassMap {
     type Err = Error;
 
-    /// "contempt=disgust,7=none": a class of the data, and one of the seven or none.
+    /// "contempt=disgust,7=none": a class of the data, and one of the seven or none. In the data's name for a class
+    /// "\\," is a comma and "\\\\" a backslash; the last equals sign counts.
     fn from_str(text: &str) -> Result<Self> {
-        let pairs = text.split(',').map(|pair| {
+        let pairs = pairs(text).into_iter().map(|pair| {
             let wrong = || {
                 let names = Emotion::names().join(", ");
-                Error::setting("map", pair, format!("CLASS=one of {names}, or CLASS=none"))
+                Error::setting("map", &pair, format!("CLASS=one of {names}, or CLASS=none"))
             };
-            let (from, to) = pair.split_once('=').ok_or_else(wrong)?;
+            let (from, to) = pair.rsplit_once('=').ok_or_else(wrong)?;
             let to = match to.trim() {
                 "none" => None,
                 to => Some(to.parse().map_err(|_| wrong())?),
             };
-            Ok::<_, Error>((from.trim().to_lowercase(), to))
+            Ok::<_, Error>((key(from), to))
         });
         let mut map = BTreeMap::new();
         for pair in pairs {
@@ -131,10 +134,43 @@ impl FromStr for ClassMap {
 impl std::fmt::Display for ClassMap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = |to: &Option<Emotion>| to.map_or("none", Emotion::name);
-        let pairs: Vec<String> =
-            self.0.iter().map(|(from, to)| format!("{from}={}", name(to))).collect();
+        let pairs: Vec<String> = self.0.iter().map(|(from, to)| map_pair(from, name(to))).collect();
         f.write_str(&pairs.join(","))
     }
+}
+
+/// What a class's name is compared by: in lower case, without blanks around it, and letters with marks in one
+/// spelling.
+pub(super) fn key(name: &str) -> String {
+    composed(name.trim()).to_lowercase()
+}
+
+/// The pairs of a map, which commas separate: "\\," is a comma in a name.
+fn pairs(text: &str) -> Vec<String> {
+    let (mut pairs, mut pair) = (Vec::new(), String::new());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (letter, letters.peek()) {
+            ('\\', Some(next @ (',' | '\\'))) => {
+                pair.push(*next);
+                letters.next();
+            }
+            (',', _) => pairs.push(std::mem::take(&mut pair)),
+            _ => pair.push(letter),
+        }
+    }
+    pairs.push(pair);
+    pairs
+}
+
+/// A pair of a map as [`ClassMap`] reads it: the data's name for a class, and what it is taken for.
+pub(super) fn map_pair(name: &str, to: &str) -> String {
+    format!("{}={to}", name.replace('\\', "\\\\").replace(',', "\\,"))
+}
+
+/// The option that takes a class of the data for another, as a shell reads it.
+pub(super) fn map_option(name: &str, to: &str) -> String {
+    option("--map", map_pair(name, to))
 }
 
 /// How data is read where its names leave a choice. The default leaves none to guess.
@@ -239,6 +275,18 @@ mod tests {
         assert_eq!((class("7"), class("bored")), (Class::LeftOut, Class::LeftOut));
         assert_eq!(options.class("3", None), Class::Number);
         assert_eq!(options.map.to_string().parse::<ClassMap>().unwrap(), options.map);
+        let odd = ["-1", "a,b", "x=y", "a\\b", "c\\,d", "U\u{308}ber", "it's", " happy, sad "];
+        for name in odd {
+            let map: ClassMap = map_pair(name, "sad").parse().unwrap();
+            assert_eq!(map.of(name), Some(Some(Emotion::Sad)), "{map}");
+            assert_eq!(map.to_string().parse::<ClassMap>().unwrap(), map);
+        }
+        let all = odd.map(|name| map_pair(name, "fear")).join(",").parse::<ClassMap>().unwrap();
+        assert_eq!(all.sources().count(), odd.len());
+        assert_eq!(
+            "über=sad".parse::<ClassMap>().unwrap().of("U\u{308}ber"),
+            Some(Some(Emotion::Sad))
+        );
         for wrong in ["contempt", "contempt=contempt", "=", "a=happy,", "a=happy,A=sad"] {
             let error = wrong.parse::<ClassMap>().unwrap_err();
             assert!(matches!(error, Error::Setting { .. }), "{wrong}");

@@ -121,6 +121,12 @@ pub(crate) fn is_complete_jpeg(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether a JPEG file of so many bytes can hold this many pixels: each block of 8×8 of the component with the most of
+/// them takes a bit or more. What is missing the decoder fills with gray, in seconds for a picture of a kilobyte.
+pub(crate) fn can_hold_jpeg(bytes: usize, (width, height): (u32, u32)) -> bool {
+    u64::from(width) * u64::from(height) <= bytes as u64 * 8 * 64
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -193,5 +199,11 @@ mod tests {
         assert!(is_complete_jpeg(&with_thumbnail));
         assert!(!is_complete_jpeg(&with_thumbnail[..with_thumbnail.len() - 40]));
         assert!(is_complete_jpeg(&[&jpeg[..], b"what some cameras append"].concat()));
+        // The smallest that there are: one color.
+        let flat = DynamicImage::ImageRgb8(RgbImage::new(4000, 3000));
+        let mut bytes = Cursor::new(Vec::new());
+        flat.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+        assert!(can_hold_jpeg(bytes.into_inner().len(), (4000, 3000)));
+        assert!(!can_hold_jpeg(1000, (16_000, 3_000)));
     }
 }

@@ -42,6 +42,10 @@ pub struct ModelCard {
     pub(crate) protocol: Protocol,
     /// The temperature of the probabilities; 1 if none was fitted.
     pub(crate) temperature: Temperature,
+    /// What was left out of the data that the metrics are of, or changed, without the names of files.
+    pub(crate) changes: Vec<String>,
+    /// How many of the test images the weights were trained on, if the data is not the run's own.
+    pub(crate) overlap: Option<String>,
     /// What else a user of the weights should know; one paragraph each.
     pub notes: Vec<String>,
 }
@@ -119,6 +123,8 @@ impl ModelCard {
             report: test.classification_report(),
             protocol: Protocol::of(Some(&config), data)?,
             temperature: Temperature::of_run(run)?,
+            changes: data.layout.changes.iter().map(|change| change.what.clone()).collect(),
+            overlap: None,
             notes: Vec::new(),
         })
     }
@@ -204,6 +210,12 @@ impl ModelCard {
                 original().accuracy,
                 count(original().images as usize)
             );
+        }
+        if let Some(overlap) = &self.overlap {
+            let _ = writeln!(text, "Of the images of these results, {overlap}.\n");
+        }
+        if !self.changes.is_empty() {
+            let _ = writeln!(text, "How these images were read: {}.\n", self.changes.join("; "));
         }
         let absent = self.report.absent_note();
         if !absent.is_empty() {
@@ -294,6 +306,8 @@ mod tests {
             report: test.classification_report(),
             protocol: Protocol { trained_on: "t".into(), chosen_on: "c".into(), measured_on },
             temperature: Temperature::default(),
+            changes: vec!["Left out 3 images of class contempt".into()],
+            overlap: Some("2 of the 3 test images were trained on".into()),
             notes: vec!["One seed.".into()],
         }
     }
@@ -312,6 +326,8 @@ mod tests {
             "Not for decisions about persons",
             "65 ± 5 %",
             "\n\nOne seed.\n",
+            "\nHow these images were read: Left out 3 images of class contempt.\n",
+            "\nOf the images of these results, 2 of the 3 test images were trained on.\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }

@@ -12,7 +12,9 @@ use super::export::{Exported, Format};
 use super::web;
 use crate::common::{Error, Result};
 use crate::data::FaceData;
-use crate::evaluate::{Accuracy, Evaluation, Protocol, Temperature, Threshold, evaluate};
+use crate::evaluate::{
+    Accuracy, Evaluation, Protocol, Temperature, Threshold, evaluate, overlap_note,
+};
 use crate::model::{Network, weights};
 use crate::train::RunFolder;
 
@@ -28,6 +30,8 @@ pub struct Published {
     pub test: Evaluation,
     /// One entry a file with weights.
     pub files: Vec<PublishedFile>,
+    /// How the data was read: what was left out, set aside or converted, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// A file with a run's weights.
@@ -131,9 +135,11 @@ pub fn publish(
         }
     }
     let mut card = ModelCard::of_run(&folder, data, &test)?;
+    // The run says it; what is published has no list of its images.
+    card.overlap = overlap_note(run, data)?;
     card.notes
         .push("The weights are rounded to float16; all metrics are of the rounded ones.".into());
-    let mut published = Published { test, files };
+    let mut published = Published { test, files, notes: data.notes.clone() };
     card.notes.push(published.table());
     if !command.is_empty() {
         card.hardware += &format!(" Command: `{command}`.");
@@ -221,6 +227,9 @@ impl Published {
 impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.test)?;
+        for note in &self.notes {
+            write!(f, "\nNote: {note}.")?;
+        }
         for PublishedFile { name, weights, bytes, accuracy } in &self.files {
             let (megabytes, accuracy) = (*bytes as f64 / 1e6, accuracy.value);
             write!(f, "\n{name:<18}{weights:<10}{megabytes:>5.1} MB   accuracy {accuracy:.4}")?;

@@ -12,7 +12,7 @@ use crate::common::text::{count, path_ends};
 use crate::common::{Error, Result};
 use crate::data::{FaceData, column};
 use crate::model::Network;
-use crate::train::RunFolder;
+use crate::train::{Overlap, RunFolder};
 
 /// One network's metrics on the test images of one data set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,8 +24,10 @@ pub struct AcrossRow {
     pub origin: String,
     /// Fingerprint of pixels, labels and order of all three parts, hexadecimal: what the data is, wherever it lies.
     pub fingerprint: String,
-    /// Whether the run was trained on this data; `None` for weights of unknown origin.
+    /// Whether the run had the same training and validation images; `None` for weights of unknown origin.
     pub own: Option<bool>,
+    /// How many of the test images the run was trained on; `None` if that is not known.
+    pub overlap: Option<Overlap>,
     /// The number of test images.
     pub images: usize,
     /// Of the classes that have images, the plain mean of F1, 0 to 1.
@@ -33,6 +35,8 @@ pub struct AcrossRow {
     /// The metrics of all classes.
     #[serde(flatten)]
     pub summary: EvaluationSummary,
+    /// Notes on how the data was read: what was left out, set aside or converted, in sentences.
+    pub notes: Vec<String>,
     /// The classes without images, in words.
     #[serde(skip)]
     absent: String,
@@ -88,7 +92,8 @@ pub fn across_with(
     for (data, title) in sets.iter().zip(titles(sets)) {
         let test = evaluate_with(network, &data.test, tta)?.titled(&title);
         let own = run.map(|run| run.is_trained_on(data)).transpose()?;
-        data_sets.push(AcrossRow::new(data, title, own, &test));
+        let overlap = run.map(|run| run.overlap(&data.test)).transpose()?.flatten();
+        data_sets.push(AcrossRow::new(data, title, (own, overlap), &test));
     }
     Ok(Across { run: name.into(), data_sets })
 }
@@ -107,7 +112,12 @@ fn titles<'a>(sets: &'a [FaceData]) -> Vec<String> {
 }
 
 impl AcrossRow {
-    fn new(data: &FaceData, title: String, own: Option<bool>, test: &Evaluation) -> Self {
+    fn new(
+        data: &FaceData,
+        title: String,
+        (own, overlap): (Option<bool>, Option<Overlap>),
+        test: &Evaluation,
+    ) -> Self {
         let absent: Vec<String> =
             test.confusion_matrix().absent().iter().map(ToString::to_string).collect();
         Self {
@@ -115,6 +125,8 @@ impl AcrossRow {
             origin: data.origin().to_string(),
             fingerprint: format!("{:016x}", data.fingerprint()),
             own,
+            overlap,
+            notes: data.notes.clone(),
             images: test.len(),
             macro_f1: test.classification_report().macro_avg().f1,
             summary: test.summary(),
@@ -127,23 +139,34 @@ impl AcrossRow {
         self.summary.accuracy()
     }
 
-    /// "yes", "no" or, for weights of unknown origin, "unknown".
-    fn own(&self) -> &'static str {
-        match self.own {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "unknown",
+    /// "yes" for the run's own data; else "412 of 500" or "no", and "not known" for a run of an older version and
+    /// for weights of unknown origin.
+    fn trained_on(&self) -> String {
+        match (self.own, self.overlap) {
+            (Some(true), _) => "yes".into(),
+            (_, Some(overlap)) if overlap.seen() == 0 => "no".into(),
+            (_, Some(overlap)) => format!("{} of {}", count(overlap.seen()), count(overlap.images)),
+            (_, None) => "not known".into(),
         }
     }
 }
 
 impl Across {
     /// The line below the table.
-    pub(crate) const NOTE: &str = "Macro F1 is over the classes that have images. Trained on: the run had the \
-                                   same training and validation images.";
+    const NOTE: &str = "Macro F1 is over the classes that have images. Trained on: yes if the run had the same \
+                        training and validation images; a number if so many of the test images were among them.";
+
+    /// The lines below the table: what its columns mean, and how each data set was read.
+    pub(crate) fn notes(&self) -> String {
+        let notes = self.data_sets.iter().flat_map(|row| {
+            row.notes.iter().map(move |note| format!("\nNote on {}: {note}.", row.data))
+        });
+        Self::NOTE.to_string() + &notes.collect::<String>()
+    }
 
     /// A table of one row a data set. Columns: `data set` (str), `images` (u64), `accuracy`, `low`, `high`,
-    /// `macro F1`, `loss` (f64, in nats), `no images of` (str: classes) and `trained on` (str: yes, no, unknown).
+    /// `macro F1`, `loss` (f64, in nats), `no images of` (str: classes) and `trained on` (str: yes, no, 412 of 500,
+    /// not known).
     ///
     /// # Errors
     /// [`Error::Table`] if polars refuses.
@@ -158,7 +181,7 @@ impl Across {
             "macro F1" => column(rows, |row| row.macro_f1),
             "loss" => column(rows, |row| row.summary.loss()),
             "no images of" => column(rows, |row| row.absent.clone()),
-            "trained on" => column(rows, |row| row.own()),
+            "trained on" => column(rows, AcrossRow::trained_on),
         )?)
     }
 }
@@ -167,11 +190,13 @@ impl fmt::Display for Across {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.data_sets.iter().map(|row| row.data.chars().count());
         let width = widths.max().unwrap_or(0).max("data set".len());
+        let trained = self.data_sets.iter().map(|row| row.trained_on().len());
+        let trained = trained.max().unwrap_or(0).max("trained on".len());
         writeln!(f, "{} on the test images of {} data sets", self.run, self.data_sets.len())?;
         writeln!(
             f,
-            "{:width$}   images  accuracy  95 % interval  macro F1    loss  trained on  no images of",
-            "data set"
+            "{:width$}   images  accuracy  95 % interval  macro F1    loss  {:trained$}  no images of",
+            "data set", "trained on"
         )?;
         for row in &self.data_sets {
             let Accuracy { value, low, high, .. } = row.accuracy();
@@ -179,13 +204,13 @@ impl fmt::Display for Across {
             let absent = if row.absent.is_empty() { "–" } else { &row.absent };
             writeln!(
                 f,
-                "{:width$}  {images:>7}  {value:>8.4}  {low:.4}–{high:.4}  {:>8.4}  {loss:>6.4}  {:<10}  {absent}",
+                "{:width$}  {images:>7}  {value:>8.4}  {low:.4}–{high:.4}  {:>8.4}  {loss:>6.4}  {:<trained$}  {absent}",
                 row.data,
                 row.macro_f1,
-                row.own(),
+                row.trained_on(),
             )?;
         }
-        f.write_str(Self::NOTE)
+        f.write_str(&self.notes())
     }
 }
 

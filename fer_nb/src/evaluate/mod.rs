@@ -71,5 +71,6 @@ pub use seeds::{SeedSpread, Spread};
 pub use summary::EvaluationSummary;
 pub use threshold::Threshold;
 pub use trust::Trust;
+pub(crate) use trust::overlap_note;
 pub use tta::{TestTimeAugmentation, evaluate_with};
 pub use verdict::Verdict;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Accuracy, Evaluation, Intervals, Protocol, Temperature, Threshold};
 use crate::common::{Result, text};
 use crate::data::FaceData;
+use crate::train::{Overlap, RunFolder};
 
 /// The number of resamples for the intervals, and their seed.
 const RESAMPLES: usize = 1000;
@@ -34,6 +35,25 @@ pub struct Trust {
     pub(crate) without_leaks: Option<(usize, Accuracy)>,
     /// What was trained, chosen and measured on.
     pub(crate) protocol: Option<Protocol>,
+    /// How many of the test images the run was trained on; `None` if that is not known.
+    pub(crate) overlap: Option<Overlap>,
+    /// [`overlap_note`].
+    #[serde(skip)]
+    pub(crate) overlap_note: Option<String>,
+}
+
+/// What is known of the test images that a run was trained on, if the data is another one than the run's.
+///
+/// # Errors
+/// As [`RunFolder::overlap`].
+pub(crate) fn overlap_note(run: &RunFolder, data: &FaceData) -> Result<Option<String>> {
+    if run.is_trained_on(data)? {
+        return Ok(None);
+    }
+    Ok(Some(match run.overlap(&data.test)? {
+        Some(overlap) => overlap.to_string(),
+        None => "which of the test images were trained on is not known".into(),
+    }))
 }
 
 impl Trust {
@@ -52,6 +72,8 @@ impl Trust {
             certain: None,
             without_leaks: None,
             protocol: None,
+            overlap: None,
+            overlap_note: None,
         })
     }
 
@@ -109,6 +131,15 @@ impl Trust {
         Ok(Self { without_leaks, ..self })
     }
 
+    /// Adds how many of `data`'s test images the run was trained on, as far as the run says.
+    ///
+    /// # Errors
+    /// As [`RunFolder::overlap`].
+    pub fn overlap(self, run: &RunFolder, data: &FaceData) -> Result<Self> {
+        let (overlap, overlap_note) = (run.overlap(&data.test)?, overlap_note(run, data)?);
+        Ok(Self { overlap, overlap_note, ..self })
+    }
+
     /// Adds what was trained, chosen and measured on.
     pub fn protocol(self, protocol: Protocol) -> Self {
         Self { protocol: Some(protocol), ..self }
@@ -141,6 +172,9 @@ impl fmt::Display for Trust {
                     "\nwithout {images} whose copy is in train or validation: accuracy {accuracy}"
                 )?,
             }
+        }
+        if let Some(note) = &self.overlap_note {
+            write!(f, "\n{note}")?;
         }
         if let Some(protocol) = &self.protocol {
             write!(f, "\n{protocol}")?;

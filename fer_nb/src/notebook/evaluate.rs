@@ -139,7 +139,7 @@ shows!(
 impl Show for Across {
     fn overview(&self) -> Result<Table> {
         let caption = format!("{} on the test images of several data sets", self.run);
-        Ok(Table::with_digits(&self.to_table()?, 3)?.caption(caption).note(Self::NOTE))
+        Ok(Table::with_digits(&self.to_table()?, 3)?.caption(caption).note(self.notes()))
     }
 }
 
@@ -199,8 +199,9 @@ impl Show for Trust {
             };
             rows.push([name, accuracy]);
         }
-        let note = self.protocol.as_ref().map(Protocol::to_string).unwrap_or_default();
-        Ok(Table::pairs(rows).note(note))
+        let protocol = self.protocol.as_ref().map(Protocol::to_string);
+        let notes: Vec<String> = self.overlap_note.clone().into_iter().chain(protocol).collect();
+        Ok(Table::pairs(rows).note(notes.join("\n")))
     }
 }
 

@@ -27,7 +27,8 @@ pub use range_test::{RangePoint, RangeTest, RangeTestConfig};
 pub use recipe::{EpochChoice, Recipe};
 pub use record::{BatchOf, EpochRecord, History, Monitor, StopReason};
 pub use run::{
-    Checkpoint, ChoiceReason, RunChoice, RunConfig, RunFolder, RunLock, RunState, SavedCallback,
+    Checkpoint, ChoiceReason, Overlap, RunChoice, RunConfig, RunFolder, RunLock, RunState,
+    SavedCallback,
 };
 pub use run_difference::RunDifference;
 pub(crate) use run_difference::differences;

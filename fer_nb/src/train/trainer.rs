@@ -8,7 +8,7 @@ use tch::Kind;
 use super::callbacks::{Callback, TerminateOnNan};
 use super::config::TrainConfig;
 use super::record::History;
-use super::run::{RunConfig, RunFolder};
+use super::run::{RunConfig, RunFolder, RunImages};
 use super::session::{Progress, Session, State, explain, fit};
 use crate::common::check::{self, ensure};
 use crate::common::machine::{fix_threads, keep_freed_memory};
@@ -194,9 +194,11 @@ impl Trainer {
                 config,
                 callbacks,
                 folder,
+                lock: None,
                 must_resume,
                 pause_after,
                 run,
+                images: Some(RunImages::of(used)),
                 kind,
                 progress,
                 stop: None,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use fer_nb::data::{ClassMap, DataOptions, FaceData, Numbering};
 use fer_nb::error::{Error, Result};
+use fer_nb::model::weights::{self, Integrity};
 use fer_nb::model::{Architecture, Network};
-use fer_nb::project::{data_file, runs};
+use fer_nb::project::{data_file, option, runs, shown};
 use fer_nb::train::{ChoiceReason, Recipe, RunChoice, RunFolder};
 use serde::Serialize;
 use tch::Device;
@@ -85,21 +86,30 @@ impl DataPath {
         classes.into_iter().chain(map).chain(share).collect()
     }
 
-    /// The arguments that name the same data, read the same way; empty if none was given.
-    pub(crate) fn arguments(&self) -> Vec<OsString> {
+    /// The options, each with its value, that name the same data, read the same way; empty if none was given.
+    fn options(&self) -> Vec<(&'static str, OsString)> {
         let Reading { classes, map, test_share } = &self.reading;
-        let data = self.data.iter().flat_map(|path| ["--data".into(), path.into()]);
-        let classes = classes.iter().map(|is| ("--classes", is.to_string()));
-        let maps = map.iter().map(|map| ("--map", map.to_string()));
-        let share = test_share.iter().map(|share| ("--test-share", share.to_string()));
-        let options = classes.chain(maps).chain(share);
-        data.chain(options.flat_map(|(name, value)| [name.into(), value.into()])).collect()
+        let data = self.data.iter().map(|path| ("--data", path.into()));
+        let classes = classes.iter().map(|is| ("--classes", is.to_string().into()));
+        let maps = map.iter().map(|map| ("--map", map.to_string().into()));
+        let share = test_share.iter().map(|share| ("--test-share", share.to_string().into()));
+        data.chain(classes).chain(maps).chain(share).collect()
     }
 
-    /// [`DataPath::arguments`] for the command line that is to be typed next, with a blank before each.
+    /// [`DataPath::options`] as the arguments of a program.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let word = |(name, value): (&str, OsString)| {
+            let mut word = OsString::from(format!("{name}="));
+            word.push(value);
+            word
+        };
+        self.options().into_iter().map(word).collect()
+    }
+
+    /// [`DataPath::options`] for the command line that is to be typed next, with a blank before each.
     pub(crate) fn again(&self) -> String {
-        let quoted = |word: OsString| format!(" {}", crate::quoted(word));
-        self.arguments().into_iter().map(quoted).collect()
+        let word = |(name, value): (&str, OsString)| format!(" {}", option(name, value));
+        self.options().into_iter().map(word).collect()
     }
 }
 
@@ -191,9 +201,19 @@ pub(crate) struct AskedRun {
     /// that come with the project].
     #[arg(long)]
     run: Option<String>,
+
+    /// Take the weights even if bytes of them have changed since they were written. Temperature and threshold,
+    /// which were fitted for other bytes, are then left out.
+    #[arg(long)]
+    unchecked_weights: bool,
 }
 
 impl AskedRun {
+    /// Whether weights are taken whatever checksums say.
+    pub(crate) fn is_unchecked(&self) -> bool {
+        self.unchecked_weights
+    }
+
     /// The run that answers for photos, and how it was chosen if it is not the user's: a line on stderr
     /// says so.
     pub(crate) fn for_photos(&self) -> Result<(RunFolder, Option<String>)> {
@@ -213,7 +233,25 @@ impl AskedRun {
         }
     }
 
+    /// The run, and a line on stderr if nothing vouches for its weights, or values beside them are for others.
     fn chosen(
+        &self,
+        default: impl Fn() -> Result<RunChoice>,
+    ) -> Result<(RunFolder, Option<String>)> {
+        let (run, why) = self.named_or(default)?;
+        if self.unchecked_weights {
+            return Ok((run.unchecked(), why));
+        }
+        if run.weights().is_file() {
+            match weights::integrity(run.weights())? {
+                Integrity::Known => {}
+                note => crate::complain(&format!("{}: {note}", shown(run.path()))),
+            }
+        }
+        Ok((run, why))
+    }
+
+    fn named_or(
         &self,
         default: impl Fn() -> Result<RunChoice>,
     ) -> Result<(RunFolder, Option<String>)> {

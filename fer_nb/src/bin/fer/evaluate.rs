@@ -79,6 +79,8 @@ struct Metrics<'a> {
     trust: &'a Trust,
     #[serde(skip_serializing_if = "Option::is_none")]
     robustness: Option<&'a Robustness>,
+    /// How the data was read: what was left out, set aside or converted, in sentences.
+    notes: &'a [String],
 }
 
 /// What the command measured.
@@ -87,6 +89,8 @@ struct Measured {
     trust: Trust,
     /// With `--corruptions`.
     robustness: Option<Robustness>,
+    /// How the data was read.
+    notes: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -98,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(path) => {
             let test = Evaluation::from_csv(path)?;
             let trust = Trust::of(&test)?;
-            Measured { test, trust, robustness: None }
+            Measured { test, trust, robustness: None, notes: Vec::new() }
         }
         None => measured(args)?,
     };
@@ -157,7 +161,10 @@ fn network(
     match &args.weights {
         Some(path) => {
             let mut network = args.network.build(device, 0)?;
-            weights::load(&mut *network, path)?;
+            match args.run.is_unchecked() {
+                true => weights::load_unchecked(&mut *network, path)?,
+                false => weights::load(&mut *network, path)?,
+            }
             Ok((network, None))
         }
         None => {
@@ -181,6 +188,9 @@ fn measured(args: &Args) -> Result<Measured> {
     let mut trust = Trust::of(&test)?
         .without_leaks(&test, data)?
         .protocol(Protocol::of(config.as_ref(), data)?);
+    if let Some(run) = &run {
+        trust = trust.overlap(run, data)?;
+    }
     if let Some(run) = &run
         && let Some((temperature, threshold)) = calibration(args, run, &*network, data)?
     {
@@ -191,7 +201,7 @@ fn measured(args: &Args) -> Result<Measured> {
         .corruptions
         .then(|| robustness(&*network, &data.test, args.tta, CORRUPTION_SEED))
         .transpose()?;
-    Ok(Measured { test, trust, robustness })
+    Ok(Measured { test, trust, robustness, notes: data.notes.clone() })
 }
 
 /// The temperature and the threshold that the run's probabilities are read at; `None` if it was never fitted.
@@ -207,10 +217,21 @@ fn calibration(
 ) -> Result<Option<(Temperature, Threshold)>> {
     let own = run.is_trained_on(data)?;
     if !own && !args.calibrate {
-        crate::complain(
-            "the run was trained on other images: temperature and threshold are the run's own \
-             (--calibrate fits them on these, for this evaluation alone)",
-        );
+        let other = match run.overlap(&data.test)? {
+            Some(overlap) if overlap.seen() == 0 => "the run was trained on other images".into(),
+            Some(overlap) => {
+                format!(
+                    "the run was trained on other data, which has images of this one, too: {overlap}"
+                )
+            }
+            None => {
+                "the run was trained on other data, and does not say on which images".to_string()
+            }
+        };
+        crate::complain(&format!(
+            "{other}; temperature and threshold are the run's own (--calibrate fits them on these, for this \
+             evaluation alone)"
+        ));
         let kept = (Temperature::of_run(run)?, Threshold::of_run(run)?);
         let was_fitted = kept != (Temperature::default(), Threshold::default());
         return Ok(was_fitted.then_some(kept));
@@ -221,6 +242,13 @@ fn calibration(
             true => Err(no_validation(run, data)?),
             false => Ok(None),
         };
+    }
+    if !own && let Some(overlap) = run.overlap(&held_back)?.filter(|overlap| overlap.seen() > 0) {
+        let (seen, images) = (overlap.seen(), overlap.images);
+        crate::complain(&format!(
+            "--calibrate fits on {images} validation images, of which the run has seen {seen} in training: it will be \
+             too confident"
+        ));
     }
     let validation = evaluate_with(network, &held_back, args.tta)?;
     let temperature = Temperature::fit(&validation);
@@ -259,13 +287,15 @@ fn no_validation(run: &RunFolder, data: &FaceData) -> Result<Error> {
 
 /// Prints the metrics, and writes them to the file of `--json`.
 fn report(measured: &Measured, json: &JsonFile) -> Result<()> {
-    let Measured { test: evaluation, trust, robustness } = measured;
+    let Measured { test: evaluation, trust, robustness, notes } = measured;
     let matrix = evaluation.confusion_matrix();
     let absent = match matrix.absent_note() {
         note if note.is_empty() => note,
         note => format!("{note}\n"),
     };
-    let mut text = format!("{evaluation}\n{absent}\n{}\n", evaluation.classification_report());
+    let read: String = notes.iter().map(|note| format!("Note: {note}.\n")).collect();
+    let report = evaluation.classification_report();
+    let mut text = format!("{evaluation}\n{absent}{read}\n{report}\n");
     text += &matrix.to_string();
     let confused = evaluation.most_confused(5);
     if !confused.is_empty() {
@@ -279,6 +309,6 @@ fn report(measured: &Measured, json: &JsonFile) -> Result<()> {
         text += &format!("\n{}\n", robustness.overview()?);
     }
     let robustness = robustness.as_ref();
-    json.write(&Metrics { summary: evaluation.summary(), trust, robustness })?;
+    json.write(&Metrics { summary: evaluation.summary(), trust, robustness, notes })?;
     crate::say(&text)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fer_nb::deploy::{Format, PublishedFile, check_formats, check_target, publish};
 use fer_nb::error::{Error, Result};
-use fer_nb::project::{device, shown};
+use fer_nb::project::{device, option, shown};
 use fer_nb::train::RunFolder;
 use serde::Serialize;
 
@@ -47,6 +47,8 @@ struct Report<'a> {
     /// What the weights were measured on.
     test: &'a str,
     files: &'a [PublishedFile],
+    /// How the data was read: what was left out, set aside or converted, in sentences.
+    notes: &'a [String],
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -65,11 +67,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let published = publish(&run, &data, &args.to, &args.command, &args.format, device()?)?;
     crate::say(&format!("{published}\nwritten to {}\n", shown(&args.to)))?;
     if args.format.contains(&Format::Web) {
-        let folder = crate::quoted(&web);
-        crate::say(&format!("to look at the page: python3 -m http.server --directory {folder}\n"))?;
+        let folder = option("--directory", &web);
+        crate::say(&format!("to look at the page: python3 -m http.server {folder}\n"))?;
     }
     let (test, files) = (published.test.title(), &published.files[..]);
-    args.json.write(&Report { run: &args.run, test, files })
+    args.json.write(&Report { run: &args.run, test, files, notes: &published.notes })
 }
 
 /// Fails if the report would replace what is exported.

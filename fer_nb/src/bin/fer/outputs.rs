@@ -26,10 +26,11 @@ struct Read {
 }
 
 /// What a run's folder holds, below it.
-const OF_A_RUN: [&str; 9] = [
+const OF_A_RUN: [&str; 10] = [
     "config.toml",
     "history.csv",
     "best.safetensors",
+    "images.safetensors",
     "stopped.toml",
     "temperature.toml",
     "certainty.toml",

@@ -114,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !found.passed_over().is_empty() {
         crate::complain(&found.to_string());
     }
-    let predictor = Predictor::load(run.path(), device()?)?;
+    let predictor = Predictor::load(&run, device()?)?;
     crate::say(&format!("network trained on {}\n", predictor.trained_on()))?;
     let progress = bar(found.photos.len());
     let mut report =

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use fer_nb::error::{Error, Result};
 use fer_nb::model::Architecture;
-use fer_nb::project::{Precision, device, param, plural, shown};
+use fer_nb::project::{Precision, device, option, param, plural, read_settings, shown};
 use fer_nb::train::{Checkpoint, EpochChoice, Recipe, RunFolder, RunState, Schedule, TensorBoard};
 
 use crate::arguments::{self, DataPath, JsonFile};
@@ -165,8 +165,8 @@ fn how_to_resume(args: &Args, epochs: usize) -> String {
     if epochs == 0 {
         return "no epoch was completed, so there is nothing to resume\n".into();
     }
-    let (run, data) = (crate::quoted(&args.run), args.data.again());
-    format!("fer train --run {run} --resume{data} resumes after epoch {epochs}\n")
+    let (run, data) = (option("--run", &args.run), args.data.again());
+    format!("fer train {run} --resume{data} resumes after epoch {epochs}\n")
 }
 
 /// Refuses to write over a run: what took an evening is not lost to a command typed twice.
@@ -269,7 +269,7 @@ fn check_set(args: &Args) -> Result<()> {
 fn weights_map(text: &str) -> Result<BTreeMap<String, String>> {
     let path = Path::new(text);
     let content = match path.is_file() {
-        true => std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?,
+        true => read_settings(path)?,
         false => text.replace(',', "\n"),
     };
     let expected = "OLD=NEW pairs separated by commas, or a file with one a line";

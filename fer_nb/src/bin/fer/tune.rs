@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fer_nb::error::{Error, Result};
 use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig, TrialState};
-use fer_nb::project::{device, plural, shown};
+use fer_nb::project::{device, option, plural, shown};
 use fer_nb::train::StopReason;
 
 use crate::arguments::{self, DataPath, JsonFile};
@@ -175,7 +175,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let Some(reason) = stopped else {
         return check_success(&study).map(|()| ExitCode::SUCCESS);
     };
-    let mut command = format!("fer tune --study {}", crate::quoted(&args.study));
+    let mut command = format!("fer tune {}", option("--study", &args.study));
     command += &format!(" --trials {}", args.trials);
     if args.jobs > 1 {
         command += &format!(" --jobs {}", args.jobs);
@@ -206,7 +206,6 @@ fn check_success(study: &Study) -> Result<()> {
 }
 
 fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
-    let text = std::fs::read_to_string(space).map_err(|error| Error::io("read", space, error))?;
     let epochs = args.epochs.map(|_| ("epochs", "train.epochs"));
     let options = [("objective", "choice.monitor")].into_iter().chain(epochs);
     arguments::check_set(&args.set, options)?;
@@ -214,7 +213,7 @@ fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
     recipe.check_files()?;
     recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
     recipe.choice.monitor = args.objective.parse()?;
-    let config = StudyConfig::new(Space::from_toml(&text)?, recipe);
+    let config = StudyConfig::new(Space::open(space, &recipe)?, recipe);
     let pruner = match args.pruner.as_str() {
         NO_PRUNER => None,
         name => Some(name.parse()?),
@@ -235,7 +234,7 @@ fn helpers(args: &Args) -> Result<Vec<Child>> {
     (1..args.jobs)
         .map(|_| {
             let mut command = Command::new(&program);
-            command.args(["tune", "--worker", "--study", &args.study, "--trials"]);
+            command.args(["tune", "--worker", &format!("--study={}", args.study), "--trials"]);
             command.arg(args.trials.to_string());
             if let Some(minutes) = args.minutes {
                 command.args(["--minutes", &minutes.to_string()]);

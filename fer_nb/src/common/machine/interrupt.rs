@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::file_size::fail_large_writes;
 use super::lines::{for_kernel, notebook_is_live, print_line};
 use crate::common::{Error, Result};
 
@@ -34,6 +35,8 @@ impl Interrupt {
     /// # Errors
     /// [`Error::Io`] where the operating system refuses.
     pub fn listen() -> Result<Self> {
+        // Who listens has work that should not end by a signal.
+        fail_large_writes();
         let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
         if listeners.count == 0 {
             PRESSED.store(0, Ordering::Relaxed);

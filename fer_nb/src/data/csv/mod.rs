@@ -1,27 +1,33 @@
 //! A data set as one table, a row an image, such as Kaggle's `fer2013.csv`: columns emotion, pixels and Usage.
 //!
 //! That file is 300 MB of text for 83 MB of pixels, so it is never held whole: one thread reads
-//! records while the others turn the records before them into pixels. (Text in UTF-16 is held whole.)
+//! records while the others turn the records before them into pixels. No row is longer than a megabyte.
 
+mod columns;
+mod opened;
+mod pixels;
 mod row;
+mod utf16;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
+use csv::{ByteRecord, Reader};
 use rayon::prelude::*;
 
-use self::row::{Columns, Row};
+use self::columns::Columns;
+use self::opened::{Opened, open};
+use self::pixels::Scale;
+use self::row::Row;
 use super::dataset::{Dataset, Origin};
-use super::layout::{Layout, LayoutRow};
+use super::layout::{Change, Layout, LayoutRow};
 use super::loaded::{Loaded, compact};
 use super::options::DataOptions;
-use super::part::Part;
+use super::part::{Part, Usage};
 use super::pixels::PIXELS;
-use crate::common::file_kind::{FileKind, HEAD};
-use crate::common::way_out::Wanted;
+use crate::common::file_kind::HEAD;
+use crate::common::plain_file;
 use crate::common::{Error, Place, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;
@@ -30,8 +36,8 @@ use crate::project::Task;
 const TOLERATED: f64 = 0.01;
 /// Records that are in flight between the reading thread and the others: 2 MB of text.
 const BATCH: usize = 256;
-/// What may be between the fields of a row.
-const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// Bytes of such records, after which no further one is read, however few they are.
+const BATCH_BYTES: usize = 8 << 20;
 /// The hint for a table with other columns.
 const EXPECTED_COLUMNS: &str = "Expected are the columns emotion, pixels and Usage, in any order; \
                                 see data/README.md.";
@@ -55,8 +61,12 @@ struct BadRow {
 /// [`Error::Stopped`] after the rows in flight if the user stops it.
 pub(super) fn load(paths: &[PathBuf], options: &DataOptions) -> Result<Loaded> {
     let mut all: Option<Parsed> = None;
-    for path in paths {
-        let parsed = read(path, options)?.checked(path)?;
+    let of_files = match paths {
+        [one] => vec![Part::of_file(one)],
+        several => Part::of_files(several),
+    };
+    for (path, of_file) in paths.iter().zip(of_files) {
+        let parsed = read(path, of_file, options)?.checked(path)?;
         all = Some(match all {
             None => parsed, // not copied: it may be large
             Some(all) => all.joined(parsed),
@@ -74,14 +84,19 @@ pub(super) fn load(paths: &[PathBuf], options: &DataOptions) -> Result<Loaded> {
 }
 
 /// Reads one table.
-fn read(path: &Path, options: &DataOptions) -> Result<Parsed> {
-    let (mut reader, columns) = open(path)?;
-    let of_file = Part::of_file(path);
+fn read(path: &Path, of_file: Option<Usage>, options: &DataOptions) -> Result<Parsed> {
+    let Opened { mut reader, columns, skipped, is_headless } = open(path)?;
     let whole = of_file.unwrap_or((Part::Test, "test"));
     let name = text::shown(path.file_name().unwrap_or_default());
     let task = Task::begin(format!("reading the rows of {name}"), None)?;
-    let without_parts = columns.usage.is_none() && of_file.is_none();
-    let mut parsed = Parsed { without_parts, ..Parsed::default() };
+    let without_parts = !columns.say_parts() && of_file.is_none();
+    let mut parsed = Parsed { without_parts, skipped, ..Parsed::default() };
+    let choices = columns.choices().into_iter().map(|(what, more)| Change { what, more });
+    parsed.changes.extend(choices);
+    if is_headless {
+        let what = "The table has no header: its columns were found by what is in them".into();
+        parsed.changes.push(Change { what, more: String::new() });
+    }
     let (mut filled, mut empty) = (Vec::new(), Vec::new());
     loop {
         // The next batch is read while the one before it is parsed.
@@ -103,7 +118,7 @@ fn read(path: &Path, options: &DataOptions) -> Result<Parsed> {
 /// no image.
 pub(super) fn holds_votes(path: &Path) -> bool {
     let mut head = Vec::with_capacity(HEAD);
-    let read = File::open(path).map(|file| file.take(HEAD as u64).read_to_end(&mut head));
+    let read = plain_file::open(path).map(|file| file.take(HEAD as u64).read_to_end(&mut head));
     let header = head.split(|byte| *byte == b'\n').next().unwrap_or_default().to_ascii_lowercase();
     let has = |word: &[u8]| header.windows(word.len()).any(|window| window == word);
     matches!(read, Ok(Ok(_))) && has(b"image name") && has(b"neutral") && has(b"contempt")
@@ -115,13 +130,13 @@ pub(super) fn needed_columns(path: &Path) -> Option<usize> {
     if !["csv", "tsv", "txt"].contains(&extension.as_str()) {
         return None;
     }
-    let (mut reader, columns) = open(path).ok()?;
+    let Opened { mut reader, columns, .. } = open(path).ok()?;
     let mut first = ByteRecord::new();
     // A column "image" may also hold the names of files.
     if reader.read_byte_record(&mut first).ok()? && !row::has_pixels(&first, &columns) {
         return None;
     }
-    Some(2 + usize::from(columns.usage.is_some()))
+    Some(2 + usize::from(columns.say_parts()))
 }
 
 /// Why a file is no table of images; `None` for one that is, as far as its header says.
@@ -129,110 +144,20 @@ pub(super) fn why_no_table(path: &Path) -> Option<Error> {
     open(path).err()
 }
 
-/// Opens the table and finds the needed columns by name.
-fn open(path: &Path) -> Result<(Reader<Box<dyn Read + Send>>, Columns)> {
-    let refused = |error| Error::io("read", path, error);
-    let mut file = File::open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::missing("The table", path, "Give its path, or see data/README.md.")
-        }
-        _ => refused(error),
-    })?;
-    let mut head = Vec::with_capacity(HEAD);
-    file.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(refused)?;
-    let text: Box<dyn Read + Send> = match FileKind::of(&head) {
-        None => Box::new(Cursor::new(head.clone()).chain(file)),
-        Some(FileKind::Utf16) => {
-            let mut bytes = head.clone();
-            file.read_to_end(&mut bytes).map_err(refused)?;
-            let text = from_utf16(&bytes);
-            head = text.as_bytes().get(..HEAD.min(text.len())).unwrap_or_default().to_vec();
-            Box::new(Cursor::new(text.into_bytes()))
-        }
-        Some(FileKind::Empty) => return Err(Error::file(path, "is empty", EXPECTED_COLUMNS)),
-        Some(kind) => {
-            // A workbook is a zip archive, too.
-            let kind = FileKind::at(path).unwrap_or(kind);
-            let way_out = kind.way_out(path, Wanted::Data);
-            let hint = if way_out.is_empty() { EXPECTED_COLUMNS } else { &way_out };
-            return Err(Error::file(path, format!("is {kind}, not a table"), hint));
-        }
-    };
-    let dialect = Dialect::of(&head);
-    let mut reader = ReaderBuilder::new()
-        .delimiter(dialect.separator)
-        .quoting(dialect.quoted)
-        .flexible(true)
-        .has_headers(true)
-        .buffer_capacity(1 << 20)
-        .from_reader(text);
-    let header = reader.byte_headers().map_err(|error| unreadable(path, error))?.clone();
-    let names: Vec<&[u8]> = header.iter().map(name_of).collect();
-    if names.iter().all(|name| name.is_empty()) {
-        return Err(Error::file(path, "is empty", EXPECTED_COLUMNS));
-    }
-    let columns = Columns::of(&names).map_err(|missing| {
-        if holds_votes(path) {
-            let hint = "Give fer2013.csv, which the images are in.";
-            return Error::file(path, "holds FERPlus's votes for each class, and no image", hint);
-        }
-        let found: Vec<String> = names.iter().map(|name| text::excerpt(name)).collect();
-        let problem = format!("has no column {missing}; it has {}", text::list(&found));
-        Error::file_at(path, Place::Header, problem, EXPECTED_COLUMNS)
-    })?;
-    Ok((reader, columns))
-}
-
-/// A column's name without a byte-order mark, blanks and quotes.
-fn name_of(field: &[u8]) -> &[u8] {
-    row::trim(field.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(field))
-}
-
-/// How a table is written.
-struct Dialect {
-    separator: u8,
-    /// Whether quotes hold separators. Where they don't, none is taken for one, so that a stray quote does not
-    /// swallow the rows after it: no field holds a line break.
-    quoted: bool,
-}
-
-impl Dialect {
-    /// Found from the first kilobyte: the separator with which the header has the needed columns.
-    fn of(head: &[u8]) -> Self {
-        let mut lines = head.split(|byte| *byte == b'\n');
-        let (header, first) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-        let fields =
-            |line: &[u8], separator: u8| line.iter().filter(|byte| **byte == separator).count() + 1;
-        let fits = |separator: &u8| {
-            let names: Vec<&[u8]> = header.split(|byte| byte == separator).map(name_of).collect();
-            Columns::of(&names).is_ok()
-        };
-        let separator = SEPARATORS.into_iter().find(fits).unwrap_or(b',');
-        let more = fields(first, separator) > fields(header, separator);
-        Self { separator, quoted: more && first.contains(&b'"') }
-    }
-}
-
-/// UTF-16 with its byte-order mark as text; what is no character becomes �.
-fn from_utf16(bytes: &[u8]) -> String {
-    let (pairs, _) = bytes.as_chunks::<2>();
-    let unit = match bytes {
-        [0xFE, 0xFF, ..] => u16::from_be_bytes,
-        _ => u16::from_le_bytes,
-    };
-    let units = pairs.iter().skip(1).map(|pair| unit(*pair));
-    char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-}
-
 /// Reads up to a batch of records into `records`, keeping their buffers; none at the end.
-fn fill<R: Read>(reader: &mut Reader<R>, records: &mut Vec<ByteRecord>) -> csv::Result<()> {
+fn fill(reader: &mut Reader<opened::Text>, records: &mut Vec<ByteRecord>) -> csv::Result<()> {
     records.resize_with(BATCH, ByteRecord::new);
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     for record in records.iter_mut() {
-        if !reader.read_byte_record(record)? {
+        reader.get_mut().reset();
+        // The buffer of a long row is not kept for a short one.
+        if record.as_slice().len() > BATCH_BYTES / BATCH {
+            *record = ByteRecord::new();
+        }
+        if bytes > BATCH_BYTES || !reader.read_byte_record(record)? {
             break;
         }
-        count += 1;
+        (count, bytes) = (count + 1, bytes + record.as_slice().len());
     }
     records.truncate(count);
     Ok(())
@@ -251,9 +176,17 @@ struct Parsed {
     /// Rows of each part and class, and what they were taken for.
     counts: BTreeMap<(Part, &'static str, String), (Option<Emotion>, usize)>,
     bad: Vec<BadRow>,
+    /// Lines before the header.
+    skipped: u64,
+    /// The first rows with pixels from 0 to 255, and from 0 to 1.
+    first: [Option<Place>; 2],
+    /// Rows with pixels from 0 to 1.
+    unit: usize,
+    /// Images of nothing but 0 and 1, by index among all.
+    either: Vec<usize>,
     /// Whether nothing says which part rows belong to.
     without_parts: bool,
-    notes: Vec<String>,
+    changes: Vec<Change>,
 }
 
 impl Parsed {
@@ -276,8 +209,16 @@ impl Parsed {
             self.seen += 1;
             keep.push(row.as_ref().is_ok_and(|row| row.class.is_some()));
             match row {
-                Ok(Row { name, class, part, usage }) => {
+                Ok(Row { name, class, part, usage, scale }) => {
                     self.counts.entry((part, usage, name)).or_insert((class, 0)).1 += 1;
+                    let place = || self.place(record);
+                    match scale {
+                        Scale::Bytes if self.first[0].is_none() => self.first[0] = Some(place()),
+                        Scale::Unit if self.first[1].is_none() => self.first[1] = Some(place()),
+                        Scale::Either if class.is_some() => self.either.push(self.labels.len()),
+                        _ => {}
+                    }
+                    self.unit += usize::from(scale == Scale::Unit);
                     if let Some(class) = class {
                         self.labels.push(class.index() as u8);
                         self.parts.push(part);
@@ -286,14 +227,41 @@ impl Parsed {
                     }
                 }
                 Err(problem) => {
-                    let line = record.position().map_or(0, csv::Position::line);
-                    let place = Place::Row { row: self.seen as u64, line: Some(line) };
+                    let place = self.place(record);
                     self.bad.push(BadRow { place, problem });
                 }
             }
         }
         compact(&mut images, &keep);
         self.images.extend_from_slice(&images);
+    }
+
+    /// Where the row is that was seen last.
+    fn place(&self, record: &ByteRecord) -> Place {
+        let line = record.position().map_or(0, csv::Position::line) + self.skipped;
+        Place::Row { row: self.seen as u64, line: Some(line) }
+    }
+
+    /// Brings images of nothing but 0 and 1 to 255 if the table's pixels reach to 1.
+    fn scaled(mut self, path: &Path) -> Result<Self> {
+        match std::mem::take(&mut self.first) {
+            [Some(bytes), Some(unit)] => {
+                let problem = format!("has pixels from 0 to 1, and {bytes} from 0 to 255");
+                let hint = "Bring all pixels to 0 to 255.";
+                Err(Error::file_at(path, unit, problem, hint))
+            }
+            [None, Some(_)] => {
+                for image in &self.either {
+                    let pixels = self.images.get_mut(image * PIXELS..(image + 1) * PIXELS);
+                    pixels.unwrap_or_default().iter_mut().for_each(|pixel| *pixel *= 255);
+                }
+                let rows = text::plural(self.unit, "row");
+                let what = format!("Brought the pixels of {rows} from 0 to 1 to 0 to 255");
+                self.changes.push(Change { what, more: String::new() });
+                Ok(self)
+            }
+            _ => Ok(self),
+        }
     }
 
     /// That few rows are bad; with a note on them.
@@ -315,14 +283,11 @@ impl Parsed {
             }
             let named: Vec<String> =
                 self.bad.iter().map(|bad| format!("{}: {}", bad.place, bad.problem)).collect();
-            self.notes.push(format!(
-                "Set aside {} of {}: {}",
-                text::plural(self.bad.len(), "bad row"),
-                text::count(self.seen),
-                text::list(&named)
-            ));
+            let bad = text::plural(self.bad.len(), "bad row");
+            let what = format!("Set aside {bad} of {}", text::count(self.seen));
+            self.changes.push(Change::of(what, &named));
         }
-        Ok(self)
+        self.scaled(path)
     }
 
     /// These rows, and then those of another table.
@@ -337,13 +302,13 @@ impl Parsed {
             self.counts.entry(key).or_insert((class, 0)).1 += images;
         }
         self.without_parts &= other.without_parts;
-        self.notes.extend(other.notes);
+        self.changes.extend(other.changes);
         self
     }
 
     fn into_loaded(self, path: &Path, is_table: bool, options: &DataOptions) -> Result<Loaded> {
-        let (without_parts, mut notes) = (self.without_parts, self.notes);
-        let mut layout = Layout { without_parts, ..Layout::default() };
+        let without_parts = self.without_parts;
+        let mut layout = Layout { without_parts, changes: self.changes, ..Layout::default() };
         layout.own_validation = self.parts.contains(&Part::Validation);
         for ((part, usage, name), (class, images)) in self.counts {
             let found = if without_parts { name.clone() } else { format!("{usage} {name}") };
@@ -355,7 +320,7 @@ impl Parsed {
             let problem = format!("has no row of a known class among {}", text::count(self.seen));
             return Err(Error::file(path, problem, EXPECTED_COLUMNS));
         }
-        notes.extend(layout.notes(options));
+        let notes = layout.leave_out_classes(options);
         let origin = Origin::of(path, is_table, &self.labels, &self.parts);
         let dataset = Dataset::new(self.images, self.labels, self.sources, self.usages, origin)?;
         Ok(Loaded { dataset, parts: self.parts, layout, notes })
@@ -416,7 +381,7 @@ mod tests {
     fn rows_become_images_with_our_class_order() {
         let loaded = load_text(csv_of(&good(700), "\n")).unwrap();
         assert_eq!(loaded.dataset.len(), 700);
-        assert_eq!(loaded.notes, Vec::<String>::new());
+        assert_eq!(loaded.said(), Vec::<String>::new());
         let expected: Vec<u8> = (0..PIXELS).map(|n| ((n * 7 + 11) % 256) as u8).collect();
         assert_eq!(loaded.dataset.image(11), Some(expected.as_slice()));
         // Kaggle's 4, 5, 6 are sad, surprise, neutral.
@@ -483,7 +448,8 @@ mod tests {
             *[&mut row.0, &mut row.1, &mut row.2][column] = value;
             let loaded = load_text(csv_of(&rows, "\n")).unwrap();
             assert_eq!(loaded.dataset.len(), 299);
-            let [note] = loaded.notes.as_slice() else { panic!("{:?}", loaded.notes) };
+            let said = loaded.said();
+            let [note] = said.as_slice() else { panic!("{said:?}") };
             let place = "Set aside 1 bad row of 300: row 257 (line 258): ";
             assert_eq!(note, &format!("{place}{problem}"));
             // The row after it kept its own number and pixels.
@@ -563,7 +529,11 @@ mod tests {
         let text = csv_of(&rows, "\n");
         let loaded = load_text(&text).unwrap();
         assert_eq!(loaded.dataset.len(), 67);
-        assert!(loaded.notes[0].starts_with("Left out 3 images of class 7"), "{:?}", loaded.notes);
+        assert!(
+            loaded.said()[0].starts_with("Left out 3 images of class 7"),
+            "{:?}",
+            loaded.said()
+        );
         let folder = Tree::empty();
         folder.write("a.csv", text.as_bytes());
         let options = DataOptions { map: "7=disgust".parse().unwrap(), ..Default::default() };

@@ -1,36 +1,16 @@
-//! One row of a table of images: its class, its part, and the 2304 numbers within one of its fields.
+//! One row of a table of images: its class, its part and its pixels.
+
+use std::borrow::Cow;
 
 use csv::ByteRecord;
 
+use super::columns::{Column, Columns, PixelColumns};
+use super::pixels::{self, Scale};
 use crate::common::text;
-use crate::data::options::{Class, DataOptions, Numbering};
-use crate::data::part::Part;
+use crate::data::options::{Class, DataOptions, Numbering, number};
+use crate::data::part::{Part, Usage};
+use crate::data::pixels::PIXELS;
 use crate::emotion::Emotion;
-
-/// The columns that are needed, and the names that they have, in any case.
-const EMOTION: &[&str] = &["emotion", "emotions", "label", "labels", "class", "expression"];
-const PIXELS: &[&str] = &["pixels", "pixel", "image"];
-const USAGE: &[&str] = &["usage", "split", "subset", "part", "set"];
-
-/// Where the needed columns are, among any others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Columns {
-    emotion: usize,
-    pixels: usize,
-    /// Not there where the table has no parts.
-    pub(super) usage: Option<usize>,
-}
-
-impl Columns {
-    /// Finds the columns by their names; else the name of the first that is missing.
-    pub(super) fn of(names: &[&[u8]]) -> Result<Self, &'static str> {
-        let place = |known: &'static [&'static str]| {
-            let is = |name: &[u8]| known.iter().any(|k| name.eq_ignore_ascii_case(k.as_bytes()));
-            names.iter().position(|name| is(name)).ok_or(known[0])
-        };
-        Ok(Self { emotion: place(EMOTION)?, pixels: place(PIXELS)?, usage: place(USAGE).ok() })
-    }
-}
 
 /// What a row says in addition to its pixels.
 pub(super) struct Row {
@@ -41,6 +21,8 @@ pub(super) struct Row {
     pub(super) part: Part,
     /// What tables call the part.
     pub(super) usage: &'static str,
+    /// What its pixels reach to as they are written.
+    pub(super) scale: Scale,
 }
 
 /// Parses a row: its pixels go to `out`, u8 [48 × 48], row-major. `whole` is the part of a table without a column for
@@ -48,108 +30,153 @@ pub(super) struct Row {
 pub(super) fn parse(
     record: &ByteRecord,
     columns: &Columns,
-    whole: (Part, &'static str),
+    whole: Usage,
     options: &DataOptions,
     out: &mut [u8],
 ) -> Result<Row, String> {
-    let field = |column: usize, name: &str| {
-        let field = record.get(column).map(trim);
-        field.ok_or_else(|| format!("{} and none for {name}", text::plural(record.len(), "field")))
-    };
-    let emotion = field(columns.emotion, "emotion")?;
-    let pixels = field(columns.pixels, "pixels")?;
-    let (part, usage) = match columns.usage {
-        None => whole,
-        Some(column) => {
-            let usage = field(column, "Usage")?;
-            let known = std::str::from_utf8(usage).ok().and_then(Part::of);
-            known.ok_or_else(|| {
-                let expected = "a part, such as Training, PublicTest or PrivateTest";
-                format!("Usage is '{}', expected {expected}", text::excerpt(usage))
-            })?
+    let (name, class) = class(record, columns, options)?;
+    let (part, usage) = usage(record, columns, whole)?;
+    let scale = match &columns.pixels {
+        PixelColumns::One(column) => pixels::parse(field(record, column.place, "pixels")?, out)?,
+        PixelColumns::Each(first) => {
+            let fields = (*first..first + PIXELS).filter_map(|place| record.get(place));
+            pixels::parse_each(fields.map(trim), out)?
         }
     };
-    let name = std::str::from_utf8(emotion).ok().filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| {
-        format!("emotion is '{}', expected a class's number or name", text::excerpt(emotion))
-    })?;
-    let class = match options.class(name, Some(options.classes.unwrap_or(Numbering::Kaggle))) {
+    Ok(Row { name: name.into_owned(), class, part, usage, scale })
+}
+
+/// The class's name in the table, and what it means. Other columns that say a class must not say another one.
+fn class<'a>(
+    record: &'a ByteRecord,
+    columns: &Columns,
+    options: &DataOptions,
+) -> Result<(Cow<'a, str>, Option<Emotion>), String> {
+    let numbering = Some(options.classes.unwrap_or(Numbering::Kaggle));
+    let mean = |name: &str| match options.class(name, numbering) {
         Class::Is(emotion) => Some(emotion),
         Class::LeftOut | Class::Number => None,
     };
-    parse_pixels(pixels, out)?;
-    Ok(Row { name: name.to_string(), class, part, usage })
-}
-
-/// Whether the field for pixels begins with two numbers.
-pub(super) fn has_pixels(record: &ByteRecord, columns: &Columns) -> bool {
-    let field = record.get(columns.pixels).map(trim).unwrap_or_default();
-    let mut words = field.split(|byte| is_separator(*byte)).filter(|word| !word.is_empty());
-    let mut is_number = || {
-        let word = words.next().and_then(|word| std::str::from_utf8(word).ok());
-        word.is_some_and(|word| word.parse::<f64>().is_ok())
-    };
-    is_number() && is_number()
-}
-
-/// Parses numbers of 0 to 255 into `out`, exactly as many as it holds. Blanks or commas are between them, and
-/// brackets may be around, as Python prints lists; 12.0 is 12.
-fn parse_pixels(field: &[u8], out: &mut [u8]) -> Result<(), String> {
-    let mut rest = field;
-    let mut count = 0;
-    loop {
-        while let [first, tail @ ..] = rest
-            && is_separator(*first)
+    let mut said = columns.emotion.iter();
+    let column = said.next().map_or(0, |column| column.place);
+    let bytes = field(record, column, "emotion")?;
+    let name = words(bytes);
+    if name.is_empty() {
+        return Err("emotion is '', expected a class's number or name".into());
+    }
+    let class = mean(&name);
+    for other in said {
+        let also = record.get(other.place).map(trim).map(words).unwrap_or_default();
+        // A number beside a word counts by a rule of its own, which the word makes needless.
+        let is_comparable = number(&name).is_some() || number(&also).is_none();
+        if let (Some(one), Some(another), true) = (class, mean(&also), is_comparable)
+            && one != another
         {
-            rest = tail;
+            return Err(contradiction(&columns.emotion, other, &name, &also));
         }
-        if rest.is_empty() {
-            break;
-        }
-        let length = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-        let (digits, tail) = rest.split_at(length);
-        let ends = tail.first().is_none_or(|next| is_separator(*next));
-        let value = match digits {
-            [_] | [_, _] | [_, _, _] if ends => {
-                rest = tail;
-                digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
-            }
-            _ => {
-                let length = rest.iter().position(|byte| is_separator(*byte));
-                let (number, tail) = rest.split_at(length.unwrap_or(rest.len()));
-                rest = tail;
-                whole(number).ok_or_else(|| wrong(count, number))?
-            }
-        };
-        let value = u8::try_from(value).map_err(|_| wrong(count, digits))?;
-        if let Some(pixel) = out.get_mut(count) {
-            *pixel = value;
-        }
-        count += 1;
     }
-    if count == out.len() {
-        Ok(())
-    } else {
-        Err(format!(
-            "pixels: {}, expected {}",
-            text::plural(count, "value"),
-            text::count(out.len())
-        ))
+    Ok((name, class))
+}
+
+/// The part of a row. Columns that say different parts contradict each other.
+fn usage(record: &ByteRecord, columns: &Columns, whole: Usage) -> Result<Usage, String> {
+    let mut found: Option<(Usage, Cow<'_, str>)> = None;
+    for (index, column) in columns.usage.iter().enumerate() {
+        let text = words(field(record, column.place, "Usage")?);
+        match (Part::of(&text), &found) {
+            (Some(usage), None) if index == 0 => found = Some((usage, text)),
+            (None, _) if index == 0 => {
+                let expected = "a part, such as Training, PublicTest or PrivateTest";
+                let excerpt = text::excerpt(text.as_bytes());
+                return Err(format!("Usage is '{excerpt}', expected {expected}"));
+            }
+            (Some((part, _)), Some(((before, _), said))) if part != *before => {
+                return Err(contradiction(&columns.usage, column, said, &text));
+            }
+            _ => {}
+        }
+    }
+    let flagged = flagged(record, columns)?;
+    match (found, flagged) {
+        (None, None) => Ok(whole),
+        (Some((usage, _)), None) => Ok(usage),
+        (None, Some(part)) => Ok((part, part.name())),
+        (Some((usage, _)), Some(part)) if usage.0 == part => Ok(usage),
+        (Some((usage, said)), Some(part)) => {
+            let flag = columns.flags.first().map_or("", |(column, _)| &column.name);
+            Err(format!(
+                "the part is '{said}' ({}) and by {flag} it is {part}: rename the column that is not meant, in the \
+                 first line",
+                usage.0
+            ))
+        }
     }
 }
 
-fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b',' | b'[' | b']' | b'(' | b')')
+/// The part by columns that say yes or no; `None` if there are none. Where no column says yes, a row is of the part
+/// that has no column: without `is_train` it is for training, and else for testing.
+fn flagged(record: &ByteRecord, columns: &Columns) -> Result<Option<Part>, String> {
+    if columns.flags.is_empty() {
+        return Ok(None);
+    }
+    let mut yes = Vec::new();
+    for (column, part) in &columns.flags {
+        let text = words(field(record, column.place, &column.name)?).to_lowercase();
+        match text.as_str() {
+            "1" | "1.0" | "true" | "yes" | "t" | "y" => yes.push((column, *part)),
+            "0" | "0.0" | "false" | "no" | "f" | "n" => {}
+            other => {
+                let (name, other) = (&column.name, text::excerpt(other.as_bytes()));
+                return Err(format!("{name} is '{other}', expected 0 or 1, or true or false"));
+            }
+        }
+    }
+    match &yes[..] {
+        [(first, part), others @ ..] => match others.iter().find(|(_, other)| other != part) {
+            Some((other, _)) => Err(format!("{} and {} both say yes", first.name, other.name)),
+            None => Ok(Some(*part)),
+        },
+        [] => {
+            let has_train = columns.flags.iter().any(|(_, part)| *part == Part::Train);
+            Ok(Some(if has_train { Part::Test } else { Part::Train }))
+        }
+    }
 }
 
-fn wrong(at: usize, number: &[u8]) -> String {
-    format!("pixels: value {} is '{}', expected 0 to 255", at + 1, text::excerpt(number))
+/// The error for two columns that say different things.
+fn contradiction(columns: &[Column], other: &Column, said: &str, also: &str) -> String {
+    let first = columns.first().map_or("", |column| &column.name);
+    let [said, also] = [said, also].map(|text| text::excerpt(text.as_bytes()));
+    format!(
+        "{first} is '{said}' and {} is '{also}': rename the column that is not meant, in the first line",
+        other.name
+    )
 }
 
-/// A whole number that is written as a float: "12.0", "1.2e1".
-fn whole(number: &[u8]) -> Option<u32> {
-    let value: f64 = std::str::from_utf8(number).ok()?.parse().ok()?;
-    ((0.0..=255.0).contains(&value) && value.fract() == 0.0).then_some(value as u32)
+fn field<'a>(record: &'a ByteRecord, column: usize, name: &str) -> Result<&'a [u8], String> {
+    let field = record.get(column).map(trim);
+    field.ok_or_else(|| format!("{} and none for {name}", text::plural(record.len(), "field")))
+}
+
+/// A field as text: UTF-8, and else Latin-1, in which every byte is a letter.
+fn words(field: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(field) {
+        Ok(text) => text.into(),
+        Err(_) => field.iter().copied().map(char::from).collect::<String>().into(),
+    }
+}
+
+/// Whether the fields for pixels begin with numbers.
+pub(super) fn has_pixels(record: &ByteRecord, columns: &Columns) -> bool {
+    match &columns.pixels {
+        PixelColumns::One(column) => {
+            pixels::has_numbers(record.get(column.place).map(trim).unwrap_or_default(), 2)
+        }
+        PixelColumns::Each(first) => {
+            let field = |place: usize| record.get(place).map(trim).unwrap_or_default();
+            pixels::has_numbers(field(*first), 1) && pixels::has_numbers(field(first + 1), 1)
+        }
+    }
 }
 
 /// A field without the blanks and quotes around it.

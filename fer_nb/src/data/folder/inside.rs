@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::common::litter::is_litter;
 use crate::common::{Error, Result, text};
 use crate::data::options::{Class, DataOptions, number};
+use crate::data::part::{Part, Usage};
 
 /// What lies in a folder, in byte order of the names.
 pub(super) struct Inside {
@@ -14,15 +15,22 @@ pub(super) struct Inside {
     pub(super) files: Vec<OsString>,
     /// Entries that are a system's.
     pub(super) litter: usize,
-    /// Links that lead nowhere, pipes: nothing that can be read.
-    pub(super) broken: Vec<OsString>,
+    /// Links that lead nowhere, which may stand for folders as well as for files.
+    pub(super) dead: Vec<OsString>,
+    /// Pipes, sockets and devices.
+    pub(super) special: Vec<OsString>,
 }
 
 impl Inside {
     pub(super) fn of(folder: &Path) -> Result<Self> {
         let refused = |error| Error::io("read", folder, error);
-        let mut inside =
-            Self { folders: Vec::new(), files: Vec::new(), litter: 0, broken: Vec::new() };
+        let mut inside = Self {
+            folders: Vec::new(),
+            files: Vec::new(),
+            litter: 0,
+            dead: Vec::new(),
+            special: Vec::new(),
+        };
         for entry in fs::read_dir(folder).map_err(refused)? {
             let entry = entry.map_err(refused)?;
             let name = entry.file_name();
@@ -38,15 +46,24 @@ impl Inside {
             match kind {
                 kind if kind.is_dir() => inside.folders.push(name),
                 kind if kind.is_file() => inside.files.push(name),
-                _ => inside.broken.push(name),
+                kind if kind.is_symlink() => inside.dead.push(name),
+                _ => inside.special.push(name),
             }
         }
         let bytes =
             |one: &OsString, other: &OsString| one.as_encoded_bytes().cmp(other.as_encoded_bytes());
-        for names in [&mut inside.folders, &mut inside.files, &mut inside.broken] {
+        let Self { folders, files, dead, special, .. } = &mut inside;
+        for names in [folders, files, dead, special] {
             names.sort_unstable_by(bytes);
         }
         Ok(inside)
+    }
+
+    /// The folders that are parts, with what they are for.
+    pub(super) fn parts(&self) -> Vec<(&OsString, Usage)> {
+        let names: Vec<Option<&str>> = self.folders.iter().map(|name| name.to_str()).collect();
+        let parts = Part::of_siblings(&names);
+        self.folders.iter().zip(parts).filter_map(|(name, part)| Some((name, part?))).collect()
     }
 
     /// Whether a folder is named after a class, or most are numbered.

@@ -1,6 +1,6 @@
 //! Which image files a data set's folders hold, for which part and class.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -9,12 +9,12 @@ use super::inside::{Inside, below};
 use super::packed::packed;
 use super::seen::seen;
 use crate::common::file_kind::FileKind;
-use crate::common::{Error, Result, text};
-use crate::data::class_check::{how_to_map, which_numbering};
+use crate::common::{Error, Result, command, text};
+use crate::data::class_check::{how_to_map, numbers_asked_about};
 use crate::data::csv;
 use crate::data::layout::{Layout, LayoutRow};
-use crate::data::options::{Class, DataOptions};
-use crate::data::part::Part;
+use crate::data::options::{Class, DataOptions, number};
+use crate::data::part::{Part, Usage};
 use crate::emotion::Emotion;
 
 /// One file in a class's folder, not yet opened.
@@ -25,12 +25,16 @@ pub(super) struct Found {
     pub(super) usage: &'static str,
     pub(super) part: Part,
     pub(super) emotion: Emotion,
+    /// Its class's row in the layout.
+    pub(super) row: usize,
 }
 
 /// The files of a data set, by part, class and byte order of their paths, and how the folders were read.
 pub(super) struct Listing {
     pub(super) files: Vec<Found>,
     pub(super) layout: Layout,
+    /// The folders that were read for each part, without links, and as what.
+    walked: BTreeMap<(Part, PathBuf), PathBuf>,
 }
 
 pub(super) const LAYOUT: &str = "Expected are folders of images named after the classes (angry, disgust, fear, \
@@ -57,31 +61,37 @@ pub(super) fn listed(root: &Path, options: &DataOptions) -> Result<Listing> {
             false => Error::missing("The data", root, LAYOUT),
         });
     }
-    let mut listing = Listing { files: Vec::new(), layout: Layout::default() };
+    let mut listing =
+        Listing { files: Vec::new(), layout: Layout::default(), walked: BTreeMap::new() };
     let inside = Inside::of(root)?;
-    let parts: Vec<_> =
-        inside.folders.iter().filter_map(|name| Some((name, Part::of(name.to_str()?)?))).collect();
+    let parts = inside.parts();
     check_readings(root, &parts)?;
     if parts.is_empty() {
-        listing.layout.without_parts = true;
-        listing.add_part(root, Path::new(""), (Part::Test, "test"), options)?;
+        listing.add_whole(root, options)?;
     }
     for part in [Part::Train, Part::Validation, Part::Test] {
-        for (name, (is, usage)) in parts.iter().filter(|(_, (is, _))| *is == part) {
-            listing.add_part(root, Path::new(name), (*is, *usage), options)?;
+        for (name, usage) in parts.iter().filter(|(_, (is, _))| *is == part) {
+            let classes = listing.classes(root, Path::new(name), options)?;
+            for (class, path) in classes {
+                listing.add_class(root, &path, class, (*usage, true), options)?;
+            }
         }
     }
     if !parts.is_empty() {
         let others =
             inside.folders.iter().filter(|name| !parts.iter().any(|(part, _)| part == name));
         let others: Vec<PathBuf> = others.map(PathBuf::from).collect();
-        listing.layout.name_passed_over("folders that are no part", folders(root, &others));
+        listing.layout.name_doubtful(NO_PART, folders(root, &others));
         listing
             .layout
             .name_passed_over("files beside the parts", files(root, Path::new(""), &inside.files));
+        listing.layout.pass_over("the system's own files", inside.litter);
+        listing.pass_over_broken(Path::new(""), &inside);
     }
-    listing.layout.pass_over("the system's own files", inside.litter);
-    listing.layout.own_validation = parts.iter().any(|(_, (part, _))| *part == Part::Validation);
+    let is_validation = |(_, (part, _)): &(&OsString, Usage)| *part == Part::Validation;
+    let found = |row: &LayoutRow| row.part == Part::Validation;
+    listing.layout.own_validation =
+        parts.iter().any(is_validation) || listing.layout.rows.iter().any(found);
     if listing.layout.rows.iter().all(|row| row.class.is_none()) {
         let part = parts.first().map_or(root.to_path_buf(), |(name, _)| root.join(name));
         let places = parts.iter().map(|(name, _)| root.join(name)).chain([root.to_path_buf()]);
@@ -119,14 +129,20 @@ fn files(root: &Path, folder: &Path, names: &[OsString]) -> Vec<String> {
     names.iter().enumerate().map(one).collect()
 }
 
-/// What lies around the data's folder in the path that was given, by the reason for passing it over.
+/// What lies around the data's folder in the path that was given.
+pub(in crate::data) struct Around {
+    /// The reason for passing it over.
+    pub(in crate::data) why: &'static str,
+    pub(in crate::data) names: Vec<String>,
+    /// Whether it may have been meant to be read.
+    pub(in crate::data) is_doubtful: bool,
+}
+
+/// What lies around the data's folder in the path that was given.
 ///
 /// # Errors
 /// [`Error::Io`] if a folder can't be read.
-pub(in crate::data) fn around(
-    given: &Path,
-    data: &Path,
-) -> Result<Vec<(&'static str, Vec<String>)>> {
+pub(in crate::data) fn around(given: &Path, data: &Path) -> Result<Vec<Around>> {
     let Ok(way) = data.strip_prefix(given) else { return Ok(Vec::new()) };
     let (mut above, mut found) = (PathBuf::new(), Vec::new());
     for step in way.components() {
@@ -134,8 +150,14 @@ pub(in crate::data) fn around(
         let inside = Inside::of(&given.join(&above))?;
         let others = inside.folders.iter().filter(|name| *name != step);
         let others: Vec<PathBuf> = others.map(|name| above.join(name)).collect();
-        found.push(("folders beside the data", folders(given, &others)));
-        found.push(("files beside the data", files(given, &above, &inside.files)));
+        let dead = inside.dead.iter().map(|name| text::shown(above.join(name))).collect();
+        for (why, names, is_doubtful) in [
+            ("folders beside the data", folders(given, &others), true),
+            ("files beside the data", files(given, &above, &inside.files), false),
+            (DEAD, dead, true),
+        ] {
+            found.push(Around { why, names, is_doubtful });
+        }
         above.push(step);
     }
     Ok(found)
@@ -143,7 +165,7 @@ pub(in crate::data) fn around(
 
 /// Refuses two folders that are the same part, such as train and Training: the same images, or two data sets.
 /// PublicTest and PrivateTest are one test part in two pieces.
-fn check_readings(root: &Path, parts: &[(&OsString, (Part, &'static str))]) -> Result<()> {
+fn check_readings(root: &Path, parts: &[(&OsString, Usage)]) -> Result<()> {
     for part in [Part::Train, Part::Validation, Part::Test] {
         let of_part: Vec<_> = parts.iter().filter(|(_, (is, _))| *is == part).collect();
         let mut usages: Vec<_> = of_part.iter().map(|(_, (_, usage))| *usage).collect();
@@ -158,15 +180,21 @@ fn check_readings(root: &Path, parts: &[(&OsString, (Part, &'static str))]) -> R
     Ok(())
 }
 
+/// A class's folder: what it is taken for, and its path below the root.
+type ClassFolder = (Option<Emotion>, PathBuf);
+
+/// Reasons to pass over folders.
+const NO_PART: &str = "folders that are no part";
+const DEAD: &str = "links that lead nowhere";
+
 impl Listing {
-    /// Adds the classes below `<root>/<folder>`, as images of one part.
-    fn add_part(
+    /// The folders of classes below `<root>/<folder>`, in class order; what lies beside them is passed over.
+    fn classes(
         &mut self,
         root: &Path,
         folder: &Path,
-        (part, usage): (Part, &'static str),
         options: &DataOptions,
-    ) -> Result<()> {
+    ) -> Result<Vec<ClassFolder>> {
         let mut folder = folder.to_path_buf();
         let mut inside = Inside::of(&root.join(&folder))?;
         // "train/train/angry", as some archives unpack themselves.
@@ -177,61 +205,155 @@ impl Listing {
         self.layout.pass_over("the system's own files", inside.litter);
         self.layout
             .name_passed_over("files beside the classes", files(root, &folder, &inside.files));
+        self.pass_over_broken(&folder, &inside);
         let mut classes = Vec::new();
-        for name in inside.folders {
-            let class = match options.class(&text::shown(&name), options.classes) {
+        for name in &inside.folders {
+            let class = match options.class(&text::shown(name), options.classes) {
                 Class::Is(emotion) => Some(emotion),
                 Class::LeftOut => None,
-                Class::Number => return Err(numbered(&root.join(&folder))),
+                Class::Number => return Err(numbered(&root.join(&folder), &inside, options)),
             };
-            classes.push((class, name));
+            classes.push((class, folder.join(name)));
         }
         classes.sort_by_key(|(class, _)| class.map_or(Emotion::COUNT, Emotion::index));
-        for (class, name) in classes {
-            let path = folder.join(&name);
-            let mut files = Vec::new();
-            self.walk(root, &path, 0, &mut files)?;
-            files.sort_unstable_by(|one, other| {
-                one.as_os_str().as_encoded_bytes().cmp(other.as_os_str().as_encoded_bytes())
-            });
-            if class.is_none() && !has_image(root, &files) {
-                let over = folders(root, &[path]);
-                self.layout.name_passed_over("folders without images", over);
-                continue;
+        Ok(classes)
+    }
+
+    /// Adds the classes of a root without parts. Where each class has parts below it, "angry/train", these are the
+    /// parts; else all is one part.
+    fn add_whole(&mut self, root: &Path, options: &DataOptions) -> Result<()> {
+        let classes = self.classes(root, Path::new(""), options)?;
+        let insides: Vec<Inside> =
+            classes.iter().map(|(_, path)| Inside::of(&root.join(path))).collect::<Result<_>>()?;
+        let has_parts = classes
+            .iter()
+            .zip(&insides)
+            .any(|((class, _), inside)| class.is_some() && !inside.parts().is_empty());
+        if !has_parts {
+            self.layout.without_parts = true;
+            for (class, path) in classes {
+                self.add_class(root, &path, class, ((Part::Test, "test"), false), options)?;
             }
-            let found = text::shown(path.as_os_str());
-            let name = text::shown(name);
-            self.layout.rows.push(LayoutRow { found, name, part, class, images: files.len() });
-            if let Some(emotion) = class {
-                self.files.extend(files.into_iter().map(|path| Found {
-                    path,
-                    usage,
-                    part,
-                    emotion,
-                }));
+            return Ok(());
+        }
+        check_parts_of_classes(root, &classes, &insides)?;
+        for ((_, path), inside) in classes.iter().zip(&insides) {
+            let parts = inside.parts();
+            let others =
+                inside.folders.iter().filter(|name| !parts.iter().any(|(is, _)| is == name));
+            let others: Vec<PathBuf> = others.map(|name| path.join(name)).collect();
+            self.layout.name_doubtful(NO_PART, folders(root, &others));
+            let beside = files(root, path, &inside.files);
+            self.layout.name_passed_over("files beside the parts", beside);
+            self.layout.pass_over("the system's own files", inside.litter);
+            self.pass_over_broken(path, inside);
+        }
+        for part in [Part::Train, Part::Validation, Part::Test] {
+            for ((class, path), inside) in classes.iter().zip(&insides) {
+                let parts = inside.parts();
+                for (name, usage) in parts.iter().filter(|(_, (is, _))| *is == part) {
+                    self.add_class(root, &path.join(name), *class, (*usage, true), options)?;
+                }
             }
         }
         Ok(())
     }
 
+    /// Adds the images of one class's folder, and of those below it, for one part; `is_said` if a folder says which
+    /// part it is.
+    fn add_class(
+        &mut self,
+        root: &Path,
+        path: &Path,
+        class: Option<Emotion>,
+        ((part, usage), is_said): (Usage, bool),
+        options: &DataOptions,
+    ) -> Result<()> {
+        let place = ClassPlace { root, path, class, part: is_said.then_some(part), options };
+        let mut files = Vec::new();
+        if !self.is_walked_already((part, &place), path) {
+            self.walk((part, &place), path, 0, &mut files)?;
+        }
+        files.sort_unstable_by(|one, other| {
+            one.as_os_str().as_encoded_bytes().cmp(other.as_os_str().as_encoded_bytes())
+        });
+        if class.is_none() && !has_image(root, &files) {
+            let over = folders(root, &[path.to_path_buf()]);
+            self.layout.name_passed_over("folders without images", over);
+            return Ok(());
+        }
+        let images = match class {
+            Some(_) => files.len(),
+            // These are not opened.
+            None => files.iter().filter(|file| super::is_called_image(file)).count(),
+        };
+        let found = text::shown(path);
+        let names = path.components().rev().map(|name| text::shown(name.as_os_str()));
+        // Below "angry/train" the class is the folder above.
+        let is_class = |name: &String| {
+            let is = options.class(name, options.classes);
+            class.map_or(Part::of(name).is_none(), |class| is == Class::Is(class))
+        };
+        let name = names.clone().find(is_class).or_else(|| names.clone().next());
+        let row = self.layout.rows.len();
+        let name = name.unwrap_or_default();
+        self.layout.rows.push(LayoutRow { found, name, part, class, images });
+        if let Some(emotion) = class {
+            self.files.extend(files.into_iter().map(|path| Found {
+                path,
+                usage,
+                part,
+                emotion,
+                row,
+            }));
+        }
+        Ok(())
+    }
+
+    /// Counts and names what in a folder leads nowhere, or is no file and no folder.
+    fn pass_over_broken(&mut self, folder: &Path, inside: &Inside) {
+        let paths = |names: &[OsString]| -> Vec<String> {
+            names.iter().map(|name| text::shown(folder.join(name))).collect()
+        };
+        self.layout.name_doubtful(DEAD, paths(&inside.dead));
+        self.layout.name_passed_over("pipes, sockets and devices", paths(&inside.special));
+    }
+
+    /// Whether this folder was read for the same part, under another name; a link may lead to it. It is then passed
+    /// over and named, or its images would count twice.
+    fn is_walked_already(&mut self, (part, place): (Part, &ClassPlace), folder: &Path) -> bool {
+        let Ok(real) = fs::canonicalize(place.root.join(folder)) else { return false };
+        match self.walked.get(&(part, real.clone())) {
+            Some(before) => {
+                let name = format!("{} (it is {})", text::shown(folder), text::shown(before));
+                self.layout.name_doubtful("links to a folder that is read already", vec![name]);
+                true
+            }
+            None => {
+                self.walked.insert((part, real), folder.to_path_buf());
+                false
+            }
+        }
+    }
+
     /// Adds the paths of all files below a class's folder.
     fn walk(
         &mut self,
-        root: &Path,
+        (part, place): (Part, &ClassPlace),
         folder: &Path,
         depth: usize,
         files: &mut Vec<PathBuf>,
     ) -> Result<()> {
+        let root = place.root;
         let inside = Inside::of(&root.join(folder))?;
         files.extend(inside.files.iter().map(|name| folder.join(name)));
         self.layout.pass_over("the system's own files", inside.litter);
-        let paths =
-            |names: &[OsString]| names.iter().map(|name| folder.join(name)).collect::<Vec<_>>();
-        let broken = paths(&inside.broken).iter().map(text::shown).collect();
-        self.layout.name_passed_over("links that lead nowhere", broken);
+        self.pass_over_broken(folder, &inside);
+        place.check(folder, &inside)?;
         if depth == DEEPEST {
-            let deep = folders(root, &paths(&inside.folders));
-            self.layout.name_passed_over("folders that lie too deep", deep);
+            let paths: Vec<PathBuf> = inside.folders.iter().map(|name| folder.join(name)).collect();
+            let deep = folders(root, &paths);
+            self.layout.name_doubtful("folders that lie too deep", deep);
             return Ok(());
         }
         let here = fs::canonicalize(root.join(folder)).unwrap_or_default();
@@ -242,9 +364,111 @@ impl Listing {
                 self.layout.name_passed_over("links to a folder above", vec![text::shown(&below)]);
                 continue;
             }
-            self.walk(root, &below, depth + 1, files)?;
+            if !self.is_walked_already((part, place), &below) {
+                self.walk((part, place), &below, depth + 1, files)?;
+            }
         }
         Ok(())
+    }
+}
+
+/// What the folders below a class's may not contradict.
+struct ClassPlace<'a> {
+    root: &'a Path,
+    /// The class's folder below the root.
+    path: &'a Path,
+    class: Option<Emotion>,
+    /// The part that a folder around the class, or in it, says.
+    part: Option<Part>,
+    options: &'a DataOptions,
+}
+
+impl ClassPlace<'_> {
+    /// Refuses folders below a class's that are called as another class or as another part: the images in them would
+    /// get the outer one's label without a word.
+    fn check(&self, folder: &Path, inside: &Inside) -> Result<()> {
+        // A person may be called "Sa" or "An".
+        const SHORTEST: usize = 3;
+        let Some(class) = self.class else { return Ok(()) };
+        for name in &inside.folders {
+            let path = folder.join(name);
+            let shown = text::shown(name);
+            let is_long = shown.chars().filter(|c| c.is_alphabetic()).count() >= SHORTEST;
+            match self.options.class(&shown, None) {
+                Class::Is(other) if other != class && is_long => {
+                    let problem = format!(
+                        "is called as {other}, and lies in a folder of {class}, {}",
+                        text::shown(self.path)
+                    );
+                    let hint = format!(
+                        "If its images are {other}, move it next to the folders of the classes: mv {} {}; if they \
+                         are {class}, rename it: mv {} {}",
+                        command::path(self.root.join(&path)),
+                        command::path(self.above(name)),
+                        command::path(self.root.join(&path)),
+                        command::path(self.root.join(folder).join(format!("session {shown}"))),
+                    );
+                    return Err(Error::file(self.root.join(path), problem, hint));
+                }
+                _ => {}
+            }
+            let part = name.to_str().and_then(Part::of);
+            if let Some((part, _)) = part.filter(|(part, _)| self.part != Some(*part)) {
+                let problem = format!(
+                    "is called as the {part} part, and lies in {}, a folder of {class}{}",
+                    text::shown(self.path),
+                    self.part.map_or(String::new(), |outer| format!(" for the {outer} part"))
+                );
+                let hint = format!(
+                    "Parts are understood around the classes (train/{class}) or right below them ({class}/train). If \
+                     it is no part, rename it: mv {} {}",
+                    command::path(self.root.join(&path)),
+                    command::path(self.root.join(folder).join(format!("session {shown}"))),
+                );
+                return Err(Error::file(self.root.join(path), problem, hint));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a class's folder of this name would lie next to this one, or another name there if it is taken.
+    fn above(&self, name: &OsString) -> PathBuf {
+        let folder = self.root.join(self.path.parent().unwrap_or(Path::new("")));
+        let wanted = folder.join(name);
+        match wanted.symlink_metadata().is_ok() {
+            true => folder.join(format!("{} 2", text::shown(name))),
+            false => wanted,
+        }
+    }
+}
+
+/// That all classes have parts below them if some have, each part once, and no images beside them.
+fn check_parts_of_classes(root: &Path, classes: &[ClassFolder], insides: &[Inside]) -> Result<()> {
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for ((class, path), inside) in classes.iter().zip(insides) {
+        check_readings(&root.join(path), &inside.parts())?;
+        let files: Vec<PathBuf> = inside.files.iter().map(|name| path.join(name)).collect();
+        let has_parts = !inside.parts().is_empty();
+        if has_parts {
+            with.push(text::shown(path));
+        }
+        if class.is_some() && (!has_parts || has_image(root, &files)) {
+            without.push(text::shown(path));
+        }
+    }
+    match without.is_empty() {
+        true => Ok(()),
+        false => {
+            let problem = format!(
+                "{} {} folders for parts, such as train and test, and {} {} images beside such or none of them",
+                text::list(&with),
+                if with.len() == 1 { "has" } else { "have" },
+                text::list(&without),
+                if without.len() == 1 { "has" } else { "have" },
+            );
+            let hint = "Move all images into folders for parts, or none.";
+            Err(Error::file(root, problem, hint))
+        }
     }
 }
 
@@ -276,15 +500,14 @@ impl Place {
 
 /// Whether these are the tables of different parts, such as train.csv and test.csv.
 fn are_parts(tables: &[PathBuf]) -> bool {
-    let parts: Vec<_> = tables.iter().filter_map(|table| Part::of_file(table)).collect();
-    let usages: BTreeSet<_> = parts.iter().map(|(_, usage)| usage).collect();
+    let usages: BTreeSet<_> =
+        Part::of_files(tables).into_iter().flatten().map(|(_, usage)| usage).collect();
     tables.len() > 1 && usages.len() == tables.len()
 }
 
 /// Whether there are folders of parts or classes.
 fn has_images(inside: &Inside, options: &DataOptions) -> bool {
-    let is_part = |name: &OsString| name.to_str().and_then(Part::of).is_some();
-    inside.folders.iter().any(is_part) || inside.has_class(options)
+    !inside.parts().is_empty() || inside.has_class(options)
 }
 
 /// The data at `root` or in the folders that an archive wrapped around it: the nearest.
@@ -381,12 +604,30 @@ pub(in crate::data) fn beside(tables: &[PathBuf]) -> Result<Vec<String>> {
     Ok(files.chain(folders(folder, &others)).collect())
 }
 
+/// The names of other tables in a table's folder, escaped.
+pub(in crate::data) fn tables_beside(table: &Path) -> Vec<String> {
+    let folder = table.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let inside = Inside::of(folder.unwrap_or(Path::new(".")));
+    let files = inside.map(|inside| inside.files).unwrap_or_default();
+    let is_other = |name: &&OsString| {
+        Some(name.as_os_str()) != table.file_name() && is_called_table(Path::new(name))
+    };
+    files.iter().filter(is_other).map(text::shown).collect()
+}
+
 /// Tables that are taken before others in the same folder.
 const KNOWN: [&str; 2] = ["fer2013.csv", "icml_face_data.csv"];
 
-fn numbered(folder: &Path) -> Error {
-    let problem = "has numbered classes, which data sets number differently";
-    Error::file(folder, problem, which_numbering(0, |_| true))
+/// The error for numbered classes whose numbering is not said.
+fn numbered(folder: &Path, inside: &Inside, options: &DataOptions) -> Error {
+    let names = inside.folders.iter().map(text::shown);
+    let numbers = names.filter(|name| options.class(name, None) == Class::Number);
+    numbers_asked_about(folder, &numbers.filter_map(|name| number(&name)).collect(), options)
+}
+
+fn is_called_table(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default();
+    ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// The one file in these folders that is called a table, if no image is next to it.
@@ -396,11 +637,7 @@ fn only_table(folders: &[PathBuf]) -> Option<PathBuf> {
         names.into_iter().map(|name| folder.join(name)).collect::<Vec<_>>()
     };
     let files: Vec<PathBuf> = folders.iter().flat_map(files).collect();
-    let is_table = |path: &&PathBuf| {
-        let ending = path.extension().unwrap_or_default();
-        ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known))
-    };
-    let mut tables = files.iter().filter(is_table);
+    let mut tables = files.iter().filter(|path| is_called_table(path));
     let (table, None) = (tables.next()?, tables.next()) else { return None };
     let has_images = files.iter().any(|path| super::is_called_image(path));
     (!has_images).then(|| table.clone())

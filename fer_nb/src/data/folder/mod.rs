@@ -5,7 +5,6 @@ pub(super) mod listing;
 mod packed;
 mod seen;
 
-use std::fs;
 use std::io::Read;
 use std::path::Path;
 
@@ -14,13 +13,14 @@ use rayon::prelude::*;
 use self::listing::{Found, LAYOUT, listed};
 use super::dataset::{Dataset, Origin};
 use super::decode::{Converted, decode};
+use super::layout::Change;
 use super::loaded::{Loaded, compact};
 use super::options::DataOptions;
 use super::part::Part;
 use super::pixels::PIXELS;
 use crate::common::file_kind::{FileKind, HEAD};
 use crate::common::way_out::Wanted;
-use crate::common::{Error, Result, text};
+use crate::common::{Error, Result, command, plain_file, text};
 use crate::project::Task;
 
 /// What became of a file in a class's folder.
@@ -30,6 +30,8 @@ enum Outcome {
     Broken(String),
     /// The system does not let it be read, as it says.
     Unreadable(String),
+    /// It is a picture of a kind that is not read.
+    Other(FileKind),
     /// It is something else, which a data set may hold: by noun.
     PassedOver(String),
 }
@@ -59,14 +61,20 @@ pub(super) fn load(root: &Path, options: &DataOptions) -> Result<Loaded> {
         .collect();
     let outcomes = outcomes?;
 
-    let mut notes = notes(&files, &outcomes);
+    listing.layout.changes = changes(root, &files, &outcomes);
     let keep: Vec<bool> =
         outcomes.iter().map(|outcome| matches!(outcome, Outcome::Image(_))).collect();
     compact(&mut images, &keep);
     check_classes(root, &files, &outcomes)?;
-    for outcome in &outcomes {
-        if let Outcome::PassedOver(noun) = outcome {
-            listing.layout.pass_over(noun, 1);
+    for (file, outcome) in files.iter().zip(&outcomes) {
+        let noun = match outcome {
+            Outcome::Other(kind) => kind.to_string(),
+            Outcome::PassedOver(noun) => noun.clone(),
+            Outcome::Image(_) | Outcome::Broken(_) | Outcome::Unreadable(_) => continue,
+        };
+        listing.layout.pass_over(&noun, 1);
+        if let Some(row) = listing.layout.rows.get_mut(file.row) {
+            row.images = row.images.saturating_sub(1);
         }
     }
     let mut keep = keep.into_iter();
@@ -78,7 +86,7 @@ pub(super) fn load(root: &Path, options: &DataOptions) -> Result<Loaded> {
     let sources = files.iter().map(|file| text::shown(&file.path)).collect();
     let origin = Origin::of(root, false, &labels, &parts);
     let dataset = Dataset::new(images, labels, sources, usages, origin)?;
-    notes.extend(listing.layout.notes(options));
+    let notes = listing.layout.leave_out_classes(options);
     Ok(Loaded { dataset, parts, layout: listing.layout, notes })
 }
 
@@ -87,14 +95,16 @@ pub(super) fn load(root: &Path, options: &DataOptions) -> Result<Loaded> {
 fn read(path: &Path, out: &mut [u8]) -> Outcome {
     let mut bytes = Vec::new();
     let mut read = || -> std::io::Result<Option<Outcome>> {
-        let mut file = fs::File::open(path)?;
+        let mut file = plain_file::open(path)?;
         if !is_called_image(path) {
             file.by_ref().take(HEAD as u64).read_to_end(&mut bytes)?;
-            if !FileKind::of(&bytes).is_some_and(FileKind::is_image) {
-                return Ok(Some(Outcome::PassedOver(noun(&bytes, path))));
+            match FileKind::of(&bytes) {
+                Some(kind) if kind.is_image() => {}
+                Some(kind) if kind.is_other_picture() => return Ok(Some(Outcome::Other(kind))),
+                kind => return Ok(Some(Outcome::PassedOver(noun(kind, path)))),
             }
         }
-        file.read_to_end(&mut bytes)?;
+        plain_file::read_rest(&mut file, &mut bytes, plain_file::IMAGE)?;
         Ok(None)
     };
     match read() {
@@ -115,12 +125,9 @@ fn is_called_image(path: &Path) -> bool {
 }
 
 /// What a file that is no image is, for the count of what was passed over.
-fn noun(head: &[u8], path: &Path) -> String {
-    match FileKind::of(head) {
-        Some(kind) => {
-            let way_out = kind.way_out(Path::new("FILE"), Wanted::Photo);
-            if way_out.is_empty() { kind.to_string() } else { format!("{kind}. {way_out}") }
-        }
+fn noun(kind: Option<FileKind>, path: &Path) -> String {
+    match kind {
+        Some(kind) => kind.to_string(),
         None => match path.extension() {
             Some(extension) => format!("no image: .{}", text::shown(extension)),
             None => "no image".into(),
@@ -128,8 +135,8 @@ fn noun(head: &[u8], path: &Path) -> String {
     }
 }
 
-/// Notes on files that were set aside, converted or passed over, in sentences.
-fn notes(files: &[Found], outcomes: &[Outcome]) -> Vec<String> {
+/// The files that were set aside, converted or passed over.
+fn changes(root: &Path, files: &[Found], outcomes: &[Outcome]) -> Vec<Change> {
     let all = || files.iter().zip(outcomes);
     let named = |of: &dyn Fn(&Outcome) -> Option<String>| -> Vec<String> {
         all()
@@ -158,8 +165,16 @@ fn notes(files: &[Found], outcomes: &[Outcome]) -> Vec<String> {
         Outcome::PassedOver(_) => Some(String::new()),
         _ => None,
     });
+    let other = named(&|outcome| match outcome {
+        Outcome::Other(kind) => Some(kind.to_string()),
+        _ => None,
+    });
+    let first = all().find(|(_, outcome)| matches!(outcome, Outcome::Other(_)));
+    let way_out = first.and_then(|(file, outcome)| outcome.hint(&root.join(&file.path)));
+    let way_out =
+        way_out.map_or(String::new(), |way_out| format!(". {}", way_out.trim_end_matches('.')));
     let (colored, sized) = (converted(|how| how.color), converted(|how| how.size));
-    let total = text::count(files.len() - passed_over.len());
+    let total = text::count(files.len() - passed_over.len() - other.len());
     let images = |names: &[String]| text::plural(names.len(), "image");
     [
         (
@@ -186,10 +201,25 @@ fn notes(files: &[Found], outcomes: &[Outcome]) -> Vec<String> {
                 text::is_or_are(passed_over.len())
             ),
         ),
+        (
+            &other,
+            format!(
+                "Left out {} of {} that {} not read",
+                text::plural(other.len(), "picture"),
+                if other.len() == 1 { "a kind" } else { "kinds" },
+                text::is_or_are(other.len())
+            ),
+        ),
     ]
     .into_iter()
     .filter(|(names, _)| !names.is_empty())
-    .map(|(names, what)| format!("{what}: {}", text::list(names)))
+    .map(|(names, what)| {
+        let mut change = Change::of(what, names);
+        if std::ptr::eq(names, &other) {
+            change.more += &way_out;
+        }
+        change
+    })
     .collect()
 }
 
@@ -217,7 +247,7 @@ fn check_classes(root: &Path, files: &[Found], outcomes: &[Outcome]) -> Result<(
         let of_class = outcomes.get(start..start + class.len()).unwrap_or_default();
         start += class.len();
         let is_bad =
-            |outcome: &Outcome| matches!(outcome, Outcome::Broken(_) | Outcome::Unreadable(_));
+            |outcome: &Outcome| !matches!(outcome, Outcome::Image(_) | Outcome::PassedOver(_));
         let bad = of_class.iter().filter(|outcome| is_bad(outcome)).count();
         if 2 * bad <= class.len() {
             continue;
@@ -248,12 +278,13 @@ fn check_classes(root: &Path, files: &[Found], outcomes: &[Outcome]) -> Result<(
 
 impl Outcome {
     /// What is wrong, in a few words.
-    fn problem(&self) -> &str {
+    fn problem(&self) -> String {
         match self {
-            Outcome::Image(_) => "",
+            Outcome::Image(_) => String::new(),
+            Outcome::Other(kind) => kind.to_string(),
             Outcome::Broken(problem)
             | Outcome::Unreadable(problem)
-            | Outcome::PassedOver(problem) => problem,
+            | Outcome::PassedOver(problem) => problem.clone(),
         }
     }
 
@@ -261,7 +292,7 @@ impl Outcome {
     fn hint(&self, path: &Path) -> Option<String> {
         match self {
             Outcome::Unreadable(_) => {
-                let folder = text::quoted(path.parent().unwrap_or(Path::new("")));
+                let folder = command::path(path.parent().unwrap_or(Path::new("")));
                 Some(format!("Where only the permission is missing: chmod -R u+rX {folder}"))
             }
             _ => {
@@ -274,6 +305,7 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::PathBuf;
 
     use super::*;
@@ -309,7 +341,7 @@ mod tests {
         assert_eq!(sources[0], Some("train/angry/0000.png"));
         assert_eq!(sources.last(), Some(&Some("test/surprise/0000.png")));
         assert_eq!(loaded.parts.iter().filter(|part| **part == Part::Test).count(), 7);
-        assert_eq!(loaded.notes, Vec::<String>::new());
+        assert_eq!(loaded.said(), Vec::<String>::new());
     }
 
     #[test]
@@ -335,14 +367,14 @@ mod tests {
         tree.write("train/.DS_Store", b"x");
         let loaded = load_from(tree.path()).unwrap();
         assert_eq!(loaded.dataset.len(), 3 * 7 + 7 - 2 + 1);
-        assert_eq!(loaded.notes.len(), 2);
+        assert_eq!(loaded.said().len(), 2);
         assert_eq!(
-            loaded.notes[0],
+            loaded.said()[0],
             "Set aside 3 files of 30 that can't be decoded: train/angry/0000.png (0 bytes), \
              train/happy/0001.png (a web page, expected JPEG, PNG, WebP or \
              BMP), train/sad/0001.jpg (cut short)"
         );
-        assert!(loaded.notes[1].ends_with("train/sad/readme.txt"), "{}", loaded.notes[1]);
+        assert!(loaded.said()[1].ends_with("train/sad/readme.txt"), "{}", loaded.said()[1]);
         // Every image still stands beside its own name and label.
         let table = loaded.dataset.table().unwrap();
         let sources = table.column("source").unwrap().str().unwrap().clone();
@@ -365,7 +397,7 @@ mod tests {
         };
         refusing("train/happy/x.png");
         tree.write("train/sad/y.png", b"");
-        let notes = load_from(tree.path()).unwrap().notes;
+        let notes = load_from(tree.path()).unwrap().said();
         assert!(
             notes[0].starts_with("Set aside 1 file of 30 that can't be decoded: train/sad/y.png"),
             "{notes:?}"
@@ -389,7 +421,7 @@ mod tests {
         tree.write("test/sad/red.png", &fixtures::encode(red.into()));
         let loaded = load_from(tree.path()).unwrap();
         assert_eq!(
-            loaded.notes,
+            loaded.said(),
             [
                 "Converted 1 image to 8-bit gray: test/sad/red.png",
                 "Scaled 1 image to 48×48 pixels: test/sad/big.png",
@@ -406,14 +438,14 @@ mod tests {
         }
         assert_eq!(refused(tree.path()), at("train/fear"));
         tree.write("train/fear/0001.png", &fixtures::png(7));
-        assert_eq!(load_from(tree.path()).unwrap().notes.len(), 1);
+        assert_eq!(load_from(tree.path()).unwrap().said().len(), 1);
         tree.write("train/contempt/a.png", &fixtures::png(1));
         let loaded = load_from(tree.path()).unwrap();
         assert_eq!(loaded.dataset.len(), 27);
         assert!(
-            loaded.notes[1].starts_with("Left out 1 image of class contempt"),
+            loaded.said()[1].starts_with("Left out 1 image of class contempt"),
             "{:?}",
-            loaded.notes
+            loaded.said()
         );
         let map = "contempt=disgust".parse().unwrap();
         let mapped = load(tree.path(), &DataOptions { map, ..Default::default() }).unwrap();
@@ -430,7 +462,7 @@ mod tests {
         }
         let Err(Error::File { path, hint, .. }) = load_from(tree.path()) else { panic!() };
         assert_eq!(path, tree.path().join("train"));
-        for part in ["kaggle (0 angry", "alphabetical (0 angry", "raf-db (1 surprise"] {
+        for part in ["kaggle (0 angry", "alphabetical (0 angry", "raf-db do not fit"] {
             assert!(hint.contains(part), "{hint}");
         }
         let classes = Some(Numbering::Alphabetical);

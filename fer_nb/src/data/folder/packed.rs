@@ -61,7 +61,7 @@ fn several_files(root: &Path, files: &[(PathBuf, FileKind)]) -> Error {
         files.iter().take(MOST).filter_map(|(path, kind)| kind.unpack(path)).collect();
     let mut hint = match commands.is_empty() {
         true => String::new(),
-        false => format!("Unpack each, and give the folder: {}.", commands.join("; ")),
+        false => format!("Unpack each, and give the folder again: {}.", commands.join("; ")),
     };
     // One sentence for each other kind.
     let mut kinds: Vec<FileKind> = Vec::new();
@@ -94,7 +94,7 @@ mod tests {
         tree.write("b c.7z", b"7z\xbc\xaf\x27\x1c");
         tree.write("d.parquet", b"PAR1....");
         let said = said().unwrap();
-        for part in ["a.zip -d FOLDER; 7z x '", "b c.7z (a 7z archive)", "pandas.read_parquet"] {
+        for part in ["a.zip -d /", "/a; 7z x '", "b c.7z (a 7z archive)", "pandas.read_parquet"] {
             assert!(said.contains(part), "{said}");
         }
     }

@@ -27,7 +27,6 @@ mod upload;
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +40,7 @@ use tokio::sync::watch;
 
 use crate::common::{Error, Result};
 use crate::project::Precision;
+use crate::train::RunFolder;
 use budget::Budget;
 use connection::CONNECTIONS;
 use engine::Engine;
@@ -154,7 +154,7 @@ const IDLE_CAMERA: Duration = Duration::from_secs(10);
 /// [`Error::Missing`] and [`Error::File`] for a run that can't be loaded; [`Error::InUse`] if the address
 /// is taken, [`Error::Io`] if it can't be listened on.
 pub fn serve(
-    run: impl Into<PathBuf>,
+    run: impl Into<RunFolder>,
     device: Device,
     config: &ServeConfig,
     ready: impl FnOnce(&str) -> Result<()>,

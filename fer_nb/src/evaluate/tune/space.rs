@@ -1,11 +1,13 @@
 //! [`Space`]: which hyperparameters a study tunes, and within which bounds.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use super::point::Point;
+use crate::common::files::{parse_toml, read_settings};
 use crate::common::names::one_of;
 use crate::common::text::plural;
 use crate::common::{Error, Result};
@@ -130,6 +132,10 @@ pub(super) fn number(value: &toml::Value) -> Option<f64> {
     value.as_float().or(value.as_integer().map(|whole| whole as f64))
 }
 
+/// What a space's file looks like.
+const EXPECTED: &str = "Lines such as \"train.learning_rate\" = { kind = \"log\", low = 1e-4, high = 1e-2 } are \
+                        expected; kinds are float, log, int and choice.";
+
 /// Hyperparameters by their paths in a [`Recipe`], such as `train.learning_rate` or
 /// `network.block_dropout`, with the values that they may take.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -154,11 +160,20 @@ impl Space {
     /// # Errors
     /// [`Error::Setting`] where the text is no space.
     pub fn from_toml(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| {
-            let expected = "\"train.learning_rate\" = { kind = \"log\", low = 1e-4, high = 1e-2 } and \
-                            the like; kinds are float, log, int and choice";
-            Error::setting("space", error.message(), expected)
-        })
+        toml::from_str(text).map_err(|error| Error::setting("space", error.message(), EXPECTED))
+    }
+
+    /// Reads a TOML file of [`Space::from_toml`]'s kind, and checks it by the recipe that it is for.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that can't be read; [`Error::File`], with the line or the hyperparameter, for one that
+    /// is no space or does not fit the recipe.
+    pub fn open(path: impl AsRef<Path>, recipe: &Recipe) -> Result<Self> {
+        let path = path.as_ref();
+        let text = read_settings(path)?;
+        let space: Self = parse_toml(&text, path, "a space", EXPECTED)?;
+        space.validate(recipe).map_err(|error| error.in_file(path, EXPECTED))?;
+        Ok(space)
     }
 
     /// A number from `low` to `high`.
@@ -204,7 +219,7 @@ impl Space {
         self.ranges.iter().map(|(path, range)| (path.as_str(), range))
     }
 
-    /// Names the first range that is none, or that `recipe` has no place for.
+    /// Names the first range that is none, or that `recipe` has no place for, and the first point out of range.
     ///
     /// # Errors
     /// [`Error::Setting`] with the path.
@@ -230,7 +245,7 @@ impl Space {
                 }
             }
         }
-        Ok(())
+        self.first.iter().try_for_each(|point| self.values_of(point, recipe).map(drop))
     }
 }
 

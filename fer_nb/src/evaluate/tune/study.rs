@@ -559,7 +559,8 @@ impl Study {
     /// # Errors
     /// [`Error::Setting`] where a value does not fit.
     pub fn recipe_of(&self, trial: &Trial) -> Result<Recipe> {
-        self.config.recipe_of(&trial.values, 0)
+        let recipe = self.config.recipe_of(&trial.values, 0);
+        recipe.map_err(|error| trial.at_fault(&self.folder, error))
     }
 
     /// The run folders of a trial, one for each seed, whether they are there yet or not.

@@ -71,7 +71,8 @@ impl Training<'_> {
         earlier: &[f64],
     ) -> Result<(History, Ended)> {
         let run = trial.run_of_seed(self.study, seed);
-        let recipe = self.config.recipe_of(&trial.values, seed)?;
+        let recipe = self.config.recipe_of(&trial.values, seed);
+        let recipe = recipe.map_err(|error| trial.at_fault(self.study, error))?;
         let last = recipe.train.epochs;
         let until = until.filter(|until| *until < last);
         if let Some(done) = self.done(&run, until, last) {

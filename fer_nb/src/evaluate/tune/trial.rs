@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::common::files::{read_toml, write_toml};
-use crate::common::{Result, named};
+use crate::common::{Error, Result, named};
 use crate::train::{RunFolder, off};
+
+/// What to do about a trial.toml that can't be used.
+const HINT: &str = "Delete the trial's folder; the study does without it.";
 
 /// How a trial stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +153,11 @@ impl Trial {
         self.state == TrialState::Failed
     }
 
+    /// An error of a value that its file holds, with the file.
+    pub(super) fn at_fault(&self, study: &Path, error: Error) -> Error {
+        error.in_file(Self::folder(study, self.number).join("trial.toml"), HINT)
+    }
+
     /// Whether it is over.
     pub fn is_over(&self) -> bool {
         !matches!(self.state, TrialState::Waiting | TrialState::Running)
@@ -163,7 +171,6 @@ impl Trial {
 
     /// Reads `trial.toml`; `None` if a process has made the folder and not written the file yet.
     pub(super) fn load(folder: &Path) -> Result<Option<Self>> {
-        let hint = "Delete the trial's folder; the study does without it.";
-        read_toml(folder.join("trial.toml"), "a trial", hint)
+        read_toml(folder.join("trial.toml"), "a trial", HINT)
     }
 }

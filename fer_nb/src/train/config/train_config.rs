@@ -153,7 +153,11 @@ impl TrainConfig {
     /// [`TrainConfig::validate`], and whether `images` training images are enough for one batch.
     pub(crate) fn validate_for(&self, images: usize) -> Result<()> {
         self.validate()?;
-        let expected = format!("1 to {images}, the number of training images");
+        // The largest power of two that fits: what batch sizes usually are.
+        let fits = images.checked_ilog2().map_or(1, |log| 1 << log);
+        let expected = format!(
+            "1 to {images}, the number of training images: --batch-size {fits}, or FER_BATCH_SIZE={fits}"
+        );
         ensure(self.batch_size <= images, "batch_size", self.batch_size, &expected)
     }
 }

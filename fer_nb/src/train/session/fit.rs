@@ -12,7 +12,7 @@ use crate::common::{Error, Result};
 use crate::data::FaceData;
 use crate::train::callbacks::{BatchEnd, EpochEnd, TrainBegin, check_validation};
 use crate::train::record::{BatchOf, EpochRecord};
-use crate::train::run::RunFolder;
+use crate::train::run::{RunFolder, RunLock};
 use crate::train::step::{Plan, Rule, TrainImages};
 
 /// What the loop uses and does not change.
@@ -33,8 +33,8 @@ pub(crate) fn fit(mut session: Session<'_>, data: &FaceData, lines: &[String]) -
         session.state.history.title = data.origin().title().into();
     }
     let setting = session.prepare(data)?;
-    // Held until this function ends, however it ends.
-    let _lock = session.folder.map(RunFolder::lock).transpose()?;
+    // Held until the session ends, however it ends.
+    session.lock = session.folder.map(RunFolder::lock).transpose()?;
     lines.iter().for_each(|line| session.progress.line(line));
     let before = session.state.history.stopped.take();
     session.begin(before.is_some_and(|reason| !reason.is_pause()))?;
@@ -199,6 +199,7 @@ impl Session<'_> {
         {
             self.progress.line(&line);
         }
+        self.check_folder()?;
         let mut messages = Vec::new();
         for callback in self.callbacks.iter_mut() {
             callback.on_epoch_end(&mut EpochEnd {
@@ -212,14 +213,23 @@ impl Session<'_> {
         self.state.learner.hold_average(false)?;
         if let Some(folder) = self.folder {
             save(self, folder)?;
+            if let Some(images) = self.images.take() {
+                folder.save_images(images, self.state.in_folder)?;
+            }
         }
         self.state.in_folder = true;
         self.progress.epoch_end(&record, so_far.seconds, &messages);
         Ok(())
     }
 
+    /// A run folder that was removed would be made again, with a part of what was in it.
+    fn check_folder(&self) -> Result<()> {
+        self.lock.as_ref().map_or(Ok(()), RunLock::check)
+    }
+
     /// Puts the outcome into history and run folder; the callbacks' turn.
     fn finish(&mut self, outcome: Outcome) -> Result<()> {
+        self.check_folder()?;
         let paused = matches!(outcome, Outcome::Paused { .. } | Outcome::AtRung { .. });
         let reason = outcome.reason();
         self.state.history.stopped = reason.clone();

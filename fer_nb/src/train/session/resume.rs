@@ -101,7 +101,8 @@ pub(crate) fn resume_from(session: &mut Session<'_>) -> Result<String> {
     if finished && !insists {
         return Ok("the folder's run is finished: training starts over".into());
     }
-    take_over(session, &checkpoint, &path)?;
+    take_over(session, &checkpoint, &path)
+        .map_err(|error| error.in_file(&path, "Retrain, or restore the file."))?;
     let then = &checkpoint.state.run.precision;
     let computed = match *then == session.run.precision {
         true => String::new(),

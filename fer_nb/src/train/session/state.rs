@@ -9,7 +9,7 @@ use crate::model::Network;
 use crate::train::callbacks::Callback;
 use crate::train::config::TrainConfig;
 use crate::train::record::{BatchOf, History, StopReason};
-use crate::train::run::{RunConfig, RunFolder};
+use crate::train::run::{RunConfig, RunFolder, RunImages, RunLock};
 use crate::train::step::{Learner, Totals};
 
 /// The learner, how far training is, and whether it can be continued.
@@ -32,12 +32,16 @@ pub(crate) struct Session<'a> {
     pub(crate) config: &'a TrainConfig,
     pub(crate) callbacks: &'a mut [Box<dyn Callback>],
     pub(crate) folder: Option<&'a RunFolder>,
+    /// Keeps other trainings out of the folder.
+    pub(crate) lock: Option<RunLock>,
     /// Whether the run folder's checkpoint has to be resumed.
     pub(crate) must_resume: bool,
     /// The epoch after which training pauses; `None` trains to the end.
     pub(crate) pause_after: Option<usize>,
     /// What the run is.
     pub(crate) run: RunConfig,
+    /// What it is trained on; `None` once the run folder says so.
+    pub(crate) images: Option<RunImages>,
     /// dtype of forward and backward passes.
     pub(crate) kind: Kind,
     /// What the user sees.
