@@ -8,14 +8,20 @@
 mod claim;
 mod config;
 mod folder;
+mod hyperband;
 mod importance;
+mod optuna;
+mod point;
 mod pruner;
 mod sampler;
 mod space;
 mod study;
+mod training;
 mod trial;
+mod values;
 
 pub use config::StudyConfig;
+pub use pruner::Pruner;
 pub use sampler::Sampler;
 pub use space::{Range, Space};
 pub use study::Study;

@@ -582,6 +582,7 @@ mod tests {
             StopReason::User { epoch, batch: None },
             StopReason::EarlyStopping { epoch, monitor, waited: 8 },
             StopReason::Pruned { epoch, monitor, best: 0.1 + 0.2, median: 1.0 / 3.0 },
+            StopReason::Rung { epoch },
             StopReason::TimeLimit { seconds: 0.5 },
             StopReason::Callback { reason: "it's\n\"enough\"".into(), epoch, batch },
             StopReason::Recorded { text: "stopped by the user".into() },
@@ -592,6 +593,7 @@ mod tests {
                 StopReason::User { .. }
                 | StopReason::EarlyStopping { .. }
                 | StopReason::Pruned { .. }
+                | StopReason::Rung { .. }
                 | StopReason::TimeLimit { .. }
                 | StopReason::Callback { .. }
                 | StopReason::Recorded { .. } => {}

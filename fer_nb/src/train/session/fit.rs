@@ -37,7 +37,7 @@ pub(crate) fn fit(mut session: Session<'_>, data: &FaceData, lines: &[String]) -
     session.lock = session.folder.map(RunFolder::lock).transpose()?;
     lines.iter().for_each(|line| session.progress.line(line));
     let before = session.state.history.stopped.take();
-    session.begin(before.is_some_and(|reason| !reason.is_user()))?;
+    session.begin(before.is_some_and(|reason| !reason.is_pause()))?;
     if session.state.is_done(session.config) {
         session.progress.line(&all_done(session.config.epochs, notebook_is_live()));
     }
@@ -115,6 +115,10 @@ impl Session<'_> {
             let epoch = self.state.epoch();
             if epoch > 1 && setting.interrupt.requested() && self.state.unfinished.is_none() {
                 return Ok(Outcome::Paused { epoch: epoch - 1, batch: None });
+            }
+            if self.pause_after.is_some_and(|last| epoch > last) && self.state.unfinished.is_none()
+            {
+                return Ok(Outcome::AtRung { epoch: epoch - 1 });
             }
             let so_far = self.state.unfinished.take();
             let mut so_far = so_far.unwrap_or_else(|| EpochSoFar::new(&self.run.data_fingerprint));
@@ -226,7 +230,7 @@ impl Session<'_> {
     /// Puts the outcome into history and run folder; the callbacks' turn.
     fn finish(&mut self, outcome: Outcome) -> Result<()> {
         self.check_folder()?;
-        let paused = matches!(outcome, Outcome::Paused { .. });
+        let paused = matches!(outcome, Outcome::Paused { .. } | Outcome::AtRung { .. });
         let reason = outcome.reason();
         self.state.history.stopped = reason.clone();
         if let Some(folder) = self.folder.filter(|_| self.state.in_folder) {

@@ -36,6 +36,8 @@ pub(crate) struct Session<'a> {
     pub(crate) lock: Option<RunLock>,
     /// Whether the run folder's checkpoint has to be resumed.
     pub(crate) must_resume: bool,
+    /// The epoch after which training pauses; `None` trains to the end.
+    pub(crate) pause_after: Option<usize>,
     /// What the run is.
     pub(crate) run: RunConfig,
     /// What it is trained on; `None` once the run folder says so.
@@ -57,6 +59,8 @@ pub(crate) enum Outcome {
     Stopped(StopReason),
     /// The user stopped it in this epoch, or, without a batch, after it; the next `fit` continues there.
     Paused { epoch: usize, batch: Option<BatchOf> },
+    /// It was to be trained until this epoch; the next `fit` continues there.
+    AtRung { epoch: usize },
 }
 
 impl Outcome {
@@ -66,6 +70,7 @@ impl Outcome {
             Outcome::Finished => None,
             Outcome::Stopped(reason) => Some(reason),
             Outcome::Paused { epoch, batch } => Some(StopReason::User { epoch, batch }),
+            Outcome::AtRung { epoch } => Some(StopReason::Rung { epoch }),
         }
     }
 }
