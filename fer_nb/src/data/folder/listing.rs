@@ -191,7 +191,7 @@ const NO_PART: &str = "folders that are no part";
 const DEAD: &str = "links that lead nowhere";
 
 impl Listing {
-    /// The folders of classes below `<root>/<folder>`, in class order; what lies beside them is passed over.
+    /// The folders of classes below `<root>/<folder>`, in class order; anything next to them is passed over.
     fn classes(
         &mut self,
         root: &Path,
@@ -445,7 +445,7 @@ impl ClassPlace<'_> {
     }
 }
 
-/// That all classes have parts below them if some have, each part once, and no images beside them.
+/// That all classes have parts below them if some have, each part once, and no images next to them.
 fn check_parts_of_classes(root: &Path, classes: &[ClassFolder], insides: &[Inside]) -> Result<()> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for ((class, path), inside) in classes.iter().zip(insides) {
