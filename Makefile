@@ -1,6 +1,6 @@
 # Every target does all the set-up that it needs; what is done is not done again.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run slides test bench doctor clean
+.PHONY: help setup lab notebook run slides test lint bench hostile doc docs-cli doctor clean
 
 # The kernel `rust` of this folder's virtual environment, whatever else the machine has.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -9,11 +9,16 @@ PYTHON := .venv/bin/python
 
 help:
 	@echo "make lab     JupyterLab with the six notebooks (set-up included: 11 to 31 minutes, once)"
+	@echo "make notebook NAME=try   notebooks/try.ipynb, whose first cell loads the crate"
 	@echo "make run     execute the notebooks; reports, slides and figures in build/"
 	@echo "make slides  the slide decks of the last run again, code hidden"
 	@echo "make test    formatting, lints, unit and integration tests"
-	@echo "make bench   speed beside PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
+	@echo "make lint    the lints alone"
+	@echo "make bench   speed compared with PyTorch, Keras, burn and candle (their set-up once; then 45 minutes)"
+	@echo "make hostile attacks on parsers, server, trainings and studies; HOSTILE_MINUTES=10 by default"
+	@echo "make doc     the crate's documentation, for a browser"
 	@echo "make setup   the set-up alone"
+	@echo "make docs-cli  docs/cli.md again, from what fer --help prints"
 	@echo "make doctor  a page about this machine and set-up, for a bug report"
 	@echo "make clean   remove what was built, runs and data excepted; .venv is kept"
 	@echo
@@ -23,9 +28,12 @@ setup:
 	@.setup/setup
 
 # LAB="--no-browser --ip=0.0.0.0" and the like are passed on to JupyterLab.
-lab: setup
-	$(PYTHON) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
-	    --LabApp.default_url=/lab/tree/notebooks/01_project_prep.ipynb $(LAB)
+# It opens when it is installed; a cell that is run before all is compiled waits, and says for what.
+lab:
+	@.setup/setup --lab $(LAB)
+
+notebook:
+	@python3 .setup/new_notebook.py "$(or $(NAME),scratch)"
 
 run: setup
 	@$(PYTHON) .setup/run_notebooks.py
@@ -42,9 +50,29 @@ test:
 	    cargo test --locked --features serve
 	$(PYTHON) -m pytest -rs tests
 
+lint: setup
+	$(PYTHON) .setup/rust_kernel/environment.py RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/.setup/lint" \
+	    cargo check --locked --features serve --tests --bins --examples
+
 # BENCH="--rounds 1 --work inference" and the like are passed on; --help lists them.
-bench: setup
+bench:
+	@.setup/setup --torch
 	@$(PYTHON) fer_nb/benches/bench.py $(BENCH)
+
+# tests/test_docs.py fails while the page and the program differ.
+docs-cli: setup
+	@$(PYTHON) .setup/cli_page.py
+
+# Attacks for so many minutes, and a table of what was tried and what failed.
+HOSTILE_MINUTES ?= 10
+hostile:
+	@.setup/setup --tests
+	$(PYTHON) .setup/rust_kernel/environment.py cargo build --locked --features serve --bins --example hostile_parsers
+	@$(PYTHON) tests/hostile/campaign.py --minutes $(HOSTILE_MINUTES)
+
+# The crate's documentation, in build/target/*/doc/fer_nb/index.html.
+doc: setup
+	$(PYTHON) .setup/rust_kernel/environment.py cargo doc --locked --no-deps --features serve
 
 # Changes nothing, and works without a set-up.
 doctor:

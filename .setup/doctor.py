@@ -22,7 +22,7 @@ import setup
 
 sys.path.append(str(setup.HERE / "rust_kernel"))
 
-import environment  # noqa: E402
+import environment
 
 CPU_FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
 PACKAGES = ("torch", "jupyterlab", "ipykernel", "nbclient", "nbconvert")
@@ -167,12 +167,15 @@ def variables(page):
 
 def steps(page):
     page.title("Set-up")
-    for name in ("venv", "requirements", "requirements-tests", "rust-src", "evcxr", "crate", "kernel", "onnxruntime-web"):
-        stamp = setup.BUILD / "stamps" / name
-        if stamp.exists():
-            page.line(name, time.strftime("done %Y-%m-%d %H:%M", time.localtime(stamp.stat().st_mtime)))
+    stamps = setup.BUILD / "stamps"
+    libtorch = "torch" if (stamps / "torch").exists() else "libtorch"
+    for name in ("venv", "requirements", libtorch, "requirements-tests", "evcxr", "crate", "kernel", "onnxruntime-web"):
+        if (stamps / name).exists():
+            done = time.localtime((stamps / name).stat().st_mtime)
+            page.line(name, time.strftime("done %Y-%m-%d %H:%M", done))
         else:
-            page.line(name, "not done" + ("" if name in ("requirements-tests", "onnxruntime-web") else "; `make setup` does it"))
+            optional = name in ("requirements-tests", "onnxruntime-web")
+            page.line(name, "not done" + ("" if optional else "; `make setup` does it"))
     for folder in (setup.VENV, setup.BUILD):
         size = setup.output("du", "-sh", folder) if folder.exists() else None
         page.line(folder.name, size.split()[0] if size else "missing")

@@ -25,11 +25,10 @@ import time
 from pathlib import Path
 
 import nbformat
+import slides
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
-
-import slides
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTUP_SECONDS = 900  # rust-analyzer reads the dependencies: with a cold disk, minutes

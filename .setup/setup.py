@@ -1,13 +1,17 @@
 """Brings a fresh clone to the point where the notebooks and the tests run.
 
-    setup.py            for the notebooks
-    setup.py --tests    and for the tests
+    setup.py                        for the notebooks
+    setup.py --tests                and for the tests
+    setup.py --torch                with all that `import torch` needs
+    setup.py --libtorch             libtorch alone, which is enough to compile the crate
+    setup.py --lab [OPTION ...]     opens JupyterLab as soon as it is installed, and compiles meanwhile
 
 Every step is done once: it leaves a stamp in build/stamps when it has succeeded, and the stamp says
 what it was made from, so that a step is done again when that changes. A step that was cut off is
 taken up by the next call. What the tools print is in build/logs.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -29,6 +33,7 @@ HERE = ROOT / ".setup"
 sys.path.append(str(HERE / "rust_kernel"))
 
 import environment  # noqa: E402
+import setting_up  # noqa: E402
 
 BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
@@ -138,8 +143,8 @@ def check_prerequisites(tests):
 
 
 def last_line(log):
-    lines = [l.strip() for l in re.split(r"[\r\n]", log.read_text(errors="replace")[-4000:])]
-    return next((l for l in reversed(lines) if l), "")[:80]
+    lines = [line.strip() for line in re.split(r"[\r\n]", log.read_text(errors="replace")[-4000:])]
+    return next((line for line in reversed(lines) if line), "")[:80]
 
 
 def run(log_name, *command, env=None, cwd=ROOT):
@@ -155,6 +160,7 @@ def run(log_name, *command, env=None, cwd=ROOT):
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in JupyterLab's terminal is a question, not yet an end
         )
         RUNNING.add(process)
         while True:
@@ -201,7 +207,8 @@ class Step:
         say(f"  ... {self.title} (usually {self.usual})")
         started = time.monotonic()
         self.stamp.unlink(missing_ok=True)
-        self.work()
+        with setting_up.told(self.title, self.usual, BUILD):
+            self.work()
         self.stamp.parent.mkdir(parents=True, exist_ok=True)
         self.stamp.write_text(self.key)
         seconds = time.monotonic() - started
@@ -217,24 +224,95 @@ def make_venv():
     run("venv", sys.executable, "-m", "venv", VENV)
 
 
-def pip_install(requirements):
+def pip_install(name, *arguments):
+    run(
+        name,
+        *(PYTHON, "-m", "pip", "install", "--progress-bar", "off"),
+        *("--disable-pip-version-check", *arguments),
+    )
+
+
+def hashed(requirements):
+    """pip's options for what a requirements file asks for: the versions of its lock file, whose hashes have to fit."""
+    return ("--require-hashes", "-r", HERE / requirements.replace(".txt", ".lock"))
+
+
+def key(python, requirements):
+    """What such a step was made from."""
+    files = [HERE / name for name in (requirements, requirements.replace(".txt", ".lock"))]
+    return [python, *(file.read_text() for file in files if file.exists())]
+
+
+def install(requirements):
+    return lambda: pip_install(requirements.removesuffix(".txt"), *hashed(requirements))
+
+
+def package(name):
+    """A package's folder in the virtual environment, or None."""
+    found = output(PYTHON, "-c", f"from importlib.util import find_spec; print(find_spec({name!r}).origin)")
+    return Path(found).parent if found else None
+
+
+# --- torch ---------------------------------------------------------------------------------------
+
+# Where the driver of an NVIDIA GPU shows, in Linux and in WSL2.
+GPU = ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1")
+
+
+def wants_whole_torch(asked):
+    """Whether torch is installed as its wheel asks, rather than its libraries for the CPU alone.
+
+    Without a GPU that saves 3.4 GB of 4.9: CUDA's libraries and the compiler Triton, which libtorch_cpu.so is
+    not linked against. Python's `import torch` and a GPU need them.
+    """
+    gpu = os.environ.get("FER_GPU", "")
+    if gpu not in ("", "0", "1"):
+        raise Failed(f"FER_GPU={gpu}: 1 installs what a GPU needs, 0 leaves it out")
+    if asked or os.environ.get("FER_TORCH_INDEX"):
+        return True
+    return gpu == "1" or (gpu == "" and any(map(os.path.exists, GPU)))
+
+
+def install_torch(requirements, *arguments):
     def work():
-        run(
-            requirements.removesuffix(".txt"),
-            *(PYTHON, "-m", "pip", "install", "--progress-bar", "off"),
-            *("--disable-pip-version-check", "-r", HERE / requirements),
-        )
-        # A short name for cargo, whatever the version of Python.
-        found = output(PYTHON, "-c", "import torch.version as t; print(t.__file__)")
-        folder = Path(found).parent if found else None
-        if folder is None:
-            raise Failed("torch was installed and cannot be imported: delete .venv and run again.")
-        link = VENV / "torch"
+        index = os.environ.get("FER_TORCH_INDEX")
+        # --upgrade: 2.11.0+cpu of that index is taken where 2.11.0 is installed.
+        # Another index has other wheels, whose hashes are not known here.
+        files = hashed(requirements)
+        if index:
+            files = ("--upgrade", "--extra-index-url", index, "-r", HERE / requirements)
+        pip_install(requirements.removesuffix(".txt"), *arguments, *files)
+        folder = package("torch")
+        if folder is None or not (folder / "lib").is_dir():
+            raise Failed("torch was installed and can't be found: delete .venv and run again.")
+        link = VENV / "torch"  # a short name for cargo, whatever the version of Python
         if not link.is_symlink() or link.resolve() != folder.resolve():
             link.unlink(missing_ok=True)
             link.symlink_to(os.path.relpath(folder, VENV))
 
     return work
+
+
+def torch_step(python, whole):
+    """libtorch, with or without what Python and a GPU need."""
+    library = (VENV / "torch" / "lib" / "libtorch_cpu.so").exists
+    if not whole:
+        return Step(
+            "libtorch",
+            "libtorch for the CPU, of torch's wheel: 1.2 GB",
+            "1 min, more on a slow line",
+            key(python, "requirements-libtorch.txt"),
+            install_torch("requirements-libtorch.txt", "--no-deps"),
+            library,
+        )
+    return Step(
+        "torch",
+        "torch with what Python and a GPU need: 4.6 GB",
+        "3 min, more on a slow line",
+        [*key(python, "requirements-torch.txt"), os.environ.get("FER_TORCH_INDEX")],
+        install_torch("requirements-torch.txt"),
+        library,
+    )
 
 
 def install_evcxr():
@@ -350,6 +428,16 @@ def write_lab_settings():
         path.write_text(text)
 
 
+def write_papermill_plugin():
+    """Parameters for papermill, if a user installs it: a package of one file with an entry point."""
+    packages = package("pip").parent
+    shutil.copy2(HERE / "papermill" / "fer_nb_papermill.py", packages)
+    info = packages / "fer_nb_papermill-0.1.0.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fer_nb_papermill\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[papermill.engine]\nfer_nb = fer_nb_papermill:Engine\n")
+
+
 def enter_environment():
     """Builds with what the first set-up built with, and says what of today's environment is left out."""
     before = dict(os.environ)
@@ -364,32 +452,28 @@ def enter_environment():
         say(f"  --  not used, for the crates are built without: {', '.join(sorted(left_out))}")
 
 
-def set_up(tests):
+def set_up(tests, torch=False, libtorch_alone=False, packages_are_there=lambda: None):
     check_prerequisites(tests)
     enter_environment()
     python = sysconfig.get_python_version()
     venv = Step("venv", "virtual environment .venv", "10 s", python, make_venv, PYTHON.exists)
-    packages = [
-        Step(
-            "requirements",
-            "torch, JupyterLab and what they need: 4.9 GB",
-            "4 min, more on a slow line",
-            [python, (HERE / "requirements.txt").read_text()],
-            pip_install("requirements.txt"),
-            (VENV / "torch" / "lib" / "libtorch_cpu.so").exists,
-        )
-    ]
-    if tests:
-        packages.append(
-            Step(
-                "requirements-tests",
-                "pytest, scikit-learn and TensorBoard",
-                "30 s",
-                [python, (HERE / "requirements-tests.txt").read_text()],
-                pip_install("requirements-tests.txt"),
-                (VENV / "bin" / "pytest").exists,
-            )
-        )
+    packages = Step(
+        "requirements",
+        "JupyterLab and what the notebooks need: 0.3 GB",
+        "30 s",
+        key(python, "requirements.txt"),
+        install("requirements.txt"),
+        (VENV / "bin" / "jupyter-lab").exists,
+    )
+    libtorch = torch_step(python, wants_whole_torch(torch or tests))
+    packages_of_tests = Step(
+        "requirements-tests",
+        "pytest, scikit-learn and TensorBoard",
+        "30 s",
+        key(python, "requirements-tests.txt"),
+        install("requirements-tests.txt"),
+        (VENV / "bin" / "pytest").exists,
+    )
     evcxr = Step(
         "evcxr",
         f"Rust kernel evcxr {EVCXR}, compiled from source",
@@ -400,7 +484,7 @@ def set_up(tests):
     )
     sources = [p.stat().st_mtime_ns for p in sorted((ROOT / "fer_nb").rglob("*")) if p.is_file()]
     lock = [(ROOT / n).read_text() for n in ("Cargo.lock", "Cargo.toml", ".cargo/config.toml")]
-    lock.append((HERE / "requirements.txt").read_text())  # libtorch comes from there
+    lock.append((HERE / "requirements-libtorch.txt").read_text())  # libtorch comes from there
     compiler = output("rustc", "-vV")
     sources_of_rust = Step(
         "rust-src",
@@ -427,8 +511,11 @@ def set_up(tests):
         (BUILD / "kernel-template" / "built.json").exists,
     )
 
-    # Compiling evcxr and installing packages do not need each other.
     venv()
+    if libtorch_alone:
+        libtorch()
+        return
+    # Compiling evcxr and installing packages do not need each other.
     failures = []
 
     def beside():
@@ -439,15 +526,21 @@ def set_up(tests):
 
     thread = threading.Thread(target=beside, daemon=True)
     thread.start()
+    packages()
+    write_kernelspec()
+    write_lab_settings()
+    write_papermill_plugin()
+    packages_are_there()
     if not rust_sources().is_dir():
         sources_of_rust()
-    for step in [*packages, crate, kernel]:
-        step()
+    libtorch()
+    if tests:
+        packages_of_tests()
+    crate()
+    kernel()
     thread.join()
     if failures:
         raise failures[0]
-    write_kernelspec()
-    write_lab_settings()
 
     runtime = Step(
         "onnxruntime-web",
@@ -478,13 +571,55 @@ def set_up(tests):
             say("  --  not there; the test in a browser will be left out")
 
 
+NOTEBOOK = "/lab/tree/notebooks/01_project_prep.ipynb"
+
+
+class Lab:
+    """JupyterLab, which runs while the rest is compiled. The set-up ends with it."""
+
+    def __init__(self, options):
+        self.options = options
+        self.process = None
+        self.compiling = True
+
+    def start(self):
+        where = (f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={NOTEBOOK}")
+        self.process = subprocess.Popen([PYTHON, "-m", "jupyterlab", *where, *self.options])
+        threading.Thread(target=self._watch, daemon=True).start()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # JupyterLab asks first whether it shall end
+
+    def _watch(self):
+        self.process.wait()
+        if self.compiling:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def wait(self):
+        """Until JupyterLab ends; its status."""
+        self.compiling = False
+        try:
+            return self.process.wait()
+        except KeyboardInterrupt:
+            return self.end()
+
+    def end(self):
+        if self.process is None:
+            return 1
+        self.process.terminate()
+        return self.process.wait()
+
+
 def ended(number, frame):
     raise KeyboardInterrupt  # a build that is left behind would hold cargo's lock
 
 
-def main():
-    signal.signal(signal.SIGTERM, ended)
-    BUILD.mkdir(exist_ok=True)
+def end_what_runs():
+    for process in list(RUNNING):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+def locked_set_up(**what):
+    """Does what no other set-up is doing, and returns the exit status."""
     started = time.monotonic()
     with open(BUILD / "setup.lock", "w") as lock:
         try:
@@ -494,7 +629,7 @@ def main():
             fcntl.flock(lock, fcntl.LOCK_EX)
         fresh = not (BUILD / "stamps").exists()
         try:
-            set_up(tests="--tests" in sys.argv[1:])
+            set_up(**what)
             if fresh:
                 keep(lambda kept: kept.update(seconds=round(time.monotonic() - started, 1)))
         except Failed as error:
@@ -504,12 +639,30 @@ def main():
             print("\nset-up: stopped; what is finished is kept", file=sys.stderr)
             return 130
         finally:
-            for process in list(RUNNING):
-                process.terminate()
+            end_what_runs()
     if time.monotonic() - started > 5:
         say(f"set-up: done in {duration(time.monotonic() - started)}")
     return 0
 
 
+def main(arguments):
+    signal.signal(signal.SIGTERM, ended)
+    BUILD.mkdir(exist_ok=True)
+    if arguments[:1] != ["--lab"]:
+        return locked_set_up(
+            tests="--tests" in arguments,
+            torch="--torch" in arguments,
+            libtorch_alone="--libtorch" in arguments,
+        )
+    lab = Lab(arguments[1:])
+    status = locked_set_up(tests=False, packages_are_there=lab.start)
+    if status == 130:  # stopped, or JupyterLab has ended
+        return lab.end()
+    if status and lab.process is None:
+        return status
+    # A set-up that failed has said why; the notebooks can be read.
+    return lab.wait()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

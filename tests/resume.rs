@@ -1,4 +1,4 @@
-//! Runs that are cut off and go on: by Stop, by a new process, by SIGKILL.
+//! Runs that are cut off and resumed: by Stop, by a new process, by SIGKILL.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -6,17 +6,11 @@ are left in build/browser/, with the server's log.
 """
 
 import json
-import os
 import re
-import secrets
 import shutil
-import socket
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 
+import lab_server
 import nbformat
 import pytest
 from chromium import DRIVER, browser, lacking, skip_without
@@ -58,13 +52,6 @@ def copies(folder):
     nbformat.write(trouble, notebooks / "trouble.ipynb")
 
 
-def quiet(folder):
-    """JupyterLab's settings: no question about news, and none of the user's own settings."""
-    settings = folder / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    settings.parent.mkdir(parents=True)
-    settings.write_text('{"fetchNews": "false", "checkForUpdates": false}')
-
-
 @pytest.fixture(scope="module")
 def jupyterlab(tmp_path_factory):
     """A running JupyterLab: its address and its token."""
@@ -72,56 +59,13 @@ def jupyterlab(tmp_path_factory):
     project = folder / "project"
     project.mkdir()
     copies(project)
-    quiet(folder / "settings")
-    environment = {
-        **{k: v for k, v in os.environ.items() if k not in ("FER2013_DIR", "FER_ROOT")},
-        "FER_EPOCHS": "40",  # more than there is patience for: it is stopped
-        "FER_RUNS_DIR": str(folder / "runs"),
-        "FER_FIGURES_DIR": str(folder / "figures"),
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_DATA_DIR": str(folder / "data"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-    }
-    token = secrets.token_hex(16)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     shutil.rmtree(PICTURES, ignore_errors=True)
     PICTURES.mkdir(parents=True)
-    with open(PICTURES / "jupyterlab.log", "w") as log:
-        server = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
-                *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
-                *("--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"),
-                *(f"--ServerApp.root_dir={project}", "--LabApp.expose_app_in_browser=True"),
-            ],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + 120
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/api", timeout=10).close()
-                break
-            except (urllib.error.URLError, TimeoutError):
-                assert server.poll() is None and time.monotonic() < until, (
-                    f"JupyterLab did not start; see {PICTURES / 'jupyterlab.log'}"
-                )
-                time.sleep(0.2)
-        yield {"url": url, "token": token}
-    finally:
-        server.terminate()
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            server.kill()
+    epochs = "40"  # more than there is patience for: it is stopped
+    with lab_server.jupyterlab(
+        folder, project, PICTURES / "jupyterlab.log", FER_EPOCHS=epochs
+    ) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from faces import noise
+from PIL import Image
 from program import ROOT, SHARED, fer, start_fer
 
 

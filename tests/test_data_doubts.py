@@ -214,7 +214,10 @@ def test_an_empty_file_is_said_to_be_empty(tmp_path):
     assert "fer2013.csv" in refused(tmp_path / "fer2013.csv")
 
 
-@pytest.mark.parametrize("name, packed", [("fer2013.csv", gzip.compress), ("a b.csv", lzma.compress), ("c.csv.bz2", bz2.compress)])
+@pytest.mark.parametrize(
+    "name, packed",
+    [("fer2013.csv", gzip.compress), ("a b.csv", lzma.compress), ("c.csv.bz2", bz2.compress)],
+)
 def test_the_command_unpacks(tmp_path, name, packed):
     (tmp_path / name).write_bytes(packed(table(tmp_path / "plain.csv", rows()).read_bytes()))
     said = refused(tmp_path / name)
@@ -241,7 +244,10 @@ def test_a_folder_with_one_table_says_what_is_wrong_with_it(tmp_path):
     (tmp_path / "data" / "deep").mkdir(parents=True)
     (tmp_path / "data" / "README.md").write_text("Faces.")
     path = tmp_path / "data" / "deep" / "fer2013.csv"
-    for content, part in (("404: Not Found", "it has 404: Not Found"), ("feeling,pixels\n1,1 2\n", "no column emotion")):
+    for content, part in (
+        ("404: Not Found", "it has 404: Not Found"),
+        ("feeling,pixels\n1,1 2\n", "no column emotion"),
+    ):
         path.write_text(content)
         assert f"{path}, header: " in (said := refused(tmp_path / "data")) and part in said
     for name in CLASSES:

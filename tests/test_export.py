@@ -34,7 +34,8 @@ def exported(request, tmp_path_factory):
     subprocess.run(command, check=True, timeout=120)
     with safe_open(folder / "trace.safetensors", "np") as file:
         # 256 of its 64 images
-        tensors = {name: np.concatenate([file.get_tensor(name)] * 4) for name in file.keys()}
+        names = file.keys()  # no dict: it has no iterator
+        tensors = {name: np.concatenate([file.get_tensor(name)] * 4) for name in names}
     return folder, tensors
 
 

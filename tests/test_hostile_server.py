@@ -6,7 +6,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "hostile"))
 
-from server import campaign, table  # noqa: E402
+from server import campaign, table
 
 
 def test_the_server_withstands_a_minute_of_attacks():

@@ -172,7 +172,7 @@ def test_the_dependencies_are_the_templates(kernels):
     built = template.TEMPLATE / "ctx" / "target"
     for kernel in kernels:
         target = kernel.folder() / "ctx" / "target"
-        libraries = [p for p in target.glob("*/debug/deps/*.rlib")]
+        libraries = list(target.glob("*/debug/deps/*.rlib"))
         assert len(libraries) > 50
         for path in libraries:
             original = built / path.relative_to(target)

@@ -1,5 +1,6 @@
 """A kernel works in whatever environment it is started, or says in one line what it cannot work with."""
 
+import fcntl
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import pytest
 import template
 from jupyter_client import KernelManager
 from test_kernel import CRATE, Kernel
+from toolchain import BUILD
 
 # Beside those that the build scripts read: cargo, rustc, make, compilers.
 OTHERS = (
@@ -77,9 +79,29 @@ def test_a_kernel_starts_with_every_variable_set_that_a_build_reads(root, tmp_pa
     assert libraries > 50 and fresh == []
 
 
+def test_a_first_cell_waits_for_a_set_up_that_is_at_work(root):
+    with open(BUILD / "setup.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kernel = Kernel(root / "notebooks").ready()
+        said = []
+
+        def seen(message):
+            said.append(message["content"].get("text", ""))
+            if "the set-up is still at work" in said[-1]:
+                fcntl.flock(lock, fcntl.LOCK_UN)
+
+        try:
+            reply, _ = kernel.execute('println!("ran");', seen)
+        finally:
+            kernel.stop()
+    assert reply["status"] == "ok", reply
+    assert "still at work" in said[0] and any("ran" in text for text in said[1:])
+
+
 def test_a_kernel_starts_where_path_has_no_cargo(root):
     """As a desktop, an editor or a hub starts it."""
-    shown, _, fresh = first_cell(root / "notebooks", {"PATH": "/usr/bin:/bin", "HOME": "/", "JUPYTER_PREFER_ENV_PATH": "1"})
+    bare = {"PATH": "/usr/bin:/bin", "HOME": "/", "JUPYTER_PREFER_ENV_PATH": "1"}
+    shown, _, fresh = first_cell(root / "notebooks", bare)
     assert shown == ("ok", "35") and fresh == []
 
 
@@ -141,7 +163,7 @@ def test_a_configuration_that_a_variable_overrides_is(set_up_with, setting, vari
 
 
 def test_a_broken_configuration_is_named(set_up_with):
-    with pytest.raises(environment.Refused, match="config.toml"):
+    with pytest.raises(environment.Refused, match=r"config\.toml"):
         set_up_with("", "[build\n")
 
 

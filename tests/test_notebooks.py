@@ -23,7 +23,7 @@ def read(root, name):
 
 
 def test_there_are_the_six_and_no_other(root):
-    found = sorted(path.stem for path in (root / "notebooks").glob("*.ipynb"))
+    found = sorted(path.stem for path in (root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     assert found == NAMES
 
 

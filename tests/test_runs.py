@@ -31,7 +31,9 @@ def compared(tmp_path_factory):
         if number:
             changes += [f"train.{what}=0.{number}" for what in ("ema", "loss.label_smoothing", "augmentation.zoom",
                         "augmentation.erasing", "augmentation.brightness", "augmentation.contrast")]
-        done = fer("train", "--run", name, "--epochs", "1", "--batch-size", "8", *data, *(a for c in changes for a in ("--set", c)), **settings)
+        sets = (word for change in changes for word in ("--set", change))
+        few = ("--epochs", "1", "--batch-size", "8")
+        done = fer("train", "--run", name, *few, *data, *sets, **settings)
         assert done.returncode == 0, done.stderr
     outputs = [a for end in ("csv", "md", "tex", "html") for a in ("--table", folder / f"runs.{end}")]
     for at in range(0, len(outputs), 2):

@@ -373,7 +373,8 @@ def test_faces_of_a_camera_keep_their_numbers(running):
             assert "no_face" not in answer
             tops = {face["number"]: face["area"]["top"] for face in answer["faces"]}
             assert set(tops) == {1, 2}, (step, answer)
-            first = tops[1] < 200 if step == 0 else first
+            if step == 0:
+                first = tops[1] < 200
             assert (tops[1] < 200) == first != (tops[2] < 200), (step, tops)
             for face in answer["faces"]:
                 assert sum(face["smoothed"]["probs"]) == pytest.approx(1, abs=1e-4)

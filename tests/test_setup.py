@@ -1,5 +1,7 @@
 """The set-up's steps: what is missing is named, what is done is not done again."""
 
+import fcntl
+import importlib.metadata
 import json
 import os
 import platform
@@ -8,10 +10,15 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import time
+import zipfile
+from pathlib import Path
 
 import pytest
+import setting_up
 import setup as set_up
+from packaging.requirements import Requirement
 
 
 @pytest.fixture
@@ -134,25 +141,215 @@ def test_jupyterlab_fetches_no_news(monkeypatch, tmp_path):
     assert "false" in values and schema["properties"]["checkForUpdates"]["type"] == "boolean"
 
 
+def group_lives(group):
+    """Whether a process of this group is left: a compiler as well as the cargo that started it."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_what_a_set_up_started_ends_with_it(root, tmp_path):
     """A timeout sends SIGTERM; a build that is left behind would hold cargo's lock."""
     program = (
         "import setup, sys\n"
         f"setup.BUILD = setup.Path({str(tmp_path)!r})\n"
-        "setup.set_up = lambda tests: setup.run('work', 'sh', '-c', 'echo $$; exec sleep 1000')\n"
-        "sys.exit(setup.main())\n"
+        "setup.set_up = lambda **what: setup.run('work', 'sh', '-c', 'echo $$; sleep 1000 & wait')\n"
+        "sys.exit(setup.main([]))\n"
     )
     started = subprocess.Popen([sys.executable, "-c", program], cwd=root / ".setup", stderr=subprocess.PIPE)
     log = tmp_path / "logs" / "work.log"
     until = time.monotonic() + 60
     while not (log.exists() and log.read_text().strip()) and time.monotonic() < until:
         time.sleep(0.05)
-    sleeper = int(log.read_text())
+    group = int(log.read_text())
     started.terminate()
     assert started.wait(60) == 130 and b"what is finished is kept" in started.stderr.read()
-    while os.path.exists(f"/proc/{sleeper}") and time.monotonic() < until:
+    while group_lives(group) and time.monotonic() < until:
         time.sleep(0.05)
-    assert not os.path.exists(f"/proc/{sleeper}")
+    assert not group_lives(group)
+
+
+LAB = """
+import setup, sys, time
+setup.BUILD = setup.Path({folder!r})
+setup.PYTHON = {lab!r}
+
+def set_up(tests, packages_are_there):
+    setup.say("packages")
+    packages_are_there()
+    with setup.setting_up.told("fer_nb", "a minute", setup.BUILD):
+        setup.run("work", "sleep", {seconds!r})
+    setup.say("compiled")
+    {after}
+
+setup.set_up = set_up
+sys.exit(setup.main(["--lab", "--no-browser"]))
+"""
+
+
+@pytest.fixture
+def lab(root, tmp_path):
+    """Starts a set-up whose JupyterLab is a script, and whose compiling is a sleep."""
+    running = []
+
+    def start(script, seconds, after="pass"):
+        program = tmp_path / "lab"
+        program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/opened\n{script}\n')
+        program.chmod(0o755)
+        text = LAB.format(folder=str(tmp_path), lab=str(program), seconds=str(seconds), after=after)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [sys.executable, "-c", text], cwd=root / ".setup", stdout=pipe, stderr=pipe, text=True
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+
+
+def wait_for(found, seconds=60):
+    until = time.monotonic() + seconds
+    while not (value := found()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return value
+
+
+def test_jupyterlab_opens_while_the_rest_is_compiled(lab, tmp_path):
+    process = lab("exec sleep 1000", seconds=1000)
+    opened = tmp_path / "opened"
+    assert wait_for(lambda: opened.exists() and opened.read_text())
+    assert "01_project_prep.ipynb" in opened.read_text() and "--no-browser" in opened.read_text()
+    # A kernel sees that it has to wait, and for what.
+    assert wait_for(lambda: setting_up.steps(tmp_path)) == ["fer_nb: 0 min so far, usually a minute"]
+    assert setting_up.runs(tmp_path)
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert "stopped; what is finished is kept" in err and "compiled" not in out
+    assert not setting_up.runs(tmp_path)
+
+
+def test_the_set_up_ends_with_jupyterlab(lab, tmp_path):
+    process = lab("sleep 1", seconds=1000)
+    out, _ = process.communicate(timeout=60)
+    assert "compiled" not in out and process.returncode == 0
+
+
+def test_jupyterlab_stays_open_when_all_is_compiled_or_has_failed(lab, tmp_path):
+    for after, said in (("pass", "compiled"), ("raise setup.Failed('no compiler')", "no compiler")):
+        process = lab("sleep 4; exit 7", seconds=0, after=after)
+        out, err = process.communicate(timeout=60)
+        assert said in out + err and process.returncode == 7, (out, err)
+
+
+def test_a_kernel_waits_for_a_set_up_and_says_for_what(tmp_path):
+    told = []
+    setting_up.wait(told.append, folder=tmp_path)
+    assert told == []  # there is none
+    lock = open(tmp_path / "setup.lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with setting_up.told("evcxr", "7 min", tmp_path):
+        waiting = threading.Thread(target=setting_up.wait, args=(told.append,), kwargs={"folder": tmp_path})
+        waiting.start()
+        assert wait_for(lambda: len(told) == 2) and waiting.is_alive()
+    assert "set-up is still at work" in told[0] and told[1] == "  evcxr: 0 min so far, usually 7 min"
+    lock.close()
+    waiting.join(10)
+    assert not waiting.is_alive() and len(told) == 2
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine without a GPU and without settings for torch."""
+    monkeypatch.setattr(set_up, "GPU", ())
+    for name in ("FER_GPU", "FER_TORCH_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_a_gpu_libtorch_comes_alone(machine, monkeypatch, tmp_path):
+    assert not set_up.wants_whole_torch(asked=False)
+    assert set_up.wants_whole_torch(asked=True)
+    monkeypatch.setattr(set_up, "GPU", (str(tmp_path),))
+    assert set_up.wants_whole_torch(asked=False)
+    monkeypatch.setenv("FER_GPU", "0")
+    assert not set_up.wants_whole_torch(asked=False)
+    monkeypatch.setattr(set_up, "GPU", ())
+    monkeypatch.setenv("FER_GPU", "1")
+    assert set_up.wants_whole_torch(asked=False)
+    monkeypatch.setenv("FER_GPU", "yes")
+    with pytest.raises(set_up.Failed, match="FER_GPU=yes: 1 installs"):
+        set_up.wants_whole_torch(asked=False)
+
+
+def pinned(name):
+    """Package to version, of a requirements file."""
+    lines = (set_up.HERE / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+
+
+def test_the_lean_libtorch_has_what_it_is_linked_against(root):
+    """Of NVIDIA's libraries: those of the two packages, at the versions that the whole torch brings."""
+    lean, whole = pinned("requirements-libtorch.txt"), pinned("requirements-torch.txt")
+    assert lean.pop("torch") == whole["torch"]
+    folder = set_up.VENV / "torch" / "lib"
+    needed = subprocess.run(
+        ["readelf", "-d", folder / "libtorch_cpu.so", folder / "libc10.so"], capture_output=True, text=True, check=True
+    )
+    linked = {name for name in re.findall(r"NEEDED.*\[(.*)\]", needed.stdout) if name.startswith(("libcu", "libnv"))}
+    found = set()
+    for package, version in lean.items():
+        assert importlib.metadata.version(package).startswith(version)
+        found |= {Path(str(file)).name for file in importlib.metadata.files(package)}
+    assert linked and linked <= found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
+def test_the_command_runs_without_what_only_a_gpu_needs(root, tmp_path):
+    packages = (set_up.VENV / "torch").resolve().parent
+    fer = root / ".venv" / "bin" / "fer"
+    gone = [packages / "triton", *(p for p in (packages / "nvidia").iterdir() if p.name != "cu13")]
+    hidden = [p for p in (packages / "nvidia" / "cu13" / "lib").iterdir() if not re.match("libcu(dart|pti)", p.name)]
+    assert gone and hidden
+    lines = [f'mount -t tmpfs none "{path}"' for path in gone]
+    lines += [f'mount --bind /dev/null "{path}"' for path in hidden if path.is_file()]
+    photo = root / "fer_nb" / "assets" / "face_detector" / "portrait.png"
+    script = " && ".join([*lines, f'exec "{fer}" predict "{photo}"'])
+    env = {**os.environ, "FER_RUNS_DIR": str(tmp_path)}
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], env=env, capture_output=True, text=True)
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"this system gives no mount namespace: {done.stderr.strip()}")
+    assert done.returncode == 0 and "happy" in done.stdout, done.stderr
+
+
+def test_another_index_names_the_builds_of_torch(machine, monkeypatch, tmp_path):
+    """A local index with a made-up build of the same version, installed by the real pip."""
+    monkeypatch.setattr(set_up, "BUILD", tmp_path)
+    version = pinned("requirements-torch.txt")["torch"]
+    index = tmp_path / "index" / "torch"
+    index.mkdir(parents=True)
+    name = f"torch-{version}+cpu"
+    with zipfile.ZipFile(index / f"{name}-py3-none-any.whl", "w") as wheel:
+        info = f"{name}.dist-info"
+        wheel.writestr("torch/__init__.py", "raise ImportError('not to be imported')")
+        wheel.writestr("torch/lib/libtorch_cpu.so", "")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}+cpu\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    (index / "index.html").write_text(f'<a href="{name}-py3-none-any.whl">{name}-py3-none-any.whl</a>')
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    monkeypatch.setattr(set_up, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(set_up, "PYTHON", tmp_path / "venv" / "bin" / "python")
+    monkeypatch.setattr(set_up, "HERE", tmp_path)
+    (tmp_path / "requirements-torch.txt").write_text(f"torch=={version}\n")
+    monkeypatch.setenv("FER_TORCH_INDEX", (tmp_path / "index").as_uri())
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "empty").as_uri())
+    assert set_up.wants_whole_torch(asked=False)
+    set_up.torch_step("3", whole=True)()
+    link = tmp_path / "venv" / "torch"
+    assert link.is_symlink() and (link / "lib" / "libtorch_cpu.so").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
@@ -205,3 +402,49 @@ def test_a_package_without_these_files_is_named(npm):
     npm["files"] = set_up.RUNTIME_FILES[:-1]
     with pytest.raises(set_up.Failed, match=set_up.RUNTIME_FILES[-1]):
         set_up.fetch_runtime()
+
+
+@pytest.mark.parametrize("version", ("3.10", "3.14"))
+def test_every_pinned_package_exists_for_every_python(version, tmp_path):
+    """For the oldest and the newest that README names; pip is asked, nothing is installed."""
+    lines = [
+        line
+        for path in set_up.HERE.glob("requirements*.txt")
+        for line in path.read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    wanted = set()
+    for requirement in map(Requirement, lines):
+        if requirement.marker is None or requirement.marker.evaluate({"python_version": version}):
+            requirement.marker = None
+            wanted.add(str(requirement))
+    assert len(wanted) > 15
+    command = [set_up.PYTHON, "-m", "pip", "install", "-q", "--dry-run", "--no-deps", "--ignore-installed"]
+    command += ["--target", tmp_path, "--python-version", version, "--only-binary=:all:", *sorted(wanted)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if "Max retries exceeded" in done.stderr or "connection" in done.stderr.lower():
+        pytest.skip("no package index can be reached")
+    assert done.returncode == 0, done.stderr
+
+
+def test_pip_takes_nothing_but_what_the_lock_files_name():
+    """Each package that is asked for is locked at its version, and each locked one has hashes."""
+    sys.path.append(str(set_up.HERE))
+    import lock
+
+    versions = {}
+    for name in lock.NAMES:
+        locked = lock.locked(name)
+        names = {re.match(r"([\w.-]+)==([\w.+]+)", line).groups() for line in locked}
+        assert {(n.lower().replace("_", "-"), v) for n, v in lock.asked(name)} <= names, f"{name}: run .setup/lock.py"
+        text = (set_up.HERE / f"{name}.lock").read_text()
+        for entry in re.split(r"\n(?=[a-z0-9])", text)[1:]:
+            assert "--hash=sha256:" in entry, entry
+        assert "://" not in text, "an index belongs to the machine, not to a lock file"
+        for package, version in names:
+            versions.setdefault(package, set()).add(version)
+    # The steps install into one environment: they agree but for old versions of Python.
+    apart = {n for n, found in versions.items() if len(found) > 1}
+    old = {line.split("==")[0] for name in lock.NAMES for line in lock.locked(name) if "python_full_version" in line}
+    assert apart <= old, apart - old
+    assert set_up.hashed("requirements.txt")[0] == "--require-hashes"

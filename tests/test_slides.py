@@ -27,7 +27,8 @@ def shown(**data):
 
 
 def figure(words, width=1920, height=1080):
-    drawing = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    drawing = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
     return f'<div style="max-width:1100px"><style>x</style>{drawing}<text x="9" y="60">{words}</text></svg></div>'
 
 
@@ -136,8 +137,10 @@ def test_pages_and_decks_load_nothing(tmp_path):
 
 CARD = "# A card\n\nIts line.\n\n## Settings\n\n```toml\n" + "learning_rate = 0.001\n" * 90 + "```\n\n## Limits\n\n" + (
     "People agree with the labels most of the time. " * 14 + "\n\n") * 3
-LIST = "\n".join(f"{n}. Point {n} says `something` of *note* that takes more than a line of a slide, and then some more."
-                 for n in range(1, 26))
+LIST = "\n".join(
+    f"{n}. Point {n} says `something` of *note* that takes more than a line of a slide, and then some more."
+    for n in range(1, 26)
+)
 WORST = [
     "# Worst of all\n\n" + "A title with far more to say than a title should. " * 25,
     "## Long\n\n" + "Words and more words follow each other. " * 90,
@@ -201,7 +204,7 @@ def test_no_slide_overflows(seen):
 
 
 def test_words_are_whole_and_can_be_read_from_the_last_row(seen):
-    for where, deck, slide in each(seen):
+    for where, _, slide in each(seen):
         if "a" * 100 not in slide["text"]:
             assert slide["broken"] == [], where
         assert slide["smallest"] is None or slide["smallest"] >= SMALLEST, where

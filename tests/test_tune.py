@@ -1,7 +1,10 @@
 """`fer tune` as its users run it: begun, stopped, resumed, and shared by processes."""
 
+import csv
 import json
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -22,6 +25,29 @@ def begin(tmp_path):
     study = tmp_path / "study"
     arguments = ["tune", "--study", study, "--space", space, "--epochs", "1", "--trials"]
     return arguments, study
+
+
+RECIPE = """
+about = "small, so that a trial of three epochs takes a second"
+
+[network]
+name = "vgg"
+channels = [4, 8, 8]
+convolutions = [1, 1, 1]
+hidden = 8
+dropout = 0.1
+"""
+
+
+@pytest.fixture
+def small(begin, tmp_path):
+    """As `begin`, with trials of three epochs of a network that trains in a moment."""
+    arguments, study = begin
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE)
+    (tmp_path / "space.toml").write_text(SPACE.replace("block_dropout", "dropout"))
+    arguments[arguments.index("--epochs") + 1] = "3"
+    return [*arguments[:-1], "--recipe", recipe, "--trials"], study
 
 
 def states(study):
@@ -49,6 +75,176 @@ def test_a_study_goes_on_and_every_trial_is_a_run(begin, tmp_path):
     done = fer("evaluate", "--run", study / "trial_0001")
     assert done.returncode == 0, done.stderr
     assert "measured on made-up sample" in done.stdout and "FER2013" not in done.stdout
+
+
+def test_points_are_tried_first(small, tmp_path):
+    arguments, study = small
+    space = tmp_path / "space.toml"
+    first = "first = [{ learning_rate = 0.002, batch_size = 64, dropout = 0 }]\n"
+    space.write_text(first + space.read_text())
+    for point, expected in [
+        ("learning_rate=0.5", "train.learning_rate is 0.5, expected a number from 0.0001 to 0.01"),
+        ("batch_size=48", "train.batch_size is 48, expected 32 or 64"),
+        ("rate=1", "rate is 1, expected a value of a tuned hyperparameter"),
+    ]:
+        refused = fer(*arguments, 1, "--try", point)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert expected in refused.stderr and len(refused.stderr.splitlines()) == 1
+        assert not study.exists()
+    point, out = "batch_size=32,train.learning_rate=1e-3", tmp_path / "trials.json"
+    done = fer(*arguments, 3, "--try", point, "--jobs", 2, "--json", out)
+    assert done.returncode == 0, done.stderr
+    trials = json.loads(out.read_text())
+    assert [trial["state"] for trial in trials] == ["complete"] * 3
+    assert trials[0]["values"] == {
+        "train.learning_rate": 0.002,
+        "train.batch_size": 64,
+        "network.dropout": 0.0,
+    }
+    assert trials[1]["given"] == {"train.learning_rate": 0.001, "train.batch_size": 32}
+    assert set(trials[1]["values"]) == set(trials[0]["values"])
+    assert "given" not in trials[2]
+    # The same command again adds none; a study that has begun takes further ones.
+    done = fer(*arguments, 3, "--try", point)
+    assert done.returncode == 0 and "3 trials: 3 complete" in done.stdout, done.stderr
+    done = fer("tune", "--study", study, "--trials", 3, "--try", "dropout=0.4")
+    assert done.returncode == 0 and "4 trials: 4 complete" in done.stdout, done.stderr
+
+
+OF_OPTUNA = """
+import json, sys
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+storage = JournalStorage(JournalFileBackend(sys.argv[1]))
+name, = optuna.get_all_study_names(storage)
+study = optuna.load_study(study_name=name, storage=storage)
+trials = [
+    dict(
+        state=trial.state.name,
+        value=trial.value,
+        params=trial.params,
+        steps=trial.intermediate_values,
+        attributes=trial.user_attrs,
+        fixed=trial.system_attrs.get("fixed_params"),
+        seconds=trial.duration.total_seconds() if trial.duration else None,
+        distributions={path: repr(of) for path, of in trial.distributions.items()},
+    )
+    for trial in study.trials
+]
+best = study.best_trial.number if any(trial["state"] == "COMPLETE" for trial in trials) else None
+asked = study.ask()  # the file can be gone on with
+print(json.dumps([name, study.direction.name, study.metric_names, best, trials, asked.params]))
+"""
+
+
+def opened_by_optuna(path):
+    """What the real Optuna reads from a journal."""
+    command = [sys.executable, "-c", OF_OPTUNA, path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_hyperband_does_not_depend_on_the_number_of_processes(small, tmp_path):
+    arguments, study = small
+    hyperband = ["--pruner", "hyperband", "--objective", "val_loss"]
+    # Sums over another number of threads may differ in the last bit.
+    one_thread = {"OMP_NUM_THREADS": "1"}
+    trials = {}
+    for processes in (1, 3):
+        name = f"{study}_{processes}"
+        shared = [name if part == study else part for part in arguments]
+        done = fer(*shared, 0, *hyperband, **one_thread)
+        assert done.returncode == 0, done.stderr
+        join = ["tune", "--study", name, "--worker", "--trials", 8]
+        workers = [start_fer(*join, **one_thread) for _ in range(processes)]
+        for worker in workers:
+            out, err = worker.communicate(timeout=200)
+            assert worker.returncode == 0, err
+        # Three trials begin with an epoch and one goes on, two have all epochs, then the next round.
+        assert "8 trials: 4 complete, 4 pruned" in out
+        out = tmp_path / f"{processes}.json"
+        assert fer("tune", "--study", name, "--trials", 8, "--json", out).returncode == 0
+        trials[processes] = json.loads(out.read_text())
+        for trial in trials[processes]:
+            del trial["seconds"]
+    assert trials[1] == trials[3]
+    assert [len(trial["rungs"]) for trial in trials[1]].count(2) == 2
+    pruned = [trial for trial in trials[1] if trial["state"] == "pruned"]
+    assert all("pruned by Hyperband: place" in trial["reason"] for trial in pruned)
+    assert {trial["epochs"] for trial in pruned} == {1}
+
+
+def test_seeds_pruning_csv_and_optuna_say_the_same(small, tmp_path):
+    arguments, study = small
+    table, journal = tmp_path / "trials.csv", tmp_path / "study.journal"
+    out = tmp_path / "trials.json"
+    outputs = ["--csv", table, "--optuna", journal, "--json", out]
+    done = fer(*arguments, 4, "--pruner", "hyperband", "--seeds", 2, "--jobs", 2, *outputs)
+    assert done.returncode == 0, done.stderr
+    # Of three trials of one epoch one goes on; the fourth belongs to the bracket after them.
+    assert "4 trials: 2 complete, 2 pruned" in done.stdout and "over 2 seeds" in done.stdout
+    waiting = fer("tune", "--study", study, "--trials", 4, "--try", "batch_size=64", *outputs)
+    assert waiting.returncode == 0, waiting.stderr
+    trials = json.loads(out.read_text())
+    rows = list(csv.DictReader(table.open()))
+    name, direction, metrics, best, read, _ = opened_by_optuna(journal)
+    assert (name, direction, metrics) == ("study", "MAXIMIZE", ["val_accuracy"])
+    assert len(trials) == len(rows) == len(read) == 5
+    for trial, row, theirs in zip(trials, rows, read, strict=True):
+        assert row["state"] == trial["state"] == theirs["state"].lower()
+        assert float(row["val_accuracy"]) == theirs["value"] == trial["value"]
+        mean = sum(trial["reached"]) / 2
+        assert trial["value"] == pytest.approx(mean)
+        spread = abs(trial["reached"][0] - trial["reached"][1]) / 2**0.5
+        assert float(row["spread"]) == pytest.approx(spread, abs=1e-12)
+        assert theirs["params"] == trial["values"] and theirs["attributes"]["trial"] >= 1
+        assert theirs["seconds"] == pytest.approx(trial["seconds"], abs=1e-3)
+        folder = study / f"trial_{trial['number']:04}"
+        histories = [folder / "history.csv", folder / "seed_2" / "history.csv"]
+        curves = [
+            [float(epoch["val_accuracy"]) for epoch in csv.DictReader(path.open())]
+            for path in histories
+        ]
+        assert len(curves[0]) == (1 if trial["state"] == "pruned" else 3)
+        means = [pytest.approx(sum(at) / 2) for at in zip(*curves, strict=True)]
+        assert [theirs["steps"][str(epoch + 1)] for epoch in range(len(means))] == means
+    complete = [trial for trial in trials if trial["state"] == "complete"]
+    assert trials[best]["value"] == max(trial["value"] for trial in complete)
+    assert read[4]["fixed"] == {"train.batch_size": 64}
+    kinds = read[0]["distributions"]
+    assert kinds["train.batch_size"] == "CategoricalDistribution(choices=(32, 64))"
+    assert kinds["train.learning_rate"].startswith("FloatDistribution(high=0.01, log=True")
+
+
+def test_failed_and_waiting_trials_reach_optuna(begin, tmp_path):
+    arguments, study = begin
+    (tmp_path / "space.toml").write_text(
+        '"train.learning_rate" = { kind = "log", low = 1e28, high = 1e30 }'
+    )
+    journal = tmp_path / "study.journal"
+    assert fer(*arguments, 1, "--optuna", journal).returncode == 1
+    waiting = study / "trial_0002"
+    waiting.mkdir()
+    (waiting / "trial.toml").write_text(
+        'number = 2\nstate = "waiting"\n'
+        '[given]\n"train.learning_rate" = 1e29\n[values]\n"train.learning_rate" = 1e29\n'
+    )
+    done = fer("tune", "--study", study, "--trials", 1, "--minutes", 1e-9, "--optuna", journal)
+    assert done.returncode == 0, done.stderr
+    *_, best, read, asked = opened_by_optuna(journal)
+    assert [trial["state"] for trial in read] == ["FAIL", "WAITING"] and best is None
+    assert read[0]["value"] is None and read[0]["attributes"]["reason"]
+    assert read[1]["fixed"] == {"train.learning_rate": 1e29} and read[1]["params"] == {}
+
+
+@pytest.mark.parametrize("option", ["--pruner", "--seeds"])
+def test_what_makes_a_study_needs_its_space(begin, option):
+    _, study = begin
+    done = fer("tune", "--study", study, option, "median" if option == "--pruner" else 2)
+    assert done.returncode == 2 and "--space" in done.stderr, done.stderr
 
 
 def wait_for(condition, seconds=90):

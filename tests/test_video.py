@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import program
 import pytest
 from PIL import Image, ImageEnhance
-import program
 from program import ROOT
 
 PORTRAIT = ROOT / "data" / "pictures" / "portrait.jpg"
@@ -123,7 +123,7 @@ def test_turned_zoomed_and_dimmed(tmp_path):
     assert len(table) == 41 and {row["face"] for row in table} == {"1"}
     assert sum(row["emotion"] == "happy" for row in table) >= 39
     for row in table:
-        x, y, side, degrees, *_ = moving(int(row["frame"]))[0]
+        x, _, side, degrees, *_ = moving(int(row["frame"]))[0]
         right, down = [side * (share - 0.5) for share in CENTER]
         turn = math.radians(-degrees)
         expected = x + right * math.cos(turn) - down * math.sin(turn)

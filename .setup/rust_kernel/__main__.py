@@ -1,7 +1,9 @@
 """The kernel `rust`: what Jupyter starts, and what the set-up calls.
 
-    python .setup/rust_kernel CONNECTION_FILE     what kernel.json calls
-    python .setup/rust_kernel --prepare           brings the template up to date and stops
+    python .setup/rust_kernel CONNECTION_FILE ...     what kernel.json calls
+    python .setup/rust_kernel --prepare               brings the template up to date and stops
+
+`jupyter run` and `jupyter console` append arguments of their own, which are not used.
 """
 
 import fcntl
@@ -29,7 +31,7 @@ def prepare():
 def main(arguments):
     if arguments == ["--prepare"]:
         return prepare()
-    if len(arguments) != 1 or arguments[0].startswith("-"):
+    if not arguments or arguments[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         return 2
     import bridge  # not before: the set-up has no use for Jupyter's packages

@@ -23,21 +23,23 @@ import time
 # Without it the debugger that ipykernel brings complains on stderr.
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
-import completion  # noqa: E402
-import errors  # noqa: E402
-import marker  # noqa: E402
-from cell import ANSI, BACKTRACE, PANIC, STDERR_LATE, STDERR_SOON, STREAM_EVERY, Cell  # noqa: E402
-from evcxr import Evcxr, NotStarted  # noqa: E402
-from ipykernel.kernelapp import IPKernelApp  # noqa: E402
-from ipykernel.kernelbase import Kernel  # noqa: E402
-from toolchain import BUILD  # noqa: E402
-from variables import Variables  # noqa: E402
-from waiting import Waiting  # noqa: E402
+import completion
+import dep
+import errors
+import marker
+from cell import ANSI, BACKTRACE, PANIC, STDERR_LATE, STDERR_SOON, STREAM_EVERY, Cell
+from evcxr import Evcxr, NotStarted
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelbase import Kernel
+from toolchain import BUILD
+from variables import Variables
+from waiting import Waiting
 
 FORGOTTEN = "The cell ends in a `Result` that holds this error. Add `?` at its end, and the cell stops there."
 STOP_AGAIN = (
     "Stop: {why}.\n"
-    "Press Stop again to end the process that runs the cells; its variables would be lost.\n"
+    "Press Stop again to end the process that runs the cells, or restart the kernel where Stop can be pressed only "
+    "once; its variables would be lost.\n"
 )
 PROCESS_ENDED = (
     "The process that runs the cells ended ({why}), and all variables with it. "
@@ -76,7 +78,7 @@ class RustKernel(Kernel):
     implementation = "fer_nb"
     implementation_version = "0.1.0"
     banner = "Rust (evcxr 0.22) for fer_nb"
-    language_info = {
+    language_info = {  # noqa: RUF012 (as the base class has it)
         "name": "rust",
         "mimetype": "text/x-rustsrc",
         "file_extension": ".rs",
@@ -175,6 +177,7 @@ class RustKernel(Kernel):
             "user_expressions": {},
         }
         cell = Cell(self, silent)
+        code = dep.with_path(code)
         request = (self.get_parent("shell").get("header") or {}).get("msg_id")
         if self.waiting.runs(code, request):
             cell.send("clear_output", {"wait": False})
@@ -215,7 +218,7 @@ class RustKernel(Kernel):
             answer = cell.error("KernelError", "evcxr itself ended. Restart the kernel.")
             asyncio.get_running_loop().call_later(0.5, os._exit, 1)
             return answer
-        except Exception as error:  # noqa: BLE001 - without an answer the notebook would wait for ever
+        except Exception as error:  # without a reply the notebook would wait for ever
             self.log.exception("a cell could not be passed on")
             return cell.error("KernelError", f"{type(error).__name__}: {error}. Restart the kernel.")
         finally:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import environment
+import setting_up
 import template
 import view
 from jupyter_client.asynchronous import AsyncKernelClient
@@ -114,6 +115,7 @@ class Evcxr:
         Raises NotStarted.
         """
         try:
+            setting_up.wait(say, lambda: self._stopped)
             environment.enter()
             sweep()
             KERNELS.mkdir(parents=True, exist_ok=True)

@@ -2,11 +2,12 @@
 
 evcxr shows a cell's value when the cell has ended, and one of each kind. What may not wait goes
 through stdout, as a line that starts with an escape sequence for applications (APC, ECMA-48 8.3.2)
-and holds the kernel's secret, a semicolon and JSON: `action`, `id` and `data` (MIME type to content). The actions: "display" shows a new
-output in the running cell, "update" changes the outputs of that id, "show" changes them where there
-are any and otherwise shows one. Without an id, "display" shows an output that stays as it is. "progress"
-prints a line that the next one replaces, "fail" says why the cell has failed. "listen" and "unlisten" tell that SIGINT ends the cell in good order
-from now on, or no longer. A value that a cell ends in gets its id by an entry of type `ID_MIME`.
+and holds the kernel's secret, a semicolon and JSON: `action`, `id` and `data` (MIME type to content).
+The actions: "display" shows a new output in the running cell, "update" changes the outputs of that id,
+"show" changes them where there are any and otherwise shows one. Without an id, "display" shows an output
+that stays as it is. "progress" prints a line that the next one replaces, "fail" says why the cell has
+failed. "listen" and "unlisten" tell that SIGINT ends the cell in good order from now on, or no longer. A
+value that a cell ends in gets its id by an entry of type `ID_MIME`.
 """
 
 import json

@@ -124,7 +124,7 @@ def seed(target):
                 link_tree(
                     folder / part,
                     target / folder.relative_to(done) / part,
-                    skip=lambda name: own(name) or (part == "deps" and "." not in name),
+                    skip=lambda name, part=part: own(name) or (part == "deps" and "." not in name),
                 )
 
 

@@ -25,4 +25,4 @@ def tool(name):
 def host():
     """The target that the compiler is for, as evcxr names it to cargo."""
     version = subprocess.run([tool("rustc"), "-vV"], check=True, capture_output=True, text=True)
-    return next(l.split()[1] for l in version.stdout.splitlines() if l.startswith("host:"))
+    return next(line.split()[1] for line in version.stdout.splitlines() if line.startswith("host:"))

@@ -19,13 +19,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 import faces_pictures as pictures
 import faces_speed as speed
+import numpy as np
 from faces_pictures import BUILD, Portrait
 from faces_reference import center_face
+from PIL import Image
 from serve import processor
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -166,7 +165,7 @@ def fer2013(options):
 
 def in_usual_light(pixels):
     """An image in a light that FER2013 hardly has, with the mean and the spread of FER2013's."""
-    if DARK <= pixels.mean() <= BRIGHT and pixels.std() >= FLAT or pixels.std() < 1:
+    if (DARK <= pixels.mean() <= BRIGHT and pixels.std() >= FLAT) or pixels.std() < 1:
         return pixels
     return (pixels - pixels.mean()) / pixels.std() * SPREAD + MEAN
 
@@ -180,8 +179,8 @@ LIGHT = {
 
 
 def light(options):
-    """Whether it helps to bring faces in an unusual light to FER2013's before the network: on images of the training
-    part, every fifth of the first fifth of each class, of which the weights that come with the project have seen most."""
+    """Whether it helps to bring faces in an unusual light to FER2013's before the network: on images of the
+    training part, every fifth of the first fifth of each class; the pretrained weights were trained on most of them."""
     data = options.data or os.environ.get("FER2013_DIR")
     if not data:
         return [("accuracy by light", "", "left out", "no --data, no $FER2013_DIR")]

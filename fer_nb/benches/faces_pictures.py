@@ -22,8 +22,9 @@ PORTRAITS = (
 )
 GROUPS = (f"{FEAT}/multi_face.jpg", f"{INSIGHT}/t1.jpg")
 # Of scikit-image and scikit-learn; the cat's face is no person's.
-SKIMAGE = """brick cell chelsea chessboard_GRAY chessboard_RGB clock_motion coffee coins color grass gravel horse
-hubble_deep_field ihc logo microaneurysms moon motorcycle_left motorcycle_right page phantom retina rocket text""".split()
+SKIMAGE = """brick cell chelsea chessboard_GRAY chessboard_RGB clock_motion coffee coins color grass gravel
+horse hubble_deep_field ihc logo microaneurysms moon motorcycle_left motorcycle_right page phantom
+retina rocket text""".split()
 OTHERS = (
     *(f"{INSIGHT}/mask_{color}.jpg" for color in ("black", "blue", "green", "white")),
     f"{FEAT}/free-mountain-vector-01.jpg",

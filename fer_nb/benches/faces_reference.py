@@ -1,7 +1,6 @@
 """How many faces CenterFace finds in onnxruntime, at the picture's own size: what faces.py compares with."""
 
 import numpy as np
-
 from faces_pictures import unpacked
 
 STRIDE, MULTIPLE = 4, 32

@@ -12,11 +12,11 @@ import time
 import urllib.request
 from pathlib import Path
 
-from PIL import Image
-
 import faces_pictures as pictures
 from faces_pictures import BUILD, ROOT
-from serve import PORT, Server, frame as one_face
+from PIL import Image
+from serve import PORT, Server
+from serve import frame as one_face
 
 FER = Path(os.environ.get("FER_BINARY", ROOT / ".venv" / "bin" / "fer"))
 PARTS = ("frame", "page", "video", "memory")
@@ -93,7 +93,8 @@ def clip(path, frames, size):
     sway = f"crop={width}:{height}:x='(iw-ow)/2*(1+sin(n/40))':y='(ih-oh)/4'"
     command = ["ffmpeg", "-v", "error", "-y", "-loop", "1", "-framerate", "25"]
     command += ["-i", ROOT / "data" / "pictures" / "portrait.jpg", "-frames:v", str(frames)]
-    command += ["-vf", f"scale={width * 9 // 8 // 2 * 2}:-2,{sway}", "-preset", "ultrafast", "-pix_fmt", "yuv420p", path]
+    command += ["-vf", f"scale={width * 9 // 8 // 2 * 2}:-2,{sway}"]
+    command += ["-preset", "ultrafast", "-pix_fmt", "yuv420p", path]
     subprocess.run([str(part) for part in command], check=True)
 
 

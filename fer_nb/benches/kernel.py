@@ -209,7 +209,7 @@ class Kernel:
         until, text, replied, status, idle = time.perf_counter() + timeout, "", None, "", False
         while True:
             now = time.perf_counter()
-            if replied and (idle and expect in text or now - replied > TEXT_LATE):
+            if replied and ((idle and expect in text) or now - replied > TEXT_LATE):
                 return replied, status, text
             if now > until:
                 raise Failed(f"no answer to {what} after {timeout} s (see {self.log})")
@@ -313,7 +313,8 @@ def cold_minutes():
     """Minutes of a set-up from nothing, as far as build/stamps/setup.json and --cold tell."""
     setup = read(BUILD / "stamps" / "setup.json")
     steps, cold = setup.get("steps", {}), read(COLD).get("seconds")
-    python = steps.get("venv", 0) + steps["requirements"] if "requirements" in steps else None
+    parts = [steps.get(name) for name in ("venv", "requirements", "torch")]
+    python = sum(parts) if all(parts) else None
     found = {"fer_nb": setup.get("seconds"), "pytorch": python, "tensorflow": steps.get("bench-keras")}
     if python and cold and "evcxr" in steps:
         # evcxr is compiled while torch is installed, as in our set-up.

@@ -4,7 +4,8 @@
 
 The load is ab's (Debian: apache2-utils): 16 connections that are kept open, each asking about the same
 48×48 PNG file again and again; both servers have as many workers as there are cores, with one thread of
-libtorch each, and the same weights (data/pretrained/seed_cnn). Ours also in float32, since the peer's is. They are started in turns, the first one
+libtorch each, and the same weights (data/pretrained/seed_cnn). Ours also in float32, since the peer's is.
+They are started in turns, the first one
 changing from round to round. Then the camera: a 640×480 JPEG frame with one face, one after the other, with
 the server's memory at the start and the end. Leaves build/serve.json and build/serve.md.
 """

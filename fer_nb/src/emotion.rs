@@ -58,7 +58,7 @@ const WORDS: [(Emotion, &[&str]); Emotion::COUNT] = [
     (Emotion::Surprise, &["surprise", "surprised", "surprising", "su", "sur"]),
 ];
 
-/// Words beside a class's that say nothing.
+/// Words that add nothing to a class's name.
 const BESIDE: [&str; 8] =
     ["face", "faces", "image", "images", "class", "emotion", "expression", "expressions"];
 
@@ -88,7 +88,7 @@ impl Emotion {
     }
 
     /// The class that an English word means, in any case: "Angry", "anger", "scared", "HAPPINESS". Numbers and
-    /// marks around the word don't count, as in "0_angry" or "1 - disgust"; nor do words beside it that say nothing
+    /// marks around the word don't count, as in "0_angry" or "1 - disgust"; nor do words next to it that say nothing
     /// of a class, as in "happy faces" or "class_sad". `None` for every other text: "contempt" is none of the seven, and a number alone could mean several.
     pub fn from_word(text: &str) -> Option<Self> {
         let words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());

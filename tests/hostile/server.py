@@ -272,7 +272,7 @@ def hosts(server, rng, scale):
         text = "\r\n".join(["GET /api/model HTTP/1.1", *lines, "Connection: close", "", ""])
         codes = statuses(exchange(server.port, text.encode("latin-1")))
         tried += 1
-        if not codes or codes[0] >= 500 or (codes[0] == 200) and not is_good:
+        if not codes or codes[0] >= 500 or ((codes[0] == 200) and not is_good):
             failed.append(f"{lines}: {codes}")
     return tried, failed, ""
 

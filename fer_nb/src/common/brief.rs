@@ -1,4 +1,4 @@
-//! A `Debug` of one line, for types that hold much: a notebook shows a value without a display of its own by
+//! A `Debug` of one line, for types that hold much: a notebook shows a value without a display by
 //! its `Debug`, and a page of pixels or weights helps nobody.
 
 /// `brief!(Dataset, |data| "{}", plural(data.len(), "image"))`: `Debug` says `Dataset { 600 images }`.

@@ -16,15 +16,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[allow(missing_docs, reason = "a variant's documentation names its fields")]
 pub enum Error {
     /// A hyperparameter, option or environment variable outside its range.
-    #[error("{name} = {value}: expected {expected}")]
+    #[error("{} = {}: expected {expected}", shown(name), shown(value))]
     Setting { name: String, value: String, expected: String },
 
     /// An argument that does not fit: a tensor's shape, a number of images, a photo without a face.
-    #[error("{what}: found {found}, expected {expected}")]
+    #[error("{}: found {}, expected {expected}", shown(what), shown(found))]
     Input { what: String, found: String, expected: String },
 
     /// A file or folder whose content can't be used.
-    #[error("{}{}: {problem}. {hint}", shown(path), comma(place))]
+    #[error("{}{}: {}. {hint}", shown(path), comma(place), shown(problem))]
     File { path: PathBuf, place: Place, problem: String, hint: String },
 
     /// A file or folder that an earlier step makes, and that is not there.
@@ -204,6 +204,18 @@ impl Error {
         Error::Stopped { what: what.into(), progress: progress.into() }
     }
 
+    /// A refusal of a value that a file gave, which then names the file; other errors stay.
+    pub(crate) fn in_file(self, path: impl AsRef<Path>, hint: impl Into<String>) -> Self {
+        match self {
+            Error::Input { what: name, found, expected }
+            | Error::Setting { name, value: found, expected } => {
+                let problem = format!("{found}, expected {expected}");
+                Self::file_at(path, Place::Key(name), problem, hint)
+            }
+            other => other,
+        }
+    }
+
     /// A file that can't be read or written; `action` is a verb: "read", "write", "create".
     pub fn io(action: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Error::Io { action, path: path.as_ref().to_path_buf(), source }
@@ -243,7 +255,7 @@ impl<T, E: Into<Error>> During<T> for std::result::Result<T, E> {
 
 /// The place behind the path, if it is not the file as a whole.
 fn comma(place: &Place) -> String {
-    if *place == Place::Whole { String::new() } else { format!(", {place}") }
+    if *place == Place::Whole { String::new() } else { format!(", {}", shown(place.to_string())) }
 }
 
 /// libtorch's messages carry a C++ stack trace after the first line; nobody reads it in a notebook.
@@ -264,6 +276,18 @@ mod tests {
         assert_eq!(error.to_string(), "train: no class folders. See data/README.md.");
         let error = Error::setting("epochs", 0, "1 or more");
         assert_eq!(error.to_string(), "epochs = 0: expected 1 or more");
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_stays_one_line_without_control_characters() {
+        for error in [
+            Error::file_at("a.csv", Place::Key("x\x1b[2J".into()), "class 'a\nb\x1b[31m'", "Hint."),
+            Error::setting("a\nb", "c\x07", "d"),
+            Error::input("a", "b\r\x1b]0;c\x07", "d").in_file("run.toml", "Hint."),
+        ] {
+            let text = error.to_string();
+            assert!(!text.chars().any(char::is_control), "{text:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::plain_file;
 use super::zip_names::zip_names;
 
 /// Kinds of files that people give where an image, a table or weights are expected.
@@ -281,10 +282,10 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// The first [`HEAD`] bytes of a file, and the file.
+/// The first [`HEAD`] bytes of a plain file, and the file.
 pub(crate) fn head(path: &Path) -> io::Result<(Vec<u8>, File)> {
     let mut head = Vec::with_capacity(HEAD);
-    let mut file = File::open(path)?;
+    let mut file = plain_file::open(path)?;
     file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
     Ok((head, file))
 }

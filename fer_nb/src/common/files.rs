@@ -1,18 +1,20 @@
 //! Files: replaced as a whole or not at all, read and written as TOML, told apart by a fingerprint.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::common::error::{Error, Place, Result};
+use crate::common::plain_file;
 
 /// What the names of temporary files begin with.
 pub(crate) const TEMPORARY_PREFIX: &str = ".fer_nb-tmp";
 
-/// Lets `write` fill a temporary file beside `path`, syncs it to disk, and puts it in `path`'s
+/// Lets `write` fill a temporary file next to `path`, syncs it to disk, and puts it in `path`'s
 /// place in one step. If anything fails, the temporary file is removed and what was at `path`
 /// stays. Folders above `path` are made.
 pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
@@ -58,6 +60,16 @@ pub(crate) fn write_text(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
     })
 }
 
+/// The text of a file of settings.
+///
+/// # Errors
+/// [`Error::Io`] for one that can't be read, is no plain file, no UTF-8, or larger than 4 MiB.
+pub fn read_settings(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    plain_file::read_text(path, plain_file::SETTINGS)
+        .map_err(|source| Error::io("read", path, source))
+}
+
 /// Writes a value as a TOML file, whole or not at all. A file that already says the same is left
 /// alone, since a write waits for the disk.
 ///
@@ -68,7 +80,7 @@ pub(crate) fn write_toml(path: impl AsRef<Path>, value: &impl Serialize) -> Resu
     let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = toml::to_string_pretty(value)
         .map_err(|error| Error::input(name(), error, "values that TOML can hold"))?;
-    if fs::read_to_string(path).is_ok_and(|before| before == text) {
+    if plain_file::read_text(path, plain_file::SETTINGS).is_ok_and(|before| before == text) {
         return Ok(());
     }
     replace_file(path, |temporary| {
@@ -105,7 +117,7 @@ pub(crate) fn read_format<T: DeserializeOwned>(
         format: u32,
     }
     let path = path.as_ref();
-    let text = match fs::read_to_string(path) {
+    let text = match plain_file::read_text(path, plain_file::SETTINGS) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path, error)),
@@ -117,7 +129,20 @@ pub(crate) fn read_format<T: DeserializeOwned>(
         let place = Place::Key("format".into());
         return Err(Error::file_at(path, place, problem, "Update fer_nb."));
     }
-    toml::from_str(&text).map(Some).map_err(|error| {
+    parse_toml(&text, path, what, hint).map(Some)
+}
+
+/// The value that a TOML file's text holds; `what` and the hint are for errors, as in [`read_toml`].
+///
+/// # Errors
+/// [`Error::File`], with the line, if it is not `what`.
+pub(crate) fn parse_toml<T: DeserializeOwned>(
+    text: &str,
+    path: &Path,
+    what: &str,
+    hint: &str,
+) -> Result<T> {
+    toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.map(|before| before.matches('\n').count() as u64 + 1);
         let place = line.map_or(Place::Whole, Place::Line);
@@ -128,8 +153,17 @@ pub(crate) fn read_format<T: DeserializeOwned>(
 /// XXH3 of a file's bytes, 16 hexadecimal digits: the same where the content is.
 pub(crate) fn file_fingerprint(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|source| Error::io("read", path, source))?;
-    Ok(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)))
+    let failed = |source| Error::io("read", path, source);
+    let mut file = plain_file::open(path).map_err(failed)?;
+    let (mut sum, mut piece) = (Xxh3::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(format!("{:016x}", sum.digest())),
+            Ok(length) => sum.update(piece.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(failed(error)),
+        }
+    }
 }
 
 #[cfg(test)]

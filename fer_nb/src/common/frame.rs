@@ -5,7 +5,7 @@ use std::path::Path;
 use polars::prelude::{AnyValue, Column, DataFrame};
 
 use super::files::write_text;
-use super::{Error, Place, Result};
+use super::{Error, Place, Result, plain_file};
 
 /// Tables as CSV files, by a method: `history.to_table()?.to_csv("history.csv")?`.
 pub trait FrameCsv {
@@ -47,12 +47,15 @@ fn field(value: &AnyValue<'_>) -> String {
     }
 }
 
+/// The most bytes of a CSV file: each field costs 24 bytes and its text.
+const LARGEST: u64 = 32 << 20;
+
 /// Reads a CSV file with a line of column names. A column is of whole numbers (i64, or u64 where they are larger), of
 /// numbers (f64), of true and false, or of text: the first of these that fits all its fields. An empty field is null.
 ///
 /// # Errors
-/// [`Error::Missing`] for a file that is not there; [`Error::File`] with the line for one that is no CSV; [`Error::Table`]
-/// for two columns of one name.
+/// [`Error::Missing`] for a file that is not there; [`Error::Io`] for one of more than 32 MiB; [`Error::File`] with the line for one that is no CSV, or has two
+/// columns of one name.
 pub fn read_csv(path: impl AsRef<Path>) -> Result<DataFrame> {
     let path = path.as_ref();
     if !path.exists() {
@@ -73,7 +76,9 @@ pub fn read_csv(path: impl AsRef<Path>) -> Result<DataFrame> {
             other => Error::file_at(path, place, format!("{other:?}"), "A CSV file is expected."),
         }
     };
-    let mut reader = csv::Reader::from_path(path).map_err(broken)?;
+    let text = plain_file::read(path, LARGEST);
+    let text = text.map_err(|source| Error::io("read", path, source))?;
+    let mut reader = csv::Reader::from_reader(&text[..]);
     let names = reader.headers().map_err(broken)?.clone();
     let mut fields: Vec<Vec<Option<String>>> = vec![Vec::new(); names.len()];
     for record in reader.records() {
@@ -85,7 +90,10 @@ pub fn read_csv(path: impl AsRef<Path>) -> Result<DataFrame> {
     let height = fields.first().map_or(0, Vec::len);
     let names = names.iter().map(|name| name.trim_start_matches('\u{feff}'));
     let columns = names.zip(&fields).map(|(name, fields)| typed(name, fields)).collect();
-    Ok(DataFrame::new(height, columns)?)
+    DataFrame::new(height, columns).map_err(|error| {
+        let hint = "Each column needs a name of its own.";
+        Error::file_at(path, Place::Header, error.to_string(), hint)
+    })
 }
 
 /// A column of the narrowest type that all fields have.
@@ -167,7 +175,7 @@ mod tests {
         std::fs::write(&path, b"a,b\n1,\xff\n").unwrap();
         assert!(matches!(read_csv(&path), Err(Error::File { place: Place::Line(2), .. })));
         std::fs::write(&path, "a,a\n1,2\n").unwrap();
-        assert!(matches!(read_csv(&path), Err(Error::Table(_))));
+        assert!(matches!(read_csv(&path), Err(Error::File { place: Place::Header, .. })));
         assert!(matches!(read_csv(folder.path()), Err(Error::Io { .. })));
     }
 }

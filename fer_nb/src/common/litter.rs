@@ -1,4 +1,4 @@
-//! Files and folders that systems leave beside people's own.
+//! Files and folders that operating systems add to those of users.
 
 use std::ffi::OsStr;
 

@@ -12,6 +12,8 @@ mod gzip_head;
 pub(crate) mod litter;
 pub(crate) mod machine;
 pub(crate) mod names;
+pub(crate) mod plain_file;
+pub(crate) mod png_sum;
 pub(crate) mod random;
 pub(crate) mod text;
 pub(crate) mod way_out;

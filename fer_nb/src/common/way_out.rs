@@ -1,13 +1,13 @@
 //! [`FileKind::way_out`]: what helps a user whose file is of another kind than was expected.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::command::{path as word, quoted};
 use super::file_kind::FileKind::{self, *};
 use super::gzip_head::{self, gzip_head};
+use super::plain_file;
 
 /// What a file was expected to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ const TABLE: &str = "Save it as csv with the columns emotion, pixels and Usage";
 /// The beginning of what is in a gzip file; `None` if it can't be read.
 fn packed(path: &Path) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(gzip_head::NEEDED);
-    let file = path.is_file().then(|| File::open(path).ok()).flatten()?;
+    let file = plain_file::open(path).ok()?;
     file.take(gzip_head::NEEDED as u64).read_to_end(&mut head).ok()?;
     gzip_head(&head)
 }

@@ -11,7 +11,7 @@ use crate::common::command::quoted;
 use crate::common::{Error, Result, text};
 use crate::emotion::Emotion;
 
-/// Classes that data sets have beside the seven, which are none of them by intention.
+/// Classes that data sets have in addition to the seven, which are none of them by intention.
 const OTHERS: [&str; 10] = [
     "contempt",
     "contemptuous",

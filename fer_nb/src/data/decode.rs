@@ -5,8 +5,9 @@ use std::io::Cursor;
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat};
 
-use super::pixels::{SIDE, gray, is_complete_jpeg, scaled};
+use super::pixels::{SIDE, can_hold_jpeg, gray, is_complete_jpeg, scaled};
 use crate::common::file_kind::FileKind;
+use crate::common::png_sum::is_damaged_png;
 
 /// No photo of a face is larger; what claims to be would only eat memory.
 const LARGEST_SIDE: u32 = 16_384;
@@ -40,9 +41,18 @@ pub(super) fn decode(bytes: &[u8], out: &mut [u8]) -> Result<Converted, String> 
             if !is_complete_jpeg(bytes) {
                 return Err("cut short".into());
             }
-            fill(JpegDecoder::new(Cursor::new(bytes)).map_err(broken)?, out)
+            let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(broken)?;
+            if !can_hold_jpeg(bytes.len(), decoder.dimensions()) {
+                return Err("cut short".into());
+            }
+            fill(decoder, out)
         }
-        Ok(ImageFormat::Png) => fill(PngDecoder::new(Cursor::new(bytes)).map_err(broken)?, out),
+        Ok(ImageFormat::Png) => {
+            let decoder = PngDecoder::new(Cursor::new(bytes)).map_err(broken)?;
+            let most = decoder.total_bytes().saturating_mul(2);
+            let converted = fill(decoder, out)?;
+            if is_damaged_png(bytes, most) { Err("damaged".into()) } else { Ok(converted) }
+        }
         Ok(ImageFormat::WebP) => fill(WebPDecoder::new(Cursor::new(bytes)).map_err(broken)?, out),
         Ok(ImageFormat::Bmp) => fill(BmpDecoder::new(Cursor::new(bytes)).map_err(broken)?, out),
         _ => Err(match FileKind::of(bytes) {

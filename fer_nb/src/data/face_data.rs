@@ -188,7 +188,7 @@ impl FaceData {
         Self::held_back(&training, VALIDATION_SHARE, test, Vec::new())
     }
 
-    /// The training images with a share of each class held back for validation, beside the test images.
+    /// The training images with a share of each class held back for validation, and the test images.
     fn held_back(
         training: &Dataset,
         share: f64,

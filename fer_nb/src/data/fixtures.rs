@@ -47,7 +47,7 @@ impl Drop for Tree {
 }
 
 impl Tree {
-    /// An empty folder of its own.
+    /// A new, empty folder.
     pub(crate) fn empty() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);

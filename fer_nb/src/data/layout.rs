@@ -63,7 +63,7 @@ pub struct Layout {
     pub(crate) changes: Vec<Change>,
     /// The reasons to pass over what may have been meant to be read.
     pub(super) doubtful: BTreeSet<String>,
-    /// Whether the data has a validation part of its own.
+    /// Whether the data has a separate validation part.
     pub(super) own_validation: bool,
     /// Whether the data has no parts: all of it is for testing.
     pub(super) without_parts: bool,

@@ -47,7 +47,7 @@ impl Numbering {
         }
     }
 
-    /// Whether numbers that data has for its classes can be of this numbering. What some data sets have beside the
+    /// Whether numbers that data has for its classes can be of this numbering. What some data sets have next to the
     /// seven, such as 7 for contempt, may be there.
     pub(super) fn fits(self, numbers: &BTreeSet<u32>) -> bool {
         let most = numbers.last().copied().unwrap_or_default();

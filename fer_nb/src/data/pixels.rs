@@ -97,7 +97,7 @@ pub(crate) fn shrunk<const C: usize>(pixels: &[u8], width: u32, factor: u32) -> 
 
 /// Whether a JPEG file reaches its end-of-image marker. The decoder fills what is missing of a cut
 /// file with gray and reports success. Walks the segments (ITU-T T.81, annex B), because an embedded
-/// thumbnail has an end marker of its own.
+/// thumbnail has its own end marker.
 pub(crate) fn is_complete_jpeg(bytes: &[u8]) -> bool {
     const END_OF_IMAGE: u8 = 0xD9;
     let mut at = 2;
@@ -119,6 +119,12 @@ pub(crate) fn is_complete_jpeg(bytes: &[u8]) -> bool {
         let (Some(high), Some(low)) = (bytes.get(at + 2), bytes.get(at + 3)) else { return false };
         at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
     }
+}
+
+/// Whether a JPEG file of so many bytes can hold this many pixels: each block of 8×8 of the component with the most of
+/// them takes a bit or more. What is missing the decoder fills with gray, in seconds for a picture of a kilobyte.
+pub(crate) fn can_hold_jpeg(bytes: usize, (width, height): (u32, u32)) -> bool {
+    u64::from(width) * u64::from(height) <= bytes as u64 * 8 * 64
 }
 
 #[cfg(test)]
@@ -193,5 +199,11 @@ mod tests {
         assert!(is_complete_jpeg(&with_thumbnail));
         assert!(!is_complete_jpeg(&with_thumbnail[..with_thumbnail.len() - 40]));
         assert!(is_complete_jpeg(&[&jpeg[..], b"what some cameras append"].concat()));
+        // The smallest that there are: one color.
+        let flat = DynamicImage::ImageRgb8(RgbImage::new(4000, 3000));
+        let mut bytes = Cursor::new(Vec::new());
+        flat.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+        assert!(can_hold_jpeg(bytes.into_inner().len(), (4000, 3000)));
+        assert!(!can_hold_jpeg(1000, (16_000, 3_000)));
     }
 }

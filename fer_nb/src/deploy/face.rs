@@ -10,7 +10,7 @@ use crate::data::pixels::{scaled, square};
 /// Landmarks of a face: the eyes, the nose, the corners of the mouth.
 pub(super) const LANDMARKS: usize = 5;
 /// From the middle of the eyes to the middle of the mouth, in sides of an image of FER2013: the median of its
-/// own training images. `cargo run --example face_margin` measures this and [`BELOW`].
+/// training images. `cargo run --example face_margin` measures this and [`BELOW`].
 const EYES_TO_MOUTH: f32 = 0.369;
 /// How far the middle between eyes and mouth is below an image's centre, in sides of the image.
 const BELOW: f32 = 0.078;

@@ -14,7 +14,7 @@ use crate::evaluate::{
 use crate::model::Network;
 use crate::train::{RunConfig, RunFolder};
 
-/// The facts of a trained network, written down as Markdown beside its weights. The sections follow
+/// The facts of a trained network, written as Markdown next to its weights. The sections follow
 /// Mitchell et al., "Model Cards for Model Reporting" (2019).
 #[derive(Clone)]
 pub struct ModelCard {

@@ -1,6 +1,6 @@
 //! [`Photo`]: a JPEG, PNG, WebP or BMP file, decoded from untrusted bytes.
 
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::png::PngDecoder;
@@ -15,9 +15,11 @@ use serde::Serialize;
 
 use crate::common::file_kind::{FileKind, head};
 use crate::common::machine::guarded;
+use crate::common::plain_file::{IMAGE, read_rest};
+use crate::common::png_sum::is_damaged_png;
 use crate::common::way_out::Wanted;
 use crate::common::{Error, Result, brief};
-use crate::data::pixels::{gray, is_complete_jpeg, middle_square};
+use crate::data::pixels::{can_hold_jpeg, gray, is_complete_jpeg, middle_square};
 
 const HINT: &str = "A complete JPEG, PNG, WebP or BMP file is expected.";
 
@@ -79,7 +81,7 @@ impl Photo {
         let (mut bytes, mut file) = head(path).map_err(refused)?;
         // Of a film only the beginning is read.
         if FileKind::of(&bytes).is_some_and(FileKind::is_image) {
-            file.read_to_end(&mut bytes).map_err(refused)?;
+            read_rest(&mut file, &mut bytes, IMAGE).map_err(refused)?;
         }
         Self::decode(&bytes, path)
     }
@@ -218,6 +220,14 @@ fn upright(bytes: &[u8], format: ImageFormat, name: &Path) -> ImageResult<Result
     if let Err(refusal) = check_size(width, height, name) {
         return Ok(Err(refusal));
     }
+    let is_short = match format {
+        ImageFormat::Jpeg => !can_hold_jpeg(bytes.len(), (width, height)),
+        ImageFormat::Png => is_damaged_png(bytes, decoder.total_bytes().saturating_mul(2)),
+        _ => false,
+    };
+    if is_short {
+        return Ok(Err(Error::file(name, "the image is cut short or damaged", HINT)));
+    }
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
@@ -313,6 +323,21 @@ mod tests {
             let half = problem(&whole[..whole.len() / 2]);
             assert_eq!(half, format!("face.jpg: the image is cut short. {HINT}"));
         }
+    }
+
+    #[test]
+    fn what_a_decoder_would_make_up_is_refused() {
+        let short =
+            include_bytes!("../../../tests/hostile/inputs/jpeg_of_1_kb_claims_16000x3000.jpg");
+        assert!(problem(short).starts_with("face.jpg: the image is cut short or damaged. "));
+        let mut png = bytes(&DynamicImage::ImageLuma8(picture(48, 48)), ImageFormat::Png);
+        // The pixels' Adler-32 and, over it, the chunk's CRC-32, are before the end's 12 bytes.
+        let sum = png.len() - 12 - 8;
+        png[sum] ^= 1;
+        let data = png.windows(4).position(|name| name == b"IDAT").unwrap();
+        let crc = crc32(&png[data..sum + 4]);
+        png[sum + 4..sum + 8].copy_from_slice(&crc.to_be_bytes());
+        assert!(problem(&png).starts_with("face.jpg: the image is cut short or damaged. "));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! [`Predictor`]: a run's network for single images and photos.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use tch::{Device, Tensor};
@@ -56,9 +56,9 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Missing`] for a run that is not there or has no weights, [`Error::File`] for one that
-    /// can't be used.
-    pub fn load(run: impl Into<PathBuf>, device: Device) -> Result<Self> {
-        let run = RunFolder::at(run);
+    /// can't be used, or whose weights are damaged; [`RunFolder::unchecked`] takes those, too.
+    pub fn load(run: impl Into<RunFolder>, device: Device) -> Result<Self> {
+        let run = run.into();
         let network = run.network(device)?;
         let temperature = Temperature::of_run(&run)?;
         let threshold = Threshold::of_run(&run)?;

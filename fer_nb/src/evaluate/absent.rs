@@ -1,4 +1,4 @@
-//! The classes that an evaluation has images of, and those that it has none of.
+//! The classes with images in an evaluation, and the classes without.
 
 use serde::{Deserialize, Serialize};
 

@@ -7,6 +7,7 @@ use super::{Accuracy, Evaluation, Saved, fitted};
 use crate::common::{Error, Place, Result};
 use crate::data::FaceData;
 use crate::emotion::Emotion;
+use crate::model::weights::{REFIT, TEMPERATURE};
 use crate::train::RunFolder;
 
 /// The number of equally wide ranges of confidence.
@@ -150,31 +151,29 @@ impl Temperature {
     /// # Errors
     /// [`Error::Io`] if there are no weights, or the file can't be written.
     pub fn save(&self, run: &RunFolder, data: &FaceData) -> Result<Saved> {
-        fitted::save(run, data, FILE, self)
+        fitted::save(run, data, TEMPERATURE, self)
     }
 
     /// Writes it into a folder for the weights there, whatever they were trained on.
     pub(crate) fn write(&self, run: &RunFolder) -> Result<()> {
-        fitted::write(run, FILE, self)
+        fitted::write(run, TEMPERATURE, self)
     }
 
     /// The temperature that [`Temperature::save`] left for a run's best weights; 1 if it left none, or
     /// for other weights.
     ///
     /// # Errors
-    /// [`Error::File`] if the file holds something else.
+    /// [`Error::File`] if the file holds something else, or the weights may be damaged: it was left for
+    /// others, and they have no checksum.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
-        let kept = fitted::of_run::<Self>(run, FILE)?.unwrap_or_default();
+        let kept = fitted::of_run::<Self>(run, TEMPERATURE)?.unwrap_or_default();
         Self::new(kept.temperature).map_err(|_| {
             let problem = format!("{} is no number above 0", kept.temperature);
             let place = Place::Key("temperature".into());
-            Error::file_at(run.path().join(FILE), place, problem, fitted::REFIT)
+            Error::file_at(run.path().join(TEMPERATURE), place, problem, REFIT)
         })
     }
 }
-
-/// Its file in a run's folder.
-const FILE: &str = "temperature.toml";
 
 /// ln p; a probability of 0 counts as the smallest f32.
 fn logit(p: f32) -> f64 {
@@ -183,7 +182,10 @@ fn logit(p: f32) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+
     use super::*;
+    use crate::model::{SeedCnn, weights};
 
     /// 200 images whose logits are `scale` times what they should be.
     fn overconfident(scale: f32) -> Evaluation {
@@ -244,13 +246,14 @@ mod tests {
         let run = RunFolder::at(folder.path());
         let temperature = Temperature { temperature: 1.374 };
         assert!(temperature.write(&run).is_err(), "there are no weights");
-        std::fs::write(run.weights(), "some").unwrap();
+        weights::save(&SeedCnn::new(Device::Cpu, 1).unwrap(), run.weights()).unwrap();
         assert_eq!(Temperature::of_run(&run).unwrap(), Temperature::default());
         temperature.write(&run).unwrap();
         assert_eq!(Temperature::of_run(&run).unwrap(), temperature);
-        std::fs::write(run.weights(), "others").unwrap();
+        // A run that was retrained: whole weights, and others.
+        weights::save(&SeedCnn::new(Device::Cpu, 2).unwrap(), run.weights()).unwrap();
         assert_eq!(Temperature::of_run(&run).unwrap(), Temperature::default());
-        std::fs::write(run.path().join(FILE), "heat = 1.0").unwrap();
+        std::fs::write(run.path().join(TEMPERATURE), "heat = 1.0").unwrap();
         assert!(matches!(Temperature::of_run(&run), Err(Error::File { .. })));
         let negative = Temperature { temperature: -1.0 };
         negative.write(&run).unwrap();

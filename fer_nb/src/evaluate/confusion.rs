@@ -143,8 +143,8 @@ impl ConfusionMatrix {
     }
 }
 
-/// Aligned text: counts, then each row's recall in percent. Classes without images have no row, and those that
-/// were not predicted either no column.
+/// Aligned text: counts, then each row's recall in percent. Classes without images have no row, and no column
+/// unless they were predicted.
 impl std::fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "confusion matrix, {} (rows: true, columns: predicted)", self.title)?;

@@ -49,7 +49,7 @@ pub enum Corruption {
     /// Gaussian blur; the standard deviation in pixels, above 0 and at most 12. The filter ends at four of
     /// them.
     Blur(f64),
-    /// Gaussian noise, of its own for each pixel; the standard deviation in grey levels, 0 to 255.
+    /// Gaussian noise, independent for each pixel; the standard deviation in grey levels, 0 to 255.
     Noise(f64),
     /// Written as a JPEG file of this quality, 1 to 100, and read again.
     Jpeg(u8),

@@ -1,4 +1,4 @@
-//! Values fitted for a run's best weights after training, saved beside them.
+//! Values fitted for a run's best weights after training, saved next to them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use crate::common::files::{file_fingerprint, read_toml, write_toml};
 use crate::common::text::shown;
 use crate::common::{Error, Result};
 use crate::data::FaceData;
+use crate::model::weights::{FITTED_FOR, REFIT, integrity};
 use crate::train::RunFolder;
 
 /// Where a fitted value went. Printed, it is a sentence.
@@ -19,7 +20,7 @@ pub enum Saved {
     In(PathBuf),
     /// Nowhere: the run was trained on other images, whose value it keeps.
     OtherImages,
-    /// Nowhere: the weights come with the project, with values of their own.
+    /// Nowhere: the weights come with the project, which has fitted values for them.
     Pretrained,
 }
 
@@ -36,12 +37,6 @@ impl fmt::Display for Saved {
         }
     }
 }
-
-/// The key with the fingerprint of the weights: a run that is retrained has others.
-const WEIGHTS: &str = "weights";
-
-/// What to do about a file that can't be used.
-pub(super) const REFIT: &str = "Delete it; `fer evaluate` fits it again.";
 
 /// [`write`] for a run that was trained on `data` and does not come with the project; else nothing is written.
 pub(super) fn save(
@@ -67,24 +62,31 @@ pub(super) fn save(
 pub(super) fn write(run: &RunFolder, file: &str, values: &impl Serialize) -> Result<()> {
     let mut table = toml::Table::try_from(values)
         .map_err(|error| Error::input(file, error, "values that TOML can hold"))?;
-    table.insert(WEIGHTS.into(), file_fingerprint(run.weights())?.into());
+    table.insert(FITTED_FOR.into(), file_fingerprint(run.weights())?.into());
     write_toml(run.path().join(file), &table)
 }
 
 /// The values that [`write`] wrote for the run's present best weights; `None` if it wrote none, or for
-/// other weights.
+/// other weights, which have a checksum that says so.
 ///
 /// # Errors
-/// [`Error::File`] if the file holds something else.
+/// [`Error::File`] if the file holds something else, or the weights may be damaged.
 pub(super) fn of_run<T: DeserializeOwned>(run: &RunFolder, file: &str) -> Result<Option<T>> {
     let path = run.path().join(file);
     let what = "what was fitted for a run";
     let Some(mut table) = read_toml::<toml::Table>(&path, what, REFIT)? else { return Ok(None) };
-    let weights = table.remove(WEIGHTS);
+    let weights = table.remove(FITTED_FOR);
     let values = table
         .try_into()
         .map_err(|error: toml::de::Error| Error::file(&path, error.message(), REFIT))?;
-    Ok((weights == Some(file_fingerprint(run.weights())?.into())).then_some(values))
+    if weights == Some(file_fingerprint(run.weights())?.into()) {
+        return Ok(Some(values));
+    }
+    // Other weights are no reason for an error, and damaged ones are.
+    if !run.is_unchecked() {
+        integrity(run.weights())?;
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -94,8 +96,88 @@ mod tests {
     use super::*;
     use crate::data::SampleConfig;
     use crate::evaluate::Temperature;
-    use crate::model::{SeedCnn, weights};
+    use crate::model::weights::{Integrity, integrity};
+    use crate::model::{Network, SeedCnn, weights};
+    use crate::project::pretrained;
     use crate::train::{RunConfig, TrainConfig};
+
+    /// 40 copies of weights that come with the project, which have no checksum, and of ones that do.
+    #[test]
+    fn a_flipped_bit_is_noticed_wherever_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = RunFolder::at(pretrained("seed_cnn"));
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        for (run, files) in [
+            (&old, &["config.toml", "temperature.toml", "certainty.toml"][..]),
+            (&new, &["config.toml"]),
+        ] {
+            std::fs::create_dir(run).unwrap();
+            for file in files {
+                std::fs::copy(ours.path().join(file), run.join(file)).unwrap();
+            }
+        }
+        std::fs::copy(ours.weights(), RunFolder::at(&old).weights()).unwrap();
+        weights::save(&*ours.network(Device::Cpu).unwrap(), RunFolder::at(&new).weights()).unwrap();
+        for path in [old, new] {
+            let run = RunFolder::at(&path);
+            assert_eq!(integrity(run.weights()).unwrap(), Integrity::Known);
+            let whole = std::fs::read(run.weights()).unwrap();
+            for copy in 0..40u64 {
+                let mut bytes = whole.clone();
+                // The first ten are in the header.
+                let range = if copy < 10 { 2000 } else { bytes.len() as u64 };
+                let at = (copy.wrapping_mul(0x9E37_79B9_7F4A_7C15) % range) as usize;
+                bytes[at] ^= 1 << (copy % 8);
+                std::fs::write(run.weights(), bytes).unwrap();
+                let refused = run.network(Device::Cpu).err();
+                assert!(
+                    matches!(&refused, Some(Error::File { path, .. }) if *path == run.weights()),
+                    "copy {copy}, byte {at}: {refused:?}"
+                );
+                if copy >= 10 {
+                    let unchecked = run.clone().unchecked();
+                    assert!(unchecked.network(Device::Cpu).is_ok(), "copy {copy}");
+                    assert_eq!(Temperature::of_run(&unchecked).unwrap(), Temperature::default());
+                }
+            }
+            std::fs::write(run.weights(), whole).unwrap();
+            assert!(run.network(Device::Cpu).is_ok());
+        }
+    }
+
+    #[test]
+    fn weights_without_anything_that_vouches_for_them_load_and_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = RunFolder::at(pretrained("seed_cnn"));
+        let run = RunFolder::at(folder.path());
+        std::fs::copy(ours.path().join("config.toml"), run.path().join("config.toml")).unwrap();
+        std::fs::copy(ours.weights(), run.weights()).unwrap();
+        assert!(run.network(Device::Cpu).is_ok());
+        let found = integrity(run.weights()).unwrap();
+        assert_eq!(found, Integrity::Unknown);
+        assert!(found.to_string().contains("no checksum"), "{found}");
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_the_files_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        let mut network = SeedCnn::new(Device::Cpu, 1).unwrap();
+        weights::save(&network, run.weights()).unwrap();
+        let whole = std::fs::read(run.weights()).unwrap();
+        let mut bytes = whole.clone();
+        let last = bytes.len() - 4;
+        bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+        std::fs::write(run.weights(), bytes).unwrap();
+        let refused = weights::load(&mut network, run.weights()).unwrap_err().to_string();
+        assert!(refused.contains("best.safetensors: its checksum is"), "{refused}");
+        // As a training that diverged leaves them, with a checksum.
+        let nan = network.parameters().flat().full_like(f64::NAN);
+        network.parameters_mut().restore(&nan).unwrap();
+        weights::save(&network, run.weights()).unwrap();
+        let refused = weights::load(&mut network, run.weights()).unwrap_err().to_string();
+        assert!(refused.contains("holds numbers that are not finite"), "{refused}");
+    }
 
     #[test]
     fn nothing_is_written_for_other_images() {

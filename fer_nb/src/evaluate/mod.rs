@@ -2,7 +2,7 @@
 //!
 //! An [`Evaluation`] holds the predictions on one data set; everything else is counted from it:
 //! the [`Accuracy`] with its interval, the [`ConfusionMatrix`], the [`ClassificationReport`] in
-//! scikit-learn's layout, and that report beside the numbers that the [original](original()) Keras project
+//! scikit-learn's layout, and that report next to the numbers that the [original](original()) Keras project
 //! published.
 //!
 //! ```

@@ -50,7 +50,7 @@ impl Original {
         self.classes.map(|[_, _, f1]| f1)
     }
 
-    /// Precision, recall and F1 of a row of [`ClassificationReport::rows`]. Beside fewer than seven classes, the
+    /// Precision, recall and F1 of a row of [`ClassificationReport::rows`]. Compared with fewer than seven classes, the
     /// macro average is over the same classes, and the rest, which is of all images, is not there.
     fn beside(&self, report: &ClassificationReport, row: &str) -> [Option<f64>; 3] {
         if let Ok(class) = row.parse::<Emotion>() {
@@ -75,12 +75,12 @@ impl Original {
 }
 
 impl ClassificationReport {
-    /// A table of this report beside the original's: one row a class, then macro avg, weighted avg and
+    /// A table of this report next to the original's: one row a class, then macro avg, weighted avg and
     /// accuracy; columns `class`, and for each of precision, recall and F1 three of f64: ours, the
     /// original's (`… original`, two digits as published) and the `… difference`, ours less the
     /// original's. The row `accuracy` has its numbers in the F1 columns, as in the report's text.
     ///
-    /// The original's are of FER2013's 7,178 test images: beside another data set's they say little. Classes without
+    /// The original's are of FER2013's 7,178 test images: next to another data set's they say little. Classes without
     /// images have no row.
     pub(crate) fn beside_original(&self) -> Result<DataFrame> {
         let theirs = original();

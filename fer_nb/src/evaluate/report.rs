@@ -30,7 +30,7 @@ pub struct Scores {
 /// in the averages. A prediction of a class without images is a wrong one. Displayed, it is that
 /// function's text with `digits=2`, to the byte; as JSON, its `output_dict` with a `title` in
 /// addition. (Two differences: where not a single prediction is right, scikit-learn 1.9 prints each
-/// support with ".0" behind it, by accident of its own types; and if a class without images was
+/// support with ".0" behind it, by accident of its types; and if a class without images was
 /// predicted, it has "micro avg" in place of the accuracy.)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassificationReport {

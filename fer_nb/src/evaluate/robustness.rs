@@ -1,4 +1,4 @@
-//! [`Robustness`]: the accuracy on corrupted images, beside that on the same images as they are.
+//! [`Robustness`]: the accuracy on corrupted images, compared with the unchanged images.
 
 use serde::Serialize;
 

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use crate::common::text::plural;
-use crate::common::{Error, Place, Result};
+use crate::common::{Error, Place, Result, plain_file};
 use crate::emotion::Emotion;
 use crate::evaluate::evaluation::Evaluation;
 use crate::evaluate::probs::{Row, check_probs};
+
+/// The most bytes of such a file: two million predictions.
+const LARGEST: u64 = 256 << 20;
 
 const COLUMNS: &str = "Expected are a column 'label' and either prob_angry … prob_surprise or \
                        logit_angry … logit_surprise.";
@@ -33,8 +36,9 @@ impl Evaluation {
             let hint = "Give the CSV file that holds one prediction a row.";
             return Err(Error::missing("the table of predictions", path, hint));
         }
-        let file = std::fs::File::open(path).map_err(|source| Error::io("read", path, source))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+        let text = plain_file::read(path, LARGEST);
+        let text = text.map_err(|source| Error::io("read", path, source))?;
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&text[..]);
         let layout = Layout::find(path, reader.headers().map_err(|error| broken(path, 0, error))?)?;
         let (mut labels, mut rows) = (Vec::new(), Vec::new());
         for (index, record) in reader.records().enumerate() {

@@ -5,10 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Evaluation, Saved, fitted};
 use crate::common::{Error, Place, Result};
 use crate::data::FaceData;
+use crate::model::weights::{CERTAINTY, REFIT};
 use crate::train::RunFolder;
-
-/// Its file in a run's folder.
-const FILE: &str = "certainty.toml";
 
 /// The confidence below which a prediction is reported as uncertain.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -83,27 +81,27 @@ impl Threshold {
     /// # Errors
     /// [`Error::Io`] if there are no weights, or the file can't be written.
     pub fn save(&self, run: &RunFolder, data: &FaceData) -> Result<Saved> {
-        fitted::save(run, data, FILE, self)
+        fitted::save(run, data, CERTAINTY, self)
     }
 
     /// Writes it into a folder for the weights there, whatever they were trained on.
     pub(crate) fn write(&self, run: &RunFolder) -> Result<()> {
-        fitted::write(run, FILE, self)
+        fitted::write(run, CERTAINTY, self)
     }
 
     /// The threshold that [`Threshold::save`] left for a run's best weights; no prediction is
     /// uncertain if it left none, or for other weights.
     ///
     /// # Errors
-    /// [`Error::File`] if the file holds something else.
+    /// [`Error::File`] if the file holds something else, or the weights may be damaged.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
-        let kept = fitted::of_run::<Self>(run, FILE)?.unwrap_or_default();
+        let kept = fitted::of_run::<Self>(run, CERTAINTY)?.unwrap_or_default();
         if (0.0..=1.0).contains(&kept.uncertain_below) {
             return Ok(kept);
         }
         let problem = format!("{} is not on 0 to 1", kept.uncertain_below);
         let place = Place::Key("uncertain_below".into());
-        Err(Error::file_at(run.path().join(FILE), place, problem, fitted::REFIT))
+        Err(Error::file_at(run.path().join(CERTAINTY), place, problem, REFIT))
     }
 }
 
@@ -124,7 +122,10 @@ impl std::fmt::Display for Threshold {
 
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+
     use super::*;
+    use crate::model::{SeedCnn, weights};
 
     /// One image a prediction: its confidence, and whether it is correct.
     fn evaluation(answers: &[(f32, bool)]) -> Evaluation {
@@ -161,12 +162,12 @@ mod tests {
     fn it_is_kept_with_the_weights() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        std::fs::write(run.weights(), "some").unwrap();
+        weights::save(&SeedCnn::new(Device::Cpu, 1).unwrap(), run.weights()).unwrap();
         assert_eq!(Threshold::of_run(&run).unwrap(), Threshold::default());
         let kept = Threshold { uncertain_below: 0.5, right: 0.75, answered: 0.5 };
         kept.write(&run).unwrap();
         assert_eq!(Threshold::of_run(&run).unwrap(), kept);
-        std::fs::write(run.weights(), "others").unwrap();
+        weights::save(&SeedCnn::new(Device::Cpu, 2).unwrap(), run.weights()).unwrap();
         assert_eq!(Threshold::of_run(&run).unwrap(), Threshold::default());
     }
 }

@@ -57,7 +57,7 @@ impl<'a> FileNames<'a> {
     }
 }
 
-/// What PyTorch counts beside weights, and no network uses: the batches that a normalisation has seen, the
+/// What PyTorch saves in addition to weights, and no network uses: the batches that a normalisation has seen, the
 /// models in an average.
 pub(super) fn is_counter(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);

@@ -9,6 +9,7 @@ use tch::Tensor;
 use super::file_names::{FileNames, is_counter};
 use super::name_map::NameMap;
 use super::network::Network;
+use super::tensor_file::Check;
 use super::weights;
 use crate::common::{Error, Result, text};
 
@@ -67,7 +68,7 @@ pub fn transfer(
 ) -> Result<Transfer> {
     let path = path.as_ref();
     let mut own = network.parameters().named_tensors()?;
-    let found = weights::read(path)?;
+    let found = weights::read(path, Check::IfPresent)?;
     let in_file: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     let names = {
         let own = own.iter().map(|(name, _)| name.clone());

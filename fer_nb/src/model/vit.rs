@@ -120,7 +120,7 @@ impl Block {
     }
 }
 
-/// Two 3×3 convolutions with max pooling make 12×12 tokens, to which learnt positions are added; pre-norm
+/// Two 3×3 convolutions with max pooling make 12×12 tokens, to which learned positions are added; pre-norm
 /// transformer blocks follow, and the tokens' mean, with weights that the network learns, is classified
 /// (Hassani et al., "Escaping the Big Data Paradigm with Compact Transformers", 2021;
 /// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021).
@@ -195,7 +195,7 @@ impl Vit {
     }
 
     /// Positions for a grid of tokens, [1, rows · columns, width]: for another grid than 12×12 they are
-    /// interpolated between the learnt ones.
+    /// interpolated between the learned ones.
     fn positions_of(&self, rows: i64, columns: i64) -> Result<Tensor> {
         let positions = self.parameters.get(self.positions)?;
         if [rows, columns] == [GRID; 2] {

@@ -1,6 +1,7 @@
 //! Weights files: safetensors, replaced as a whole, so that a crash leaves the previous file intact.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use tch::{Kind, Tensor};
@@ -8,12 +9,12 @@ use tch::{Kind, Tensor};
 use super::file_names::{FileNames, is_counter};
 use super::name_map::NameMap;
 use super::network::Network;
-use super::tensor_bytes::{TensorBytes, serialize};
+use super::tensor_file::{self, Check, Problem, TensorFile};
 use crate::common::file_kind::FileKind;
-use crate::common::files::replace_file;
+use crate::common::files::{file_fingerprint, read_toml};
 use crate::common::text::shown;
 use crate::common::way_out::Wanted;
-use crate::common::{Error, Result};
+use crate::common::{Error, Place, Result};
 use crate::project::known;
 
 /// Writes a network's weights to a safetensors file: f32, PyTorch's shapes, names such as
@@ -37,12 +38,7 @@ pub fn save_with(
     metadata: &[(&str, String)],
 ) -> Result<()> {
     let path = path.as_ref();
-    let tensors = network
-        .parameters()
-        .named_tensors()?
-        .into_iter()
-        .map(|(name, tensor)| Ok((name, TensorBytes::of(&tensor.f_to_kind(kind)?)?)))
-        .collect::<Result<Vec<_>>>()?;
+    let tensors = network.parameters().named_tensors()?;
     let own = [
         ("format", "pt".to_string()), // as PyTorch's tools ask for it
         ("network", network.name().to_string()),
@@ -50,23 +46,29 @@ pub fn save_with(
     ];
     let metadata: BTreeMap<String, String> =
         own.iter().chain(metadata).map(|(key, text)| (key.to_string(), text.clone())).collect();
-    let bytes = serialize(tensors, &metadata).map_err(|error| {
-        Error::file(path, format!("can't be serialized: {error}"), "A previous file is kept.")
-    })?;
-    replace_file(path, |temporary| {
-        std::fs::write(temporary, &bytes).map_err(|error| Error::io("write", path, error))
-    })
+    tensor_file::write(path, &tensors, Some(kind), metadata)
 }
 
 /// Loads weights from a safetensors file (f32 or f16) by the network's names, also with `module.` and the like in
 /// front of all of them, or by others that [`Network::aliases`] knows. [`transfer`](super::transfer()) loads files of which only a part fits.
 ///
 /// # Errors
-/// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file or if any name or
-/// shape does not fit; then nothing is changed.
+/// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file, if bytes have changed since the
+/// crate wrote it, or if any name or shape does not fit; then nothing is changed.
 pub fn load(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    let found = read(path)?;
+    load_with(network, path.as_ref(), Check::IfPresent)
+}
+
+/// [`load`] of a file whatever its checksum says.
+///
+/// # Errors
+/// As [`load`], but for bytes that have changed.
+pub fn load_unchecked(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<()> {
+    load_with(network, path.as_ref(), Check::Off)
+}
+
+fn load_with(network: &mut dyn Network, path: &Path, checksum: Check) -> Result<()> {
+    let found = read(path, checksum)?;
     let own = network.parameters().named_tensors()?.into_iter().map(|(name, _)| name);
     let in_file: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     let rules = NameMap::identity();
@@ -102,7 +104,7 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     }
 }
 
-/// What could be meant instead of weights that are not there: files beside them, runs, weights that come along.
+/// What could be meant instead of weights that are not there: files next to them, runs, weights that come along.
 fn what_is_there(path: &Path) -> String {
     const LISTED: usize = 5;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -120,18 +122,135 @@ fn what_is_there(path: &Path) -> String {
         false => format!("Weights in {}: {}{more}. ", shown(folder), files.join(", ")),
     };
     // A run's weights are called as all runs' are; its folder has the name.
-    let is_of_run = path.file_name().is_some_and(|name| name == "best.safetensors");
+    let is_of_run = path.file_name().is_some_and(|name| name == BEST);
     let named = if is_of_run { folder } else { path };
     format!("{beside}{}", known(&shown(named.file_stem().unwrap_or_default())))
 }
 
-/// The tensors of a safetensors file, by name.
-pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>> {
+/// The most bytes of a file of weights: 500 million parameters in float32.
+const LARGEST: u64 = 2 << 30;
+
+/// A run's file of weights.
+pub(crate) const BEST: &str = "best.safetensors";
+/// Files with values that were fitted for the weights next to them.
+pub(crate) const TEMPERATURE: &str = "temperature.toml";
+pub(crate) const CERTAINTY: &str = "certainty.toml";
+/// The key with the fingerprint of the weights that such values are for: a run that is retrained has others.
+pub(crate) const FITTED_FOR: &str = "weights";
+/// What to do about such a file that can't be used.
+pub(crate) const REFIT: &str = "Delete it; `fer evaluate` fits it again.";
+
+/// What vouches for a file of weights. Printed, it is a sentence for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Integrity {
+    /// The file has a checksum, which [`load`] compares, or it is the one that the values next to it were fitted for.
+    Known,
+    /// The file has a checksum, and the values in this file next to it were fitted for other weights.
+    OtherFit(&'static str),
+    /// Nothing: an older version wrote it, or another program.
+    Unknown,
+}
+
+impl fmt::Display for Integrity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Integrity::Known => f.write_str("the weights are those that were written"),
+            Integrity::OtherFit(file) => write!(
+                f,
+                "{file} was fitted for other weights and is not used; `fer evaluate` fits it again"
+            ),
+            Integrity::Unknown => f.write_str(
+                "the weights have no checksum, as older versions wrote them: damage would not be noticed",
+            ),
+        }
+    }
+}
+
+/// What vouches for a file of weights.
+///
+/// # Errors
+/// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file, or has no checksum and is not
+/// the one that the values next to it were fitted for.
+pub fn integrity(path: impl AsRef<Path>) -> Result<Integrity> {
+    let path = path.as_ref();
     check(path)?;
-    Tensor::read_safetensors(path).map_err(|error| {
-        let problem = format!("not a complete safetensors file: {error}");
-        Error::file(path, problem, "Copy or train it again.")
-    })
+    let file = TensorFile::open(path, LARGEST).map_err(|problem| refused(path, problem))?;
+    integrity_of(path, &file)
+}
+
+fn integrity_of(path: &Path, file: &TensorFile) -> Result<Integrity> {
+    let is_runs = path.file_name().is_some_and(|name| name == BEST);
+    let mut known = if file.is_sealed() { Integrity::Known } else { Integrity::Unknown };
+    for name in [TEMPERATURE, CERTAINTY].into_iter().filter(|_| is_runs) {
+        let fitted = path.with_file_name(name);
+        let Some(table) = read_toml::<toml::Table>(&fitted, "what was fitted for a run", REFIT)?
+        else {
+            continue;
+        };
+        let fingerprint = table
+            .get(FITTED_FOR)
+            .and_then(toml::Value::as_str)
+            .ok_or_else(|| Error::file(&fitted, format!("has no key {FITTED_FOR}"), REFIT))?;
+        let fits = fingerprint == file_fingerprint(path)?;
+        known = match (known, fits) {
+            (Integrity::Unknown, true) => Integrity::Known,
+            (_, true) => known,
+            (_, false) if file.is_sealed() => Integrity::OtherFit(name),
+            (_, false) => {
+                let problem = format!(
+                    "these are not the weights that {name} was fitted for: bytes have changed"
+                );
+                let hint = format!(
+                    "The file is damaged: copy it again, or train again. If it is meant to be another one, delete \
+                     {name}. {UNCHECKED}"
+                );
+                return Err(Error::file(path, problem, hint));
+            }
+        };
+    }
+    Ok(known)
+}
+
+/// The tensors of a safetensors file, by name.
+pub(super) fn read(path: &Path, checksum: Check) -> Result<Vec<(String, Tensor)>> {
+    check(path)?;
+    let file = TensorFile::open(path, LARGEST).map_err(|problem| refused(path, problem))?;
+    if checksum != Check::Off {
+        integrity_of(path, &file)?;
+    }
+    let tensors = file.read(checksum).map_err(|problem| refused(path, problem))?;
+    // Left alone, it would look as if each photo were to blame.
+    for (name, tensor) in &tensors {
+        if tensor.is_floating_point() && tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            let place = Place::Key(shown(name));
+            let problem = "holds numbers that are not finite";
+            return Err(Error::file_at(
+                path,
+                place,
+                problem,
+                "Copy the file again, or train again.",
+            ));
+        }
+    }
+    Ok(tensors)
+}
+
+const UNCHECKED: &str =
+    "--unchecked-weights of `fer evaluate`, `fer predict` and `fer serve` takes it all the same.";
+
+fn refused(path: &Path, problem: Problem) -> Error {
+    match problem {
+        Problem::Io(error) => Error::io("read", path, error),
+        Problem::Changed { .. } => {
+            let hint = format!("The file is damaged: copy it again, or train again. {UNCHECKED}");
+            Error::file(path, problem.to_string(), hint)
+        }
+        Problem::Broken(why) => {
+            let problem = format!("not a complete safetensors file: {why}");
+            Error::file(path, problem, "Copy or train it again.")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -211,7 +330,7 @@ mod tests {
         assert!(bytes.iter().all(|file| file == &bytes[0]));
         let (length, header) = safetensors::SafeTensors::read_metadata(&bytes[0]).unwrap();
         let metadata = header.metadata().clone().unwrap();
-        assert_eq!((metadata["card"].as_str(), metadata.len()), ("\"a\"\n", 5));
+        assert_eq!((metadata["card"].as_str(), metadata.len()), ("\"a\"\n", 7));
         assert_eq!(length % 8, 0);
     }
 

@@ -51,7 +51,7 @@ fn rows(config: &impl Serialize) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Adds a field, or the fields of a struct one by one. A choice with values of its own is serialised
+/// Adds a field, or the fields of a struct one by one. A choice that holds values is serialised
 /// with a field `name`, which stands for the choice: "optimizer", then "optimizer.beta1".
 fn push_json(rows: &mut Vec<Row>, path: &str, json: &str) -> serde_json::Result<()> {
     let fields =

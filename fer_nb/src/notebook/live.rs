@@ -26,7 +26,7 @@ pub(super) fn show(id: &str, html: &str, text: &str) {
     }
 }
 
-/// Shows an output in the running cell, below those that it has.
+/// Shows an output in the running cell, below its other outputs.
 pub(super) fn display(formats: &Formats) {
     let id = formats.parts().find(|(mime, _)| *mime == ID_MIME).map(|(_, id)| id);
     print_line(&line("display", id, formats));

@@ -1,4 +1,4 @@
-//! What a cell shows of stage 4; the hyperparameters have a file of their own.
+//! What a cell shows of stage 4; the hyperparameters have a separate file.
 
 use crate::common::Result;
 use crate::notebook::Table;

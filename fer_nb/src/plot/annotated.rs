@@ -1,5 +1,5 @@
 //! A photo with its faces: a box around each, the prediction above it, and all seven probabilities
-//! beside it if there is room.
+//! next to it if there is room.
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use crate::evaluate::Attention;
 use crate::plot::faces::{self, CaptionedFace};
 use crate::plot::figure::Figure;
 
-/// Up to twelve faces, each beside a copy on which orange marks what speaks for the predicted class;
+/// Up to twelve faces, each next to a copy on which orange marks what speaks for the predicted class;
 /// `subject` says where the faces came from.
 ///
 /// # Errors

@@ -127,7 +127,7 @@ impl Canvas {
         &self.title
     }
 
-    /// For every drawing, because in a notebook each cell has a table of fonts of its own.
+    /// For every drawing, because in a notebook each cell has a separate table of fonts.
     fn register_fonts(&self) -> Result<()> {
         for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, SEMIBOLD)] {
             register_font(FONT_FAMILY, style, bytes)

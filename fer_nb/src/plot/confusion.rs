@@ -19,9 +19,9 @@ const SIZE: (f64, f64) = (952.0, 791.0);
 const LARGEST_CELL: (f64, f64) = (238.0, 197.75);
 
 impl ConfusionMatrix {
-    /// The matrix with counts and shares of the true class, which also give the colours. Beside it the
-    /// accuracy with its interval, and the first of [`ConfusionMatrix::most_confused`]. Classes without images
-    /// have no row; those that were predicted all the same have a column.
+    /// The matrix with counts and shares of the true class, which also give the colours. Next to it, the
+    /// accuracy with its interval and the first of [`ConfusionMatrix::most_confused`]. Classes without images
+    /// have no row; if they were predicted all the same, they have a column.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.

@@ -11,7 +11,7 @@ use crate::plot::palette::{ACCENT, INK, MUTED, SECOND};
 use crate::train::{EpochRecord, History};
 
 impl History {
-    /// Loss and accuracy over the epochs, training beside validation, with the best epoch marked.
+    /// Loss and accuracy over the epochs, training and validation, with the best epoch marked.
     /// Values that are not finite leave a gap.
     ///
     /// # Errors
@@ -201,7 +201,7 @@ fn draw_piece(canvas: &mut Canvas, piece: &[(f64, f64)], width: f64, color: RGBC
     }
 }
 
-/// Name and last value beside the end of each line, moved apart where lines end close together.
+/// Name and last value next to the end of each line, moved apart where lines end close together.
 fn label_ends(canvas: &mut Canvas, right: f64, mut ends: Vec<(f64, &str, RGBColor, String)>) {
     const APART: f64 = 76.0;
     ends.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -5,13 +5,14 @@ use crate::plot::picture::base64;
 
 /// A subset of Inter that files can carry; `assets/fonts/README.md` says how it is made.
 struct Subset {
-    /// The name by which a file refers to it, of its own, so that figures with different subsets can be on one page.
+    /// The name of the font family in a file, unique to the subset, so that figures with different subsets can be
+    /// on one page.
     family: &'static str,
     regular: &'static [u8],
     bold: &'static [u8],
 }
 
-/// ASCII, and what the charts themselves write beside it.
+/// ASCII, and what the charts themselves write in addition.
 const SMALL: Subset = Subset {
     family: "fer Inter",
     regular: include_bytes!("../../assets/fonts/Inter-Regular.small.woff2"),
@@ -23,7 +24,7 @@ const LATIN: Subset = Subset {
     regular: include_bytes!("../../assets/fonts/Inter-Regular.latin.woff2"),
     bold: include_bytes!("../../assets/fonts/Inter-SemiBold.latin.woff2"),
 };
-/// What [`SMALL`] has beside ASCII.
+/// What [`SMALL`] has in addition to ASCII.
 const BESIDE_ASCII: &str = "°±²·×–—…→−σ’";
 
 /// The families for an SVG's texts, and the style that brings the first of them: nothing if there is no text.

@@ -1,4 +1,4 @@
-//! F1 of each class, ours beside the original's.
+//! F1 of each class, next to the original's.
 
 use crate::common::Result;
 use crate::emotion::Emotion;
@@ -9,7 +9,7 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{INK, MUTED, class_color, tint};
 
 impl ClassificationReport {
-    /// F1 of each class that has images and their mean. Beside each bar the original's, which is of FER2013's test
+    /// F1 of each class that has images and their mean. Next to each bar: the original's, on FER2013's test
     /// images whatever ours is of; its mean is over the same classes.
     ///
     /// # Errors

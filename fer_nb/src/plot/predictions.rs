@@ -20,7 +20,7 @@ const MOST: usize = 6;
 type Face = (Vec<u8>, Prediction, Option<Emotion>);
 
 impl Prediction {
-    /// The image, u8 [48 × 48], beside its probabilities; `subject` says where it came from.
+    /// The image, u8 [48 × 48], shown next to its probabilities; `subject` says where it came from.
     ///
     /// # Errors
     /// [`Error::Figure`] for an image of another size.
@@ -29,7 +29,7 @@ impl Prediction {
     }
 }
 
-/// Up to six images, u8 [48 × 48] each, beside their probabilities, and whether the prediction is right
+/// Up to six images, u8 [48 × 48] each, next to their probabilities, and whether the prediction is right
 /// if the label is known; `subject` says where they came from.
 ///
 /// # Errors

@@ -9,8 +9,10 @@ mod settings;
 mod task;
 
 pub use crate::common::command::{option, quoted};
-pub use crate::common::files::replace_file;
-pub use crate::common::machine::{Interrupt, keep_freed_memory, resident_memory};
+pub use crate::common::files::{read_settings, replace_file};
+pub use crate::common::machine::{
+    Interrupt, fail_large_writes, keep_freed_memory, resident_memory,
+};
 pub use crate::common::text::{plural, shown};
 pub use device::{device, device_name};
 pub use environment::Environment;

@@ -10,6 +10,7 @@ use super::config::{TrainConfig, off};
 use super::record::Monitor;
 use super::run::RunFolder;
 use super::trainer::Trainer;
+use crate::common::files::read_settings;
 use crate::common::{Error, Result};
 use crate::model::{Architecture, weights};
 
@@ -80,8 +81,7 @@ impl Recipe {
             let expected = format!("{}, or a TOML file", Self::names().join(", "));
             return Err(Error::setting("recipe", name_or_path, expected));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
-        read(&text, path)
+        read(&read_settings(path)?, path)
     }
 
     /// Changes one value by its path in the TOML file: `train.loss.label_smoothing` to `0.1`. A text

@@ -12,7 +12,7 @@ use super::recipe::Recipe;
 use super::record::EpochRecord;
 use super::run::{RunConfig, RunFolder};
 use crate::common::files::replace_file;
-use crate::common::{Error, Place, Result};
+use crate::common::{Error, Place, Result, plain_file};
 use crate::data::SIDE;
 use crate::model::Architecture;
 use crate::project::runs;
@@ -237,7 +237,9 @@ impl RunTable {
             let hint = "`fer runs RUN --csv FILE` writes a new one from run folders.";
             Error::file_at(path, place, format!("not a table of runs: {error}"), hint)
         };
-        let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
+        let text = plain_file::read(path, plain_file::TABLE);
+        let text = text.map_err(|source| Error::io("read", path, source))?;
+        let mut reader = csv::Reader::from_reader(&text[..]);
         let rows = reader.deserialize().collect::<Result<_, _>>().map_err(unreadable)?;
         Ok(Self { rows })
     }

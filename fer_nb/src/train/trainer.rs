@@ -37,6 +37,8 @@ pub struct Trainer {
     folder: Option<RunFolder>,
     /// Whether training has to start from the run folder's checkpoint.
     must_resume: bool,
+    /// The epoch after which training pauses.
+    pause_after: Option<usize>,
 }
 
 brief!(
@@ -67,6 +69,7 @@ impl Trainer {
             callbacks: vec![Box::new(TerminateOnNan)],
             folder: None,
             must_resume: false,
+            pause_after: None,
         })
     }
 
@@ -88,6 +91,13 @@ impl Trainer {
     /// hyperparameters. Only `epochs` and the device may differ.
     pub fn resume(mut self) -> Self {
         self.must_resume = true;
+        self
+    }
+
+    /// Pauses after this epoch, as if the user had stopped it there; the schedule is that of all epochs. Trainings
+    /// of a study's Hyperband do.
+    pub(crate) fn pause_after(mut self, epoch: usize) -> Self {
+        self.pause_after = Some(epoch);
         self
     }
 
@@ -176,15 +186,17 @@ impl Trainer {
         let mut run = RunConfig::new(self.network(), &self.config, data);
         run.trained_on = Some([used.train.len(), used.validation.len()]);
         self.computing(|trainer, kind| {
-            let Self { state, config, callbacks, folder, must_resume } = trainer;
-            let (folder, must_resume) = (folder.as_ref(), *must_resume);
+            let Self { state, config, callbacks, folder, must_resume, pause_after } = trainer;
+            let (folder, must_resume, pause_after) = (folder.as_ref(), *must_resume, *pause_after);
             let progress = Progress::new(config.epochs, used.train.len());
             let session = Session {
                 state,
                 config,
                 callbacks,
                 folder,
+                lock: None,
                 must_resume,
+                pause_after,
                 run,
                 images: Some(RunImages::of(used)),
                 kind,

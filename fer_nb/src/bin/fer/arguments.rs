@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use fer_nb::data::{ClassMap, DataOptions, FaceData, Numbering};
 use fer_nb::error::{Error, Result};
+use fer_nb::model::weights::{self, Integrity};
 use fer_nb::model::{Architecture, Network};
-use fer_nb::project::{data_file, option, runs};
+use fer_nb::project::{data_file, option, runs, shown};
 use fer_nb::train::{ChoiceReason, Recipe, RunChoice, RunFolder};
 use serde::Serialize;
 use tch::Device;
@@ -137,7 +138,7 @@ impl DataPaths {
     }
 }
 
-/// Data sets among what a command reads: those that were named, else where it is looked for.
+/// Data sets among what a command reads: the named ones, else the places that are searched.
 fn of_data(outputs: Outputs, named: &[PathBuf]) -> Outputs {
     let variable = std::env::var_os("FER2013_DIR").filter(|path| !path.is_empty());
     let paths = match (named, variable) {
@@ -200,9 +201,19 @@ pub(crate) struct AskedRun {
     /// that come with the project].
     #[arg(long)]
     run: Option<String>,
+
+    /// Take the weights even if bytes of them have changed since they were written. Temperature and threshold,
+    /// which were fitted for other bytes, are then left out.
+    #[arg(long)]
+    unchecked_weights: bool,
 }
 
 impl AskedRun {
+    /// Whether weights are taken whatever checksums say.
+    pub(crate) fn is_unchecked(&self) -> bool {
+        self.unchecked_weights
+    }
+
     /// The run that answers for photos, and how it was chosen if it is not the user's: a line on stderr
     /// says so.
     pub(crate) fn for_photos(&self) -> Result<(RunFolder, Option<String>)> {
@@ -222,7 +233,25 @@ impl AskedRun {
         }
     }
 
+    /// The run, and a line on stderr if nothing vouches for its weights, or values next to them are for others.
     fn chosen(
+        &self,
+        default: impl Fn() -> Result<RunChoice>,
+    ) -> Result<(RunFolder, Option<String>)> {
+        let (run, why) = self.named_or(default)?;
+        if self.unchecked_weights {
+            return Ok((run.unchecked(), why));
+        }
+        if run.weights().is_file() {
+            match weights::integrity(run.weights())? {
+                Integrity::Known => {}
+                note => crate::complain(&format!("{}: {note}", shown(run.path()))),
+            }
+        }
+        Ok((run, why))
+    }
+
+    fn named_or(
         &self,
         default: impl Fn() -> Result<RunChoice>,
     ) -> Result<(RunFolder, Option<String>)> {

@@ -161,7 +161,10 @@ fn network(
     match &args.weights {
         Some(path) => {
             let mut network = args.network.build(device, 0)?;
-            weights::load(&mut *network, path)?;
+            match args.run.is_unchecked() {
+                true => weights::load_unchecked(&mut *network, path)?,
+                false => weights::load(&mut *network, path)?,
+            }
             Ok((network, None))
         }
         None => {

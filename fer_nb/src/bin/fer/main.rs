@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use fer_nb::error::{Error, Result};
 pub(crate) use fer_nb::project::quoted;
-use fer_nb::project::shown;
+use fer_nb::project::{fail_large_writes, shown};
 
 /// Facial-emotion recognition on FER2013.
 #[derive(Parser)]
@@ -59,6 +59,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     repeat_sums();
+    fail_large_writes();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {

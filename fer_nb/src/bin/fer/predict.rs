@@ -114,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !found.passed_over().is_empty() {
         crate::complain(&found.to_string());
     }
-    let predictor = Predictor::load(run.path(), device()?)?;
+    let predictor = Predictor::load(&run, device()?)?;
     crate::say(&format!("network trained on {}\n", predictor.trained_on()))?;
     let progress = bar(found.photos.len());
     let mut report =
@@ -174,7 +174,7 @@ fn copies(args: &Args, found: &PhotoFiles) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Whether the folder for copies lies within those that are walked, where it is left out, and yet holds pictures
+/// Whether the folder for copies lies within the folders that are walked, where it is left out, and yet holds pictures
 /// that are no copies.
 fn has_others(args: &Args, to: &Path, copies: &[PathBuf]) -> bool {
     let real = |path: &PathBuf| path.canonicalize().ok();

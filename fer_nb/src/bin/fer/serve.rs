@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         false => "Nothing leaves this machine.",
         true => "Photos of others come to this machine, and go no further.",
     };
-    serve(run.path(), device()?, &config, |address| {
+    serve(&run, device()?, &config, |address| {
         crate::say(&format!("{address}\nCtrl-C ends it. {promise}\n"))
     })?;
     // A worker may still be in the middle of a photo, and libtorch is not to be taken apart under it.

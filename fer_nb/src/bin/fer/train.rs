@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use fer_nb::error::{Error, Result};
 use fer_nb::model::Architecture;
-use fer_nb::project::{Precision, device, option, param, plural, shown};
+use fer_nb::project::{Precision, device, option, param, plural, read_settings, shown};
 use fer_nb::train::{Checkpoint, EpochChoice, Recipe, RunFolder, RunState, Schedule, TensorBoard};
 
 use crate::arguments::{self, DataPath, JsonFile};
@@ -25,8 +25,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "baseline")]
     run: String,
 
-    /// Where the hyperparameters come from: original, quick, improved, refined, vgg, distilled, resnet, vit,
-    /// or a TOML file; other options override it [default: original].
+    /// Where the hyperparameters come from: original, quick, improved, refined, vgg, vgg-refined, distilled,
+    /// resnet, vit, or a TOML file; other options override it [default: original].
     #[arg(long, value_name = "NAME|FILE")]
     recipe: Option<String>,
 
@@ -242,7 +242,7 @@ fn chosen(args: &Args) -> Result<Recipe> {
     Ok(recipe)
 }
 
-/// Fails if `--set` gives a value that an option of its own gives, too.
+/// Fails if `--set` gives a value that another option gives, too.
 fn check_set(args: &Args) -> Result<()> {
     let options = [
         ("network", args.network.is_some(), "network"),
@@ -269,7 +269,7 @@ fn check_set(args: &Args) -> Result<()> {
 fn weights_map(text: &str) -> Result<BTreeMap<String, String>> {
     let path = Path::new(text);
     let content = match path.is_file() {
-        true => std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?,
+        true => read_settings(path)?,
         false => text.replace(',', "\n"),
     };
     let expected = "OLD=NEW pairs separated by commas, or a file with one a line";

@@ -28,6 +28,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     space: Option<PathBuf>,
 
+    /// Values to try first, such as learning_rate=0.001,batch_size=64: paths of the space, or their last parts. What
+    /// is not named is drawn. May be repeated, also for a study that has begun; the space file has a line for
+    /// it, first = [{ learning_rate = 0.001 }].
+    #[arg(long = "try", value_name = "NAME=VALUE,…")]
+    first: Vec<String>,
+
     /// What is not tuned: a recipe of `fer train`, by name or as a file.
     #[arg(long, default_value = "original", value_name = "NAME|FILE", requires = "space")]
     recipe: String,
@@ -49,9 +55,15 @@ pub(crate) struct Args {
     #[arg(long, default_value_t, requires = "space")]
     sampler: Sampler,
 
-    /// Train every trial to its end.
-    #[arg(long, requires = "space")]
-    no_pruning: bool,
+    /// Which trials end early: median (those worse than the median of others), hyperband (all but the best third, after
+    /// few epochs and again after three times as many) or none.
+    #[arg(long, default_value = "median", value_parser = ["median", "hyperband", NO_PRUNER])]
+    #[arg(requires = "space")]
+    pruner: String,
+
+    /// Trainings a trial, with as many seeds; their mean is what trials are compared in.
+    #[arg(long, default_value_t = 1, requires = "space")]
+    seeds: usize,
 
     /// How many trials the study shall have.
     #[arg(long, default_value_t = 20)]
@@ -66,7 +78,7 @@ pub(crate) struct Args {
     jobs: usize,
 
     /// Join a study that another process began; all that makes it is read from its folder.
-    #[arg(long, conflicts_with_all = ["space", "set", "epochs", "jobs"])]
+    #[arg(long, conflicts_with_all = ["space", "first", "set", "epochs", "jobs"])]
     worker: bool,
 
     #[command(flatten)]
@@ -74,7 +86,18 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     json: JsonFile,
+
+    /// Write the trials, a row each, to this CSV file.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+
+    /// Write the study to this file as a journal of Optuna's, which optuna-dashboard shows.
+    #[arg(long, value_name = "FILE")]
+    optuna: Option<PathBuf>,
 }
+
+/// What --pruner says of no pruner.
+const NO_PRUNER: &str = "none";
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let folder = arguments::folder_in_runs("study", &args.study)?;
@@ -89,13 +112,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Err(Error::setting("jobs", 0, "1 or more"));
     }
     let outputs = args.json.of(Outputs::default().folder("study", Some(&folder)));
+    let outputs = outputs.file("csv", args.csv.as_deref());
+    let outputs = outputs.file("optuna", args.optuna.as_deref());
     let outputs = args.space.iter().fold(outputs, |outputs, path| outputs.reads("the space", path));
     args.data.of(outputs).check()?;
     let begun = folder.join("study.toml").is_file();
     // Nothing is written before all that can be refused was looked at.
     let config = match (args.worker, &args.space, begun) {
         (true, ..) | (false, None, true) => {
-            Study::load(&folder)?;
+            let study = Study::load(&folder)?;
+            check_points(study.config(), &args.first)?;
             None
         }
         (false, None, false) => {
@@ -104,6 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         (false, Some(path), _) => {
             let config = config(args, path)?;
             Study::check(&folder, &config)?;
+            check_points(&config, &args.first)?;
             Some(config)
         }
     };
@@ -115,6 +142,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Some(config) => Study::with_config(&folder, config)?,
         None => Study::load(&folder)?,
     };
+    for point in &args.first {
+        study.enqueue(point)?;
+    }
     let began = Instant::now();
     let helpers = helpers(args)?;
     let result = study.optimize_for(&data, args.trials, limit, device);
@@ -136,6 +166,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let study = Study::load(&folder)?; // with what the others did
     crate::say(&format!("{study}\nstudy {}\n", shown(&folder)))?;
     args.json.write(&study.trials())?;
+    if let Some(path) = &args.csv {
+        study.to_csv(path)?;
+    }
+    if let Some(path) = &args.optuna {
+        study.to_optuna(path)?;
+    }
     let Some(reason) = stopped else {
         return check_success(&study).map(|()| ExitCode::SUCCESS);
     };
@@ -149,6 +185,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         StopReason::TimeLimit { .. } => ExitCode::SUCCESS,
         _ => ExitCode::from(crate::INTERRUPTED),
     })
+}
+
+/// Fails if a point of `--try` does not fit the space.
+fn check_points(config: &StudyConfig, points: &[String]) -> Result<()> {
+    points.iter().try_for_each(|point| config.values_of(point).map(drop))
 }
 
 /// A study is of no use if all its trials failed.
@@ -165,7 +206,6 @@ fn check_success(study: &Study) -> Result<()> {
 }
 
 fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
-    let text = std::fs::read_to_string(space).map_err(|error| Error::io("read", space, error))?;
     let epochs = args.epochs.map(|_| ("epochs", "train.epochs"));
     let options = [("objective", "choice.monitor")].into_iter().chain(epochs);
     arguments::check_set(&args.set, options)?;
@@ -173,8 +213,12 @@ fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
     recipe.check_files()?;
     recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
     recipe.choice.monitor = args.objective.parse()?;
-    let config = StudyConfig::new(Space::from_toml(&text)?, recipe);
-    Ok(StudyConfig { sampler: args.sampler, prune: !args.no_pruning, ..config })
+    let config = StudyConfig::new(Space::open(space, &recipe)?, recipe);
+    let pruner = match args.pruner.as_str() {
+        NO_PRUNER => None,
+        name => Some(name.parse()?),
+    };
+    Ok(StudyConfig { sampler: args.sampler, pruner, seeds: args.seeds, ..config })
 }
 
 /// The other processes of `--jobs`, each with its share of the cores; this one gets its own, too.

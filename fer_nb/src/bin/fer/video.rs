@@ -112,7 +112,7 @@ pub(crate) fn run(
     let options = VideoOptions { every: args.every, ..VideoOptions::default() };
     let (folder, _) = run.for_photos()?;
     args.check(path, folder.path(), annotate, json)?;
-    let predictor = Predictor::load(folder.path(), device()?)?;
+    let predictor = Predictor::load(&folder, device()?)?;
     crate::say(&format!("network trained on {}\n", predictor.trained_on()))?;
     let bar = progress(&video);
     let (mut rows, mut copy) = (None, None);

@@ -86,7 +86,7 @@ pub(crate) fn load_compiler() {
     }
 }
 
-/// The runtime compiler's libraries, the part before the whole: they lie beside the CUDA runtime that
+/// The runtime compiler's libraries, the part before the whole: they lie next to the CUDA runtime that
 /// libtorch has loaded.
 fn compiler_libraries() -> Vec<std::path::PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();

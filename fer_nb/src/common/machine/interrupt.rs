@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::file_size::fail_large_writes;
 use super::lines::{for_kernel, notebook_is_live, print_line};
 use crate::common::{Error, Result};
 
 /// How often SIGINT came since the first of the current listeners began. A signal handler reaches
-/// nothing but a static. That every cell of a notebook has statics of its own does no harm: the
+/// nothing but a static. That each cell of a notebook has separate statics does no harm: the
 /// cell that listens registers its own handler, and puts the one before it back.
 static PRESSED: AtomicUsize = AtomicUsize::new(0);
 
@@ -34,6 +35,8 @@ impl Interrupt {
     /// # Errors
     /// [`Error::Io`] where the operating system refuses.
     pub fn listen() -> Result<Self> {
+        // Who listens has work that should not end by a signal.
+        fail_large_writes();
         let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
         if listeners.count == 0 {
             PRESSED.store(0, Ordering::Relaxed);

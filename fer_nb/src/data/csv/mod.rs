@@ -1,15 +1,15 @@
 //! A data set as one table, a row an image, such as Kaggle's `fer2013.csv`: columns emotion, pixels and Usage.
 //!
 //! That file is 300 MB of text for 83 MB of pixels, so it is never held whole: one thread reads
-//! records while the others turn the records before them into pixels. (Text in UTF-16 is held whole.)
+//! records while the others turn the records before them into pixels. No row is longer than a megabyte.
 
 mod columns;
 mod opened;
 mod pixels;
 mod row;
+mod utf16;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,7 @@ use super::options::DataOptions;
 use super::part::{Part, Usage};
 use super::pixels::PIXELS;
 use crate::common::file_kind::HEAD;
+use crate::common::plain_file;
 use crate::common::{Error, Place, Result, text};
 use crate::emotion::Emotion;
 use crate::project::Task;
@@ -35,6 +36,8 @@ use crate::project::Task;
 const TOLERATED: f64 = 0.01;
 /// Records that are in flight between the reading thread and the others: 2 MB of text.
 const BATCH: usize = 256;
+/// Bytes of such records, after which no further one is read, however few they are.
+const BATCH_BYTES: usize = 8 << 20;
 /// The hint for a table with other columns.
 const EXPECTED_COLUMNS: &str = "Expected are the columns emotion, pixels and Usage, in any order; \
                                 see data/README.md.";
@@ -111,11 +114,11 @@ fn read(path: &Path, of_file: Option<Usage>, options: &DataOptions) -> Result<Pa
     Ok(parsed)
 }
 
-/// Whether a file holds FERPlus's labels, which go around beside fer2013.csv: how many people chose each class, and
+/// Whether a file holds FERPlus's labels, which are shared together with fer2013.csv: how many people chose each class, and
 /// no image.
 pub(super) fn holds_votes(path: &Path) -> bool {
     let mut head = Vec::with_capacity(HEAD);
-    let read = File::open(path).map(|file| file.take(HEAD as u64).read_to_end(&mut head));
+    let read = plain_file::open(path).map(|file| file.take(HEAD as u64).read_to_end(&mut head));
     let header = head.split(|byte| *byte == b'\n').next().unwrap_or_default().to_ascii_lowercase();
     let has = |word: &[u8]| header.windows(word.len()).any(|window| window == word);
     matches!(read, Ok(Ok(_))) && has(b"image name") && has(b"neutral") && has(b"contempt")
@@ -142,14 +145,19 @@ pub(super) fn why_no_table(path: &Path) -> Option<Error> {
 }
 
 /// Reads up to a batch of records into `records`, keeping their buffers; none at the end.
-fn fill<R: Read>(reader: &mut Reader<R>, records: &mut Vec<ByteRecord>) -> csv::Result<()> {
+fn fill(reader: &mut Reader<opened::Text>, records: &mut Vec<ByteRecord>) -> csv::Result<()> {
     records.resize_with(BATCH, ByteRecord::new);
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     for record in records.iter_mut() {
-        if !reader.read_byte_record(record)? {
+        reader.get_mut().reset();
+        // The buffer of a long row is not kept for a short one.
+        if record.as_slice().len() > BATCH_BYTES / BATCH {
+            *record = ByteRecord::new();
+        }
+        if bytes > BATCH_BYTES || !reader.read_byte_record(record)? {
             break;
         }
-        count += 1;
+        (count, bytes) = (count + 1, bytes + record.as_slice().len());
     }
     records.truncate(count);
     Ok(())

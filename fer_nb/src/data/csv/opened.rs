@@ -1,15 +1,16 @@
 //! [`Opened`]: a table that was found to be one, with how it is written and where its columns are.
 
-use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::columns::Columns;
+use super::utf16::Utf16;
 use super::{EXPECTED_COLUMNS, holds_votes, row, unreadable};
 use crate::common::command::path as word;
 use crate::common::file_kind::FileKind;
+use crate::common::plain_file::{self, Limited};
 use crate::common::way_out::Wanted;
 use crate::common::{Error, Place, Result, text};
 
@@ -18,9 +19,15 @@ const HEAD: usize = 64 << 10;
 /// What may be between the fields of a row.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+/// The most bytes of one row; an image's 2304 numbers take 9 KB.
+const ROW: usize = 1 << 20;
+
+/// A table's text in UTF-8 or what is near it.
+pub(super) type Text = Limited<Box<dyn Read + Send>>;
+
 /// A table whose rows are read next.
 pub(super) struct Opened {
-    pub(super) reader: Reader<Box<dyn Read + Send>>,
+    pub(super) reader: Reader<Text>,
     pub(super) columns: Columns,
     /// Lines before the header, which the reader does not see.
     pub(super) skipped: u64,
@@ -31,7 +38,7 @@ pub(super) struct Opened {
 /// Opens the table and finds the needed columns.
 pub(super) fn open(path: &Path) -> Result<Opened> {
     let refused = |error| Error::io("read", path, error);
-    let mut file = File::open(path).map_err(|error| match error.kind() {
+    let mut file = plain_file::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::missing("The table", path, "Give its path, or see data/README.md.")
         }
@@ -43,9 +50,9 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     match FileKind::of(&head) {
         None => {}
         Some(FileKind::Utf16) => {
-            rest.read_to_end(&mut head).map_err(refused)?;
-            head = from_utf16(&head).into_bytes();
-            rest = Box::new(std::io::empty());
+            let mut text = Utf16::new(Cursor::new(std::mem::take(&mut head)).chain(rest));
+            text.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(refused)?;
+            rest = Box::new(text);
         }
         Some(FileKind::Empty) => return Err(Error::file(path, "is empty", EXPECTED_COLUMNS)),
         Some(kind) => {
@@ -65,7 +72,7 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         .flexible(true)
         .has_headers(!start.is_headless)
         .buffer_capacity(1 << 20)
-        .from_reader(Box::new(bytes.chain(rest)) as Box<dyn Read + Send>);
+        .from_reader(Limited::new(Box::new(bytes.chain(rest)) as Box<dyn Read + Send>, ROW));
     let (skipped, is_headless) = (start.lines, start.is_headless);
     if let Some(columns) = start.columns {
         return Ok(Opened { reader, columns, skipped, is_headless });
@@ -207,15 +214,4 @@ fn headless(line: &[u8], separator: u8) -> Option<(u8, Columns)> {
 /// A column's name without blanks and quotes, and without a mark of a comment.
 fn name_of(field: &[u8]) -> &[u8] {
     row::trim(field.trim_ascii().strip_prefix(b"#").unwrap_or(field))
-}
-
-/// UTF-16 with its byte-order mark as text; what is no character becomes �.
-fn from_utf16(bytes: &[u8]) -> String {
-    let (pairs, _) = bytes.as_chunks::<2>();
-    let unit = match bytes {
-        [0xFE, 0xFF, ..] => u16::from_be_bytes,
-        _ => u16::from_le_bytes,
-    };
-    let units = pairs.iter().skip(1).map(|pair| unit(*pair));
-    char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }

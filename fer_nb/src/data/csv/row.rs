@@ -12,7 +12,7 @@ use crate::data::part::{Part, Usage};
 use crate::data::pixels::PIXELS;
 use crate::emotion::Emotion;
 
-/// What a row says beside its pixels.
+/// What a row says in addition to its pixels.
 pub(super) struct Row {
     /// Its class as the table has it.
     pub(super) name: String,

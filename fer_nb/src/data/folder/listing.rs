@@ -191,7 +191,7 @@ const NO_PART: &str = "folders that are no part";
 const DEAD: &str = "links that lead nowhere";
 
 impl Listing {
-    /// The folders of classes below `<root>/<folder>`, in class order; what lies beside them is passed over.
+    /// The folders of classes below `<root>/<folder>`, in class order; anything next to them is passed over.
     fn classes(
         &mut self,
         root: &Path,
@@ -445,7 +445,7 @@ impl ClassPlace<'_> {
     }
 }
 
-/// That all classes have parts below them if some have, each part once, and no images beside them.
+/// That all classes have parts below them if some have, each part once, and no images next to them.
 fn check_parts_of_classes(root: &Path, classes: &[ClassFolder], insides: &[Inside]) -> Result<()> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for ((class, path), inside) in classes.iter().zip(insides) {
@@ -610,7 +610,7 @@ fn detection(root: &Path, inside: &Inside) -> Option<Error> {
     })
 }
 
-/// The names of the files and folders beside these tables of one folder, escaped.
+/// The names of the files and folders next to these tables of one folder, escaped.
 ///
 /// # Errors
 /// [`Error::Io`] if the folder can't be read.
@@ -625,7 +625,7 @@ pub(in crate::data) fn beside(tables: &[PathBuf]) -> Result<Vec<String>> {
     Ok(files.chain(folders(folder, &others)).collect())
 }
 
-/// The names of other files beside a table that are called tables, escaped.
+/// The names of other tables in a table's folder, escaped.
 pub(in crate::data) fn tables_beside(table: &Path) -> Vec<String> {
     let folder = table.parent().filter(|folder| !folder.as_os_str().is_empty());
     let inside = Inside::of(folder.unwrap_or(Path::new(".")));
@@ -636,7 +636,7 @@ pub(in crate::data) fn tables_beside(table: &Path) -> Vec<String> {
     files.iter().filter(is_other).map(text::shown).collect()
 }
 
-/// Tables that are taken before others beside them.
+/// Tables that are taken before others in the same folder.
 const KNOWN: [&str; 2] = ["fer2013.csv", "icml_face_data.csv"];
 
 /// The error for numbered classes whose numbering is not said.
@@ -651,7 +651,7 @@ fn is_called_table(path: &Path) -> bool {
     ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
-/// The one file in these folders that is called a table, if no image is beside it.
+/// The one file in these folders that is called a table, if no image is next to it.
 fn only_table(folders: &[PathBuf]) -> Option<PathBuf> {
     let files = |folder: &PathBuf| {
         let names = Inside::of(folder).map(|inside| inside.files).unwrap_or_default();

@@ -5,7 +5,6 @@ pub(super) mod listing;
 mod packed;
 mod seen;
 
-use std::fs;
 use std::io::Read;
 use std::path::Path;
 
@@ -21,7 +20,7 @@ use super::part::Part;
 use super::pixels::PIXELS;
 use crate::common::file_kind::{FileKind, HEAD};
 use crate::common::way_out::Wanted;
-use crate::common::{Error, Result, command, text};
+use crate::common::{Error, Result, command, plain_file, text};
 use crate::project::Task;
 
 /// What became of a file in a class's folder.
@@ -96,7 +95,7 @@ pub(super) fn load(root: &Path, options: &DataOptions) -> Result<Loaded> {
 fn read(path: &Path, out: &mut [u8]) -> Outcome {
     let mut bytes = Vec::new();
     let mut read = || -> std::io::Result<Option<Outcome>> {
-        let mut file = fs::File::open(path)?;
+        let mut file = plain_file::open(path)?;
         if !is_called_image(path) {
             file.by_ref().take(HEAD as u64).read_to_end(&mut bytes)?;
             match FileKind::of(&bytes) {
@@ -105,7 +104,7 @@ fn read(path: &Path, out: &mut [u8]) -> Outcome {
                 kind => return Ok(Some(Outcome::PassedOver(noun(kind, path)))),
             }
         }
-        file.read_to_end(&mut bytes)?;
+        plain_file::read_rest(&mut file, &mut bytes, plain_file::IMAGE)?;
         Ok(None)
     };
     match read() {
@@ -306,6 +305,7 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::PathBuf;
 
     use super::*;

@@ -20,7 +20,7 @@ pub(super) struct Expression {
     pub(super) lid_low: f32,
     /// Wrinkled nose: 0 to 1.
     pub(super) nose: f32,
-    /// Raised cheeks and the folds beside the nose: 0 to 1.
+    /// Raised cheeks and the folds next to the nose: 0 to 1.
     pub(super) cheek: f32,
     /// Lines across the forehead: 0 to 1.
     pub(super) forehead: f32,
@@ -150,7 +150,7 @@ impl Expression {
     }
 
     /// An expression as one person shows it once: some strongly, some weakly, some with a trace of
-    /// the expression it is most often taken for, all on a resting face of its own.
+    /// the expression it is most often taken for, each on its resting face.
     pub(super) fn of(emotion: Emotion, chance: &mut Chance) -> Self {
         let full = Self::full(emotion, chance);
         let other = Self::full(taken_for(emotion), chance);

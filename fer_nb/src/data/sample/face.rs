@@ -5,8 +5,8 @@ use super::expression::Expression;
 use super::person::{Hairstyle, Person};
 use super::raster::{Both, Canvas, Egg, Lens, Pose, Without};
 
-/// Draws a new person with this expression in front of a background, in a pose and a light of their
-/// own: 48 × 48 tones on about 0 to 1, before blur and noise.
+/// Draws a new person with this expression in front of a background, in a random pose and
+/// light: 48 × 48 tones on about 0 to 1, before blur and noise.
 pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
     let person = Person::new(chance);
     let pose = Pose {
@@ -127,7 +127,7 @@ impl Face<'_> {
         canvas.shade(&Egg::new([0.0, -0.62], [0.4, 0.2]), 0.06 - 0.2 * e.frown, 0.4);
     }
 
-    /// Lines and wrinkles: forehead, between the brows, beside the nose, under the eyes.
+    /// Lines and wrinkles: forehead, between the brows, next to the nose, under the eyes.
     fn folds(&self, canvas: &mut Canvas) {
         let (p, e) = (self.person, self.expression);
         let forehead = (e.forehead + 0.3 * p.age).clamp(0.0, 1.0);

@@ -118,7 +118,7 @@ fn class_counts(count: usize) -> [usize; Emotion::COUNT] {
     counts
 }
 
-/// The classes of a part's images, in an order of their own (Fisher and Yates), so that any first
+/// The classes of a part's images, in a shuffled order (Fisher and Yates), so that any first
 /// part of the sample has all classes.
 fn shuffled(seed: u64, part: u64, counts: &[usize; Emotion::COUNT]) -> Vec<Emotion> {
     let mut emotions: Vec<Emotion> = Emotion::ALL

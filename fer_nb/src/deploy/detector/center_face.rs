@@ -1,7 +1,7 @@
 //! [`CenterFace`]: a network that finds faces and five landmarks of each.
 //!
 //! Xu, Yan, Sun, Yang and Luo, "CenterFace: Joint Face Detection and Alignment Using Face as Point"
-//! (2019): MobileNetV2, and beside it a pyramid that adds the features of an input's 32nd, 16th, 8th and 4th
+//! (2019): MobileNetV2, and a pyramid that adds the features of an input's 32nd, 16th, 8th and 4th
 //! part. Each point of the last one, 4 pixels of the input apart, says whether a face's centre is there.
 //! Inference only, float32. `assets/face_detector/from_onnx.py` made the weights.
 
@@ -33,7 +33,7 @@ pub(super) struct Maps {
     pub(super) score: Tensor,
     /// Natural logarithm of the face's height and width in points, [2, h, w].
     pub(super) size: Tensor,
-    /// The centre beside the point, down and right, in points, [2, h, w].
+    /// The centre's offset from the point, down and right, in points, [2, h, w].
     pub(super) offset: Tensor,
     /// Eyes, nose and corners of the mouth: down and right of the face's upper left corner, in shares of its
     /// height and width, [10, h, w].

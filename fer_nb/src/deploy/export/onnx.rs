@@ -275,7 +275,7 @@ mod tests {
         }
     }
 
-    /// A custom network: the seed CNN's weights with a plan of its own.
+    /// A custom network: the seed CNN's weights with a different plan.
     struct Own(SeedCnn, Plan);
 
     impl Network for Own {

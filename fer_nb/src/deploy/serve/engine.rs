@@ -1,7 +1,6 @@
 //! [`Engine`]: threads that turn the bytes of a photo into predictions.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use super::reply::{Answer, Refusal, Seen};
 use crate::common::{Error, Result};
 use crate::deploy::{Face, FaceBox, NoFace, Photo, Predictor};
 use crate::evaluate::Threshold;
+use crate::train::RunFolder;
 
 /// Faces that wait are classified together, which is quicker than one by one.
 const TOGETHER: usize = 8;
@@ -72,7 +72,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Setting`] for too many workers; as [`Predictor::load`]; [`Error::Io`] if a thread can't be
     /// started.
-    pub(super) fn start(run: PathBuf, device: Device, config: &ServeConfig) -> Result<Self> {
+    pub(super) fn start(run: RunFolder, device: Device, config: &ServeConfig) -> Result<Self> {
         let ServeConfig { precision, workers, note, .. } = config;
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let workers = match (*workers, device) {

@@ -177,7 +177,7 @@ impl Jobs {
         lanes.at_work == 0 && lanes.light.is_empty() && lanes.heavy.is_empty()
     }
 
-    /// Drops all jobs; workers end after those that they have.
+    /// Drops all waiting jobs; workers end after the jobs they hold.
     pub(super) fn end(&self) {
         let mut lanes = self.lock();
         lanes.ended = true;

@@ -27,7 +27,6 @@ mod upload;
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +40,7 @@ use tokio::sync::watch;
 
 use crate::common::{Error, Result};
 use crate::project::Precision;
+use crate::train::RunFolder;
 use budget::Budget;
 use connection::CONNECTIONS;
 use engine::Engine;
@@ -67,7 +67,7 @@ pub struct ServeConfig {
     pub max_pixels: u32,
     /// The most cameras at the same time.
     pub max_sockets: usize,
-    /// Names and addresses of this machine beside its own address and localhost, as a proxy before it
+    /// Names and addresses of this machine in addition to its own address and localhost, as a proxy before it
     /// passes them on in `Host`.
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may use the endpoint, such as `https://lab7.example`; the host of each counts as
@@ -154,7 +154,7 @@ const IDLE_CAMERA: Duration = Duration::from_secs(10);
 /// [`Error::Missing`] and [`Error::File`] for a run that can't be loaded; [`Error::InUse`] if the address
 /// is taken, [`Error::Io`] if it can't be listened on.
 pub fn serve(
-    run: impl Into<PathBuf>,
+    run: impl Into<RunFolder>,
     device: Device,
     config: &ServeConfig,
     ready: impl FnOnce(&str) -> Result<()>,

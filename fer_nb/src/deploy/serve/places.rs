@@ -1,4 +1,4 @@
-//! [`Places`]: those who are connected, and who makes room if there are too many.
+//! [`Places`]: the connected clients, and which one makes room if there are too many.
 //!
 //! As long as there is room, everybody comes in. When it becomes scarce, each peer has a share, and the peer
 //! that has the most gives: first a connection that waits for a request, the longest first, then one whose
@@ -143,7 +143,7 @@ impl Room {
     }
 }
 
-/// The places, shared by those who have one.
+/// The places, shared by the clients that have one.
 #[derive(Debug)]
 pub(super) struct Places {
     limits: Limits,

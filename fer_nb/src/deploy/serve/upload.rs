@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::multipart;
 
-/// Bytes of a form or of JSON beside the photo.
+/// Bytes of a form or of JSON in addition to the photo.
 const AROUND: usize = 64 << 10;
 /// Names of the field that holds the photo, if its part doesn't say that it is a file.
 const NAMES: [&str; 3] = ["file", "image", "photo"];
@@ -87,7 +87,7 @@ impl Faces {
     }
 }
 
-/// A photo, and what its sender asked for beside the query.
+/// A photo, and what its sender asked for in addition to the query.
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) bytes: Vec<u8>,

@@ -11,7 +11,7 @@ const GROWTH: f64 = 0.7;
 /// The least likeness of two pictures of one face, as correlation, -1 to 1. Cut out level and of one size, two
 /// frames of a face have 0.8 and more.
 const LIKENESS: f64 = 0.3;
-/// What unlikeness weighs beside distance.
+/// The weight of dissimilarity relative to distance.
 const LOOKS: f64 = 1.5;
 
 /// A face that was seen.

@@ -1,10 +1,11 @@
 //! Who works on a trial: the process that holds its folder's lock.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::common::plain_file::open_lock;
 use crate::common::{Error, Result};
 
 /// The file in a trial's folder that is locked.
@@ -27,18 +28,12 @@ impl Claim {
     /// Claims the trial in `folder`, which has to exist; `None` if another process holds it.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file can't be written or locked; [`Error::File`] if it is a symbolic link.
+    /// [`Error::Io`] if the file can't be written or locked, or is a symbolic link.
     pub(crate) fn of(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(NAME);
-        if path.is_symlink() {
-            let hint = "A trial's claim is a plain file: remove the link.";
-            return Err(Error::file(&path, "this is a symbolic link", hint));
-        }
         let failed = |error| Error::io("write", &path, error);
         // Not truncated: what the process before wrote says how it ended.
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = file.map_err(failed)?;
+        let mut file = open_lock(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => (),
             Err(TryLockError::WouldBlock) => return Ok(None),

@@ -2,11 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hyperband::Hyperband;
+use super::point::Point;
+use super::pruner::{self, Pruner};
 use super::sampler::Sampler;
 use super::space::Space;
-use crate::common::Result;
 use crate::common::files::file_fingerprint;
+use crate::common::{Error, Result};
 use crate::train::{Recipe, RunFolder};
+
+/// The path of what Hyperband deals out.
+const EPOCHS: &str = "train.epochs";
+
+fn one() -> usize {
+    1
+}
 
 /// What `study.toml` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,8 +27,12 @@ pub struct StudyConfig {
     pub format: u32,
     /// How values are drawn.
     pub sampler: Sampler,
-    /// Whether trials that are worse than most end early.
-    pub prune: bool,
+    /// Which trials end early; `None` trains all to their end.
+    #[serde(alias = "prune", deserialize_with = "pruner::read", serialize_with = "pruner::write")]
+    pub pruner: Option<Pruner>,
+    /// Trainings a trial, with the seeds `recipe.train.seed`, that plus 1, and so on. A trial's value is their mean.
+    #[serde(default = "one")]
+    pub seeds: usize,
     /// Decides which values are drawn.
     pub seed: u64,
     /// What is tuned.
@@ -33,21 +47,61 @@ pub struct StudyConfig {
 
 impl StudyConfig {
     /// The format that is written; older ones are read.
-    pub const FORMAT: u32 = 2;
+    pub const FORMAT: u32 = 3;
 
-    /// Trials drawn from `space` by TPE, pruned by the median, and like `recipe` in all else.
+    /// Trials of one seed, drawn from `space` by TPE, pruned by the median, and like `recipe` in all else.
     pub fn new(space: Space, recipe: Recipe) -> Self {
         let seed = recipe.train.seed;
-        let (format, sampler) = (Self::FORMAT, Sampler::default());
-        Self { format, sampler, prune: true, seed, space, recipe, starting_weights: None }
+        let (format, sampler, pruner) = (Self::FORMAT, Sampler::default(), Some(Pruner::Median));
+        let starting_weights = None;
+        Self { format, sampler, pruner, seeds: 1, seed, space, recipe, starting_weights }
     }
 
-    /// Checked, and with the fingerprint of the weights that are there now.
-    pub(super) fn checked(mut self) -> Result<Self> {
+    /// Checked, and with the fingerprint of the weights that are there now. The points to try first are taken out of
+    /// it, as values by path: a study with further ones is the same study.
+    pub(super) fn checked(mut self) -> Result<(Self, Vec<toml::Table>)> {
         self.recipe.train.validate()?;
         self.space.validate(&self.recipe)?;
+        if self.seeds == 0 {
+            return Err(Error::setting("seeds", 0, "1 or more"));
+        }
+        let tunes_epochs = self.space.ranges().any(|(path, _)| path == EPOCHS);
+        if self.pruner == Some(Pruner::Hyperband) && tunes_epochs {
+            let expected =
+                "another pruner if train.epochs is tuned: epochs are what Hyperband deals out";
+            return Err(Error::setting("pruner", Pruner::Hyperband, expected));
+        }
+        let points = std::mem::take(&mut self.space.first);
+        let points = points.iter().map(|point| self.space.values_of(point, &self.recipe));
+        let points = points.collect::<Result<_>>()?;
         self.starting_weights = self.weights_now()?;
-        Ok(self)
+        Ok((self, points))
+    }
+
+    /// The values of a point such as `"learning_rate=0.001, batch_size=64"`, by path. Names are paths, or their last
+    /// parts.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::error::Error::Setting) with the hyperparameter's path, the value, and what its range
+    /// allows.
+    pub fn values_of(&self, point: &str) -> Result<toml::Table> {
+        self.space.values_of(&Point::Text(point.into()), &self.recipe)
+    }
+
+    /// The recipe with a trial's values, and the seed of one of its trainings, counted from 0.
+    pub(super) fn recipe_of(&self, values: &toml::Table, seed: usize) -> Result<Recipe> {
+        let mut recipe = self.recipe.clone();
+        for (path, value) in values {
+            recipe.set(path, &value.to_string())?;
+        }
+        recipe.train.seed = recipe.train.seed.wrapping_add(seed as u64);
+        Ok(recipe)
+    }
+
+    /// How trials are halved, if they are.
+    pub(super) fn hyperband(&self) -> Option<Hyperband> {
+        let epochs = self.recipe.train.epochs;
+        (self.pruner == Some(Pruner::Hyperband)).then_some(Hyperband { epochs })
     }
 
     /// The fingerprint of the weights that a trial would start from now.

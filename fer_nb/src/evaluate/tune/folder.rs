@@ -1,4 +1,4 @@
-//! What lies in a study's folder: its trials' folders beside `study.toml`.
+//! What a study's folder holds: `study.toml` and the trials' folders.
 
 use std::path::{Path, PathBuf};
 

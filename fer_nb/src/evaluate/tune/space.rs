@@ -1,10 +1,14 @@
 //! [`Space`]: which hyperparameters a study tunes, and within which bounds.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
+use super::point::Point;
+use crate::common::files::{parse_toml, read_settings};
+use crate::common::names::one_of;
 use crate::common::text::plural;
 use crate::common::{Error, Result};
 use crate::train::Recipe;
@@ -69,6 +73,28 @@ impl Range {
         }
     }
 
+    /// The value as the range writes it: a whole number where a number is expected becomes one.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the path, the value, and what the range allows.
+    pub(super) fn check(&self, path: &str, value: &toml::Value) -> Result<toml::Value> {
+        let found = match self {
+            Range::Float { low, high } | Range::Log { low, high } => number(value)
+                .filter(|number| (low..=high).contains(&number))
+                .map(toml::Value::Float),
+            Range::Int { low, high } => {
+                value.as_integer().filter(|whole| (low..=high).contains(&whole)).map(Into::into)
+            }
+            Range::Choice { values } => {
+                let is = |choice: &&toml::Value| {
+                    *choice == value || number(choice).is_some_and(|it| Some(it) == number(value))
+                };
+                values.iter().find(is).cloned()
+            }
+        };
+        found.ok_or_else(|| Error::setting(path, value, self.to_string()))
+    }
+
     /// A place within the bounds that gives this value; `None` for a value that is not in the range.
     pub(crate) fn place(&self, value: &toml::Value) -> Option<f64> {
         let (low, high) = self.bounds();
@@ -85,16 +111,38 @@ impl Range {
     }
 }
 
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Range::Float { low, high } | Range::Log { low, high } => {
+                write!(f, "a number from {low} to {high}")
+            }
+            Range::Int { low, high } => write!(f, "a whole number from {low} to {high}"),
+            Range::Choice { values } => {
+                let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
+                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                f.write_str(&one_of(&texts))
+            }
+        }
+    }
+}
+
 /// A value as a number, if it is one.
 pub(super) fn number(value: &toml::Value) -> Option<f64> {
     value.as_float().or(value.as_integer().map(|whole| whole as f64))
 }
 
+/// A line of a space's file.
+const EXAMPLE: &str = "\"train.learning_rate\" = { kind = \"log\", low = 1e-4, high = 1e-2 } and the like; kinds are float, log, int and choice";
+
 /// Hyperparameters by their paths in a [`Recipe`], such as `train.learning_rate` or
 /// `network.block_dropout`, with the values that they may take.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
 pub struct Space {
+    /// Points that a study tries before it draws any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) first: Vec<Point>,
+    #[serde(flatten)]
     ranges: BTreeMap<String, Range>,
 }
 
@@ -105,16 +153,27 @@ impl Space {
     }
 
     /// From the text of a TOML file: a table a hyperparameter,
-    /// `"train.learning_rate" = { kind = "log", low = 1e-4, high = 1e-2 }`.
+    /// `"train.learning_rate" = { kind = "log", low = 1e-4, high = 1e-2 }`. Above them may stand the points
+    /// to try first, `first = [{ learning_rate = 0.001, batch_size = 64 }]`.
     ///
     /// # Errors
     /// [`Error::Setting`] where the text is no space.
     pub fn from_toml(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| {
-            let expected = "\"train.learning_rate\" = { kind = \"log\", low = 1e-4, high = 1e-2 } and \
-                            the like; kinds are float, log, int and choice";
-            Error::setting("space", error.message(), expected)
-        })
+        toml::from_str(text).map_err(|error| Error::setting("space", error.message(), EXAMPLE))
+    }
+
+    /// Reads a TOML file of [`Space::from_toml`]'s kind, and checks it by the recipe that it is for.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that can't be read; [`Error::File`], with the line or the hyperparameter, for one that
+    /// is no space or does not fit the recipe.
+    pub fn open(path: impl AsRef<Path>, recipe: &Recipe) -> Result<Self> {
+        let path = path.as_ref();
+        let text = read_settings(path)?;
+        let hint = format!("A space has lines such as {EXAMPLE}.");
+        let space: Self = parse_toml(&text, path, "a space", &hint)?;
+        space.validate(recipe).map_err(|error| error.in_file(path, hint))?;
+        Ok(space)
     }
 
     /// A number from `low` to `high`.
@@ -142,6 +201,14 @@ impl Space {
         self.with(path, Range::Choice { values })
     }
 
+    /// A point that a study tries before it draws any: `"learning_rate=0.001, batch_size=64"`, by path or its last
+    /// part. What it does not name is drawn. [`Study::enqueue`](super::Study::enqueue) adds points to a study that
+    /// has begun.
+    pub fn first(mut self, point: impl Into<String>) -> Self {
+        self.first.push(Point::Text(point.into()));
+        self
+    }
+
     fn with(mut self, path: impl Into<String>, range: Range) -> Self {
         self.ranges.insert(path.into(), range);
         self
@@ -152,7 +219,7 @@ impl Space {
         self.ranges.iter().map(|(path, range)| (path.as_str(), range))
     }
 
-    /// Names the first range that is none, or that `recipe` has no place for.
+    /// Names the first range that is none, or that `recipe` has no place for, and the first point out of range.
     ///
     /// # Errors
     /// [`Error::Setting`] with the path.
@@ -178,7 +245,7 @@ impl Space {
                 }
             }
         }
-        Ok(())
+        self.first.iter().try_for_each(|point| self.values_of(point, recipe).map(drop))
     }
 }
 

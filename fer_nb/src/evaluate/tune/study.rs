@@ -10,15 +10,33 @@ use tch::Device;
 use super::claim::Claim;
 use super::config::StudyConfig;
 use super::folder::{read_trials, remove, trial_folders};
-use super::pruner::MedianPruner;
+use super::hyperband::Verdict;
+use super::sampler::Sampler;
 use super::space::{Space, number};
+use super::training::{Ended, Training};
 use super::trial::{Trial, TrialState};
 use crate::common::files::{missing_folders, read_format, write_toml};
-use crate::common::machine::print_line;
+use crate::common::frame::FrameCsv;
+use crate::common::machine::{Interrupt, print_line};
 use crate::common::text::{plural, shown};
 use crate::common::{Error, Result, brief};
 use crate::data::FaceData;
-use crate::train::{Checkpoint, Monitor, Recipe, RunFolder, StopReason};
+use crate::train::{Monitor, Recipe, RunFolder, StopReason};
+
+/// How long a process waits before it looks again whether others are further.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What a process of a study does next.
+enum Next {
+    /// It trains this trial until so many epochs are done.
+    Trial { claim: Claim, trial: Box<Trial>, until: usize },
+    /// It looks again: a trial was pruned.
+    Again,
+    /// It waits for other processes.
+    Wait,
+    /// The study has its trials.
+    Nothing,
+}
 
 /// A study of hyperparameters. Test images have no part in it.
 #[derive(Clone)]
@@ -64,13 +82,13 @@ impl Study {
     ) -> Result<Self> {
         let folder = folder.into();
         let config = StudyConfig::new(space.borrow().clone(), recipe.borrow().clone());
-        let config = config.checked()?;
+        let (config, points) = config.checked()?;
         if folder.join("study.toml").is_file() && Self::load(&folder)?.config != config {
             remove(&folder)?;
             let found = shown(&folder);
             print_line(&format!("{found} held another study; this one takes its place"));
         }
-        Self::open_checked(folder, config)
+        Self::open_checked(folder, config, points)
     }
 
     /// [`Study::open`] with everything said.
@@ -78,7 +96,8 @@ impl Study {
     /// # Errors
     /// As [`Study::open`].
     pub fn with_config(folder: impl Into<PathBuf>, config: StudyConfig) -> Result<Self> {
-        Self::open_checked(folder.into(), config.checked()?)
+        let (config, points) = config.checked()?;
+        Self::open_checked(folder.into(), config, points)
     }
 
     /// Whether [`Study::with_config`] would open or start a study in this folder; nothing is written.
@@ -86,7 +105,7 @@ impl Study {
     /// # Errors
     /// As [`Study::open`].
     pub fn check(folder: impl AsRef<Path>, config: &StudyConfig) -> Result<()> {
-        Self::existing(folder.as_ref(), &config.clone().checked()?).map(drop)
+        Self::existing(folder.as_ref(), &config.clone().checked()?.0).map(drop)
     }
 
     /// The study that the folder holds already, if it is this one.
@@ -107,13 +126,16 @@ impl Study {
         Ok(None)
     }
 
-    /// Removes the study from the disk if it has no trial: what was refused with its first one leaves nothing.
+    /// Removes the study from the disk if no trial has begun: what was refused with its first one leaves nothing.
     ///
     /// # Errors
     /// [`Error::Io`] where the system refuses.
     pub fn remove_if_empty(&self) -> Result<()> {
-        if !trial_folders(&self.folder)?.is_empty() {
-            return Ok(());
+        for folder in trial_folders(&self.folder)? {
+            let trial = Trial::load(&folder)?;
+            if trial.is_none_or(|trial| trial.state != TrialState::Waiting) {
+                return Ok(());
+            }
         }
         remove(&self.folder)?;
         for folder in &self.made {
@@ -122,15 +144,56 @@ impl Study {
         Ok(())
     }
 
-    fn open_checked(folder: PathBuf, config: StudyConfig) -> Result<Self> {
+    fn open_checked(
+        folder: PathBuf,
+        config: StudyConfig,
+        points: Vec<toml::Table>,
+    ) -> Result<Self> {
         let path = folder.join("study.toml");
-        if let Some(study) = Self::existing(&folder, &config)? {
-            return Ok(study);
+        let mut study = match Self::existing(&folder, &config)? {
+            Some(study) => study,
+            None => {
+                let made = missing_folders(&folder);
+                let failed = |error| Error::io("create", &folder, error);
+                std::fs::create_dir_all(&folder).map_err(failed)?;
+                write_toml(&path, &config)?;
+                Self { made, ..Self::load(&folder)? }
+            }
+        };
+        for point in points {
+            study.put(point)?;
         }
-        let made = missing_folders(&folder);
-        std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
-        write_toml(&path, &config)?;
-        Ok(Self { made, ..Self::load(&folder)? })
+        Ok(study)
+    }
+
+    /// Adds a trial with these values, `"learning_rate=0.001, batch_size=64"`, by path or its last part; values that
+    /// the point does not name are drawn when the trial begins. [`Study::optimize`] tries it before it draws new
+    /// ones. `false` if the study has that trial already.
+    ///
+    /// # Errors
+    /// As [`StudyConfig::values_of`]; [`Error::Io`] if the trial can't be written.
+    pub fn enqueue(&mut self, point: &str) -> Result<bool> {
+        let values = self.config.values_of(point)?;
+        self.put(values)
+    }
+
+    fn put(&mut self, given: toml::Table) -> Result<bool> {
+        self.trials = read_trials(&self.folder)?;
+        let is_known =
+            |trial: &Trial| trial.values == given || trial.given.as_ref() == Some(&given);
+        if self.trials.iter().any(is_known) {
+            return Ok(false);
+        }
+        // Further ones where another process makes its trial at this moment.
+        for number in self.trials.last().map_or(0, |trial| trial.number) + 1.. {
+            if let Some(claim) = Claim::new(&Trial::folder(&self.folder, number))? {
+                Trial::waiting(number, given).save(&self.folder)?;
+                drop(claim);
+                break;
+            }
+        }
+        self.trials = read_trials(&self.folder)?;
+        Ok(true)
     }
 
     /// The study that a folder holds.
@@ -175,6 +238,7 @@ impl Study {
         let began = Instant::now();
         self.stopped = None;
         self.check_images(data)?;
+        let mut waiting: Option<Interrupt> = None;
         while self.stopped.is_none() {
             if limit.is_some_and(|limit| began.elapsed() >= limit) {
                 self.stopped =
@@ -182,23 +246,49 @@ impl Study {
                 break;
             }
             self.trials = read_trials(&self.folder)?;
-            let Some((claim, trial)) = self.next(trials)? else { break };
-            let number = trial.number;
-            if let Err(error) = self.train(trial, data, device) {
-                self.forget(number);
-                return Err(error);
+            match self.next(trials)? {
+                Next::Nothing => break,
+                Next::Again => (),
+                Next::Wait => {
+                    let interrupt = match waiting.take() {
+                        Some(interrupt) => interrupt,
+                        None => Interrupt::listen()?,
+                    };
+                    std::thread::sleep(PATIENCE);
+                    if interrupt.requested() {
+                        self.stopped = Some(StopReason::User { epoch: 0, batch: None });
+                    }
+                    waiting = Some(interrupt);
+                }
+                Next::Trial { claim, trial, until } => {
+                    waiting = None;
+                    let number = trial.number;
+                    if let Err(error) = self.train(*trial, until, data, device) {
+                        self.forget(number);
+                        return Err(error);
+                    }
+                    drop(claim);
+                }
             }
-            drop(claim);
         }
         self.trials = read_trials(&self.folder)?;
         Ok(())
     }
 
-    /// Removes a trial of which nothing was trained; what can't be removed is only in the way.
+    /// Removes a trial of which nothing was trained, or lets it wait again if its values were given; what can't be
+    /// removed is only in the way.
     fn forget(&self, number: usize) {
         let run = RunFolder::at(Trial::folder(&self.folder, number));
-        if !run.checkpoint().exists() && !run.weights().exists() {
-            let _ = std::fs::remove_dir_all(run.path());
+        if run.checkpoint().exists() || run.weights().exists() {
+            return;
+        }
+        match Trial::load(run.path()) {
+            Ok(Some(Trial { given: Some(given), .. })) => {
+                let _ = Trial::waiting(number, given).save(&self.folder);
+            }
+            _ => {
+                let _ = std::fs::remove_dir_all(run.path());
+            }
         }
     }
 
@@ -214,7 +304,7 @@ impl Study {
         Ok(())
     }
 
-    /// Nor can trials from other weights; those that have begun need them no more.
+    /// Nor can trials from other weights; trials that have begun no longer need them.
     fn check_start(&self) -> Result<()> {
         if self.config.weights_now()? == self.config.starting_weights {
             return Ok(());
@@ -227,16 +317,36 @@ impl Study {
         Error::would_overwrite(&self.folder, what, "Start a study in another folder.")
     }
 
-    /// A trial to work on: one that was stopped or whose process died, or a new one if there are to be
-    /// more.
-    fn next(&self, wanted: usize) -> Result<Option<(Claim, Trial)>> {
+    /// A trial to work on: one that was enqueued, that was stopped, whose process died or that others of its bracket
+    /// have caught up with, or a new one if there are to be more.
+    fn next(&self, wanted: usize) -> Result<Next> {
+        let highest = self.trials.last().map_or(0, |trial| trial.number);
+        let last = wanted.max(highest);
+        // Of Hyperband, whether there may be more to do once other processes are further.
+        let mut waits = false;
         for trial in self.trials.iter().filter(|trial| !trial.is_over()) {
+            if self.verdict(trial, last) == Verdict::Wait {
+                waits = true;
+                continue;
+            }
             let folder = Trial::folder(&self.folder, trial.number);
-            let Some(claim) = Claim::of(&folder)? else { continue };
-            // It may have come to its end before the claim.
-            match Trial::load(&folder)? {
-                Some(trial) if !trial.is_over() => return self.take_up(claim, trial).map(Some),
-                _ => continue,
+            let Some(claim) = Claim::of(&folder)? else {
+                waits = true;
+                continue;
+            };
+            // It may have come further, or to its end, before the claim.
+            let Some(trial) = Trial::load(&folder)?.filter(|trial| !trial.is_over()) else {
+                continue;
+            };
+            match self.verdict(&trial, last) {
+                Verdict::Wait => waits = true,
+                Verdict::Train { until } => return self.take_up(claim, trial, until),
+                Verdict::Prune { reason } => {
+                    print_line(&format!("trial {} is {reason}", trial.number));
+                    let state = TrialState::Pruned;
+                    Trial { state, reason: Some(reason), ..trial }.save(&self.folder)?;
+                    return Ok(Next::Again);
+                }
             }
         }
         if self.trials.len() < wanted {
@@ -244,32 +354,74 @@ impl Study {
         }
         let known: Vec<usize> = self.trials.iter().map(|trial| trial.number).collect();
         for number in (1..=wanted).filter(|number| !known.contains(number)) {
+            if !self.may_draw(number) {
+                waits = true;
+                break;
+            }
             let folder = Trial::folder(&self.folder, number);
             if let Some(claim) = Claim::new(&folder)? {
                 let trial = self.draw(number);
                 trial.save(&self.folder)?;
-                return Ok(Some((claim, trial)));
+                let until = self.until(&trial);
+                return Ok(Next::Trial { claim, trial: Box::new(trial), until });
             }
             // Another process made it since the study was read, or died before it said what it tries.
+            waits = true;
             if Trial::load(&folder)?.is_some() {
                 continue;
             }
             let Some(claim) = Claim::of_unfinished(&folder)? else { continue };
             match Trial::load(&folder)? {
                 Some(trial) if trial.is_over() => continue,
-                Some(trial) => return self.take_up(claim, trial).map(Some),
+                Some(trial) => {
+                    let until = self.until(&trial);
+                    return self.take_up(claim, trial, until);
+                }
                 None => {
                     let trial = self.draw(number);
                     self.clear(&trial)?;
-                    return self.take_up(claim, trial).map(Some);
+                    let until = self.until(&trial);
+                    return self.take_up(claim, trial, until);
                 }
             }
         }
-        Ok(None)
+        Ok(if waits && self.config.hyperband().is_some() { Next::Wait } else { Next::Nothing })
     }
 
-    /// A trial that another process worked on, counted if that one died.
-    fn take_up(&self, claim: Claim, mut trial: Trial) -> Result<(Claim, Trial)> {
+    /// What is to become of a trial that is not over.
+    fn verdict(&self, trial: &Trial, last: usize) -> Verdict {
+        match self.config.hyperband() {
+            None => Verdict::Train { until: self.config.recipe.train.epochs },
+            Some(_) if trial.state == TrialState::Waiting && !self.may_draw(trial.number) => {
+                Verdict::Wait
+            }
+            Some(hyperband) => hyperband.verdict(trial, &self.trials, last, self.sign()),
+        }
+    }
+
+    /// The epochs until which a trial that is new to this process is trained.
+    fn until(&self, trial: &Trial) -> usize {
+        match self.config.hyperband() {
+            None => self.config.recipe.train.epochs,
+            Some(hyperband) => {
+                let rungs = hyperband.bracket(trial.number).rungs;
+                rungs.get(trial.rungs.len()).copied().unwrap_or(hyperband.epochs)
+            }
+        }
+    }
+
+    /// Whether the values of a trial can be drawn. TPE draws a bracket of Hyperband after the brackets before it, so
+    /// that the values don't depend on which process is faster.
+    fn may_draw(&self, number: usize) -> bool {
+        let Some(hyperband) = self.config.hyperband() else { return true };
+        let first = hyperband.bracket(number).first;
+        self.config.sampler == Sampler::Random
+            || self.trials.iter().filter(|trial| trial.number < first && trial.is_over()).count()
+                == first - 1
+    }
+
+    /// A trial that waits, or that another process worked on, counted if that one died.
+    fn take_up(&self, claim: Claim, mut trial: Trial, until: usize) -> Result<Next> {
         if claim.is_after_death() {
             trial.retries += 1;
             let number = trial.number;
@@ -277,90 +429,84 @@ impl Study {
                 "trial {number}: the process that worked on it died; it is retried"
             ));
         }
+        if trial.state == TrialState::Waiting {
+            self.check_start()?;
+            let given = std::mem::replace(&mut trial.values, self.draw(trial.number).values);
+            trial.values.extend(given);
+            trial.state = TrialState::Running;
+        }
         trial.save(&self.folder)?;
-        Ok((claim, trial))
+        Ok(Next::Trial { claim, trial: Box::new(trial), until })
     }
 
-    /// A new trial, with values that the sampler suggests after the finished ones.
+    /// A new trial, with values that the sampler suggests after the finished ones; of Hyperband, after those of the
+    /// brackets before.
     fn draw(&self, number: usize) -> Trial {
         let sign = self.sign();
+        let hyperband = self.config.hyperband();
+        let before = hyperband.map_or(usize::MAX, |hyperband| hyperband.bracket(number).first);
         let over: Vec<(&toml::Table, f64)> = self
             .trials
             .iter()
+            .filter(|trial| trial.number < before)
             .filter_map(|trial| Some((&trial.values, sign * trial.value?)))
             .collect();
         let StudyConfig { sampler, space, seed, .. } = &self.config;
         Trial::new(number, sampler.suggest(space, &over, *seed, number).into_iter().collect())
     }
 
-    /// Removes the checkpoint of a trial whose `trial.toml` is gone: it is of other values.
+    /// Removes the checkpoints of a trial whose `trial.toml` is gone: they are of other values.
     fn clear(&self, trial: &Trial) -> Result<()> {
-        let checkpoint = trial.run(&self.folder).checkpoint();
-        if !checkpoint.exists() {
-            return Ok(());
+        let checkpoints = self.runs_of(trial).into_iter().map(|run| run.checkpoint());
+        let checkpoints: Vec<PathBuf> = checkpoints.filter(|path| path.exists()).collect();
+        if !checkpoints.is_empty() {
+            let number = trial.number;
+            print_line(&format!("trial {number} starts over: its trial.toml is gone"));
         }
-        let number = trial.number;
-        print_line(&format!("trial {number} starts over: its trial.toml is gone"));
-        std::fs::remove_file(&checkpoint).map_err(|error| Error::io("remove", &checkpoint, error))
+        checkpoints.iter().try_for_each(|path| {
+            std::fs::remove_file(path).map_err(|error| Error::io("remove", path, error))
+        })
     }
 
-    fn train(&mut self, mut trial: Trial, data: &FaceData, device: Device) -> Result<()> {
-        let run = trial.run(&self.folder);
-        let recipe = self.recipe_of(&trial)?;
+    /// Trains a trial, with Hyperband until `until` epochs are done.
+    fn train(
+        &mut self,
+        mut trial: Trial,
+        until: usize,
+        data: &FaceData,
+        device: Device,
+    ) -> Result<()> {
         let values: Vec<_> =
             trial.values.iter().map(|(path, value)| format!("{path} = {value}")).collect();
         print_line(&format!("trial {}: {}", trial.number, values.join(", ")));
-        let mut trainer = recipe.trainer(device, run.path())?;
-        if self.config.prune {
-            let complete = self.trials.iter().filter(|trial| trial.state == TrialState::Complete);
-            let figures: Vec<Vec<f64>> = complete
-                .map(|other| {
-                    let history = other.run(&self.folder).history()?;
-                    Ok(history.epochs.iter().map(|epoch| self.monitor().of(epoch)).collect())
-                })
-                .collect::<Result<_>>()?;
-            trainer = trainer.callback(MedianPruner::new(self.monitor(), &figures));
-        }
-        if run.checkpoint().is_file() {
-            match Checkpoint::load(run.checkpoint()) {
-                Ok(_) => trainer = trainer.resume(),
-                Err(Error::File { problem, .. }) => {
-                    print_line(&format!("trial {} starts over: {problem}", trial.number));
+        let (study, config, trials) = (&*self.folder, &self.config, &*self.trials);
+        let until = config.hyperband().and(Some(until));
+        let training = Training { study, config, trials, data, device };
+        match training.run(&mut trial, until)? {
+            Ended::Stopped(reason) => self.stopped = Some(reason),
+            Ended::Paused => trial.rungs.extend(trial.value),
+            Ended::Complete(reason) => {
+                trial.state = TrialState::Complete;
+                trial.reason = reason.map(|reason| reason.to_string());
+                // One that early stopping ended is compared at later rungs with what it reached.
+                let rungs = config.hyperband().map(|it| it.bracket(trial.number).rungs.len());
+                if let (Some(rungs), Some(value)) = (rungs, trial.value) {
+                    trial.rungs.resize(rungs, value);
                 }
-                Err(error) => return Err(error),
             }
-        }
-        let result = trainer.fit(data);
-        let history = trainer.history();
-        let figures = history.epochs.iter().map(|epoch| self.monitor().of(epoch));
-        trial.value = figures.reduce(|best, next| {
-            if self.monitor().improves(next, Some(best), 0.0) { next } else { best }
-        });
-        trial.epochs = history.epochs.len();
-        trial.seconds = history.epochs.iter().map(|epoch| epoch.seconds).sum();
-        match result {
-            Ok(history) if history.stopped_by_user() => {
-                self.stopped = history.stopped.clone();
+            Ended::Pruned(reason) => {
+                trial.state = TrialState::Pruned;
+                trial.reason = Some(reason.to_string());
             }
-            Ok(history) => {
-                trial.state = match history.stopped {
-                    Some(StopReason::Pruned { .. }) => TrialState::Pruned,
-                    _ => TrialState::Complete,
-                };
-                trial.reason = history.stopped.map(|reason| reason.to_string());
-            }
-            // What the values are to blame for.
-            Err(error @ (Error::Training { .. } | Error::Setting { .. })) => {
+            Ended::Failed(error) => {
                 trial.state = TrialState::Failed;
                 trial.reason = Some(error.to_string());
             }
-            Err(error) => return Err(error),
         }
         trial.save(&self.folder)?;
         if trial.is_over() {
-            let value = trial.value.map_or("none".to_string(), |value| format!("{value:.4}"));
             let (number, state, name) = (trial.number, trial.state.name(), self.monitor().name());
-            print_line(&format!("trial {number} is {state}: {name} {value}"));
+            print_line(&format!("trial {number} is {state}: {name} {}", trial.shown_value()));
         }
         Ok(())
     }
@@ -408,21 +554,23 @@ impl Study {
         complete.filter_map(|trial| Some((trial, trial.value?)))
     }
 
-    /// The recipe with a trial's values.
+    /// The recipe with a trial's values, and the first of its seeds.
     ///
     /// # Errors
     /// [`Error::Setting`] where a value does not fit.
     pub fn recipe_of(&self, trial: &Trial) -> Result<Recipe> {
-        let mut recipe = self.config.recipe.clone();
-        for (path, value) in &trial.values {
-            recipe.set(path, &value.to_string())?;
-        }
-        Ok(recipe)
+        let recipe = self.config.recipe_of(&trial.values, 0);
+        recipe.map_err(|error| trial.at_fault(&self.folder, error))
+    }
+
+    /// The run folders of a trial, one for each seed, whether they are there yet or not.
+    pub fn runs_of(&self, trial: &Trial) -> Vec<RunFolder> {
+        (0..self.config.seeds).map(|seed| trial.run_of_seed(&self.folder, seed)).collect()
     }
 
     /// A row a trial. Columns: `trial` (u32), `state` (str), what trials are compared in (f64, null where
-    /// there is none), `epochs` (u32), `seconds` (f64), and one for each value that is tuned: f64, or str
-    /// where they are no numbers.
+    /// there is none), `spread` (f64; only if a trial has several seeds: their standard deviation), `epochs` (u32), `seconds` (f64), and one for each value that is tuned: i64 or f64, or str
+    /// where they are no numbers; null where a trial has none yet.
     ///
     /// # Errors
     /// Whatever polars refuses.
@@ -435,23 +583,50 @@ impl Study {
             "epochs" => trials().map(|trial| trial.epochs as u32).collect::<Vec<_>>(),
             "seconds" => trials().map(|trial| trial.seconds).collect::<Vec<_>>(),
         ]?;
+        if self.config.seeds > 1 {
+            let spread = trials().map(Trial::spread).collect::<Vec<_>>();
+            table.insert_column(3, Series::new("spread".into(), spread).into_column())?;
+        }
         for (path, _) in self.config.space.ranges() {
-            let values = || trials().map(|trial| trial.values.get(path));
-            let text = |value: Option<&toml::Value>| value.map(ToString::to_string);
-            let whole = values().map(|value| value?.as_integer()).collect::<Option<Vec<i64>>>();
-            let numbers = values().map(|value| number(value?)).collect::<Option<Vec<f64>>>();
-            let column = match (whole, numbers) {
-                (Some(whole), _) => Series::new(path.into(), whole),
-                (_, Some(numbers)) => Series::new(path.into(), numbers),
-                _ => {
-                    let texts = values().map(|value| text(value).unwrap_or_default());
-                    Series::new(path.into(), texts.collect::<Vec<_>>())
-                }
-            };
-            table.with_column(column.into_column())?;
+            table.with_column(column(path, trials().map(|trial| trial.values.get(path))))?;
         }
         Ok(table)
     }
+
+    /// Writes [`Study::to_table`] as a CSV file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be written.
+    pub fn to_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.to_table()?.to_csv(path)
+    }
+}
+
+/// A column of the narrowest type that all values have.
+fn column<'a>(
+    path: &str,
+    values: impl Iterator<Item = Option<&'a toml::Value>> + Clone,
+) -> polars::prelude::Column {
+    fn all<'a, T>(
+        values: impl Iterator<Item = Option<&'a toml::Value>>,
+        as_type: impl Fn(&toml::Value) -> Option<T>,
+    ) -> Option<Vec<Option<T>>> {
+        values
+            .map(|value| match value {
+                None => Some(None),
+                Some(value) => as_type(value).map(Some),
+            })
+            .collect()
+    }
+    let series = if let Some(whole) = all(values.clone(), toml::Value::as_integer) {
+        Series::new(path.into(), whole)
+    } else if let Some(numbers) = all(values.clone(), number) {
+        Series::new(path.into(), numbers)
+    } else {
+        let texts = values.map(|value| value.map(ToString::to_string));
+        Series::new(path.into(), texts.collect::<Vec<_>>())
+    };
+    series.into_column()
 }
 
 impl std::fmt::Display for Study {
@@ -466,13 +641,16 @@ impl std::fmt::Display for Study {
             count(TrialState::Failed),
             count(TrialState::Running)
         )?;
+        if count(TrialState::Waiting) > 0 {
+            write!(f, ", {} waiting", count(TrialState::Waiting))?;
+        }
         let retried = self.trials.iter().filter(|trial| trial.retries > 0).count();
         if retried > 0 {
             write!(f, "; {retried} of them retried after their process died")?;
         }
         if let Some(best) = self.best() {
-            let value = best.value.unwrap_or(f64::NAN);
-            write!(f, "\nbest trial {}: {} {value:.4}", best.number, self.monitor().name())?;
+            let (number, name) = (best.number, self.monitor().name());
+            write!(f, "\nbest trial {number}: {name} {}", best.shown_value())?;
             for (path, value) in &best.values {
                 write!(f, "\n  {path} = {value}")?;
             }
@@ -485,6 +663,7 @@ impl std::fmt::Display for Study {
 mod tests {
     use super::*;
     use crate::data::SampleConfig;
+    use crate::evaluate::tune::Pruner;
     use crate::model::{SeedCnn, weights};
 
     fn data() -> FaceData {
@@ -498,6 +677,14 @@ mod tests {
         recipe.choice.monitor = Monitor::ValAccuracy;
         recipe.choice.plateau = false;
         recipe.choice.patience = None;
+        recipe
+    }
+
+    /// Dropout draws from libtorch's generator, which the tests of a process share.
+    fn without_dropout() -> Recipe {
+        let mut recipe = recipe();
+        recipe.set("network.block_dropout", "0.0").unwrap();
+        recipe.set("network.hidden_dropout", "0.0").unwrap();
         recipe
     }
 
@@ -650,6 +837,169 @@ mod tests {
         study.optimize(&data(), 2, Device::Cpu).unwrap();
         assert_eq!(study.trials().iter().map(|trial| trial.number).collect::<Vec<_>>(), [2]);
         drop(claim);
+    }
+
+    #[test]
+    fn points_are_tried_before_values_are_drawn() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("study");
+        let mut recipe = recipe();
+        recipe.train.epochs = 1;
+        let space = Space::new().log("train.learning_rate", 1e-4, 1e-2).float(
+            "network.block_dropout",
+            0.0,
+            0.4,
+        );
+        let with = |points: &[&str]| {
+            let space = points.iter().fold(space.clone(), |space, point| space.first(*point));
+            Study::open(&at, space, recipe.clone())
+        };
+        let refused = with(&["learning_rate=0.1"]).unwrap_err().to_string();
+        assert!(refused.contains("a number from 0.0001 to 0.01"), "{refused}");
+        assert!(!at.exists(), "nothing is written of what is refused");
+        let both = "learning_rate=0.003,block_dropout=0.1";
+        let mut study = with(&[both, "block_dropout=0.2"]).unwrap();
+        assert!(study.trials().iter().all(|trial| trial.state == TrialState::Waiting));
+        assert!(study.to_string().contains("2 waiting"), "{study}");
+        assert_eq!(
+            study.to_table().unwrap().column("train.learning_rate").unwrap().null_count(),
+            1
+        );
+        // The cell again, and what the study has already, add nothing.
+        assert_eq!(with(&[both]).unwrap().trials().len(), 2);
+        assert!(!study.enqueue(both).unwrap());
+        study.optimize(&data(), 3, Device::Cpu).unwrap();
+        let value = |number: usize, path: &str| study.trials()[number - 1].values[path].as_float();
+        assert_eq!(value(1, "train.learning_rate"), Some(0.003));
+        assert_eq!(value(1, "network.block_dropout"), Some(0.1));
+        assert_eq!(value(2, "network.block_dropout"), Some(0.2));
+        assert!((1e-4..1e-2).contains(&value(2, "train.learning_rate").unwrap()), "{study}");
+        let given: Vec<_> = study.trials().iter().map(|trial| trial.given.is_some()).collect();
+        assert_eq!(given, [true, true, false]);
+        assert!(study.to_string().starts_with("3 trials: 3 complete"), "{study}");
+        assert!(!study.enqueue("block_dropout=0.2").unwrap(), "it was tried");
+        // A study that has begun takes further ones.
+        assert!(study.enqueue("block_dropout=0.3").unwrap());
+        let again = study.draw(4);
+        study.optimize(&data(), 3, Device::Cpu).unwrap();
+        let fourth = &study.trials()[3];
+        assert_eq!(fourth.values["network.block_dropout"].as_float(), Some(0.3));
+        let rate = "train.learning_rate";
+        assert_eq!(fourth.values[rate], again.values[rate], "the rest is drawn as ever");
+    }
+
+    #[test]
+    fn a_point_survives_a_training_that_could_not_begin() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = Space::new()
+            .log("train.learning_rate", 1e-4, 1e-2)
+            .float("network.block_dropout", 0.0, 0.4)
+            .first("block_dropout=0.2");
+        let at = folder.path().join("study");
+        let mut study = Study::open(&at, &space, recipe()).unwrap();
+        let mut nothing = data();
+        nothing.train = nothing.train.take_per_class(0).unwrap();
+        assert!(study.optimize(&nothing, 1, Device::Cpu).is_err());
+        let study = Study::load(&at).unwrap();
+        assert_eq!(study.trials()[0].state, TrialState::Waiting, "{study}");
+        assert_eq!(study.trials()[0].values.len(), 1);
+        study.remove_if_empty().unwrap();
+        assert!(!at.join("study.toml").exists());
+    }
+
+    #[test]
+    fn a_value_is_the_mean_over_seeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recipe = without_dropout();
+        recipe.train.epochs = 1;
+        recipe.choice.monitor = Monitor::ValLoss;
+        let space = Space::new().log("train.learning_rate", 1e-4, 1e-2);
+        let config = StudyConfig { seeds: 3, ..StudyConfig::new(space, recipe) };
+        let none = StudyConfig { seeds: 0, ..config.clone() };
+        let refused = Study::with_config(folder.path(), none).unwrap_err().to_string();
+        assert!(refused.contains("seeds") && refused.contains("1 or more"), "{refused}");
+        let mut study = Study::with_config(folder.path(), config).unwrap();
+        study.optimize(&data(), 1, Device::Cpu).unwrap();
+        let trial = study.trials()[0].clone();
+        let runs = study.runs_of(&trial);
+        let losses: Vec<f64> =
+            runs.iter().map(|run| run.history().unwrap().epochs[0].val_loss).collect();
+        assert_eq!(trial.reached, losses);
+        assert!(losses[0] != losses[1] && losses[1] != losses[2], "{losses:?}");
+        let mean = losses.iter().sum::<f64>() / 3.0;
+        assert!((trial.value.unwrap() - mean).abs() < 1e-12);
+        let variance = losses.iter().map(|loss| (loss - mean).powi(2)).sum::<f64>() / 2.0;
+        assert!((trial.spread().unwrap() - variance.sqrt()).abs() < 1e-12);
+        assert_eq!(trial.epochs, 3);
+        let seeds: Vec<u64> = runs.iter().map(|run| run.config().unwrap().train.seed).collect();
+        assert_eq!(seeds, [seeds[0], seeds[0] + 1, seeds[0] + 2]);
+        let names = study.to_table().unwrap();
+        let names: Vec<_> =
+            names.get_column_names().into_iter().map(|name| name.as_str()).collect();
+        assert_eq!(names[..5], ["trial", "state", "val_loss", "spread", "epochs"]);
+        assert!(study.to_string().contains("over 3 seeds"), "{study}");
+        // A process that died within the second seed: the first is not trained again.
+        let begun = Trial { state: TrialState::Running, value: None, ..trial.clone() };
+        begun.save(study.folder()).unwrap();
+        std::fs::remove_dir_all(runs[1].path()).unwrap();
+        let before = std::fs::metadata(runs[0].checkpoint()).unwrap().modified().unwrap();
+        study.optimize(&data(), 1, Device::Cpu).unwrap();
+        assert_eq!(study.trials()[0].reached, losses);
+        assert_eq!(std::fs::metadata(runs[0].checkpoint()).unwrap().modified().unwrap(), before);
+    }
+
+    #[test]
+    fn hyperband_waits_at_a_rung_and_trains_the_best_further() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut recipe = without_dropout();
+        recipe.train.epochs = 3;
+        recipe.choice.monitor = Monitor::ValLoss;
+        let space = Space::new().log("train.learning_rate", 1e-5, 1e-2);
+        let config = StudyConfig {
+            pruner: Some(Pruner::Hyperband),
+            ..StudyConfig::new(space.clone(), recipe.clone())
+        };
+        let tuned = StudyConfig { space: space.int("train.epochs", 1, 3), ..config.clone() };
+        let refused = Study::with_config(parent.path().join("tuned"), tuned);
+        assert!(refused.unwrap_err().to_string().contains("train.epochs"));
+        let data = data();
+        let folder = parent.path().join("study");
+        let mut alone = Study::with_config(&folder, config).unwrap();
+        // Another process holds the first trial: the rung waits for it, until that process gives it up.
+        let claim = Claim::new(&Trial::folder(&folder, 1)).unwrap();
+        alone.draw(1).save(&folder).unwrap();
+        loop {
+            alone.trials = read_trials(&folder).unwrap();
+            let Next::Trial { claim: _held, trial, until } = alone.next(3).unwrap() else { break };
+            alone.train(*trial, until, &data, Device::Cpu).unwrap();
+        }
+        assert!(matches!(alone.next(3).unwrap(), Next::Wait), "{alone}");
+        assert!(alone.trials().iter().all(|trial| !trial.is_over()), "{alone}");
+        let rungs: Vec<_> = alone.trials().iter().map(|trial| trial.rungs.len()).collect();
+        assert_eq!(rungs, [0, 1, 1]);
+        drop(claim);
+        alone.optimize(&data, 5, Device::Cpu).unwrap();
+        // Of three trials one is trained to its end; the second bracket prunes none.
+        let states: Vec<_> = alone.trials().iter().map(|trial| trial.state).collect();
+        let pruned = states.iter().filter(|state| **state == TrialState::Pruned).count();
+        assert_eq!((pruned, alone.complete().count()), (2, 3), "{alone}");
+        assert!(states[3..].iter().all(|state| *state == TrialState::Complete), "{alone}");
+        for trial in alone.trials() {
+            let epochs = trial.run(alone.folder()).history().unwrap().epochs.len();
+            assert_eq!(epochs, if trial.state == TrialState::Pruned { 1 } else { 3 });
+        }
+        // The one that went on did so as if it had not been paused.
+        let winner = alone.trials().iter().find(|it| it.state == TrialState::Complete).unwrap();
+        let mut trainer = alone
+            .recipe_of(winner)
+            .unwrap()
+            .trainer(Device::Cpu, parent.path().join("whole"))
+            .unwrap();
+        let whole: Vec<f64> =
+            trainer.fit(&data).unwrap().epochs.iter().map(|epoch| epoch.val_loss).collect();
+        let paused = winner.run(alone.folder()).history().unwrap();
+        let paused: Vec<f64> = paused.epochs.iter().map(|epoch| epoch.val_loss).collect();
+        assert_eq!(paused, whole);
     }
 
     #[test]

@@ -105,7 +105,7 @@ mod tests {
         winograd(xs, weight, bias).unwrap().expect("it should fit")
     }
 
-    /// How far off, beside how much it is.
+    /// The error relative to the exact result.
     fn off(tensor: &Tensor, exact: &Tensor) -> f64 {
         let norm = |tensor: &Tensor| tensor.norm().double_value(&[]);
         norm(&(tensor.to_kind(Kind::Double) - exact)) / norm(exact)

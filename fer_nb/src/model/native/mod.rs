@@ -1,4 +1,4 @@
-//! Layers computed by the C++ files beside this one; README.md describes them.
+//! Layers computed by the C++ files in this folder; README.md describes them.
 
 mod convolution;
 mod dropout;

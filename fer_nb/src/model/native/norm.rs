@@ -95,7 +95,7 @@ mod tests {
     type Results = Vec<Tensor>;
 
     impl Layer {
-        /// Of an input [B, C, H, W] whose channels have means and deviations of their own.
+        /// Of an input [B, C, H, W] whose channels differ in mean and deviation.
         fn new([batch, channels, height, width]: [i64; 4], kind: Kind, pooled: bool) -> Self {
             let options = (Kind::Float, Device::Cpu);
             let of_channels = || Tensor::randn([channels], options);
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// How far off, beside how much it is.
+    /// The error relative to the exact result.
     fn off(tensor: &Tensor, exact: &Tensor) -> f64 {
         let norm = |tensor: &Tensor| tensor.norm().double_value(&[]);
         norm(&(tensor.to_kind(Kind::Double) - exact)) / norm(exact)

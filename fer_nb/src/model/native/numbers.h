@@ -6,7 +6,8 @@
 #include <cstring>
 
 // Compiled once for each of these instruction sets; the processor decides when the program starts.
-#if !defined(__x86_64__) || !defined(__gnu_linux__) || defined(__clang__)
+// AddressSanitizer is not there yet when the choice is made.
+#if !defined(__x86_64__) || !defined(__gnu_linux__) || defined(__clang__) || defined(__SANITIZE_ADDRESS__)
 #define FOR_EACH_PROCESSOR
 #elif __GNUC__ >= 12
 #define FOR_EACH_PROCESSOR \

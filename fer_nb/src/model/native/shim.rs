@@ -1,4 +1,4 @@
-//! Calls of the C++ files beside this one, which libtorch can differentiate.
+//! Calls of the C++ files in this folder, which libtorch can differentiate.
 
 use std::ffi::{CStr, c_char, c_void};
 

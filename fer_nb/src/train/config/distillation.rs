@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::{Result, check};
 
-/// Training on the predictions of trained networks, beside the labels (Hinton, Vinyals and Dean,
+/// Training on the predictions of trained networks, in addition to the labels (Hinton, Vinyals and Dean,
 /// "Distilling the Knowledge in a Neural Network", 2015). The default has no teacher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

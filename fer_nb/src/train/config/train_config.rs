@@ -65,7 +65,7 @@ pub struct TrainConfig {
     // What is minimised
     /// Cross-entropy, and what is changed about it.
     pub loss: LossConfig,
-    /// Trained networks whose predictions are targets beside the labels.
+    /// Trained networks whose predictions are targets in addition to the labels.
     pub distillation: Distillation,
 
     // What computes

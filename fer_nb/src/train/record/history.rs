@@ -9,7 +9,7 @@ use super::epoch::EpochRecord;
 use super::stop_reason::StopReason;
 use crate::common::files::replace_file;
 use crate::common::text::plural;
-use crate::common::{Error, Place, Result};
+use crate::common::{Error, Place, Result, plain_file};
 use crate::data::column;
 
 /// What to do about a run's file that can't be read but is also in its checkpoint.
@@ -83,7 +83,9 @@ impl History {
             let place = error.position().map_or(Place::Whole, |at| Place::Line(at.line()));
             Error::file_at(path, place, format!("not a history: {error}"), RESTORE_HINT)
         };
-        let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
+        let text = plain_file::read(path, plain_file::TABLE);
+        let text = text.map_err(|source| Error::io("read", path, source))?;
+        let mut reader = csv::Reader::from_reader(&text[..]);
         let epochs = reader.deserialize().collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
         Ok(Self { epochs, stopped: None, title: title.into() })
     }

@@ -14,7 +14,7 @@ use crate::common::text::plural;
 pub enum StopReason {
     /// Ctrl-C, or a notebook's Stop button; another `fit` resumes there.
     User {
-        /// The epoch that was under way or just completed, from 1.
+        /// The epoch that was under way or just completed, from 1; 0 if a study waited for other processes.
         epoch: usize,
         /// The last batch of it that was trained; `None` if the epoch was completed.
         batch: Option<BatchOf>,
@@ -38,6 +38,11 @@ pub enum StopReason {
         best: f64,
         /// The median of the other trials' best values up to that epoch.
         median: f64,
+    },
+    /// A study's Hyperband: other trials have to come as far before this one is trained further.
+    Rung {
+        /// The last epoch, from 1.
+        epoch: usize,
     },
     /// The time that a study may take is over.
     TimeLimit {
@@ -75,6 +80,11 @@ impl StopReason {
         matches!(self, StopReason::User { .. })
     }
 
+    /// Whether the run is only paused.
+    pub(crate) fn is_pause(&self) -> bool {
+        matches!(self, StopReason::User { .. } | StopReason::Rung { .. })
+    }
+
     /// Reads a reason, or the sentence that earlier versions wrote in its place.
     pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
         #[derive(Deserialize)]
@@ -99,6 +109,9 @@ impl fmt::Display for StopReason {
             None => format!("after epoch {epoch}"),
         };
         match self {
+            StopReason::User { epoch: 0, batch: None } => {
+                f.write_str("stopped by the user while it waited for other processes")
+            }
             StopReason::User { epoch, batch } => {
                 write!(f, "stopped by the user {}", place(epoch, batch))
             }
@@ -113,6 +126,9 @@ impl fmt::Display for StopReason {
                 "pruned after epoch {epoch}: {monitor} is {best:.4} at best, the median of other \
                  trials {median:.4}"
             ),
+            StopReason::Rung { epoch } => {
+                write!(f, "paused after epoch {epoch}, where Hyperband compares trials")
+            }
             StopReason::TimeLimit { seconds } => {
                 write!(f, "the time limit of {} minutes is over", seconds / 60.0)
             }

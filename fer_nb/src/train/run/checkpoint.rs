@@ -7,16 +7,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::config::RunConfig;
-use crate::common::files::replace_file;
 use crate::common::text::plural;
-use crate::common::{Error, Result, brief};
-use crate::model::{TensorBytes, serialize};
+use crate::common::{Error, Place, Result, brief};
+use crate::model::{Check, Problem, TensorFile, write_tensors};
 use crate::train::record::{EpochRecord, StopReason};
 
 /// The state of a run after its last finished epoch.
@@ -69,9 +66,8 @@ pub struct SavedCallback {
 const FORMAT: &str = "fer_nb checkpoint 3";
 /// Formats that are read: 2 has reasons as sentences, which [`StopReason::read`] understands.
 const READ: [&str; 2] = [FORMAT, "fer_nb checkpoint 2"];
-/// What the checksum's place holds while the checksum is computed.
-const NO_CHECKSUM: &str = "0000000000000000";
-const CHECKSUM_KEY: &str = "\"checksum\":\"";
+/// The most bytes of a checkpoint: weights, their average and two moments of 500 million parameters.
+const LARGEST: u64 = 8 << 30;
 
 impl Checkpoint {
     /// Writes the file: to a temporary one, synced, and put in place of the one before.
@@ -83,22 +79,9 @@ impl Checkpoint {
         let state = toml::to_string(&self.state).map_err(|error| failed(error.to_string()))?;
         let metadata = BTreeMap::from([
             ("format".to_string(), FORMAT.to_string()),
-            ("checksum".to_string(), NO_CHECKSUM.to_string()),
             ("state".to_string(), state),
         ]);
-        let views = self
-            .tensors
-            .iter()
-            .map(|(name, tensor)| Ok((name.as_str(), TensorBytes::of(tensor)?)))
-            .collect::<Result<Vec<_>>>()?;
-        let mut bytes = serialize(views, &metadata).map_err(|error| failed(error.to_string()))?;
-        let place =
-            checksum_place(&bytes).ok_or_else(|| failed("no place for a checksum".into()))?;
-        let checksum = format!("{:016x}", xxh3_64(&bytes));
-        bytes[place..place + checksum.len()].copy_from_slice(checksum.as_bytes());
-        replace_file(path, |temporary| {
-            std::fs::write(temporary, &bytes).map_err(|error| Error::io("write", path, error))
-        })
+        write_tensors(path, &self.tensors, None, metadata)
     }
 
     /// Reads the file onto the CPU.
@@ -112,35 +95,35 @@ impl Checkpoint {
             let hint = "A run saves one after each epoch; train without --resume first.";
             return Err(Error::missing("A checkpoint", path, hint));
         }
-        let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
-        let broken = |problem: String| {
+        let broken = |problem: Problem| {
             let hint = "best.safetensors beside last/ has the best weights; to retrain over it: \
                         `fer train --run NAME --overwrite`.";
-            Error::file(path, format!("not a whole checkpoint: {problem}"), hint)
+            match problem {
+                Problem::Io(error) => Error::io("read", path, error),
+                other => Error::file(path, format!("not a whole checkpoint: {other}"), hint),
+            }
         };
-        check(&bytes).map_err(&broken)?;
-        let unreadable = |error: safetensors::SafeTensorError| broken(error.to_string());
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(unreadable)?;
-        let metadata = metadata.metadata().clone().unwrap_or_default();
-        let entry = |key: &str| metadata.get(key).map(String::as_str).unwrap_or_default();
+        let file = TensorFile::open(path, LARGEST).map_err(broken)?;
+        let entry = |key: &str| file.metadata(key).unwrap_or_default().to_string();
+        let (format, state) = (entry("format"), entry("state"));
+        let tensors = file.read(Check::Required).map_err(broken)?;
         let of_another_version = |problem: String| {
             let hint = "Another version of fer_nb wrote it. This one can start from the run's best weights: \
                         `fer train --initial-weights RUN --run NAME`; or retrain over it: \
                         `fer train --run RUN --overwrite`.";
             Error::file(path, problem, hint)
         };
-        if !READ.contains(&entry("format")) {
-            let problem = format!("format '{}', expected '{FORMAT}'", entry("format"));
-            return Err(of_another_version(problem));
+        if !READ.contains(&format.as_str()) {
+            return Err(of_another_version(format!("format '{format}', expected '{FORMAT}'")));
         }
-        let state = toml::from_str(entry("state"))
+        let state = toml::from_str(&state)
             .map_err(|error| of_another_version(format!("its state: {}", error.message())))?;
-        let tensors = SafeTensors::deserialize(&bytes)
-            .map_err(unreadable)?
-            .tensors()
-            .into_iter()
-            .map(|(name, view)| Ok((name, Tensor::try_from(view)?)))
-            .collect::<Result<_>>()?;
+        let state: RunState = state;
+        if !(state.learning_rate.is_finite() && state.learning_rate > 0.0) {
+            let problem = format!("{} is no number above 0", state.learning_rate);
+            let place = Place::Key("learning_rate".into());
+            return Err(Error::file_at(path, place, problem, "Retrain, or restore the file."));
+        }
         Ok(Self { state, tensors })
     }
 
@@ -151,36 +134,6 @@ impl Checkpoint {
         });
         below.collect()
     }
-}
-
-/// Says what is wrong with a file's bytes, if anything is.
-fn check(bytes: &[u8]) -> std::result::Result<(), String> {
-    let length = bytes.len();
-    let header = bytes.first_chunk().map(|first| u64::from_le_bytes(*first)).unwrap_or(u64::MAX);
-    if header > length.saturating_sub(8) as u64 {
-        return Err(format!("{length} bytes are less than its header"));
-    }
-    let place = checksum_place(bytes).ok_or("no checksum in its header")?;
-    let mut copy = bytes.to_vec();
-    let saved = copy[place..place + NO_CHECKSUM.len()].to_vec();
-    copy[place..place + NO_CHECKSUM.len()].copy_from_slice(NO_CHECKSUM.as_bytes());
-    let found = format!("{:016x}", xxh3_64(&copy));
-    if found.as_bytes() != saved {
-        let saved = String::from_utf8_lossy(&saved).into_owned();
-        return Err(format!("{length} bytes with checksum {found}, expected {saved}"));
-    }
-    Ok(())
-}
-
-/// Where the checksum's digits begin.
-fn checksum_place(bytes: &[u8]) -> Option<usize> {
-    let header = u64::from_le_bytes(*bytes.first_chunk()?);
-    let end = usize::try_from(header).ok()?.checked_add(8)?;
-    let header = bytes.get(8..end)?;
-    // The key can't occur in another value: quotation marks are escaped there.
-    let key = CHECKSUM_KEY.as_bytes();
-    let place = header.windows(key.len()).position(|window| window == key)? + key.len();
-    (place + NO_CHECKSUM.len() <= header.len()).then_some(8 + place)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! [`RunFolder`]: what passes between notebooks, and between a notebook and the command line.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use tch::Device;
@@ -8,6 +9,7 @@ use tch::Device;
 use super::config::RunConfig;
 use crate::common::file_kind::FileKind;
 use crate::common::files::{TEMPORARY_PREFIX, missing_folders, read_format, read_toml, write_toml};
+use crate::common::plain_file::open_lock;
 use crate::common::{Error, Result};
 use crate::data::{Dataset, FaceData};
 use crate::model::{Network, weights};
@@ -39,6 +41,25 @@ pub struct RunLock {
     made: Vec<PathBuf>,
 }
 
+impl RunLock {
+    /// Whether the folder is still the one that was locked.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if someone has removed or replaced it meanwhile.
+    pub(crate) fn check(&self) -> Result<()> {
+        let same = |there: &std::fs::Metadata, ours: &std::fs::Metadata| {
+            (there.dev(), there.ino()) == (ours.dev(), ours.ino())
+        };
+        let (there, ours) = (std::fs::symlink_metadata(&self.path), self.file.metadata());
+        if there.is_ok_and(|there| ours.is_ok_and(|ours| same(&there, &ours))) {
+            return Ok(());
+        }
+        let what = "The run's folder, which was removed while training,";
+        let hint = "Leave it where it is, and train again.";
+        Err(Error::missing(what, self.path.parent().unwrap_or(&self.path), hint))
+    }
+}
+
 impl Drop for RunLock {
     /// A training that saved nothing, such as one that was refused, leaves nothing behind.
     fn drop(&mut self) {
@@ -57,12 +78,25 @@ impl Drop for RunLock {
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Whether weights are taken whatever checksums say.
+    unchecked: bool,
 }
 
 impl RunFolder {
     /// The run at this path, which need not exist yet.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), unchecked: false }
+    }
+
+    /// The same run, whose weights are taken even if bytes have changed since they were written. What was fitted for
+    /// other bytes is not used.
+    pub fn unchecked(self) -> Self {
+        Self { unchecked: true, ..self }
+    }
+
+    /// Whether the weights are taken whatever checksums say.
+    pub(crate) fn is_unchecked(&self) -> bool {
+        self.unchecked
     }
 
     /// Every run that was saved below runs/, by name: each folder there that has a `config.toml`. Earlier runs
@@ -151,7 +185,7 @@ impl RunFolder {
 
     /// Where the best weights are.
     pub fn weights(&self) -> PathBuf {
-        self.path.join("best.safetensors")
+        self.path.join(weights::BEST)
     }
 
     /// Where everything that a resume needs is.
@@ -164,13 +198,13 @@ impl RunFolder {
     /// this made are removed again.
     ///
     /// # Errors
-    /// [`Error::InUse`] if another training holds it.
+    /// [`Error::InUse`] if another training holds it; [`Error::Io`] if its file can't be written, or is a link.
     pub fn lock(&self) -> Result<RunLock> {
         let folder = self.path.join("last");
         let path = folder.join("lock");
         let made = missing_folders(&folder);
         std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
-        let file = File::create(&path).map_err(|error| Error::io("write", &path, error))?;
+        let file = open_lock(&path).map_err(|error| Error::io("write", &path, error))?;
         let mut lock = RunLock { path, file, is_held: false, made };
         match lock.file.try_lock() {
             Err(TryLockError::WouldBlock) => {
@@ -330,7 +364,9 @@ impl RunFolder {
             let hint = "Build it, and load best.safetensors with weights::load.";
             return Err(Error::file(path, problem, hint));
         };
-        let network = architecture.build(device, config.train.seed)?;
+        let network = architecture
+            .build(device, config.train.seed)
+            .map_err(|error| error.in_file(self.path.join("config.toml"), RESTORE_HINT))?;
         self.with_weights(network)
     }
 
@@ -342,8 +378,47 @@ impl RunFolder {
             let what = "The weights file of the run's best epoch";
             return Err(Error::missing(what, self.weights(), hint));
         }
-        weights::load(&mut *network, self.weights())?;
+        match self.unchecked {
+            true => weights::load_unchecked(&mut *network, self.weights())?,
+            false => weights::load(&mut *network, self.weights())?,
+        }
         Ok(network)
+    }
+}
+
+impl From<PathBuf> for RunFolder {
+    fn from(path: PathBuf) -> Self {
+        Self::at(path)
+    }
+}
+
+impl From<&PathBuf> for RunFolder {
+    fn from(path: &PathBuf) -> Self {
+        Self::at(path)
+    }
+}
+
+impl From<&Path> for RunFolder {
+    fn from(path: &Path) -> Self {
+        Self::at(path)
+    }
+}
+
+impl From<&str> for RunFolder {
+    fn from(path: &str) -> Self {
+        Self::at(path)
+    }
+}
+
+impl From<String> for RunFolder {
+    fn from(path: String) -> Self {
+        Self::at(path)
+    }
+}
+
+impl From<&RunFolder> for RunFolder {
+    fn from(run: &RunFolder) -> Self {
+        run.clone()
     }
 }
 
@@ -357,6 +432,31 @@ mod tests {
     use crate::model::SeedCnn;
     use crate::train::config::TrainConfig;
     use crate::train::record::{BatchOf, Monitor};
+
+    #[test]
+    fn what_a_link_in_place_of_the_lock_points_to_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path().join("run"));
+        let thesis = folder.path().join("thesis.txt");
+        std::fs::write(&thesis, "all of it").unwrap();
+        std::fs::create_dir_all(run.path().join("last")).unwrap();
+        std::os::unix::fs::symlink(&thesis, run.path().join("last/lock")).unwrap();
+        let error = run.lock().unwrap_err().to_string();
+        assert!(error.contains("symbolic link"), "{error}");
+        assert_eq!(std::fs::read_to_string(&thesis).unwrap(), "all of it");
+    }
+
+    #[test]
+    fn a_folder_that_is_removed_while_it_is_locked_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path().join("run"));
+        let lock = run.lock().unwrap();
+        lock.check().unwrap();
+        std::fs::remove_dir_all(run.path()).unwrap();
+        assert!(matches!(lock.check(), Err(Error::Missing { .. })));
+        let _other = run.lock().unwrap();
+        assert!(matches!(lock.check(), Err(Error::Missing { .. })));
+    }
 
     #[test]
     fn the_weights_that_come_along_are_those_of_the_list() {
@@ -482,6 +582,7 @@ mod tests {
             StopReason::User { epoch, batch: None },
             StopReason::EarlyStopping { epoch, monitor, waited: 8 },
             StopReason::Pruned { epoch, monitor, best: 0.1 + 0.2, median: 1.0 / 3.0 },
+            StopReason::Rung { epoch },
             StopReason::TimeLimit { seconds: 0.5 },
             StopReason::Callback { reason: "it's\n\"enough\"".into(), epoch, batch },
             StopReason::Recorded { text: "stopped by the user".into() },
@@ -492,6 +593,7 @@ mod tests {
                 StopReason::User { .. }
                 | StopReason::EarlyStopping { .. }
                 | StopReason::Pruned { .. }
+                | StopReason::Rung { .. }
                 | StopReason::TimeLimit { .. }
                 | StopReason::Callback { .. }
                 | StopReason::Recorded { .. } => {}

@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::SafeTensors;
 use serde::Serialize;
 use tch::Tensor;
 
 use super::folder::RunFolder;
-use crate::common::files::replace_file;
 use crate::common::text::count;
 use crate::common::{Error, Result};
 use crate::data::{Dataset, FaceData};
-use crate::model::{TensorBytes, serialize};
+use crate::model::{Check, Problem, TensorFile, write_tensors};
 
 /// The content hashes (XXH3 of 48×48 pixels) of the images that a run was trained on, and of those that chose its
 /// epoch: `images.safetensors`, i64 [N] each, in ascending order. They tell an image again in whatever folder, part
@@ -27,6 +25,8 @@ pub(crate) struct RunImages {
 /// The tensors' names.
 const TRAIN: &str = "train";
 const VALIDATION: &str = "validation";
+/// The most bytes of the file: the hashes of 100 million images.
+const LARGEST: u64 = 1 << 30;
 
 /// How many of a data set's test images a run has seen in training. Printed, it is a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -116,29 +116,22 @@ impl RunFolder {
         if before.as_ref() == Some(&images) {
             return Ok(()); // a write waits for the disk
         }
-        let tensor = |hashes: &[u64]| -> Result<TensorBytes> {
+        let tensor = |name: &str, hashes: &[u64]| -> Result<(String, Tensor)> {
             let hashes: Vec<i64> = hashes.iter().map(|hash| hash.cast_signed()).collect();
-            TensorBytes::of(&Tensor::f_from_slice(&hashes)?)
+            Ok((name.to_string(), Tensor::f_from_slice(&hashes)?))
         };
-        let tensors =
-            vec![(TRAIN, tensor(&images.train)?), (VALIDATION, tensor(&images.validation)?)];
+        let tensors = [tensor(TRAIN, &images.train)?, tensor(VALIDATION, &images.validation)?];
         let about = BTreeMap::from([("hash".to_string(), "XXH3 of 48×48 pixels".to_string())]);
-        let bytes = serialize(tensors, &about).map_err(|error| {
-            Error::file(&path, format!("can't be serialized: {error}"), "Nothing was changed.")
-        })?;
-        replace_file(&path, |temporary| {
-            std::fs::write(temporary, &bytes).map_err(|error| Error::io("write", &path, error))
-        })
+        write_tensors(&path, &tensors, None, about)
     }
 
     /// Reads `images.safetensors`; `None` for a run of an older version, which has none.
     fn images(&self) -> Result<Option<RunImages>> {
         let path = self.images_file();
-        let bytes = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|error| Error::io("read", &path, error))?,
-        };
-        read(&bytes, &path).map(Some)
+        match std::fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            _ => read(&path).map(Some),
+        }
     }
 
     /// How many of these test images the run was trained on, whatever folder or table they are in; `None` if that is
@@ -151,17 +144,24 @@ impl RunFolder {
     }
 }
 
-fn read(bytes: &[u8], path: &Path) -> Result<RunImages> {
+fn read(path: &Path) -> Result<RunImages> {
     const HINT: &str = "Delete it: then it is not known which images the run was trained on.";
-    let broken = |problem: String| Error::file(path, problem, HINT);
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| broken(format!("not a run's list of images: {error}")))?;
-    let hashes = |name: &str| -> Result<Vec<u64>> {
-        let tensor = file.tensor(name).map_err(|error| broken(format!("{name}: {error}")))?;
-        let (numbers, _) = tensor.data().as_chunks::<8>();
-        Ok(sorted(numbers.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()))
+    let broken = |problem: Problem| match problem {
+        Problem::Io(error) => Error::io("read", path, error),
+        other => Error::file(path, format!("not a run's list of images: {other}"), HINT),
     };
-    Ok(RunImages { train: hashes(TRAIN)?, validation: hashes(VALIDATION)? })
+    let file = TensorFile::open(path, LARGEST).map_err(broken)?;
+    let mut images = RunImages::default();
+    for (name, hashes) in file.read(Check::Required).map_err(broken)? {
+        let to = match name.as_str() {
+            TRAIN => &mut images.train,
+            VALIDATION => &mut images.validation,
+            _ => continue,
+        };
+        let hashes = Vec::<i64>::try_from(&hashes).map_err(|error| broken(error.into()))?;
+        *to = sorted(hashes.iter().map(|hash| hash.cast_unsigned()).collect());
+    }
+    Ok(images)
 }
 
 #[cfg(test)]

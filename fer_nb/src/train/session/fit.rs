@@ -12,7 +12,7 @@ use crate::common::{Error, Result};
 use crate::data::FaceData;
 use crate::train::callbacks::{BatchEnd, EpochEnd, TrainBegin, check_validation};
 use crate::train::record::{BatchOf, EpochRecord};
-use crate::train::run::RunFolder;
+use crate::train::run::{RunFolder, RunLock};
 use crate::train::step::{Plan, Rule, TrainImages};
 
 /// What the loop uses and does not change.
@@ -33,11 +33,11 @@ pub(crate) fn fit(mut session: Session<'_>, data: &FaceData, lines: &[String]) -
         session.state.history.title = data.origin().title().into();
     }
     let setting = session.prepare(data)?;
-    // Held until this function ends, however it ends.
-    let _lock = session.folder.map(RunFolder::lock).transpose()?;
+    // Held until the session ends, however it ends.
+    session.lock = session.folder.map(RunFolder::lock).transpose()?;
     lines.iter().for_each(|line| session.progress.line(line));
     let before = session.state.history.stopped.take();
-    session.begin(before.is_some_and(|reason| !reason.is_user()))?;
+    session.begin(before.is_some_and(|reason| !reason.is_pause()))?;
     if session.state.is_done(session.config) {
         session.progress.line(&all_done(session.config.epochs, notebook_is_live()));
     }
@@ -115,6 +115,10 @@ impl Session<'_> {
             let epoch = self.state.epoch();
             if epoch > 1 && setting.interrupt.requested() && self.state.unfinished.is_none() {
                 return Ok(Outcome::Paused { epoch: epoch - 1, batch: None });
+            }
+            if self.pause_after.is_some_and(|last| epoch > last) && self.state.unfinished.is_none()
+            {
+                return Ok(Outcome::AtRung { epoch: epoch - 1 });
             }
             let so_far = self.state.unfinished.take();
             let mut so_far = so_far.unwrap_or_else(|| EpochSoFar::new(&self.run.data_fingerprint));
@@ -195,6 +199,7 @@ impl Session<'_> {
         {
             self.progress.line(&line);
         }
+        self.check_folder()?;
         let mut messages = Vec::new();
         for callback in self.callbacks.iter_mut() {
             callback.on_epoch_end(&mut EpochEnd {
@@ -217,9 +222,15 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// A run folder that was removed would be made again, with a part of what was in it.
+    fn check_folder(&self) -> Result<()> {
+        self.lock.as_ref().map_or(Ok(()), RunLock::check)
+    }
+
     /// Puts the outcome into history and run folder; the callbacks' turn.
     fn finish(&mut self, outcome: Outcome) -> Result<()> {
-        let paused = matches!(outcome, Outcome::Paused { .. });
+        self.check_folder()?;
+        let paused = matches!(outcome, Outcome::Paused { .. } | Outcome::AtRung { .. });
         let reason = outcome.reason();
         self.state.history.stopped = reason.clone();
         if let Some(folder) = self.folder.filter(|_| self.state.in_folder) {

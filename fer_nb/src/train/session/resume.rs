@@ -101,7 +101,8 @@ pub(crate) fn resume_from(session: &mut Session<'_>) -> Result<String> {
     if finished && !insists {
         return Ok("the folder's run is finished: training starts over".into());
     }
-    take_over(session, &checkpoint, &path)?;
+    take_over(session, &checkpoint, &path)
+        .map_err(|error| error.in_file(&path, "Retrain, or restore the file."))?;
     let then = &checkpoint.state.run.precision;
     let computed = match *then == session.run.precision {
         true => String::new(),
@@ -113,7 +114,7 @@ pub(crate) fn resume_from(session: &mut Session<'_>) -> Result<String> {
     Ok(format!("resuming {} after epoch {done}{computed}", shown(folder.path())))
 }
 
-/// The first thing in which the callbacks are not those that were saved, in words.
+/// The first difference between the callbacks and the saved ones, in words.
 fn callbacks_difference(
     callbacks: &[Box<dyn Callback>],
     saved: &[SavedCallback],

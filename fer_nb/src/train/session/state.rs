@@ -9,7 +9,7 @@ use crate::model::Network;
 use crate::train::callbacks::Callback;
 use crate::train::config::TrainConfig;
 use crate::train::record::{BatchOf, History, StopReason};
-use crate::train::run::{RunConfig, RunFolder, RunImages};
+use crate::train::run::{RunConfig, RunFolder, RunImages, RunLock};
 use crate::train::step::{Learner, Totals};
 
 /// The learner, how far training is, and whether it can be continued.
@@ -32,8 +32,12 @@ pub(crate) struct Session<'a> {
     pub(crate) config: &'a TrainConfig,
     pub(crate) callbacks: &'a mut [Box<dyn Callback>],
     pub(crate) folder: Option<&'a RunFolder>,
+    /// Keeps other trainings out of the folder.
+    pub(crate) lock: Option<RunLock>,
     /// Whether the run folder's checkpoint has to be resumed.
     pub(crate) must_resume: bool,
+    /// The epoch after which training pauses; `None` trains to the end.
+    pub(crate) pause_after: Option<usize>,
     /// What the run is.
     pub(crate) run: RunConfig,
     /// What it is trained on; `None` once the run folder says so.
@@ -55,6 +59,8 @@ pub(crate) enum Outcome {
     Stopped(StopReason),
     /// The user stopped it in this epoch, or, without a batch, after it; the next `fit` continues there.
     Paused { epoch: usize, batch: Option<BatchOf> },
+    /// It was to be trained until this epoch; the next `fit` continues there.
+    AtRung { epoch: usize },
 }
 
 impl Outcome {
@@ -64,6 +70,7 @@ impl Outcome {
             Outcome::Finished => None,
             Outcome::Stopped(reason) => Some(reason),
             Outcome::Paused { epoch, batch } => Some(StopReason::User { epoch, batch }),
+            Outcome::AtRung { epoch } => Some(StopReason::Rung { epoch }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Times of a training step's convolutions, beside libtorch's own.
+//! Times of a training step's convolutions, compared with libtorch's.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -76,7 +76,7 @@ pub(crate) fn measure(kind: Kind, batch_size: i64) -> Result<Metrics> {
 }
 
 impl Metrics {
-    /// A table for reading: milliseconds, this engine's beside libtorch's.
+    /// A table for reading: milliseconds, this engine's and libtorch's.
     pub(crate) fn table(&self) -> String {
         let cell = |pair: &Pair| format!("{:6.2} {:6.2}", pair.ours, pair.libtorch);
         let mut text =

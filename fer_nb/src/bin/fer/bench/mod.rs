@@ -55,7 +55,7 @@ enum Work {
     },
     /// Seconds that loading the data takes.
     Loading(Options),
-    /// What a training step's 3×3 convolutions take on the CPU, beside libtorch's own.
+    /// What a training step's 3×3 convolutions take on the CPU, compared with libtorch's.
     Convolutions {
         /// What computes: auto, float32 or bfloat16.
         #[arg(long, default_value = "auto")]
@@ -96,7 +96,7 @@ struct Options {
     json: JsonFile,
 }
 
-/// The work's metrics with what is reported beside them.
+/// The work's metrics with what is reported in addition.
 #[derive(Serialize)]
 struct Report<T> {
     #[serde(flatten)]
