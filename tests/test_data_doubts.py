@@ -179,7 +179,7 @@ FILES = [
     ("fer2013.csv", b"\x28\xb5\x2f\xfd" + bytes(9), "a zstd archive", "zstd -d -c {} > "),
     ("fer2013.tar.xz", tar_of(CSV, "w:xz"), "an xz archive", "tar -xf {}"),
     ("fer2013.csv", zip_of("fer2013.csv"), "a zip archive", "unzip {} -d"),
-    ("fer2013.csv", b"7z\xbc\xaf\x27\x1c" + bytes(30), "a 7z archive", "7z x {} -o"),
+    ("fer2013.csv", b"7z\xbc\xaf\x27\x1c" + bytes(30), "a 7z archive", "7z x {} "),
     ("fer2013.csv", zip_of("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook", "pandas.read_excel"),
     ("faces.xlsx", zip_of("docProps/app.xml", "xl/workbook.xml"), "an Excel workbook", "openpyxl"),
     ("faces.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "Office file of before 2007", "xlrd"),

@@ -42,7 +42,7 @@ def train(data, runs, *arguments):
 
 def run_the_line(said, folder):
     """Runs what a message gives to convert a file, as a user would in bash, with the tests' Python."""
-    (line,) = re.findall(r'python -c ".*?" \S*(?: \S*)?\.safetensors\'?', said)
+    (line,) = re.findall(r'python3 -c ".*?" \S*(?: \S*)?\.safetensors\'?', said)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     bash = ["bash", "-c", line]
     done = subprocess.run(bash, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "fer_nb" / "src" / "model" / "native"
 BUILT = ROOT / "build" / "asan"
+PROGRAM = BUILT / "layers"
 # As in fer_nb/build.rs.
 AVX2 = ["-mavx2", "-mfma", "-mno-avx512f"]
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"]
@@ -31,23 +32,26 @@ def compile_all(torch):
     """The program; what did not change is not compiled again."""
     BUILT.mkdir(parents=True, exist_ok=True)
     compiler = os.environ.get("CXX", "g++")
-    sources = [*NATIVE.glob("*.cpp"), *NATIVE.glob("*.h"), ROOT / "tests" / "hostile" / "layers_main.cpp", Path(__file__)]
-    newest = max(path.stat().st_mtime for path in sources)
-    program = BUILT / "layers"
-    if program.exists() and program.stat().st_mtime > newest:
-        return program
+    kernels = [NATIVE / "winograd.cpp", NATIVE / "winograd.h"]
     objects = []
     for name, number, tile, flags in KERNELS:
         objects.append(BUILT / f"{name}.o")
         defines = [f"-DKERNELS={name}", f"-DNUMBER={number}", f"-DTILE={tile}"]
-        command = [compiler, *SANITIZE, "-O1", *flags, *defines, "-c", NATIVE / "winograd.cpp", "-o", objects[-1]]
-        subprocess.run(command, check=True)
+        command = [compiler, *SANITIZE, "-O1", *flags, *defines, "-c", kernels[0], "-o", objects[-1]]
+        make(objects[-1], kernels, command)
+    main = ROOT / "tests" / "hostile" / "layers_main.cpp"
     headers = [f"-I{torch}/include", f"-I{torch}/include/torch/csrc/api/include", f"-I{NATIVE}"]
     command = [compiler, *SANITIZE, "-O1", "-DFER_WINOGRAD", "-D_GLIBCXX_USE_CXX11_ABI=1", *headers]
-    command += [ROOT / "tests" / "hostile" / "layers_main.cpp", *objects, "-o", program, f"-L{torch}/lib"]
-    command += [f"-Wl,-rpath,{torch}/lib", "-ltorch_cpu", "-lc10"]
-    subprocess.run(command, check=True)
-    return program
+    command += [main, *objects, "-o", PROGRAM, f"-L{torch}/lib", f"-Wl,-rpath,{torch}/lib", "-ltorch_cpu", "-lc10"]
+    make(PROGRAM, [*NATIVE.glob("*.cpp"), *NATIVE.glob("*.h"), main, *objects], command)
+    return PROGRAM
+
+
+def make(what, sources, command):
+    """Runs the compiler if what it makes is older than what it is made from."""
+    newest = max(path.stat().st_mtime for path in sources)
+    if not what.exists() or what.stat().st_mtime < newest:
+        subprocess.run(command, check=True)
 
 
 def has(feature):

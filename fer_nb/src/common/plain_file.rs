@@ -111,7 +111,7 @@ pub(crate) fn open_lock(path: impl AsRef<Path>) -> io::Result<File> {
 }
 
 /// A reader that fails once more than `most` bytes were read since the last [`Limited::reset`]: for formats whose
-/// parsers hold a row as long as it goes on.
+/// parsers hold a row as long as it is.
 pub(crate) struct Limited<R> {
     from: R,
     most: usize,

@@ -4,11 +4,11 @@ use fdeflate::{DecompressionError, Decompressor};
 
 /// How far back packed data may refer.
 const WINDOW: usize = 32 << 10;
-/// What is unpacked at once, beside the window.
+/// What is unpacked at once, in addition to the window.
 const PIECE: usize = 128 << 10;
 
 /// Whether the packed pixels of a PNG file (RFC 2083) don't end with their Adler-32 (RFC 1950). `false` also for what
-/// the decoder refuses, and for data that goes on after `most` bytes: those are no pixels.
+/// the decoder refuses, and for data that continues after `most` bytes: those are no pixels.
 pub(crate) fn is_damaged_png(bytes: &[u8], most: u64) -> bool {
     let mut rest = bytes.get(8..).unwrap_or_default();
     let mut unpacker = Decompressor::new();

@@ -20,7 +20,7 @@ named! { Part: "part", Train => "train", Validation => "validation", Test => "te
 /// A part, and what the data's table calls it: "Training", "PrivateTest".
 pub(super) type Usage = (Part, &'static str);
 
-/// Words beside a part's that say nothing of it.
+/// Words next to a part's name that say nothing about it.
 const BESIDE: [&str; 22] = [
     "set",
     "sets",
@@ -166,7 +166,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a word beside a part's says nothing: "images", or a number.
+/// Whether a word next to a part's name says nothing: "images", or a number.
 fn says_nothing(word: &str) -> bool {
     BESIDE.contains(&word) || word.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -163,8 +163,8 @@ impl Temperature {
     /// for other weights.
     ///
     /// # Errors
-    /// [`Error::File`] if the file holds something else, or the weights may be damaged: they are not those that it
-    /// was left for, and have no checksum.
+    /// [`Error::File`] if the file holds something else, or the weights may be damaged: it was left for
+    /// others, and they have no checksum.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
         let kept = fitted::of_run::<Self>(run, TEMPERATURE)?.unwrap_or_default();
         Self::new(kept.temperature).map_err(|_| {

@@ -49,7 +49,7 @@ pub(crate) enum Problem {
     Io(io::Error),
     /// It is no whole safetensors file; why.
     Broken(String),
-    /// Its bytes are not those that were written.
+    /// Its bytes have changed since it was written.
     Changed { found: String, expected: String },
 }
 

@@ -132,7 +132,7 @@ const LARGEST: u64 = 2 << 30;
 
 /// A run's file of weights.
 pub(crate) const BEST: &str = "best.safetensors";
-/// Files with values that were fitted for the weights beside them.
+/// Files with values that were fitted for the weights next to them.
 pub(crate) const TEMPERATURE: &str = "temperature.toml";
 pub(crate) const CERTAINTY: &str = "certainty.toml";
 /// The key with the fingerprint of the weights that such values are for: a run that is retrained has others.
@@ -144,9 +144,9 @@ pub(crate) const REFIT: &str = "Delete it; `fer evaluate` fits it again.";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Integrity {
-    /// The file has a checksum, which [`load`] compares, or it is the one that the values beside it were fitted for.
+    /// The file has a checksum, which [`load`] compares, or it is the one that the values next to it were fitted for.
     Known,
-    /// The file has a checksum, and the values in this file beside it were fitted for other weights.
+    /// The file has a checksum, and the values in this file next to it were fitted for other weights.
     OtherFit(&'static str),
     /// Nothing: an older version wrote it, or another program.
     Unknown,
@@ -171,7 +171,7 @@ impl fmt::Display for Integrity {
 ///
 /// # Errors
 /// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file, or has no checksum and is not
-/// the one that the values beside it were fitted for.
+/// the one that the values next to it were fitted for.
 pub fn integrity(path: impl AsRef<Path>) -> Result<Integrity> {
     let path = path.as_ref();
     check(path)?;

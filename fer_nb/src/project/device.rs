@@ -38,6 +38,12 @@ fn chosen(name: &str, count: usize, missing: &str) -> Result<Device> {
         other => other.strip_prefix("cuda:").and_then(|index| index.parse().ok()),
     };
     let there = match count {
+        0 if missing.contains("cannot open shared object file") => {
+            // The set-up leaves CUDA's libraries out on a machine without a GPU.
+            format!(
+                "CUDA can't be loaded: {missing}; `FER_GPU=1 make setup` installs its libraries"
+            )
+        }
         0 if !missing.is_empty() => format!("CUDA can't be loaded: {missing}"),
         0 => "no CUDA device was found".to_string(),
         1 => "cuda:0 is the only one found".to_string(),
@@ -84,5 +90,8 @@ mod tests {
         assert!(message("cuda:4", 4).ends_with("found are cuda:0 to cuda:3"));
         let message = chosen("cuda", 0, "libcublas.so.13: not found").unwrap_err().to_string();
         assert!(message.ends_with("CUDA can't be loaded: libcublas.so.13: not found"), "{message}");
+        let missing = "libcudnn.so.9: cannot open shared object file: No such file or directory";
+        let message = chosen("cuda", 0, missing).unwrap_err().to_string();
+        assert!(message.ends_with("`FER_GPU=1 make setup` installs its libraries"), "{message}");
     }
 }

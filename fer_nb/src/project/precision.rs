@@ -11,7 +11,7 @@ use crate::common::named;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// bfloat16 where the processor or GPU multiplies in it, else float32.
+    /// bfloat16 if the processor or GPU is faster in it, else float32.
     #[default]
     Auto,
     /// 24 bits of mantissa; in convolutions on a GPU 11 of them, since cuDNN computes in TF32 there.
@@ -39,8 +39,8 @@ impl Precision {
         }
     }
 
-    /// What this means on a device, in words for a report: "bfloat16 (auto)", or "bfloat16 (imitated
-    /// here: float32 is faster)".
+    /// What this means on a device, in words for a report: "bfloat16 (auto)", or "bfloat16 (float32 is
+    /// faster here)".
     pub fn report(self, device: Device) -> String {
         let name = match self.kind(device) {
             Kind::BFloat16 => Precision::Bfloat16,
@@ -49,15 +49,14 @@ impl Precision {
         match self {
             Precision::Auto => format!("{name} (auto)"),
             Precision::Bfloat16 if !computes_in_bfloat16(device) => {
-                format!("{name} (imitated here: float32 is faster)")
+                format!("{name} (float32 is faster here)")
             }
             _ => name.to_string(),
         }
     }
 }
 
-/// Whether bfloat16 is arithmetic of the hardware's own there. Where it isn't, libtorch computes in
-/// it all the same, by conversion, and slower than in float32.
+/// Whether training is faster in bfloat16 there. libtorch computes in it everywhere, if need be by conversion.
 fn computes_in_bfloat16(device: Device) -> bool {
     /// Ampere, the first generation of GPUs with it.
     const AMPERE: i32 = 8;
@@ -68,9 +67,21 @@ fn computes_in_bfloat16(device: Device) -> bool {
     }
 }
 
+/// With AMX, and on AMD's processors with AVX-512's instructions for it. Intel's multiply no faster by those than in
+/// float32, which needs fewer multiplications in larger tiles of Winograd's (docs/repeatable.md has figures).
 #[cfg(target_arch = "x86_64")]
 fn cpu_computes_in_bfloat16() -> bool {
-    std::arch::is_x86_feature_detected!("avx512bf16")
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+
+    /// Leaf 7, register EDX: AMX-BF16.
+    const AMX_BFLOAT16: u32 = 1 << 22;
+    if !std::arch::is_x86_feature_detected!("avx512bf16") {
+        return false;
+    }
+    let vendor = __cpuid(0);
+    let is_amd =
+        [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).concat() == b"AuthenticAMD";
+    is_amd || (vendor.eax >= 7 && __cpuid_count(7, 0).edx & AMX_BFLOAT16 != 0)
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -101,7 +112,7 @@ mod tests {
         assert!(["float32 (auto)", "bfloat16 (auto)"].contains(&report.as_str()), "{report}");
         assert_eq!(Precision::Float32.report(Device::Cpu), "float32");
         let report = Precision::Bfloat16.report(Device::Cpu);
-        assert_eq!(report.contains("imitated"), !cpu_computes_in_bfloat16(), "{report}");
+        assert_eq!(report.contains("float32 is faster"), !cpu_computes_in_bfloat16(), "{report}");
         assert_eq!(Precision::Bfloat16.kind(Device::Cpu), Kind::BFloat16);
     }
 }

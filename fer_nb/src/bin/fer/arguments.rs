@@ -233,7 +233,7 @@ impl AskedRun {
         }
     }
 
-    /// The run, and a line on stderr if nothing vouches for its weights, or values beside them are for others.
+    /// The run, and a line on stderr if nothing vouches for its weights, or values next to them are for others.
     fn chosen(
         &self,
         default: impl Fn() -> Result<RunChoice>,

@@ -93,6 +93,9 @@ pub(super) fn listed(root: &Path, options: &DataOptions) -> Result<Listing> {
     listing.layout.own_validation =
         parts.iter().any(is_validation) || listing.layout.rows.iter().any(found);
     if listing.layout.rows.iter().all(|row| row.class.is_none()) {
+        if let Some(error) = detection(root, &inside) {
+            return Err(error);
+        }
         let part = parts.first().map_or(root.to_path_buf(), |(name, _)| root.join(name));
         let places = parts.iter().map(|(name, _)| root.join(name)).chain([root.to_path_buf()]);
         if let Some(error) = packed(&part, &places.collect::<Vec<_>>()) {
@@ -188,7 +191,7 @@ const NO_PART: &str = "folders that are no part";
 const DEAD: &str = "links that lead nowhere";
 
 impl Listing {
-    /// The folders of classes below `<root>/<folder>`, in class order; what lies beside them is passed over.
+    /// The folders of classes below `<root>/<folder>`, in class order; anything next to them is passed over.
     fn classes(
         &mut self,
         root: &Path,
@@ -442,7 +445,7 @@ impl ClassPlace<'_> {
     }
 }
 
-/// That all classes have parts below them if some have, each part once, and no images beside them.
+/// That all classes have parts below them if some have, each part once, and no images next to them.
 fn check_parts_of_classes(root: &Path, classes: &[ClassFolder], insides: &[Inside]) -> Result<()> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for ((class, path), inside) in classes.iter().zip(insides) {
@@ -565,6 +568,9 @@ pub(in crate::data) fn find(
             [one] => return Ok(one.clone()),
             [] => level = below,
             several => {
+                if let Some(error) = detection(root, &Inside::of(root)?) {
+                    return Err(error);
+                }
                 let paths = several.iter().flat_map(Place::paths);
                 let names: Vec<String> = paths.map(text::shown).collect();
                 let problem = format!("could be {} data sets: {}", names.len(), text::list(&names));
@@ -587,6 +593,21 @@ pub(in crate::data) fn find(
     }
     let problem = format!("has neither folders of classes nor a table of images; {}", seen(root));
     Err(Error::file(root, problem, format!("{LAYOUT} {MAPPED}")))
+}
+
+/// The error for a data set for object detection, which has boxes in `labels` for the images in `images`, around the
+/// parts or below them; `None` for any other.
+fn detection(root: &Path, inside: &Inside) -> Option<Error> {
+    let is_pair = |inside: &Inside| {
+        let has = |word: &str| inside.folders.iter().any(|name| name.eq_ignore_ascii_case(word));
+        has("images") && has("labels")
+    };
+    let below = |name: &OsString| Inside::of(&root.join(name)).is_ok_and(|inside| is_pair(&inside));
+    (is_pair(inside) || inside.folders.iter().any(below)).then(|| {
+        let problem = "seems to be a data set for object detection: folders images and labels, and none for each class";
+        let hint = "Sort the faces, cut out by their boxes, into folders named after the classes.";
+        Error::file(root, problem, format!("{hint} {LAYOUT}"))
+    })
 }
 
 /// The names of the files and folders next to these tables of one folder, escaped.

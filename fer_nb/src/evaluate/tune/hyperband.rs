@@ -2,7 +2,7 @@
 
 use super::trial::Trial;
 
-/// Of the trials that enter a rung, one in so many goes on.
+/// Of the trials that enter a rung, one in so many enters the next.
 const ETA: usize = 3;
 
 /// Hyperband (Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR 18, 2018,

@@ -13,7 +13,7 @@ pub enum Pruner {
     Median,
     /// All but the best third, again and again, of trials that begin with few epochs: Hyperband (Li et al.,
     /// "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", 2018) with η = 3. Trials wait for
-    /// those that they are compared with, so the result is the same for any number of processes.
+    /// the values they are compared with, so the result is the same for any number of processes.
     Hyperband,
 }
 

@@ -132,9 +132,8 @@ pub(super) fn number(value: &toml::Value) -> Option<f64> {
     value.as_float().or(value.as_integer().map(|whole| whole as f64))
 }
 
-/// What a space's file looks like.
-const EXPECTED: &str = "Lines such as \"train.learning_rate\" = { kind = \"log\", low = 1e-4, high = 1e-2 } are \
-                        expected; kinds are float, log, int and choice.";
+/// A line of a space's file.
+const EXAMPLE: &str = "\"train.learning_rate\" = { kind = \"log\", low = 1e-4, high = 1e-2 } and the like; kinds are float, log, int and choice";
 
 /// Hyperparameters by their paths in a [`Recipe`], such as `train.learning_rate` or
 /// `network.block_dropout`, with the values that they may take.
@@ -160,7 +159,7 @@ impl Space {
     /// # Errors
     /// [`Error::Setting`] where the text is no space.
     pub fn from_toml(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| Error::setting("space", error.message(), EXPECTED))
+        toml::from_str(text).map_err(|error| Error::setting("space", error.message(), EXAMPLE))
     }
 
     /// Reads a TOML file of [`Space::from_toml`]'s kind, and checks it by the recipe that it is for.
@@ -171,8 +170,9 @@ impl Space {
     pub fn open(path: impl AsRef<Path>, recipe: &Recipe) -> Result<Self> {
         let path = path.as_ref();
         let text = read_settings(path)?;
-        let space: Self = parse_toml(&text, path, "a space", EXPECTED)?;
-        space.validate(recipe).map_err(|error| error.in_file(path, EXPECTED))?;
+        let hint = format!("A space has lines such as {EXAMPLE}.");
+        let space: Self = parse_toml(&text, path, "a space", &hint)?;
+        space.validate(recipe).map_err(|error| error.in_file(path, hint))?;
         Ok(space)
     }
 

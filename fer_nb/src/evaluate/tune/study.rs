@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// What a process of a study does next.
 enum Next {
     /// It trains this trial until so many epochs are done.
-    Trial { claim: Claim, trial: Trial, until: usize },
+    Trial { claim: Claim, trial: Box<Trial>, until: usize },
     /// It looks again: a trial was pruned.
     Again,
     /// It waits for other processes.
@@ -263,7 +263,7 @@ impl Study {
                 Next::Trial { claim, trial, until } => {
                     waiting = None;
                     let number = trial.number;
-                    if let Err(error) = self.train(trial, until, data, device) {
+                    if let Err(error) = self.train(*trial, until, data, device) {
                         self.forget(number);
                         return Err(error);
                     }
@@ -363,7 +363,7 @@ impl Study {
                 let trial = self.draw(number);
                 trial.save(&self.folder)?;
                 let until = self.until(&trial);
-                return Ok(Next::Trial { claim, trial, until });
+                return Ok(Next::Trial { claim, trial: Box::new(trial), until });
             }
             // Another process made it since the study was read, or died before it said what it tries.
             waits = true;
@@ -436,7 +436,7 @@ impl Study {
             trial.state = TrialState::Running;
         }
         trial.save(&self.folder)?;
-        Ok(Next::Trial { claim, trial, until })
+        Ok(Next::Trial { claim, trial: Box::new(trial), until })
     }
 
     /// A new trial, with values that the sampler suggests after the finished ones; of Hyperband, after those of the
@@ -971,7 +971,7 @@ mod tests {
         loop {
             alone.trials = read_trials(&folder).unwrap();
             let Next::Trial { claim: _held, trial, until } = alone.next(3).unwrap() else { break };
-            alone.train(trial, until, &data, Device::Cpu).unwrap();
+            alone.train(*trial, until, &data, Device::Cpu).unwrap();
         }
         assert!(matches!(alone.next(3).unwrap(), Next::Wait), "{alone}");
         assert!(alone.trials().iter().all(|trial| !trial.is_over()), "{alone}");

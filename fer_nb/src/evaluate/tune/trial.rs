@@ -68,7 +68,7 @@ pub struct Trial {
     /// The values that were given for it, by path; `None` if all were drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<toml::Table>,
-    /// The values that it tries, by path. Of a trial that waits, those that were given.
+    /// The values that it tries, by path. Of a trial that waits, the given ones.
     pub values: toml::Table,
 }
 
