@@ -79,13 +79,14 @@ def test_a_study_goes_on_and_every_trial_is_a_run(begin, tmp_path):
 
 def test_points_are_tried_first(small, tmp_path):
     arguments, study = small
+    arguments[arguments.index("--epochs") + 1] = "1"
     space = tmp_path / "space.toml"
     first = "first = [{ learning_rate = 0.002, batch_size = 64, dropout = 0 }]\n"
     space.write_text(first + space.read_text())
     for point, expected in [
-        ("learning_rate=0.5", "train.learning_rate is 0.5, expected a number from 0.0001 to 0.01"),
-        ("batch_size=48", "train.batch_size is 48, expected 32 or 64"),
-        ("rate=1", "rate is 1, expected a value of a tuned hyperparameter"),
+        ("learning_rate=0.5", "train.learning_rate = 0.5: expected a number from 0.0001 to 0.01"),
+        ("batch_size=48", "train.batch_size = 48: expected 32 or 64"),
+        ("rate=1", "rate = 1: expected a value of a tuned hyperparameter"),
     ]:
         refused = fer(*arguments, 1, "--try", point)
         assert (refused.returncode, refused.stdout) == (1, "")
