@@ -29,7 +29,7 @@ const NETWORKS: [(&str, f64, usize); 4] = [
         3e-3,
         8,
     ),
-    ("{ name = 'vit', width = 32, depth = 2, heads = 2, mlp_ratio = 2, dropout = 0.0 }", 5e-3, 16),
+    ("{ name = 'vit', width = 32, depth = 2, heads = 2, mlp_ratio = 2, dropout = 0.0 }", 5e-3, 24),
 ];
 
 fn recipe((network, learning_rate, epochs): (&str, f64, usize)) -> Recipe {
