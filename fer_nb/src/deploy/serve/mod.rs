@@ -35,7 +35,7 @@ use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tch::Device;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use crate::common::{Error, Result};
@@ -173,7 +173,7 @@ pub fn serve(
     let name = format!("port {} of {}", config.port, config.host);
     // Before the network is loaded, so that a port that is taken is said at once.
     let listener =
-        runtime.block_on(TcpListener::bind(address)).map_err(|error| match error.kind() {
+        runtime.block_on(async { listen(address) }).map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 Error::in_use(&name, "another program", "End it, or take another port.")
             }
@@ -221,4 +221,15 @@ fn router(state: Shared) -> Router {
         .layer(from_fn_with_state(state.clone(), site::guard))
         .layer(from_fn_with_state(state.clone(), metrics::count))
         .with_state(state)
+}
+
+/// Connections that the system holds until they are accepted. A client whose connection it drops tries again after a
+/// second, so a burst of strangers must not fill it.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
