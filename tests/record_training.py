@@ -19,7 +19,7 @@ from conftest import ROOT
 IMAGES = ROOT / "docs" / "images"
 THEMES = {"JupyterLab Light": "light", "JupyterLab Dark": "dark"}
 EPOCHS = "12"
-WINDOW = {"width": 1280, "height": 800}
+WINDOW = {"width": 1280, "height": 1200}
 MOST_BYTES = 2_000_000
 # Widths of the picture, the first that is small enough is taken.
 WIDTHS = (1280, 1024, 896, 768, 640)
