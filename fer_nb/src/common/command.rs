@@ -7,7 +7,7 @@ use super::text::is_unsafe;
 
 /// A word for a shell (bash or zsh), quoted if needed. Bytes that can't be shown are written as `$'\xNN'`.
 ///
-/// Paths are for [`path`], and an option's value for [`option`]: programs take a word that begins with a hyphen for
+/// Paths are for `path`, and an option's value for [`option`]: programs take a word that begins with a hyphen for
 /// an option.
 pub fn quoted(word: impl AsRef<OsStr>) -> String {
     let bytes = word.as_ref().as_encoded_bytes();

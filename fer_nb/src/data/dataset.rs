@@ -168,8 +168,8 @@ pub struct Dataset {
 brief!(Dataset, |data| "{}, {}", text::plural(data.len(), "image"), data.origin());
 
 impl Dataset {
-    /// Puts N images together: `images` u8 [N × 2304] on 0 to 255, `labels` [N] on 0 to 6, and for
-    /// the table their `sources` [N] (a path or "row 17") and `usages` [N] ("train", "test").
+    /// Puts N images together: `images` u8 [N × 2304] on 0 to 255, `labels` \[N\] on 0 to 6, and for
+    /// the table their `sources` \[N\] (a path or "row 17") and `usages` \[N\] ("train", "test").
     ///
     /// # Errors
     /// [`Error::Input`] for lengths that differ and for a label that is no class.
@@ -347,7 +347,7 @@ impl Dataset {
         tensor.f_to_device(device).during("copying images to the device")
     }
 
-    /// Labels as a tensor: i64 [N] on `device`, class indices 0 to 6.
+    /// Labels as a tensor: i64 \[N\] on `device`, class indices 0 to 6.
     ///
     /// # Errors
     /// [`Error::Tensor`] if the device's memory does not suffice.

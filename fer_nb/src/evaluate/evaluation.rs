@@ -47,7 +47,7 @@ brief!(
 );
 
 impl Evaluation {
-    /// Puts an evaluation together: `labels` [N] on 0 to 6, `probs` [N] × 7 on 0 to 1, `loss` in
+    /// Puts an evaluation together: `labels` \[N\] on 0 to 6, `probs` \[N\] × 7 on 0 to 1, `loss` in
     /// nats. The prediction is the likeliest class, the first of equals as in numpy's `argmax`.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl Evaluation {
         Self::new(labels, probs, loss, title)
     }
 
-    /// From a network's last layer before softmax: `logits` [N] × 7, any finite numbers. Softmax
+    /// From a network's last layer before softmax: `logits` \[N\] × 7, any finite numbers. Softmax
     /// and loss are computed in f64; the prediction is the greatest logit, the first of equals.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ impl Conv {
     }
 
     /// A 3×3 convolution of stride 1 with bias, initialised as in Keras. `channels` are [input, output].
-    /// Adds `name.weight` [output, input, 3, 3], Glorot-uniform, and `name.bias` [output], zeros.
+    /// Adds `name.weight` [output, input, 3, 3], Glorot-uniform, and `name.bias` \[output\], zeros.
     pub fn with_bias(
         builder: &mut ParametersBuilder,
         name: impl Into<String>,
@@ -107,7 +107,7 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// Adds `name.weight`, `name.bias`, `name.running_mean` and `name.running_var`, each [channels].
+    /// Adds `name.weight`, `name.bias`, `name.running_mean` and `name.running_var`, each \[channels\].
     pub fn new(builder: &mut ParametersBuilder, name: impl Into<String>, channels: i64) -> Self {
         let (name, shape) = (name.into(), [channels]);
         Self {
@@ -188,7 +188,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Adds `name.weight` and `name.bias`, each [width].
+    /// Adds `name.weight` and `name.bias`, each \[width\].
     pub fn new(builder: &mut ParametersBuilder, name: impl Into<String>, width: i64) -> Self {
         let name = name.into();
         let weight = builder.add_float(format!("{name}.weight"), &[width], Init::Ones);
@@ -227,7 +227,7 @@ pub struct Dense {
 
 impl Dense {
     /// `units` are [input, output]. Adds `name.weight` [output, input], Glorot-uniform, and `name.bias`
-    /// [output], zeros.
+    /// \[output\], zeros.
     pub fn new(builder: &mut ParametersBuilder, name: impl Into<String>, units: [i64; 2]) -> Self {
         let init = Init::GlorotUniform { fan_in: units[0], fan_out: units[1] };
         Self::with_init(builder, name, units, init)

@@ -221,7 +221,7 @@ pub(crate) fn mirrored_logits(network: &dyn Network, data: &Dataset) -> Result<T
     Ok(logits.f_add(&mirrored)?.f_mul_scalar(0.5)?)
 }
 
-/// [`logits`] of images u8 [N, 1, 48, 48] on the network's device, without progress and without a way to
+/// `logits` of images u8 [N, 1, 48, 48] on the network's device, without progress and without a way to
 /// stop.
 pub fn logits_of(network: &dyn Network, images: &Tensor) -> Result<Tensor> {
     in_batches(network, images, |_| Ok(()))

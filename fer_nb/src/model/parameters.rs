@@ -377,7 +377,7 @@ impl Parameters {
         self.flat.device()
     }
 
-    /// Gradients of the scalar `loss` with respect to every parameter: f32 [P], in the buffer's order; 0
+    /// Gradients of the scalar `loss` with respect to every parameter: f32 \[P\], in the buffer's order; 0
     /// for frozen parameters.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ impl Plan {
 }
 
 /// An operation on the activations of one image, of shape [channels, height, width], [tokens, width] or
-/// [units]. Layers with weights describe themselves:
+/// \[units\]. Layers with weights describe themselves:
 /// [`Conv::operation`](super::layers::Conv::operation).
 #[allow(missing_docs, reason = "a variant's documentation names its fields")]
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,7 @@ pub struct SummaryRow {
     /// Name and kind: "conv1_1 (Conv2D)".
     pub layer: String,
     /// Output shape without the batch, in Keras's order: [height, width, channels], [tokens, width] or
-    /// [units]; empty if the layer does not fit the one before it.
+    /// \[units\]; empty if the layer does not fit the one before it.
     pub output: Vec<i64>,
     /// Number of parameters, biases and running statistics included.
     pub parameters: i64,

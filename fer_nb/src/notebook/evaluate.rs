@@ -101,7 +101,7 @@ shows!(
 );
 
 impl ClassificationReport {
-    /// [`ClassificationReport::beside_original`] as a table: our precision, recall and F1, the
+    /// `ClassificationReport::beside_original` as a table: our precision, recall and F1, the
     /// original's, and the difference.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ impl Trainer {
     /// if the loss explodes, or on Stop.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a range that is none; otherwise as [`Trainer::fit`].
+    /// [`Error::Setting`](crate::error::Error::Setting) for a range that is none; otherwise as [`Trainer::fit`].
     pub fn range_test(&mut self, data: &FaceData, range: RangeTestConfig) -> Result<RangeTest> {
         self.state.check()?;
         range.validate()?;

@@ -54,7 +54,7 @@ impl Trainer {
     /// uses it up can't be run twice.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a hyperparameter out of range, before anything is computed.
+    /// [`Error::Setting`](crate::error::Error::Setting) for a hyperparameter out of range, before anything is computed.
     pub fn new(network: impl Network + 'static, config: impl Borrow<TrainConfig>) -> Result<Self> {
         // The network is behind a pointer, since a notebook's cell would otherwise compile the whole
         // loop for its type, which takes seconds.
@@ -128,7 +128,7 @@ impl Trainer {
     /// `history.csv` that of each epoch.
     ///
     /// # Errors
-    /// [`Error::Setting`] unless it is a number above 0.
+    /// [`Error::Setting`](crate::error::Error::Setting) unless it is a number above 0.
     pub fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
         check::positive("learning_rate", learning_rate)?;
         self.state.learning_rate = learning_rate;
@@ -164,9 +164,10 @@ impl Trainer {
     /// afterwards the network computes in float32 again.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a hyperparameter out of range; [`Error::Training`] for a loss that is not
-    /// finite or memory that does not suffice; [`Error::InUse`] if another training holds the run folder;
-    /// whatever a callback or the disk refuses. The epochs before stay in [`Trainer::history`], and
+    /// [`Error::Setting`](crate::error::Error::Setting) for a hyperparameter out of range;
+    /// [`Error::Training`](crate::error::Error::Training) for a loss that is not finite or memory that does not
+    /// suffice; [`Error::InUse`](crate::error::Error::InUse) if another training holds the run folder; whatever a
+    /// callback or the disk refuses. The epochs before stay in [`Trainer::history`], and
     /// callbacks have put the best weights back if that is their task; for more training, a new trainer is
     /// needed.
     pub fn fit(&mut self, data: &FaceData) -> Result<History> {

@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::shim::{address, call};
 use crate::common::Result;
 
-/// A 3×3 convolution with stride 1 and padding 1: [B, I, H, W], `weight` [O, I, 3, 3] and `bias` [O] in,
+/// A 3×3 convolution with stride 1 and padding 1: [B, I, H, W], `weight` [O, I, 3, 3] and `bias` \[O\] in,
 /// [B, O, H, W] out.
 ///
 /// If GCC built the crate and the processor has AVX2, channels-last tensors go through winograd.cpp,

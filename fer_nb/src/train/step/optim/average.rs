@@ -19,12 +19,12 @@ pub struct WeightAverage {
 }
 
 impl WeightAverage {
-    /// Starts at `parameters` [P]. `decay` is at least 0 and below 1.
+    /// Starts at `parameters` \[P\]. `decay` is at least 0 and below 1.
     pub fn new(decay: f64, parameters: &Tensor) -> Result<Self> {
         Ok(Self { decay, steps: 0, average: parameters.f_detach_copy()? })
     }
 
-    /// Takes in the weights [P] that a step left.
+    /// Takes in the weights \[P\] that a step left.
     pub fn update(&mut self, parameters: &Tensor) -> Result<()> {
         self.steps += 1;
         let step = f64::from(self.steps);
@@ -53,7 +53,7 @@ impl WeightAverage {
         self.steps
     }
 
-    /// The average, or the weights while the two are exchanged: [P].
+    /// The average, or the weights while the two are exchanged: \[P\].
     pub fn tensor(&self) -> &Tensor {
         &self.average
     }

@@ -12,7 +12,7 @@ use tch::{Device, Tensor, no_grad};
 
 use crate::common::Result;
 
-/// Scales a gradient [P] in place so that its Euclidean norm is at most `max_norm`, as PyTorch's
+/// Scales a gradient \[P\] in place so that its Euclidean norm is at most `max_norm`, as PyTorch's
 /// `clip_grad_norm_` does; nothing waits for the device.
 pub fn clip_norm(gradient: &mut Tensor, max_norm: f64) -> Result<()> {
     no_grad(|| {

@@ -34,7 +34,7 @@ impl OptimizerState {
         self.steps
     }
 
-    /// The state's tensors by name, each [P]; they share its memory.
+    /// The state's tensors by name, each \[P\]; they share its memory.
     pub fn tensors(&self) -> Vec<(&'static str, &Tensor)> {
         names(&self.optimizer).iter().copied().zip(&self.moments).collect()
     }
@@ -58,7 +58,7 @@ impl OptimizerState {
         Ok(())
     }
 
-    /// Changes `parameters` [P] in place by one step against `gradient` [P]. Muon takes [R, C] as a matrix.
+    /// Changes `parameters` \[P\] in place by one step against `gradient` \[P\]. Muon takes [R, C] as a matrix.
     pub fn step(
         &mut self,
         parameters: &mut Tensor,
