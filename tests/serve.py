@@ -12,6 +12,14 @@ import skimage.data
 from PIL import Image
 from program import start_fer
 
+# What a connection may have sent when the server is told to end: nothing, half a head, a request, half a body.
+BEGUN = (
+    b"",
+    b"GET /healthz HTTP/1.1\r\nHo",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nab",
+)
+
 
 @contextlib.contextmanager
 def server(*arguments, **variables):

@@ -18,7 +18,7 @@ import pytest
 import websocket
 from PIL import Image
 from program import fer, start_fer
-from serve import ask, astronaut, encoded, server
+from serve import BEGUN, ask, astronaut, encoded, server
 
 SIXTEEN_MIB = 16 << 20
 
@@ -583,17 +583,11 @@ def test_it_ends_when_it_is_told_to(tmp_path):
 @pytest.mark.parametrize("count", [256, 1000])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_whoever_is_connected(tmp_path, count, number):
-    kinds = [
-        b"",
-        b"GET /healthz HTTP/1.1\r\nHo",
-        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nab",
-    ]
     with server(FER_RUNS_DIR=str(tmp_path)) as (url, process), contextlib.ExitStack() as stack:
         for index in range(count):
             connection = stack.enter_context(socket.create_connection(address(url), timeout=30))
             with contextlib.suppress(ConnectionError):
-                connection.sendall(kinds[index % len(kinds)])
+                connection.sendall(BEGUN[index % len(BEGUN)])
         time.sleep(0.5)
         started = time.monotonic()
         process.send_signal(number)

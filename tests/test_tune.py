@@ -164,7 +164,7 @@ def test_hyperband_does_not_depend_on_the_number_of_processes(small, tmp_path):
         for worker in workers:
             out, err = worker.communicate(timeout=200)
             assert worker.returncode == 0, err
-        # Three trials begin with an epoch and one goes on, two have all epochs, then the next round.
+        # Three trials begin with an epoch and one continues, two have all epochs, then the next round.
         assert "8 trials: 4 complete, 4 pruned" in out
         out = tmp_path / f"{processes}.json"
         assert fer("tune", "--study", name, "--trials", 8, "--json", out).returncode == 0
@@ -185,7 +185,7 @@ def test_seeds_pruning_csv_and_optuna_say_the_same(small, tmp_path):
     outputs = ["--csv", table, "--optuna", journal, "--json", out]
     done = fer(*arguments, 4, "--pruner", "hyperband", "--seeds", 2, "--jobs", 2, *outputs)
     assert done.returncode == 0, done.stderr
-    # Of three trials of one epoch one goes on; the fourth belongs to the bracket after them.
+    # Of three trials of one epoch one continues; the fourth belongs to the bracket after them.
     assert "4 trials: 2 complete, 2 pruned" in done.stdout and "over 2 seeds" in done.stdout
     waiting = fer("tune", "--study", study, "--trials", 4, "--try", "batch_size=64", *outputs)
     assert waiting.returncode == 0, waiting.stderr

@@ -7,7 +7,6 @@ A run fails if it can't be resumed, if what a kill leaves does not fit together,
 best weights or checkpoint differs from the twin's.
 """
 
-import argparse
 import random
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kills import TEMPORARY, VARIABLES, checkpoint, differences, history, report, write_csv
+from kills import TEMPORARY, VARIABLES, checkpoint, differences, history, main, write_csv
 from program import start_fer
 
 EPOCHS = 4
@@ -102,14 +101,5 @@ def campaign(kills, seed=26, seconds=float("inf")):
     return done, failed, f"{runs} runs, each the same as the twin; {aimed} kills while a file was written"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--kills", type=int, default=20, help="how many [default: 20]")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="at most so long")
-    parser.add_argument("--seed", type=int, default=26)
-    options = parser.parse_args()
-    report("kill fer train", *campaign(options.kills, options.seed, 60 * options.minutes), options.seed)
-
-
 if __name__ == "__main__":
-    main()
+    main("kill fer train", __doc__, campaign, kills=20)

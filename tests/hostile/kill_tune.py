@@ -8,7 +8,6 @@ trial is missing, is not complete, has epochs that it did not train, or differs 
 left alone.
 """
 
-import argparse
 import random
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ import time
 import tomllib
 from pathlib import Path
 
-from kills import VARIABLES, fingerprint, history, leftovers, report, write_csv
+from kills import VARIABLES, fingerprint, history, leftovers, main, write_csv
 from program import fer, start_fer
 
 TRIALS = 6
@@ -132,14 +131,5 @@ def campaign(kills, seed=26, seconds=float("inf")):
     return done, failed, f"{studies} studies of {TRIALS} trials; {retried} trials retried after a death"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--kills", type=int, default=12, help="how many [default: 12]")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="at most so long")
-    parser.add_argument("--seed", type=int, default=26)
-    options = parser.parse_args()
-    report("kill fer tune", *campaign(options.kills, options.seed, 60 * options.minutes), options.seed)
-
-
 if __name__ == "__main__":
-    main()
+    main("kill fer tune", __doc__, campaign, kills=12)

@@ -1,5 +1,6 @@
 """What the campaigns of kills share: made-up data, runs that a kill leaves, and what has to be the same in the end."""
 
+import argparse
 import hashlib
 import json
 import os
@@ -61,6 +62,17 @@ def differences(run, twin):
     if checkpoint(run) != checkpoint(twin):
         found.append("last/checkpoint.safetensors")
     return found + [f"left behind: {path.name}" for path in leftovers(run)]
+
+
+def main(name, about, campaign, kills):
+    """The command of a campaign: its options, its table, and status 1 if something failed."""
+    parser = argparse.ArgumentParser(description=about.split("\n")[0])
+    parser.add_argument("--kills", type=int, default=kills, help=f"how many [default: {kills}]")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="at most so long")
+    parser.add_argument("--seed", type=int, default=26)
+    options = parser.parse_args()
+    tried, failed, remark = campaign(options.kills, options.seed, 60 * options.minutes)
+    report(name, tried, failed, remark, options.seed)
 
 
 def report(name, tried, failed, remark, seed):

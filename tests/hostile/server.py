@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from program import start_fer  # noqa: E402
+from serve import BEGUN  # noqa: E402
 
 PORTRAIT = ROOT / "data" / "pictures" / "portrait.jpg"
 MIB = 1 << 20
@@ -448,12 +449,6 @@ def leavers(server, rng, scale):
 
 def stops(server, rng, scale):
     """SIGINT and SIGTERM while many are connected: a server of its own each time."""
-    kinds = [
-        b"",
-        b"GET /healthz HTTP/1.1\r\nHo",
-        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nab",
-    ]
     tried, failed, longest = 0, [], 0.0
     for count in (256, 1000) * max(1, int(scale)):
         number = rng.choice([signal.SIGINT, signal.SIGTERM])
@@ -461,7 +456,7 @@ def stops(server, rng, scale):
             for _ in range(count):
                 with contextlib.suppress(OSError):
                     connection = stack.enter_context(connect(other.port))
-                    connection.sendall(rng.choice(kinds))
+                    connection.sendall(rng.choice(BEGUN))
             took = other.stop(number)
         tried += 1
         longest = max(longest, took or 3 * STOP_SECONDS)
