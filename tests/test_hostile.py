@@ -14,6 +14,7 @@ from program import PRETRAINED, fer, start_fer
 sys.path.insert(0, str(ROOT / "tests" / "hostile"))
 
 import kill_train  # noqa: E402
+import kill_tune  # noqa: E402
 import layers  # noqa: E402
 from campaign import parsers  # noqa: E402
 from kills import write_csv  # noqa: E402
@@ -32,6 +33,11 @@ def test_no_parser_is_brought_down():
 def test_a_training_that_is_killed_ends_as_its_twin():
     kills, failed, _ = kill_train.campaign(3)
     assert kills == 3 and not failed, failed
+
+
+def test_a_study_whose_workers_are_killed_loses_no_trial():
+    kills, failed, _ = kill_tune.campaign(2)
+    assert kills == 2 and not failed, failed
 
 
 @pytest.mark.skipif(not layers.PROGRAM.exists(), reason="compiled by `make hostile`, in minutes")

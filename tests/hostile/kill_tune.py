@@ -66,7 +66,7 @@ def wrong(study, values):
 
 def begin(study, space, data):
     """A study of random draws, which depend on the trial's number alone, with its first trial done."""
-    options = ["--space", space, "--epochs", 2, "--sampler", "random", "--no-pruning", "--trials", 1]
+    options = ["--space", space, "--epochs", 2, "--sampler", "random", "--pruner", "none", "--trials", 1]
     done = fer("tune", "--study", study, "--data", data, *options, timeout=600, **VARIABLES)
     assert done.returncode == 0, done.stderr
 
