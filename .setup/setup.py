@@ -262,7 +262,7 @@ GPU = ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1")
 def wants_whole_torch(asked):
     """Whether torch is installed as its wheel asks, rather than its libraries for the CPU alone.
 
-    Without a GPU that saves 3.4 GB of 4.9: CUDA's libraries and the compiler Triton, which libtorch_cpu.so is
+    Without a GPU that saves 3.3 GB of 4.9: CUDA's libraries and the compiler Triton, which libtorch_cpu.so is
     not linked against. Python's `import torch` and a GPU need them.
     """
     gpu = os.environ.get("FER_GPU", "")
