@@ -35,6 +35,6 @@ pub use seed_cnn::{SeedCnn, SeedCnnConfig};
 pub use summary::{Summary, SummaryRow};
 pub(crate) use tensor_bytes::TensorBytes;
 pub(crate) use tensor_file::{Check, Problem, TensorFile, write as write_tensors};
-pub use transfer::{Transfer, transfer};
+pub use transfer::{Transfer, transfer, transfer_widened};
 pub use vgg::{Vgg, VggConfig};
 pub use vit::{Vit, VitConfig};

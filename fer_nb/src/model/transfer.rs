@@ -18,6 +18,8 @@ use crate::common::{Error, Result, text};
 pub struct Transfer {
     /// Loaded from the file.
     pub loaded: Vec<String>,
+    /// Loaded into the first channels of a tensor that is larger here, by [`transfer_widened`].
+    pub widened: Vec<String>,
     /// Unchanged because the file lacks them.
     pub missing: Vec<String>,
     /// Unchanged because the shapes differ: name, shape in the file, shape in the network.
@@ -33,8 +35,12 @@ const SHAPES: usize = 5;
 
 impl fmt::Display for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.loaded.len() + self.missing.len() + self.mismatched.len();
-        write!(f, "{} of {} loaded", self.loaded.len(), text::plural(all, "tensor"))?;
+        let loaded = self.loaded.len() + self.widened.len();
+        let all = loaded + self.missing.len() + self.mismatched.len();
+        write!(f, "{loaded} of {} loaded", text::plural(all, "tensor"))?;
+        if !self.widened.is_empty() {
+            write!(f, ", {} of them widened", self.widened.len())?;
+        }
         if !self.missing.is_empty() {
             write!(f, "\nnot in the file: {}", text::list(&self.missing))?;
         }
@@ -66,7 +72,28 @@ pub fn transfer(
     path: impl AsRef<Path>,
     names: &NameMap,
 ) -> Result<Transfer> {
-    let path = path.as_ref();
+    load(network, path.as_ref(), names, false)
+}
+
+/// [`transfer`] from a network of the same layers with fewer channels or units: its weights become the first
+/// channels of each layer. Weights from a new channel to an old one begin at 0, so the network predicts what the
+/// smaller one does; weights into new channels stay as drawn, and so both learn from the first step (a variant of
+/// Chen, Goodfellow and Shlens, "Net2Net", 2016).
+///
+/// # Errors
+/// As [`transfer`]; [`Error::Setting`] for a `vit`, whose layer normalisation mixes old and new units.
+pub fn transfer_widened(
+    network: &mut dyn Network,
+    path: impl AsRef<Path>,
+    names: &NameMap,
+) -> Result<Transfer> {
+    if network.name() == "vit" {
+        return Err(Error::setting("widen", true, "a network of convolutions, not a vit"));
+    }
+    load(network, path.as_ref(), names, true)
+}
+
+fn load(network: &mut dyn Network, path: &Path, names: &NameMap, widen: bool) -> Result<Transfer> {
     let mut own = network.parameters().named_tensors()?;
     let found = weights::read(path, Check::IfPresent)?;
     let in_file: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
@@ -93,6 +120,10 @@ pub fn transfer(
     for (name, tensor) in &mut own {
         match fitting.get(name) {
             None => result.missing.push(name.clone()),
+            Some((_, other)) if widen && is_wider(tensor, other) => {
+                *tensor = widened(tensor, other)?;
+                result.widened.push(name.clone());
+            }
             Some((_, other)) if other.size() != tensor.size() => {
                 result.mismatched.push((name.clone(), other.size(), tensor.size()));
             }
@@ -102,7 +133,7 @@ pub fn transfer(
             }
         }
     }
-    if result.loaded.is_empty() {
+    if result.loaded.is_empty() && result.widened.is_empty() {
         let problem = match result.mismatched.first() {
             Some((name, found, expected)) => format!(
                 "nothing in it fits: names do and shapes don't, such as {name} with {found:?} for {expected:?}"
@@ -124,6 +155,34 @@ pub fn transfer(
     Ok(result)
 }
 
+/// Whether a weight has more outputs or inputs than `other`, fewer of neither, and is the same otherwise.
+fn is_wider(tensor: &Tensor, other: &Tensor) -> bool {
+    let (size, other) = (tensor.size(), other.size());
+    let sides = size.len().min(2);
+    size.len() == other.len()
+        && size != other
+        && size[sides..] == other[sides..]
+        && size.iter().zip(&other).all(|(new, old)| new >= old)
+}
+
+/// A weight [outputs, inputs, …] or a vector of channels, with `other` as its first outputs and inputs; 0 from new
+/// inputs to old outputs.
+fn widened(tensor: &Tensor, other: &Tensor) -> Result<Tensor> {
+    let wide = tensor.f_empty_like()?;
+    wide.shallow_clone().f_copy_(tensor)?;
+    let mut old = wide.f_narrow(0, 0, other.size()[0])?;
+    let mut place = match *other.size() {
+        [_] => old,
+        [_, inputs, ..] => {
+            let _ = old.f_zero_()?;
+            old.f_narrow(1, 0, inputs)?
+        }
+        [] => return Ok(wide),
+    };
+    place.f_copy_(other)?;
+    Ok(wide)
+}
+
 /// The first three names, and how many more there are.
 fn few(names: &[String]) -> String {
     let more = names.len().saturating_sub(3);
@@ -141,7 +200,7 @@ mod tests {
     use tch::{Device, Kind, Tensor};
 
     use super::*;
-    use crate::model::{ResNet, ResNetConfig, SeedCnn};
+    use crate::model::{ResNet, ResNetConfig, SeedCnn, Vgg, VggConfig};
 
     fn resnet(channels: &[i64], seed: u64) -> ResNet {
         let blocks = vec![1; channels.len()];
@@ -174,6 +233,39 @@ mod tests {
         assert!(mismatched.contains(&"output.weight"), "{report}");
         assert!(report.to_string().contains("output.weight is [7, 8] in the file, [7, 16] here"));
         assert!(report.unused.is_empty());
+    }
+
+    #[test]
+    fn a_wider_network_predicts_what_the_narrower_one_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("narrow.safetensors");
+        let vgg = |channels: &[i64], hidden, seed| {
+            let config = VggConfig {
+                channels: channels.to_vec(),
+                convolutions: vec![1; channels.len()],
+                hidden,
+                ..VggConfig::default()
+            };
+            Box::new(Vgg::new(Device::Cpu, seed, config).unwrap()) as Box<dyn Network>
+        };
+        let pairs = [
+            (vgg(&[4, 6], 8, 1), vgg(&[6, 9], 12, 2)),
+            (Box::new(resnet(&[4, 8], 1)), Box::new(resnet(&[8, 12], 2))),
+        ];
+        for (narrow, mut wide) in pairs {
+            weights::save(&*narrow, &path).unwrap();
+            let report = transfer_widened(&mut *wide, &path, &NameMap::identity()).unwrap();
+            assert!(report.missing.is_empty() && report.mismatched.is_empty(), "{report}");
+            assert!(report.to_string().contains("of them widened"), "{report}");
+            let images = Tensor::rand([3, 1, 48, 48], (Kind::Float, Device::Cpu));
+            let [one, other] =
+                [&narrow, &wide].map(|network| network.forward_t(&images, false).unwrap());
+            let gap = (one - other).abs().max().double_value(&[]);
+            assert!(gap < 1e-4, "{}: {gap}", wide.name());
+            // Without being asked, and from a wider network, nothing is cut or filled in.
+            let report = transfer(&mut *wide, &path, &NameMap::identity()).unwrap();
+            assert!(report.widened.is_empty() && !report.mismatched.is_empty(), "{report}");
+        }
     }
 
     #[test]

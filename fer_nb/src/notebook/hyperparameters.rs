@@ -212,6 +212,7 @@ mod tests {
                     rates,
                     initial_weights,
                     weights_map,
+                    widen,
                     loss,
                     distillation,
                     precision,

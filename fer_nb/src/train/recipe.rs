@@ -15,7 +15,7 @@ use crate::common::{Error, Result};
 use crate::model::{Architecture, weights};
 
 /// The crate's own, name and text.
-const RECIPES: [(&str, &str); 9] = [
+const RECIPES: [(&str, &str); 10] = [
     ("original", include_str!("recipes/original.toml")),
     ("quick", include_str!("recipes/quick.toml")),
     ("improved", include_str!("recipes/improved.toml")),
@@ -23,6 +23,7 @@ const RECIPES: [(&str, &str); 9] = [
     ("resnet", include_str!("recipes/resnet.toml")),
     ("vgg", include_str!("recipes/vgg.toml")),
     ("vgg-refined", include_str!("recipes/vgg_refined.toml")),
+    ("vgg-wide", include_str!("recipes/vgg_wide.toml")),
     ("vit", include_str!("recipes/vit.toml")),
     ("distilled", include_str!("recipes/distilled.toml")),
 ];

@@ -25,8 +25,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "baseline")]
     run: String,
 
-    /// Where the hyperparameters come from: original, quick, improved, refined, vgg, vgg-refined, distilled,
-    /// resnet, vit, or a TOML file; other options override it [default: original].
+    /// Where the hyperparameters come from: original, quick, improved, refined, vgg, vgg-refined,
+    /// vgg-wide, distilled, resnet, vit, or a TOML file; other options override it [default: original].
     #[arg(long, value_name = "NAME|FILE")]
     recipe: Option<String>,
 

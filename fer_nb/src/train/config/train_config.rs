@@ -61,6 +61,9 @@ pub struct TrainConfig {
     /// longest key that fits counts. `module.`, `model.` and `_orig_mod.` in front of all names need none. Empty:
     /// names are as the network's. [`NameMap`](crate::model::NameMap).
     pub weights_map: BTreeMap<String, String>,
+    /// Whether the initial weights may be those of a network with fewer channels or units, which then become the
+    /// first channels of this one ([`transfer_widened`](crate::model::transfer_widened)).
+    pub widen: bool,
 
     // What is minimised
     /// Cross-entropy, and what is changed about it.
@@ -106,6 +109,7 @@ impl Default for TrainConfig {
             rates: BTreeMap::new(),
             initial_weights: None,
             weights_map: BTreeMap::new(),
+            widen: false,
             loss: LossConfig::default(),
             distillation: Distillation::default(),
             precision: Precision::Auto,
@@ -141,6 +145,8 @@ impl TrainConfig {
         let ok = self.weights_map.is_empty() || self.initial_weights.is_some();
         let rule = self.weights_map.iter().next().map(|(from, to)| format!("{from}={to}"));
         ensure(ok, "weights_map", rule.unwrap_or_default(), "initial weights whose names it maps")?;
+        let ok = !self.widen || self.initial_weights.is_some();
+        ensure(ok, "widen", self.widen, "false without initial weights of a narrower network")?;
         self.loss.validate()?;
         self.distillation.validate()?;
         self.augmentation.validate()?;

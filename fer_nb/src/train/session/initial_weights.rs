@@ -3,7 +3,7 @@
 use super::state::State;
 use crate::common::text::shown;
 use crate::common::{Error, Result};
-use crate::model::{NameMap, transfer};
+use crate::model::{NameMap, transfer, transfer_widened};
 use crate::train::config::TrainConfig;
 use crate::train::run::RunFolder;
 
@@ -21,7 +21,8 @@ pub(crate) fn load_initial_weights(
         .weights_map
         .iter()
         .fold(NameMap::identity(), |names, (from, to)| names.rename(from, to));
-    let loaded = transfer(&mut *state.learner.network, &path, &names)?;
+    let load = if config.widen { transfer_widened } else { transfer };
+    let loaded = load(&mut *state.learner.network, &path, &names)?;
     if let Some(rule) = loaded.idle_rules.first() {
         let expected = format!("what a name in {} begins with", shown(&path));
         return Err(Error::setting("weights_map", rule, expected));

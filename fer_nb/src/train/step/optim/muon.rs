@@ -7,6 +7,10 @@ use crate::common::Result;
 /// Nearly the closest matrix with orthonormal rows, or columns if there are fewer: [R, C] in and out. From G = U S V',
 /// about U V', with singular values between 0.7 and 1.2: five steps of Newton and Schulz's iteration with
 /// the coefficients of Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
+///
+/// A step is X ← P X with P = a I + b S + c S² and S = X X'. All of these commute, so that S ← P² S. The iteration
+/// therefore multiplies square matrices of the smaller side alone, and X once at its end: 2.6 times fewer
+/// multiplications for a 3×3 convolution with as many outputs as inputs.
 pub(super) fn orthogonal(matrix: &Tensor) -> Result<Tensor> {
     const STEPS: usize = 5;
     let [a, b, c] = [3.4445, -4.7750, 2.0315];
@@ -17,12 +21,25 @@ pub(super) fn orthogonal(matrix: &Tensor) -> Result<Tensor> {
     if tall {
         xs = xs.f_transpose(0, 1)?;
     }
-    for _ in 0..STEPS {
-        let square = xs.f_matmul(&xs.f_transpose(0, 1)?)?;
-        // a · X + (b · S + c · S²) · X with S = X X'
-        let polynomial =
-            square.f_mul_scalar(b)?.f_add(&square.f_matmul(&square)?.f_mul_scalar(c)?)?;
-        xs = xs.f_mul_scalar(a)?.f_add(&polynomial.f_matmul(&xs)?)?;
+    let mut square = xs.f_matmul(&xs.f_transpose(0, 1)?)?;
+    let identity = Tensor::f_eye(rows.min(columns), (square.kind(), square.device()))?;
+    let mut product: Option<Tensor> = None;
+    for step in 1..=STEPS {
+        let polynomial = square
+            .f_matmul(&square)?
+            .f_mul_scalar(c)?
+            .f_add(&square.f_mul_scalar(b)?)?
+            .f_add(&identity.f_mul_scalar(a)?)?;
+        if step < STEPS {
+            square = polynomial.f_matmul(&polynomial.f_matmul(&square)?)?;
+        }
+        product = Some(match product {
+            None => polynomial,
+            Some(product) => polynomial.f_matmul(&product)?,
+        });
+    }
+    if let Some(product) = product {
+        xs = product.f_matmul(&xs)?;
     }
     Ok(if tall { xs.f_transpose(0, 1)? } else { xs })
 }
