@@ -87,7 +87,7 @@ impl FileKind {
                      r = tensorflow.train.load_checkpoint(sys.argv[1]); \
                      d.update({{f(k.split('/.A')[0].split('/')): a(r.get_tensor(k)) \
                      for k, v in r.get_variable_to_shape_map().items() \
-                     if v and not any(w in k.lower() for w in ('optimizer', 'adam', 'momentum'))}}); \
+                     if v and not any(w in k.lower() for w in ('optimizer_slot', 'momentum', 'velocit', '/adam'))}}); \
                      s.save_file(d, sys.argv[2])"
                 );
                 format!("{} (needs tensorflow; {OF_KERAS})", command(&line))

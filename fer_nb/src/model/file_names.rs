@@ -47,7 +47,7 @@ impl<'a> FileNames<'a> {
     }
 
     /// Whether a name is of something else in the same file: what is in front of all the network's is not in front of
-    /// it, as of the loss beside a model of Lightning's.
+    /// it, as of the loss next to a model of Lightning's.
     pub(super) fn is_beside(&self, name: &str) -> bool {
         !name.starts_with(&self.in_front) && !self.rules.applies(name)
     }
@@ -140,10 +140,11 @@ mod tests {
         assert_eq!(mapped(&["module.conv1_1.weight", "n_averaged"], &identity)[..1], weight);
         assert_eq!(mapped(&["module.x.weight", "y.weight"], &identity)[0], "module.x.weight");
         // All of the network behind any word, and a loss beside it; of two networks, none.
-        let behind = |start: &str| own().map(move |name| format!("{start}{name}"));
+        let behind =
+            |start: &str| -> Vec<String> { own().map(|name| format!("{start}{name}")).collect() };
         let student: Vec<String> =
-            behind("student.cnn.").chain(["loss.weight".to_string()]).collect();
-        let both: Vec<String> = behind("teacher.").chain(behind("student.")).collect();
+            [behind("student.cnn."), vec!["loss.weight".to_string()]].concat();
+        let both: Vec<String> = [behind("teacher."), behind("student.")].concat();
         let texts = |names: &[String]| -> Vec<&'static str> {
             names.iter().map(|name| &*name.clone().leak()).collect()
         };

@@ -195,7 +195,7 @@ pub(super) fn is_called(name: &[u8], known: &str) -> bool {
     is_plain && letters.map(u8::to_ascii_lowercase).eq(known.bytes())
 }
 
-/// The columns that are called as classes, if there are several: the seven, and contempt and such beside them.
+/// The columns that are called as classes, if there are several: the seven, and contempt and such next to them.
 fn one_hot(names: &[&[u8]]) -> Vec<Column> {
     const FEWEST: usize = 3;
     let of = |name: &[u8]| std::str::from_utf8(name).ok().and_then(Emotion::from_word);

@@ -164,6 +164,7 @@ fn unreadable(path: &Path, error: csv::Error) -> Error {
 mod tests {
     use super::*;
     use crate::common::Place;
+    use crate::data::Dataset;
     use crate::data::fixtures::Tree;
     use crate::data::pixels::PIXELS;
 

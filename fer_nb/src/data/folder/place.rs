@@ -55,7 +55,7 @@ fn has_images(folder: &Path, inside: &Inside, options: &DataOptions) -> bool {
         || parts.iter().any(|(name, _)| holds_classes(&folder.join(name), options))
 }
 
-/// Whether a part's folder holds folders of classes or of images, also in a folder of its own.
+/// Whether a part's folder holds folders of classes or of images, also with one more folder around them.
 fn holds_classes(part: &Path, options: &DataOptions) -> bool {
     let mut part = part.to_path_buf();
     for _ in 0..=WRAPPED {
