@@ -129,6 +129,10 @@ def test_images_called_as_classes_give_the_commands_that_sort_them(read, tmp_pat
         face(number).save(folder / f"{('happy', 'unhappy', 'angry')[number % 3]}_{number:03}.png")
     said = refused(folder)
     assert "images of classes in no folders of their own" in said
+    (tmp_path / "parts").mkdir()
+    folder.rename(tmp_path / "parts" / "train")  # not sorted within a part, either
+    assert "parts/train: has images of classes in no folders of their own" in refused(tmp_path / "parts")
+    (tmp_path / "parts" / "train").rename(folder)
     run_in(tmp_path, said, "mkdir ")
     figures, _ = read(folder)
     assert figures["images"]["test"]["happy"] == 4 and figures["images"]["test"]["sad"] == 4

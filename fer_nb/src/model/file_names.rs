@@ -145,10 +145,8 @@ mod tests {
         let student: Vec<String> =
             [behind("student.cnn."), vec!["loss.weight".to_string()]].concat();
         let both: Vec<String> = [behind("teacher."), behind("student.")].concat();
-        let texts = |names: &[String]| -> Vec<&'static str> {
-            names.iter().map(|name| &*name.clone().leak()).collect()
-        };
-        let (student, both) = (texts(&student), texts(&both));
+        let student: Vec<&str> = student.iter().map(String::as_str).collect();
+        let both: Vec<&str> = both.iter().map(String::as_str).collect();
         assert_eq!(mapped(&student, &identity)[..1], own().take(1).collect::<Vec<_>>());
         let names = FileNames::new(&network, own(), &student, &identity);
         assert!(names.is_beside("loss.weight") && !names.is_beside(student[0]));

@@ -6,6 +6,7 @@ use csv::{ByteRecord, ReaderBuilder};
 
 use super::columns::{EMOTION, USAGE, is_called};
 use super::opened::SEPARATORS;
+use super::pixels::has_numbers;
 use super::row::trim;
 use crate::common::command::{path as word, quoted};
 use crate::common::file_kind::head;
@@ -32,6 +33,10 @@ fn with_separator(path: &Path, head: &[u8], separator: u8) -> Option<Error> {
         known.iter().find_map(|known| names.iter().position(|name| is_called(name, known)))
     };
     let files = first.iter().position(|field| is_file(trim(field)))?;
+    // Names next to pixels are of no concern.
+    if first.iter().any(|field| has_numbers(trim(field), 2)) {
+        return None;
+    }
     let class = column(&EMOTION).filter(|class| *class != files)?;
     let name = |place: usize| names.get(place).copied().map(String::from_utf8_lossy);
     let columns: Vec<usize> = column(&USAGE).into_iter().chain([class]).collect();

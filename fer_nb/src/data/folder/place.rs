@@ -90,27 +90,31 @@ pub(in crate::data) fn find(
     if !root.exists() {
         return Err(Error::missing("The data", root, LAYOUT));
     }
-    let mut visited = Vec::new();
+    let (mut visited, mut unsorted) = (Vec::new(), Vec::new());
     // Data may be in a folder that is called as a program's, if it is nowhere else.
     for among_programs in [false, true] {
+        let search = Search { root, options, among_programs };
         visited.clear();
-        if let Some(place) = nearest(root, options, &is_table, among_programs, &mut visited)? {
+        if let Some(place) = search.nearest(&is_table, &mut visited, &mut unsorted)? {
             return Ok(place);
         }
+        if !unsorted.is_empty() {
+            break;
+        }
+    }
+    if let Some(error) = unsorted_images(&visited) {
+        return Err(error);
+    }
+    match &unsorted[..] {
+        [] => {}
+        [one] => return Ok(one.clone()),
+        several => return Err(several_places(root, several)?),
     }
     if let Some(error) = packed(root, &visited) {
         return Err(error);
     }
     if let Some(error) = only_table(&visited).and_then(|path| csv::why_no_table(&path)) {
         return Err(error);
-    }
-    if let Some(error) = visited.iter().find_map(|folder| table_of_files(folder)) {
-        return Err(error);
-    }
-    if let Some((folder, commands)) = visited.iter().find_map(|folder| called_as_classes(folder)) {
-        let problem = "has images of classes in no folders of their own";
-        let hint = format!("Sort them by their names: {commands}");
-        return Err(Error::file(folder, problem, hint));
     }
     if let Some((folder, names)) = unknown_classes(&visited) {
         let problem = format!(
@@ -123,57 +127,68 @@ pub(in crate::data) fn find(
     Err(Error::file(root, problem, format!("{LAYOUT} {MAPPED}")))
 }
 
-/// The nearest place with images; of places where a part holds none, the nearest if there is no other. `visited` are
-/// the folders that were looked into.
-fn nearest(
-    root: &Path,
-    options: &DataOptions,
-    is_table: &impl Fn(&Path) -> Option<usize>,
+/// Where data is looked for.
+struct Search<'a> {
+    root: &'a Path,
+    options: &'a DataOptions,
+    /// Whether folders that are called as a program's are looked into, too.
     among_programs: bool,
-    visited: &mut Vec<PathBuf>,
-) -> Result<Option<Place>> {
-    let mut level = vec![root.to_path_buf()];
-    let mut without_images = None;
-    for _ in 0..=WRAPPED {
-        visited.extend(level.iter().cloned());
-        let (mut found, mut below) = (Vec::new(), Vec::new());
-        for folder in &level {
-            let inside = Inside::of(folder)?;
-            let mut folders: Vec<PathBuf> =
-                inside.folders.iter().map(|name| folder.join(name)).collect();
-            if has_images(folder, &inside, options) {
-                found.push(Place::Folders(folder.clone()));
-                continue;
-            }
-            if !inside.parts().is_empty() {
-                without_images.get_or_insert(Place::Folders(folder.clone()));
-            }
-            let best = best_tables(folder, &inside, is_table);
-            if !best.is_empty() {
-                // Folders of images beside a table may be the same images, or others.
-                for beside in &folders {
-                    if has_images(beside, &Inside::of(beside)?, options) {
-                        found.push(Place::Folders(beside.clone()));
+}
+
+impl Search<'_> {
+    /// The nearest place with images. The folders that were looked into are added to `visited`, and to `unsorted` the
+    /// nearest ones with parts in which no folder holds images.
+    fn nearest(
+        &self,
+        is_table: &impl Fn(&Path) -> Option<usize>,
+        visited: &mut Vec<PathBuf>,
+        unsorted: &mut Vec<Place>,
+    ) -> Result<Option<Place>> {
+        let mut level = vec![self.root.to_path_buf()];
+        for _ in 0..=WRAPPED {
+            visited.extend(level.iter().cloned());
+            let (mut found, mut below, mut with_parts) = (Vec::new(), Vec::new(), Vec::new());
+            for folder in &level {
+                let inside = Inside::of(folder)?;
+                let mut folders: Vec<PathBuf> =
+                    inside.folders.iter().map(|name| folder.join(name)).collect();
+                if has_images(folder, &inside, self.options) {
+                    found.push(Place::Folders(folder.clone()));
+                    continue;
+                }
+                if !inside.parts().is_empty() {
+                    with_parts.push(Place::Folders(folder.clone()));
+                }
+                let best = best_tables(folder, &inside, is_table);
+                if !best.is_empty() {
+                    // Folders of images beside a table may be the same images, or others.
+                    for beside in &folders {
+                        if has_images(beside, &Inside::of(beside)?, self.options) {
+                            found.push(Place::Folders(beside.clone()));
+                        }
                     }
                 }
+                if self.among_programs {
+                    let programs = inside.programs.iter().map(|name| folder.join(name));
+                    folders.extend(programs.filter(|path| may_hold_data(path)));
+                }
+                match best.is_empty() {
+                    true => below.extend(folders),
+                    false if are_parts(&best) => found.push(Place::Tables(best)),
+                    false => found.extend(best.into_iter().map(|table| Place::Tables(vec![table]))),
+                }
             }
-            if among_programs {
-                let programs = inside.programs.iter().map(|name| folder.join(name));
-                folders.extend(programs.filter(|path| may_hold_data(path)));
+            match &found[..] {
+                [one] => return Ok(Some(one.clone())),
+                [] => level = below,
+                several => return Err(several_places(self.root, several)?),
             }
-            match best.is_empty() {
-                true => below.extend(folders),
-                false if are_parts(&best) => found.push(Place::Tables(best)),
-                false => found.extend(best.into_iter().map(|table| Place::Tables(vec![table]))),
+            if unsorted.is_empty() {
+                *unsorted = with_parts;
             }
         }
-        match &found[..] {
-            [one] => return Ok(Some(one.clone())),
-            [] => level = below,
-            several => return Err(several_places(root, several)?),
-        }
+        Ok(None)
     }
-    Ok(without_images)
 }
 
 /// The tables in a folder: those with all columns before those with fewer, and those of known names before others.
@@ -233,6 +248,16 @@ fn only_table(folders: &[PathBuf]) -> Option<PathBuf> {
     let (table, None) = (tables.next()?, tables.next()) else { return None };
     let has_images = files.iter().any(|path| is_called_image(path));
     (!has_images).then(|| table.clone())
+}
+
+/// The error for images that a table or their names sort into classes, and no folders.
+fn unsorted_images(visited: &[PathBuf]) -> Option<Error> {
+    let table = visited.iter().find_map(|folder| table_of_files(folder));
+    table.or_else(|| {
+        let (folder, commands) = visited.iter().find_map(|folder| called_as_classes(folder))?;
+        let problem = "has images of classes in no folders of their own";
+        Some(Error::file(folder, problem, format!("Sort them by their names: {commands}")))
+    })
 }
 
 /// The error for a table of the names of image files in a folder.
