@@ -172,6 +172,9 @@ def test_data_that_is_none_is_an_error_that_says_what_is_there(tmp_path):
     for number, name in enumerate(("AF01AFS", "AF01ANS")):
         (kdef / f"{number}.png").rename(kdef / f"{name}.png")
     (kdef / "labels.csv").write_text("image,label\nAF01AFS.png,fear\n")
+    done = fer("data", "--data", tmp_path / "kdef")
+    assert done.returncode != 0 and "has names of image files (image: AF01AFS.png)" in done.stderr, done.stderr
+    (kdef / "labels.csv").write_text("image,sex\nAF01AFS.png,f\n")
     images(tmp_path / "flat" / "train", 3)
     for path in (tmp_path / "kdef", tmp_path / "flat"):
         done = fer("data", "--data", path)

@@ -1,5 +1,6 @@
 """Weights as people have them: `--initial-weights` names other kinds, gives a line that converts them, maps names."""
 
+import argparse
 import gzip
 import os
 import pickle
@@ -49,6 +50,27 @@ def run_the_line(said, folder):
     assert done.returncode == 0, done.stderr
 
 
+class Net(torch.nn.Module):
+    """A network as people pickle it whole: modules in modules, and what is no weight."""
+
+    def __init__(self, state):
+        super().__init__()
+        self.labels, self.none = ["happy"], None
+        self.register_buffer("cache", torch.zeros(2), persistent=False)
+        for name, tensor in state.items():
+            layer, part = name.split(".")
+            if layer not in self._modules:
+                self.add_module(layer, torch.nn.Module())
+            self.get_submodule(layer).register_parameter(part, torch.nn.Parameter(tensor))
+
+
+class Settings:
+    """A class that Python does not find when it loads the file."""
+
+    def __init__(self):
+        self.classes = {"happy": 3}
+
+
 class Model(torch.nn.Module):
     """A network that holds given tensors, for TorchScript."""
 
@@ -70,6 +92,21 @@ def saved(state, path, kind):
         torch.save(plain, path, _use_new_zipfile_serialization=False)
     elif kind == "training":
         torch.save({"epoch": 3, "model_state_dict": plain, "optimizer": {"state": {}}}, path)
+    elif kind == "module":
+        torch.save(Net(plain), path)
+    elif kind == "legacy module":
+        torch.save({"net": torch.nn.DataParallel(Net(plain))}, path, _use_new_zipfile_serialization=False)
+        plain = {f"module.{name}": tensor for name, tensor in plain.items()}
+    elif kind == "settings":
+        about = dict(args=argparse.Namespace(lr=0.1), config=Settings(), accuracy=np.float64(0.7))
+        torch.save({"model": plain, "model_ema": plain, **about}, path)
+    elif kind == "lightning":
+        behind = {f"model.{name}": tensor for name, tensor in plain.items()}
+        torch.save({"epoch": 1, "state_dict": behind, "optimizer_states": [{"state": {0: plain}}]}, path)
+        plain = behind
+    elif kind == "quantised":
+        torch.save({k: torch.quantize_per_tensor(v, 0.5, 0, torch.qint8) for k, v in plain.items()}, path)
+        plain = {k: torch.quantize_per_tensor(v, 0.5, 0, torch.qint8).dequantize() for k, v in plain.items()}
     elif kind == "shared":
         plain["twin"] = plain["dense2.bias"]
         torch.save({"state_dict": plain}, path)
@@ -95,6 +132,11 @@ def saved(state, path, kind):
         ("state dict", "a PyTorch checkpoint"),
         ("legacy", "a PyTorch checkpoint"),
         ("training", "a PyTorch checkpoint"),
+        ("module", "a pickled PyTorch module"),
+        ("legacy module", "a pickled PyTorch module"),
+        ("settings", "a PyTorch checkpoint"),
+        ("lightning", "a PyTorch checkpoint"),
+        ("quantised", "a PyTorch checkpoint"),
         ("shared", "a PyTorch checkpoint"),
         ("script", "a TorchScript module"),
         ("npz", "a NumPy archive"),

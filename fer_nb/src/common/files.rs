@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::common::error::{Error, Place, Result};
-use crate::common::plain_file;
+use crate::common::plain_file::{self, PlainFile};
 
 /// What the names of temporary files begin with.
 pub(crate) const TEMPORARY_PREFIX: &str = ".fer_nb-tmp";
@@ -154,7 +154,7 @@ pub(crate) fn parse_toml<T: DeserializeOwned>(
 pub(crate) fn file_fingerprint(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
     let failed = |source| Error::io("read", path, source);
-    let mut file = plain_file::open(path).map_err(failed)?;
+    let mut file = PlainFile::open(path).map_err(failed)?;
     let (mut sum, mut piece) = (Xxh3::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut piece) {

@@ -11,11 +11,15 @@ pub(crate) mod frame;
 mod gzip_head;
 pub(crate) mod litter;
 pub(crate) mod machine;
+mod magic;
 pub(crate) mod names;
 pub(crate) mod plain_file;
 pub(crate) mod png_sum;
 pub(crate) mod random;
+pub(crate) mod tensorflow;
 pub(crate) mod text;
+mod to_safetensors;
+mod torch_pickle;
 pub(crate) mod way_out;
 mod zip_names;
 

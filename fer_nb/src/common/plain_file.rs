@@ -4,7 +4,7 @@
 //! anything in it is looked at. So each file that the crate reads is opened here.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -15,26 +15,69 @@ pub(crate) const TABLE: u64 = 16 << 20;
 /// The most bytes of an image file: 50 megapixels in color at 8 bits, as a BMP file, and some more.
 pub(crate) const IMAGE: u64 = 256 << 20;
 
-/// Opens a plain file for reading, without ever waiting for one.
-///
-/// # Errors
-/// As [`File::open`]; [`io::ErrorKind::InvalidInput`] for a folder, a pipe, a device or a socket.
-pub(crate) fn open(path: impl AsRef<Path>) -> io::Result<File> {
-    let path = path.as_ref();
-    let mut options = OpenOptions::new();
-    // Without O_NONBLOCK, a pipe is waited for; for plain files it means nothing.
-    let file = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    let file = file.map_err(|error| match error.raw_os_error() {
-        Some(libc::ENXIO) => not_plain("a socket"),
-        _ => error,
-    })?;
-    let kind = file.metadata()?.file_type();
-    match kind {
-        _ if kind.is_file() => Ok(file),
-        _ if kind.is_dir() => Err(not_plain("a folder")),
-        _ if kind.is_fifo() => Err(not_plain("a named pipe")),
-        _ if kind.is_socket() => Err(not_plain("a socket")),
-        _ => Err(not_plain("a device")),
+/// A plain file that is open for reading, and its size when it was opened: the system is asked once.
+#[derive(Debug)]
+pub(crate) struct PlainFile {
+    file: File,
+    size: u64,
+}
+
+impl PlainFile {
+    /// Opens a plain file, without ever waiting for one.
+    ///
+    /// # Errors
+    /// As [`File::open`]; [`io::ErrorKind::InvalidInput`] for a folder, a pipe, a device or a socket.
+    pub(crate) fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        let mut options = OpenOptions::new();
+        // Without O_NONBLOCK, a pipe is waited for; for plain files it means nothing.
+        let file = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+        let file = file.map_err(|error| match error.raw_os_error() {
+            Some(libc::ENXIO) => not_plain("a socket"),
+            _ => error,
+        })?;
+        let found = file.metadata()?;
+        let kind = found.file_type();
+        match kind {
+            _ if kind.is_file() => Ok(Self { file, size: found.len() }),
+            _ if kind.is_dir() => Err(not_plain("a folder")),
+            _ if kind.is_fifo() => Err(not_plain("a named pipe")),
+            _ if kind.is_socket() => Err(not_plain("a socket")),
+            _ => Err(not_plain("a device")),
+        }
+    }
+
+    /// Its size when it was opened, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds what is left of the file to `bytes`, of which there are then at most `most`. Meanwhile it may grow.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`] for a larger file, before it is read; what the system refuses.
+    pub(crate) fn read_rest(&mut self, bytes: &mut Vec<u8>, most: u64) -> io::Result<()> {
+        check_size(self.size, most)?;
+        let left = most.saturating_sub(bytes.len() as u64);
+        let expected = self.size.saturating_sub(bytes.len() as u64);
+        bytes.reserve_exact(usize::try_from(expected).unwrap_or(0));
+        let mut rest = (&self.file).take(left.saturating_add(1));
+        if rest.read_to_end(bytes)? as u64 > left {
+            return Err(too_large(bytes.len() as u64, most));
+        }
+        Ok(())
+    }
+}
+
+impl Read for PlainFile {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.file.read(to)
+    }
+}
+
+impl Seek for PlainFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 
@@ -45,10 +88,10 @@ fn not_plain(kind: &str) -> io::Error {
 /// All bytes of a plain file of at most `most` bytes.
 ///
 /// # Errors
-/// As [`open`]; [`io::ErrorKind::FileTooLarge`] for a larger one, before it is read.
+/// As [`PlainFile::open`]; [`io::ErrorKind::FileTooLarge`] for a larger one, before it is read.
 pub(crate) fn read(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    read_rest(&mut open(path)?, &mut bytes, most)?;
+    PlainFile::open(path)?.read_rest(&mut bytes, most)?;
     Ok(bytes)
 }
 
@@ -59,23 +102,6 @@ pub(crate) fn read(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
 pub(crate) fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
     String::from_utf8(read(path, most)?)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "this is no UTF-8 text"))
-}
-
-/// Adds what is left of a file to `bytes`, of which there are then at most `most`.
-///
-/// # Errors
-/// [`io::ErrorKind::FileTooLarge`] for a larger file, before it is read; what the system refuses.
-pub(crate) fn read_rest(file: &mut File, bytes: &mut Vec<u8>, most: u64) -> io::Result<()> {
-    let size = file.metadata()?.len();
-    check_size(size, most)?;
-    // A file that grows meanwhile ends here all the same.
-    let left = most.saturating_sub(bytes.len() as u64);
-    let expected = size.saturating_sub(bytes.len() as u64);
-    bytes.reserve_exact(usize::try_from(expected).unwrap_or(0));
-    if file.take(left.saturating_add(1)).read_to_end(bytes)? as u64 > left {
-        return Err(too_large(bytes.len() as u64, most));
-    }
-    Ok(())
 }
 
 /// Fails for a file of more than `most` bytes.
@@ -164,7 +190,7 @@ mod tests {
             (folder.path(), "a folder"),
             (Path::new("/dev/zero"), "a device"),
         ] {
-            let error = open(path).unwrap_err();
+            let error = PlainFile::open(path).unwrap_err();
             assert_eq!(error.to_string(), format!("this is {kind}, not a plain file"));
         }
     }
@@ -180,6 +206,22 @@ mod tests {
         file.set_len(1 << 40).unwrap(); // sparse: 1 TiB
         let error = read_text(&path, SETTINGS).unwrap_err();
         assert!(error.to_string().ends_with("at most 4 MiB are read"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_grows_ends_at_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::write(&path, "ab").unwrap();
+        for (most, expected) in [(6, Ok(6)), (5, Err(ErrorKind::FileTooLarge))] {
+            std::fs::write(&path, "ab").unwrap();
+            let mut file = PlainFile::open(&path).unwrap();
+            assert_eq!(file.size(), 2);
+            std::fs::write(&path, "abcdef").unwrap();
+            let mut bytes = Vec::new();
+            let read = file.read_rest(&mut bytes, most).map(|()| bytes.len());
+            assert_eq!(read.map_err(|error| error.kind()), expected);
+        }
     }
 
     #[test]

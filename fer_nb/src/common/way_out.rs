@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::command::{path as word, quoted};
 use super::file_kind::FileKind::{self, *};
 use super::gzip_head::{self, gzip_head};
-use super::plain_file;
+use super::plain_file::PlainFile;
 
 /// What a file was expected to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +24,13 @@ const TABLE: &str = "Save it as csv with the columns emotion, pixels and Usage";
 /// The beginning of what is in a gzip file; `None` if it can't be read.
 fn packed(path: &Path) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(gzip_head::NEEDED);
-    let file = plain_file::open(path).ok()?;
+    let file = PlainFile::open(path).ok()?;
     file.take(gzip_head::NEEDED as u64).read_to_end(&mut head).ok()?;
     gzip_head(&head)
 }
 
 /// A file of the same name that ends in `extension`, and never the same file: "h.jpg" becomes "h.converted.jpg".
-fn beside(path: &Path, extension: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, extension: &str) -> PathBuf {
     let other = path.with_extension(extension);
     if other == path { path.with_extension(format!("converted.{extension}")) } else { other }
 }
@@ -63,7 +63,8 @@ impl FileKind {
             return sentence;
         }
         match wanted {
-            Wanted::Weights => self.converted(path),
+            Wanted::Weights if self.is_no_file() => self.downloaded_again(path),
+            Wanted::Weights => self.to_safetensors(path),
             // A table beside photos needs nothing.
             Wanted::Photo if self.is_table() => String::new(),
             Wanted::Data | Wanted::Photo => self.as_image_or_table(path),
@@ -140,6 +141,11 @@ impl FileKind {
             || (self.may_hold_data() && self != GitLfs)
     }
 
+    /// Whether it stands in place of a file that was not fetched.
+    fn is_no_file(self) -> bool {
+        matches!(self, Html | Xml | GitLfs | Zeros | Empty)
+    }
+
     fn as_image_or_table(self, path: &Path) -> String {
         let file = word(path);
         let other = |extension: &str| word(beside(path, extension));
@@ -182,9 +188,11 @@ impl FileKind {
                 other("csv")
             ),
             Pickle => format!("{TABLE}, unless these are a network's weights."),
-            Html | Xml | GitLfs | Zeros | Empty => self.downloaded_again(path),
-            TorchCheckpoint | TorchPickle | TorchScript | Keras | Onnx | TfLite | Gguf
-            | Safetensors => "These are a network's weights, not images.".into(),
+            kind if kind.is_no_file() => self.downloaded_again(path),
+            TorchCheckpoint | TorchPickle | TorchModule | TorchScript | Keras | Onnx | TfLite
+            | TensorFlow | Gguf | Safetensors | ShardIndex => {
+                "These are a network's weights, not images.".into()
+            }
             Office | Rtf => "Save what is in it as images, or as csv.".into(),
             _ => String::new(),
         }
@@ -212,71 +220,6 @@ impl FileKind {
                 word(folder.unwrap_or(Path::new(".")))
             ),
             _ => "Copy or download it again.".into(),
-        }
-    }
-
-    /// A line that writes weights of this kind as safetensors.
-    fn converted(self, path: &Path) -> String {
-        let command = |line: &str| {
-            let (from, to) = (word(path), word(beside(path, "safetensors")));
-            format!("Save its tensors as safetensors: python3 -c \"{line}\" {from} {to}")
-        };
-        match self {
-            TorchCheckpoint | TorchPickle => command(
-                "import sys, torch, safetensors.torch as s; \
-                 d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); \
-                 d = next((d[k] for k in ('state_dict', 'model_state_dict', 'model', 'net') \
-                 if isinstance(d.get(k), dict)), d); \
-                 s.save_file({k: v.clone().contiguous() for k, v in d.items() if torch.is_tensor(v)}, \
-                 sys.argv[2])",
-            ),
-            TorchScript => command(
-                "import sys, torch, safetensors.torch as s; \
-                 d = torch.jit.load(sys.argv[1], map_location='cpu').state_dict(); \
-                 s.save_file({k: v.clone().contiguous() for k, v in d.items()}, sys.argv[2])",
-            ),
-            Onnx => command(
-                "import sys, onnx, onnx.numpy_helper as n, safetensors.numpy as s; \
-                 d = onnx.load(sys.argv[1]).graph.initializer; \
-                 s.save_file({t.name: n.to_array(t).copy() for t in d}, sys.argv[2])",
-            ),
-            NumPyArchive => command(
-                "import sys, numpy, safetensors.numpy as s; \
-                 s.save_file({k: v.copy('C') for k, v in numpy.load(sys.argv[1]).items()}, sys.argv[2])",
-            ),
-            Pickle => format!(
-                "{} (a dict of names and arrays is expected; loading a pickle runs the code in it, so do it only \
-                 if you trust its source)",
-                command(
-                    "import sys, pickle, numpy, safetensors.numpy as s; \
-                     d = pickle.load(open(sys.argv[1], 'rb')); \
-                     s.save_file({k: numpy.array(v, order='C') for k, v in d.items()}, sys.argv[2])"
-                )
-            ),
-            Keras => {
-                format!(
-                    "Unpack its weights: unzip {} model.weights.h5, and give that file.",
-                    word(path)
-                )
-            }
-            // Keras has a kernel's axes as height, width, inputs, outputs.
-            Hdf5 => format!(
-                "{} (needs h5py; the layers keep Keras' names, which --weights-map maps, and a dense layer behind \
-                 Flatten has its inputs in another order than PyTorch's)",
-                command(
-                    "import sys, h5py, numpy, safetensors.numpy as s; \
-                     n = dict(kernel='weight', gamma='weight', beta='bias', moving_mean='running_mean', \
-                     moving_variance='running_var'); n.update(zip('0123', ('weight', 'bias', 'running_mean', \
-                     'running_var'))); t = {2: (1, 0), 4: (3, 2, 0, 1)}; d = {}; \
-                     f = lambda k: '.'.join(k[:-1] + [n.get(k[-1].split(':')[0], k[-1].split(':')[0])]); \
-                     h5py.File(sys.argv[1]).visititems(lambda k, v: d.update({f(k.split('/')): \
-                     numpy.ascontiguousarray(numpy.transpose(v[()], t.get(v.ndim, range(v.ndim))))}) \
-                     if hasattr(v, 'shape') and 'optimizer' not in k else None); \
-                     s.save_file(d, sys.argv[2])"
-                )
-            ),
-            Html | Xml | GitLfs | Zeros | Empty => self.downloaded_again(path),
-            _ => "Weights are expected as a safetensors file.".into(),
         }
     }
 }
@@ -327,7 +270,20 @@ mod tests {
         ] {
             assert!(data(kind, name).contains(command), "{}", data(kind, name));
         }
-        for kind in [TorchCheckpoint, TorchPickle, TorchScript, Onnx, NumPyArchive, Pickle, Hdf5] {
+        for kind in [
+            TorchCheckpoint,
+            TorchPickle,
+            TorchModule,
+            TorchScript,
+            Onnx,
+            NumPyArchive,
+            Pickle,
+            Hdf5,
+            Keras,
+            Gguf,
+            TensorFlow,
+            ShardIndex,
+        ] {
             let line = weights(kind, "it's.pth");
             assert!(line.contains(r"'it'\''s.pth' 'it'\''s.safetensors'"), "{line}");
             assert!(!line.contains(['!', '`', '$']) && line.matches('"').count() == 2, "{line}");

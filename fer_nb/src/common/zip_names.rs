@@ -1,6 +1,5 @@
-//! [`zip_names`]: what a zip archive holds, from the directory at its end.
+//! [`zip_names`] and [`zip_file`]: what a zip archive holds, from the directory at its end.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 /// The directory's end, without a comment.
@@ -10,8 +9,31 @@ const COMMENT: usize = 65_535;
 /// The largest directory that is read: some 50,000 names.
 const LARGEST: u64 = 4 << 20;
 
+/// A file in a zip archive.
+struct Entry {
+    name: String,
+    /// Where its own header is.
+    offset: u64,
+    /// Its bytes, if they are not compressed.
+    stored: Option<u64>,
+}
+
 /// The names in a zip archive; `None` for a file that ends otherwise, as one that is cut short does.
-pub(super) fn zip_names(file: &mut File) -> Option<Vec<String>> {
+pub(super) fn zip_names(file: &mut (impl Read + Seek)) -> Option<Vec<String>> {
+    Some(directory(file)?.into_iter().map(|entry| entry.name).collect())
+}
+
+/// The first `most` bytes of the first file whose path ends in `name`; `None` if there is none, or if it is
+/// compressed.
+pub(super) fn zip_file(file: &mut (impl Read + Seek), name: &str, most: u64) -> Option<Vec<u8>> {
+    const HEADER: u64 = 30;
+    let entry = directory(file)?.into_iter().find(|entry| entry.name.ends_with(name))?;
+    let header = read(file, entry.offset, HEADER)?;
+    let before = number(&header, 26, 2)? + number(&header, 28, 2)?;
+    read(file, entry.offset + HEADER + before, entry.stored?.min(most))
+}
+
+fn directory(file: &mut (impl Read + Seek)) -> Option<Vec<Entry>> {
     let length = file.seek(SeekFrom::End(0)).ok()?;
     let from = length.saturating_sub((END + COMMENT) as u64);
     let tail = read(file, from, length - from)?;
@@ -23,18 +45,21 @@ pub(super) fn zip_names(file: &mut File) -> Option<Vec<String>> {
     }
     let directory = read(file, offset, size)?;
     let mut rest = &directory[..];
-    let mut names = Vec::new();
+    let mut entries = Vec::new();
     while rest.starts_with(b"PK\x01\x02") {
         let field = |at| number(rest, at, 2).map(|length| length as usize);
         let (name, extra, comment) = (field(28)?, field(30)?, field(32)?);
-        names.push(String::from_utf8_lossy(rest.get(46..46 + name)?).into_owned());
+        let stored = (field(10)? == 0).then_some(number(rest, 24, 4)?);
+        let offset = number(rest, 42, 4)?;
+        let shown = String::from_utf8_lossy(rest.get(46..46 + name)?).into_owned();
+        entries.push(Entry { name: shown, offset, stored });
         rest = rest.get(46 + name + extra + comment..)?;
     }
-    Some(names)
+    Some(entries)
 }
 
 /// `length` bytes from `offset`, all of them.
-fn read(file: &mut File, offset: u64, length: u64) -> Option<Vec<u8>> {
+fn read(file: &mut (impl Read + Seek), offset: u64, length: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(offset)).ok()?;
     file.take(length).read_to_end(&mut bytes).ok()?;

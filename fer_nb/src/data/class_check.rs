@@ -12,7 +12,7 @@ use crate::common::{Error, Result, text};
 use crate::emotion::Emotion;
 
 /// Classes that data sets have in addition to the seven, which are none of them by intention.
-const OTHERS: [&str; 10] = [
+pub(super) const OTHERS: [&str; 10] = [
     "contempt",
     "contemptuous",
     "unknown",
@@ -265,7 +265,9 @@ mod tests {
             "{message}"
         );
         assert!(
-            message.contains("numbers of kaggle, alphabetical, affectnet do not fit"),
+            message.contains(
+                "numbers of kaggle, alphabetical, alphabetical-8, affectnet, ferplus do not fit"
+            ),
             "{message}"
         );
         assert_eq!(numbers(&seven, &said("raf-db")), None);

@@ -3,12 +3,15 @@
 use std::io::Cursor;
 
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat};
 
 use super::pixels::{SIDE, can_hold_jpeg, gray, is_complete_jpeg, scaled};
 use crate::common::file_kind::FileKind;
 use crate::common::png_sum::is_damaged_png;
 
+/// No face can be told in a smaller image.
+const SHORTEST_SIDE: u32 = 8;
 /// No photo of a face is larger; what claims to be would only eat memory.
 const LARGEST_SIDE: u32 = 16_384;
 
@@ -19,12 +22,14 @@ pub(super) struct Converted {
     pub(super) color: bool,
     /// It had another size.
     pub(super) size: bool,
+    /// It lay on a side, by its EXIF orientation, or was mirrored.
+    pub(super) turned: bool,
 }
 
 impl Converted {
     /// Whether there was any.
     pub(super) fn any(self) -> bool {
-        self.color || self.size
+        self.color || self.size || self.turned
     }
 }
 
@@ -45,16 +50,27 @@ pub(super) fn decode(bytes: &[u8], out: &mut [u8]) -> Result<Converted, String> 
             if !can_hold_jpeg(bytes.len(), decoder.dimensions()) {
                 return Err("cut short".into());
             }
-            fill(decoder, out)
+            fill(decoder, bytes, out)
         }
         Ok(ImageFormat::Png) => {
             let decoder = PngDecoder::new(Cursor::new(bytes)).map_err(broken)?;
+            if decoder.is_apng().map_err(broken)? {
+                return Err(ANIMATION.into());
+            }
             let most = decoder.total_bytes().saturating_mul(2);
-            let converted = fill(decoder, out)?;
+            let converted = fill(decoder, bytes, out)?;
             if is_damaged_png(bytes, most) { Err("damaged".into()) } else { Ok(converted) }
         }
-        Ok(ImageFormat::WebP) => fill(WebPDecoder::new(Cursor::new(bytes)).map_err(broken)?, out),
-        Ok(ImageFormat::Bmp) => fill(BmpDecoder::new(Cursor::new(bytes)).map_err(broken)?, out),
+        Ok(ImageFormat::WebP) => {
+            let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(broken)?;
+            if decoder.has_animation() {
+                return Err(ANIMATION.into());
+            }
+            fill(decoder, bytes, out)
+        }
+        Ok(ImageFormat::Bmp) => {
+            fill(BmpDecoder::new(Cursor::new(bytes)).map_err(broken)?, bytes, out)
+        }
         _ => Err(match FileKind::of(bytes) {
             Some(kind) => format!("{kind}, expected JPEG, PNG, WebP or BMP"),
             None => "not an image".into(),
@@ -62,24 +78,41 @@ pub(super) fn decode(bytes: &[u8], out: &mut [u8]) -> Result<Converted, String> 
     }
 }
 
-fn fill(decoder: impl ImageDecoder, out: &mut [u8]) -> Result<Converted, String> {
+const ANIMATION: &str = "an animation, expected one image";
+
+fn fill(mut decoder: impl ImageDecoder, bytes: &[u8], out: &mut [u8]) -> Result<Converted, String> {
     let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 || width > LARGEST_SIDE || height > LARGEST_SIDE {
-        return Err(format!("{width}×{height} pixels, expected {SIDE}×{SIDE}"));
+    if width.min(height) < SHORTEST_SIDE || width.max(height) > LARGEST_SIDE {
+        return Err(format!(
+            "{width}×{height} pixels, expected {SHORTEST_SIDE} to {LARGEST_SIDE} on each side"
+        ));
     }
+    let orientation = match has_exif(bytes) {
+        true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+        false => Orientation::NoTransforms,
+    };
     let side = SIDE as u32;
     let converted = Converted {
         color: decoder.color_type() != ColorType::L8,
         size: (width, height) != (side, side),
+        turned: orientation != Orientation::NoTransforms,
     };
     if !converted.any() {
         decoder.read_image(out).map_err(broken)?;
         return Ok(converted);
     }
-    let image = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    image.apply_orientation(orientation);
     let pixels = scaled(gray(&image)).map_err(|error| error.to_string())?;
     out.copy_from_slice(&pixels);
     Ok(converted)
+}
+
+/// Whether an image may have EXIF's fields: its beginning or, as in WebP, its end says so. Others need not be asked.
+fn has_exif(bytes: &[u8]) -> bool {
+    const LOOKED_AT: usize = 64;
+    let names = |bytes: &[u8]| bytes.windows(4).any(|word| word.eq_ignore_ascii_case(b"exif"));
+    names(bytes.get(..LOOKED_AT).unwrap_or(bytes)) || bytes.starts_with(b"RIFF")
 }
 
 fn broken(error: image::ImageError) -> String {
@@ -136,7 +169,7 @@ mod tests {
         {
             let image = image::RgbImage::from_pixel(48, 48, image::Rgb(color));
             let (pixels, converted) = decoded(&encoded(image.into(), ImageFormat::Png)).unwrap();
-            assert_eq!(converted, Converted { color: true, size: false });
+            assert_eq!(converted, Converted { color: true, ..Converted::default() });
             assert!(pixels.iter().all(|pixel| *pixel == gray), "{color:?}: {}", pixels[0]);
         }
     }
@@ -144,7 +177,10 @@ mod tests {
     #[test]
     fn other_sizes_and_depths_are_converted() {
         let (pixels, converted) = decoded(&encoded(ramp(96, 60).into(), ImageFormat::Png)).unwrap();
-        assert_eq!((pixels.len(), converted), (PIXELS, Converted { color: false, size: true }));
+        assert_eq!(
+            (pixels.len(), converted),
+            (PIXELS, Converted { size: true, ..Converted::default() })
+        );
         let deep = image::ImageBuffer::from_pixel(48, 48, image::Luma([0x8080u16]));
         let deep = encoded(DynamicImage::ImageLuma16(deep), ImageFormat::Png);
         let (pixels, converted) = decoded(&deep).unwrap();
@@ -153,7 +189,23 @@ mod tests {
         assert_eq!(decoded(&encoded(clear.into(), ImageFormat::Png)).unwrap().0[0], 9);
         let jpeg =
             encoded(DynamicImage::ImageRgb8(image::RgbImage::new(64, 64)), ImageFormat::Jpeg);
-        assert_eq!(decoded(&jpeg).unwrap().1, Converted { color: true, size: true });
+        assert_eq!(decoded(&jpeg).unwrap().1, Converted { color: true, size: true, turned: false });
+        let dot = decoded(&encoded(ramp(1, 1).into(), ImageFormat::Png)).unwrap_err();
+        assert_eq!(dot, "1×1 pixels, expected 8 to 16384 on each side");
+    }
+
+    #[test]
+    fn an_image_on_its_side_is_turned_upright() {
+        let half =
+            image::GrayImage::from_fn(48, 48, |_, y| image::Luma([if y < 24 { 250 } else { 5 }]));
+        let plain = encoded(half.into(), ImageFormat::Jpeg);
+        // EXIF orientation 6 (turn clockwise) in an APP1 segment, little-endian, one entry.
+        let exif = b"\xFF\xE1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let turned = [&plain[..2], &exif[..], &plain[2..]].concat();
+        let (pixels, converted) = decoded(&turned).unwrap();
+        assert_eq!(converted, Converted { turned: true, ..Converted::default() });
+        assert!(pixels[24 * 48 + 40] > 200 && pixels[24 * 48 + 7] < 50, "the upper half is right");
+        assert!(!decoded(&plain).unwrap().1.any());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whether the options that data was read with had any effect on it.
 
-use super::options::{Class, ClassMap, DataOptions, key, number};
+use super::options::{Class, ClassMap, DataOptions, number};
 use super::{FaceData, Layout};
 use crate::common::{Error, Result, text};
 
@@ -23,7 +23,8 @@ impl DataOptions {
             }
         };
         for class in self.map.sources() {
-            let has = |layout: &Layout| layout.rows.iter().any(|row| is_called(&row.name, class));
+            let has =
+                |layout: &Layout| layout.rows.iter().any(|row| self.is_called(&row.name, class));
             if !layouts().any(has) {
                 let expected = format!("a class of the data; {}", names());
                 return Err(Error::setting("map", format!("{class}=…"), expected));
@@ -53,11 +54,6 @@ impl DataOptions {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether a class of the data is the one that an option names.
-fn is_called(name: &str, class: &str) -> bool {
-    key(name) == class
 }
 
 #[cfg(test)]

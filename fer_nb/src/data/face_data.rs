@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::folder::listing::{self, Place};
+use super::folder::beside::{self, Around};
+use super::folder::place::{self, Place};
 use super::layout::Layout;
 use super::loaded::Loaded;
 use super::locate::{VARIABLE, locate};
@@ -111,18 +112,18 @@ impl FaceData {
         let path = path.as_ref();
         if path.is_file() {
             let mut loaded = csv::load(&[path.to_path_buf()], options)?;
-            let others = listing::tables_beside(path);
+            let others = beside::tables_beside(path);
             if !others.is_empty() {
                 let others = text::list(&others);
                 loaded.notes.push(format!("Other tables in its folder, left alone: {others}"));
             }
             return Self::assemble(loaded, options);
         }
-        let loaded = match listing::find(path, options, csv::needed_columns)? {
+        let loaded = match place::find(path, options, csv::needed_columns)? {
             Place::Folders(folder) => {
                 let mut loaded = folder::load(&folder, options)?;
-                for around in listing::around(path, &folder)? {
-                    let listing::Around { why, names, is_doubtful } = around;
+                for around in beside::around(path, &folder)? {
+                    let Around { why, names, is_doubtful } = around;
                     match is_doubtful {
                         true => loaded.layout.name_doubtful(why, names),
                         false => loaded.layout.name_passed_over(why, names),
@@ -132,7 +133,7 @@ impl FaceData {
             }
             Place::Tables(tables) => {
                 let mut loaded = csv::load(&tables, options)?;
-                let others = listing::beside(&tables)?;
+                let others = beside::beside(&tables)?;
                 if !others.is_empty() {
                     let names = tables.iter().filter_map(|table| table.file_name());
                     let names = text::list(&names.map(text::shown).collect::<Vec<_>>());

@@ -5,7 +5,7 @@ use std::fmt;
 
 use polars::prelude::{Column, DataFrame};
 
-use super::options::{DataOptions, key, map_option};
+use super::options::{DataOptions, map_option};
 use super::part::Part;
 use crate::common::{Result, text};
 use crate::emotion::Emotion;
@@ -128,18 +128,22 @@ impl Layout {
         }
         let change = |(name, images): (String, usize)| {
             let what = format!("Left out {} of class {name}", text::plural(images, "image"));
-            if options.map.of(&name).is_some() {
+            let said = options.word(&name).and_then(|word| options.map.of(word));
+            if options.map.of(&name).or(said).is_some() {
                 return Change { what: what + ", as the map says", more: String::new() };
             }
             let class = Emotion::near_word(&name).map_or("CLASS", Emotion::name);
-            let option = map_option(&name, class);
+            let word = options.word(&name);
+            let option = map_option(word.unwrap_or(&name), class);
+            let means = word.map_or(String::new(), |word| format!(" ({word})"));
             Change {
-                what: what + ", which is none of the seven",
+                what: what + &means + ", which is none of the seven",
                 more: format!(" ({option}, or FER_MAP, takes them for one)"),
             }
         };
         let idle = options.map.sources().filter(|source| {
-            !self.rows.is_empty() && !self.rows.iter().any(|row| key(&row.name) == *source)
+            !self.rows.is_empty()
+                && !self.rows.iter().any(|row| options.is_called(&row.name, source))
         });
         let idle = idle
             .map(|source| format!("The map says what {source} is, and the data has no such class"));

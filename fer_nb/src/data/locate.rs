@@ -44,6 +44,11 @@ const HINT: &str = "Expected is a folder with train/<class> and test/<class>, or
                     data/README.md.";
 
 fn there(path: &Path, what: &str, hint: String) -> Result<Option<PathBuf>> {
+    let is_address = path.to_str().is_some_and(|text| text.contains("://"));
+    let hint = match is_address {
+        true => "This is an address: download what is there, and give the path of that.".into(),
+        false => hint,
+    };
     match path.exists() {
         true => Ok(Some(path.to_path_buf())),
         false => Err(Error::missing(what, path, hint)),
@@ -77,6 +82,8 @@ mod tests {
         assert_eq!(look(Some(root), path.to_str()).unwrap(), Some(root.to_path_buf()));
         let missing = look(None, Some("/nowhere"));
         assert!(matches!(missing, Err(Error::Missing { hint, .. }) if hint.contains(VARIABLE)));
+        let address = look(Some(Path::new("https://example.org/fer2013.csv")), None);
+        assert!(matches!(address, Err(Error::Missing { hint, .. }) if hint.contains("download")));
         let missing = look(Some(Path::new("no.csv")), None);
         assert!(matches!(missing, Err(Error::Missing { path, .. }) if path == Path::new("no.csv")));
     }

@@ -17,34 +17,60 @@ pub enum Numbering {
     Kaggle,
     /// 0 to 6 as Keras numbers folders: angry, disgust, fear, happy, neutral, sad, surprise.
     Alphabetical,
+    /// 0 to 7 in alphabetical order with contempt: angry, contempt, disgust, fear, happy, neutral, sad, surprise.
+    AlphabeticalEight,
+    /// 0 to 7 as in AffectNet: neutral, happy, sad, surprise, fear, disgust, angry, contempt.
+    AffectNet,
+    /// 0 to 7 as FERPlus' columns: neutral, happy, surprise, sad, angry, disgust, fear, contempt.
+    FerPlus,
+    /// 0 to 7 as in CK+: neutral, angry, contempt, disgust, fear, happy, sad, surprise.
+    CkPlus,
     /// 1 to 7 as in RAF-DB: surprise, fear, disgust, happy, sad, angry, neutral.
     RafDb,
-    /// 0 to 6 as in AffectNet, whose 7 is contempt: neutral, happy, sad, surprise, fear, disgust, angry.
-    AffectNet,
 }
 
 named! {
     Numbering: "classes",
     Kaggle => "kaggle",
     Alphabetical => "alphabetical",
-    RafDb => "raf-db" | "rafdb",
+    AlphabeticalEight => "alphabetical-8",
     AffectNet => "affectnet",
+    FerPlus => "ferplus" | "fer+",
+    CkPlus => "ck+" | "ck",
+    RafDb => "raf-db" | "rafdb",
 }
 
 impl Numbering {
-    /// The class of a number; `None` for one that this numbering has not.
-    pub(super) fn class(self, number: u32) -> Option<Emotion> {
-        use Emotion::{Angry, Disgust, Fear, Happy, Neutral, Sad, Surprise};
-        const RAF_DB: [Emotion; Emotion::COUNT] =
-            [Surprise, Fear, Disgust, Happy, Sad, Angry, Neutral];
-        const AFFECT_NET: [Emotion; Emotion::COUNT] =
-            [Neutral, Happy, Sad, Surprise, Fear, Disgust, Angry];
+    /// What the numbers from 0 on mean, in words.
+    fn words(self) -> &'static [&'static str] {
         match self {
-            Numbering::Kaggle => u8::try_from(number).ok().and_then(Emotion::from_kaggle),
-            Numbering::Alphabetical => Emotion::from_index(number as usize),
-            Numbering::RafDb => RAF_DB.get(number.checked_sub(1)? as usize).copied(),
-            Numbering::AffectNet => AFFECT_NET.get(number as usize).copied(),
+            Numbering::Kaggle => {
+                &["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+            }
+            Numbering::Alphabetical => {
+                &["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+            }
+            Numbering::AlphabeticalEight => {
+                &["angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+            }
+            Numbering::AffectNet => {
+                &["neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt"]
+            }
+            Numbering::FerPlus => {
+                &["neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt"]
+            }
+            Numbering::CkPlus => {
+                &["neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise"]
+            }
+            Numbering::RafDb => {
+                &["", "surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"]
+            }
         }
+    }
+
+    /// What a number means, in a word; `None` for one that this numbering has not.
+    fn word(self, number: u32) -> Option<&'static str> {
+        self.words().get(number as usize).copied().filter(|word| !word.is_empty())
     }
 
     /// Whether numbers that data has for its classes can be of this numbering. What some data sets have next to the
@@ -56,18 +82,21 @@ impl Numbering {
             Numbering::Kaggle => most <= 7 && from_zero,
             // With an eighth class in alphabetical order all others would have other numbers.
             Numbering::Alphabetical => most < 7,
-            Numbering::RafDb => most <= 7 && !numbers.contains(&0),
+            Numbering::AlphabeticalEight => most == 7 && from_zero,
             // 8 to 10 are images without an expression or without a face.
             Numbering::AffectNet => most <= 10 && from_zero,
+            Numbering::FerPlus => most <= 9 && from_zero,
+            // Its neutral images are often left out.
+            Numbering::CkPlus => most == 7,
+            Numbering::RafDb => most <= 7 && !numbers.contains(&0),
         }
     }
 
     /// "0 angry, 1 disgust, …"
     pub(super) fn in_words(self) -> String {
-        let classes = (0..=7).filter_map(|number| Some((number, self.class(number)?)));
-        let classes: Vec<String> =
-            classes.map(|(number, emotion)| format!("{number} {emotion}")).collect();
-        classes.join(", ")
+        let words = self.words().iter().enumerate().filter(|(_, word)| !word.is_empty());
+        let words: Vec<String> = words.map(|(number, word)| format!("{number} {word}")).collect();
+        words.join(", ")
     }
 }
 
@@ -203,6 +232,16 @@ impl DataOptions {
         check::ensure(share > 0.0 && share < 1.0, "test_share", share, "above 0 and below 1")
     }
 
+    /// What a number means that the data calls a class, in a word, if the numbering was said.
+    pub(super) fn word(&self, name: &str) -> Option<&'static str> {
+        self.classes?.word(number(name)?)
+    }
+
+    /// Whether a class of the data is the one that the map says something of by `source`.
+    pub(super) fn is_called(&self, name: &str, source: &str) -> bool {
+        key(name) == source || self.word(name) == Some(source)
+    }
+
     /// What the data calls a class, by word or number.
     pub(super) fn class(&self, name: &str, numbers: Option<Numbering>) -> Class {
         if let Some(said) = self.map.of(name) {
@@ -212,8 +251,11 @@ impl DataOptions {
             return Class::Is(emotion);
         }
         match (number(name), numbers) {
+            // "--map contempt=disgust" is also for a number that means contempt.
             (Some(number), Some(numbering)) => {
-                numbering.class(number).map_or(Class::LeftOut, Class::Is)
+                let word = numbering.word(number).unwrap_or_default();
+                let said = self.map.of(word).unwrap_or_else(|| Emotion::from_word(word));
+                said.map_or(Class::LeftOut, Class::Is)
             }
             (Some(_), None) => Class::Number,
             (None, _) => Class::LeftOut,
@@ -250,16 +292,35 @@ mod tests {
 
     #[test]
     fn numberings_differ_and_each_has_seven() {
+        let class = |numbering: Numbering, number| Emotion::from_word(numbering.word(number)?);
         for numbering in Numbering::ALL {
-            let classes: Vec<_> = (0..9).filter_map(|number| numbering.class(number)).collect();
+            let classes: Vec<_> = (0..9).filter_map(|number| class(numbering, number)).collect();
             assert_eq!(classes.len(), 7, "{numbering}");
             assert_eq!(Emotion::ALL.iter().filter(|class| classes.contains(class)).count(), 7);
+            let others = Numbering::ALL.into_iter().filter(|other| *other != numbering);
+            assert!(others.into_iter().all(|other| other.words() != numbering.words()));
         }
-        assert_eq!(Numbering::Kaggle.class(4), Some(Emotion::Sad));
-        assert_eq!(Numbering::Alphabetical.class(4), Some(Emotion::Neutral));
-        assert_eq!(Numbering::RafDb.class(4), Some(Emotion::Happy));
-        assert_eq!(Numbering::RafDb.class(0), None);
-        assert_eq!(Numbering::AffectNet.class(4), Some(Emotion::Fear));
+        for number in 0..7u8 {
+            assert_eq!(class(Numbering::Kaggle, number.into()), Emotion::from_kaggle(number));
+            let alphabetical = Emotion::from_index(number.into());
+            assert_eq!(class(Numbering::Alphabetical, number.into()), alphabetical);
+        }
+        assert!(Numbering::AlphabeticalEight.words().is_sorted());
+        assert_eq!(class(Numbering::RafDb, 4), Some(Emotion::Happy));
+        assert_eq!(class(Numbering::RafDb, 0), None);
+        assert_eq!(class(Numbering::AffectNet, 4), Some(Emotion::Fear));
+    }
+
+    #[test]
+    fn a_number_that_means_contempt_is_mapped_by_its_word() {
+        let classes = Some(Numbering::AlphabeticalEight);
+        let plain = DataOptions { classes, ..Default::default() };
+        let map = "contempt=disgust".parse().unwrap();
+        let mapped = DataOptions { classes, map, ..Default::default() };
+        assert_eq!(plain.class("1", classes), Class::LeftOut);
+        assert_eq!(mapped.class("1", classes), Class::Is(Emotion::Disgust));
+        assert_eq!((plain.word("1"), plain.word("8")), (Some("contempt"), None));
+        assert_eq!(mapped.class("2", classes), Class::Is(Emotion::Disgust));
     }
 
     #[test]

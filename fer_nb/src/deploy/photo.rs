@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::common::file_kind::{FileKind, head};
 use crate::common::machine::guarded;
-use crate::common::plain_file::{IMAGE, read_rest};
+use crate::common::plain_file::IMAGE;
 use crate::common::png_sum::is_damaged_png;
 use crate::common::way_out::Wanted;
 use crate::common::{Error, Result, brief};
@@ -81,7 +81,7 @@ impl Photo {
         let (mut bytes, mut file) = head(path).map_err(refused)?;
         // Of a film only the beginning is read.
         if FileKind::of(&bytes).is_some_and(FileKind::is_image) {
-            read_rest(&mut file, &mut bytes, IMAGE).map_err(refused)?;
+            file.read_rest(&mut bytes, IMAGE).map_err(refused)?;
         }
         Self::decode(&bytes, path)
     }

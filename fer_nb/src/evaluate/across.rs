@@ -154,7 +154,7 @@ impl AcrossRow {
 impl Across {
     /// The line below the table.
     const NOTE: &str = "Macro F1 is over the classes that have images. Trained on: yes if the run had the same \
-                        training and validation images; a number if so many of the test images were among them.";
+                        training and validation images; a number if so many of the test images are exact copies of them.";
 
     /// The lines below the table: what its columns mean, and how each data set was read.
     pub(crate) fn notes(&self) -> String {

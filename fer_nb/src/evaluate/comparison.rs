@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use tch::Device;
 
+use super::trust::overlap_note;
 use super::verdict::{Verdict, verdicts};
 use super::{Accuracy, Evaluation, McNemar, Protocol, SeedSpread, Temperature, evaluate};
 use crate::common::{Error, Result, text};
 use crate::data::FaceData;
 use crate::model::{Architecture, Network};
 use crate::project::device;
-use crate::train::{History, RunConfig, RunDifference, RunFolder, differences};
+use crate::train::{History, Overlap, RunConfig, RunDifference, RunFolder, differences};
 
 /// One run's metrics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,6 +43,11 @@ pub struct ComparedRun {
     pub verdict: Option<Verdict>,
     /// What it was trained, chosen and measured on.
     pub protocol: Protocol,
+    /// How many of the test images it was trained on; `None` if that is not known.
+    pub overlap: Option<Overlap>,
+    /// The same in words, if the data is another one than the run's.
+    #[serde(skip)]
+    pub(crate) overlap_note: Option<String>,
     /// Its epochs.
     #[serde(skip)]
     pub history: History,
@@ -145,6 +151,8 @@ pub fn compare_with(
             mcnemar: None,
             verdict: None,
             protocol: Protocol::of(Some(config), data)?,
+            overlap: run.overlap(&data.test)?,
+            overlap_note: overlap_note(run, data)?,
             history: run.history()?,
         };
         row.epochs = row.history.epochs.len();

@@ -106,8 +106,8 @@ impl Comparison {
         2 + self.differences.len()
     }
 
-    /// The lines below the table: what the verdicts are, which runs were not evaluated, the spread over seeds, and
-    /// each protocol once.
+    /// The lines below the table: what the verdicts are, which runs were not evaluated, which test images a run was
+    /// trained on, the spread over seeds, and each protocol once.
     pub fn footer(&self) -> String {
         let mut lines = Vec::new();
         match self.runs.iter().filter(|run| run.verdict.is_some()).count() {
@@ -122,6 +122,11 @@ impl Comparison {
             if let Some(why) = &run.not_evaluated {
                 let why = why.lines().next().unwrap_or_default();
                 lines.push(format!("{}: not evaluated on the test images: {why}", run.run));
+            }
+        }
+        for run in &self.runs {
+            if let (Some(_), Some(note)) = (&run.test, &run.overlap_note) {
+                lines.push(format!("{}: {note}", run.run));
             }
         }
         if let Some(SeedSpread { accuracy, macro_f1, balanced_accuracy }) = &self.seeds {

@@ -1,6 +1,6 @@
 //! [`FileNames`]: a network's names for the names in a weights file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::name_map::NameMap;
 use super::network::Network;
@@ -8,8 +8,8 @@ use super::network::Network;
 /// What programs put in front of every name: PyTorch's DataParallel and AveragedModel, torch.compile, Lightning.
 const IN_FRONT: [&str; 5] = ["module.", "_orig_mod.", "model.", "net.", "network."];
 
-/// How the names of one file become a network's: by the user's rules, else without what is in front of all of
-/// them, else by the network's own aliases.
+/// How the names of one file become a network's: by the user's rules, else without what is in front of the
+/// network's, else by the network's own aliases.
 pub(super) struct FileNames<'a> {
     own: HashSet<String>,
     rules: &'a NameMap,
@@ -25,8 +25,9 @@ impl<'a> FileNames<'a> {
         rules: &'a NameMap,
     ) -> Self {
         let own: HashSet<String> = own.collect();
-        let in_front = in_front(&own, found);
-        Self { own, rules, aliases: network.aliases(), in_front }
+        let aliases = network.aliases();
+        let in_front = in_front(&own, &aliases, found);
+        Self { own, rules, aliases, in_front }
     }
 
     /// The network's name for a name in the file; of a name that is none of the network's, what it would be.
@@ -43,6 +44,12 @@ impl<'a> FileNames<'a> {
     /// Whether a name is the network's.
     pub(super) fn is_own(&self, name: &str) -> bool {
         self.own.contains(name)
+    }
+
+    /// Whether a name is of something else in the same file: what is in front of all the network's is not in front of
+    /// it, as of the loss next to a model of Lightning's.
+    pub(super) fn is_beside(&self, name: &str) -> bool {
+        !name.starts_with(&self.in_front) && !self.rules.applies(name)
     }
 
     /// What rules of the user's map replace, where no name in the file begins so.
@@ -64,8 +71,34 @@ pub(super) fn is_counter(name: &str) -> bool {
     matches!(last, "num_batches_tracked" | "n_averaged")
 }
 
-/// What is in front of all names of a file, and of no name of the network.
-fn in_front(own: &HashSet<String>, found: &[&str]) -> String {
+/// What is in front of all the network's names in a file: what programs put in front of every name, or else what all
+/// of the network is there behind.
+fn in_front(own: &HashSet<String>, aliases: &NameMap, found: &[&str]) -> String {
+    let all = in_front_of_all(own, found);
+    let is_whole = |start: &str| {
+        let plain = found.iter().filter_map(|name| name.strip_prefix(start));
+        let named: HashSet<String> = plain
+            .map(|name| if own.contains(name) { name.into() } else { aliases.map(name) })
+            .collect();
+        own.is_subset(&named)
+    };
+    if !all.is_empty() || is_whole("") {
+        return all;
+    }
+    let starts: BTreeSet<&str> = found
+        .iter()
+        .flat_map(|name| name.match_indices('.').map(|(at, dot)| &name[..at + dot.len()]))
+        .collect();
+    // Of two, such as a student and its teacher, none is guessed.
+    let mut whole = starts.into_iter().filter(|start| is_whole(start));
+    match (whole.next(), whole.next()) {
+        (Some(one), None) => one.into(),
+        _ => all,
+    }
+}
+
+/// What programs put in front of all names of a file, and is in front of no name of the network.
+fn in_front_of_all(own: &HashSet<String>, found: &[&str]) -> String {
     let weights: Vec<&str> = found.iter().copied().filter(|name| !is_counter(name)).collect();
     let mut all = String::new();
     loop {
@@ -106,6 +139,18 @@ mod tests {
         assert_eq!(mapped(&["model.0.weight"], &identity), weight);
         assert_eq!(mapped(&["module.conv1_1.weight", "n_averaged"], &identity)[..1], weight);
         assert_eq!(mapped(&["module.x.weight", "y.weight"], &identity)[0], "module.x.weight");
+        // All of the network behind any word, and a loss beside it; of two networks, none.
+        let behind =
+            |start: &str| -> Vec<String> { own().map(|name| format!("{start}{name}")).collect() };
+        let student: Vec<String> =
+            [behind("student.cnn."), vec!["loss.weight".to_string()]].concat();
+        let both: Vec<String> = [behind("teacher."), behind("student.")].concat();
+        let student: Vec<&str> = student.iter().map(String::as_str).collect();
+        let both: Vec<&str> = both.iter().map(String::as_str).collect();
+        assert_eq!(mapped(&student, &identity)[..1], own().take(1).collect::<Vec<_>>());
+        let names = FileNames::new(&network, own(), &student, &identity);
+        assert!(names.is_beside("loss.weight") && !names.is_beside(student[0]));
+        assert_eq!(mapped(&both, &identity), both);
         let rules = NameMap::identity().rename("first", "conv1_1").rename("last", "dense2");
         assert_eq!(mapped(&["module.first.weight"], &rules), weight);
         let found = ["module.first.weight"];

@@ -451,6 +451,15 @@ impl Parameters {
                     let shape = format!("{} ({found:?} for {expected:?})", entry.name);
                     shapes.push((entry.name.clone(), shape));
                 }
+                Some((name, tensor)) if !tensor.is_floating_point() => {
+                    let dtype = format!("{:?}", tensor.kind()).to_lowercase();
+                    let problem =
+                        format!("holds {dtype}, expected float16, bfloat16, float32 or float64");
+                    let hint = "These weights are quantised, and the scale of each is not known here: save them in \
+                                float32 with the program that quantised them.";
+                    let place = Place::Key(text::shown(name));
+                    return Err(Error::file_at(path, place, problem, hint));
+                }
                 Some((_, tensor)) => {
                     let tensor = tensor.f_to_kind(Kind::Float)?.f_to_device(self.device())?;
                     parts.push(entry.flatten(&tensor)?);

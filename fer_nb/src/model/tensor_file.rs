@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::tensor_bytes::{TensorBytes, dtype_of};
 use crate::common::files::replace_file;
-use crate::common::plain_file;
+use crate::common::plain_file::{self, PlainFile};
 use crate::common::{Error, Result};
 
 /// The bytes before the header.
@@ -49,6 +49,8 @@ pub(crate) enum Problem {
     Io(io::Error),
     /// It is no whole safetensors file; why.
     Broken(String),
+    /// A tensor of a dtype that is not read.
+    Dtype { tensor: String, dtype: String },
     /// Its bytes have changed since it was written.
     Changed { found: String, expected: String },
 }
@@ -58,6 +60,9 @@ impl fmt::Display for Problem {
         match self {
             Problem::Io(error) => error.fmt(f),
             Problem::Broken(why) => f.write_str(why),
+            Problem::Dtype { tensor, dtype } => {
+                write!(f, "{tensor} is {dtype}, expected {}", DTYPES.join(", "))
+            }
             Problem::Changed { found, expected } => {
                 write!(f, "its checksum is {found}, expected {expected}: bytes have changed")
             }
@@ -83,7 +88,7 @@ impl From<tch::TchError> for Problem {
 /// A safetensors file whose header was read.
 #[derive(Debug)]
 pub(crate) struct TensorFile {
-    file: File,
+    file: PlainFile,
     /// The file's bytes before the first tensor.
     header: Vec<u8>,
     metadata: HashMap<String, String>,
@@ -97,8 +102,8 @@ impl TensorFile {
     /// # Errors
     /// A [`Problem`].
     pub(crate) fn open(path: &Path, most: u64) -> Result<Self, Problem> {
-        let mut file = plain_file::open(path)?;
-        let size = file.metadata()?.len();
+        let mut file = PlainFile::open(path)?;
+        let size = file.size();
         plain_file::check_size(size, most)?;
         let mut header = vec![0; LENGTH];
         if size < LENGTH as u64 {
@@ -113,10 +118,12 @@ impl TensorFile {
         if length > LARGEST_HEADER {
             return Err(Problem::Broken(format!("a header of {length} bytes")));
         }
-        (&file).take(length).read_to_end(&mut header)?;
+        file.by_ref().take(length).read_to_end(&mut header)?;
         let text = header.get(LENGTH..).unwrap_or_default();
-        let parsed: Metadata = serde_json::from_slice(text)
-            .map_err(|error| Problem::Broken(format!("its header can't be understood: {error}")))?;
+        let parsed: Metadata = serde_json::from_slice(text).map_err(|error| {
+            let problem = format!("its header can't be understood: {error}");
+            unknown_dtype(text).unwrap_or(Problem::Broken(problem))
+        })?;
         let mut tensors: Vec<_> = parsed
             .tensors()
             .into_iter()
@@ -195,6 +202,10 @@ impl TensorFile {
             if expected.is_some() {
                 sum.update(&bytes);
             }
+            if Kind::try_from(dtype).is_err() {
+                let tensor = name.escape_debug().to_string();
+                return Err(Problem::Dtype { tensor, dtype: format!("{dtype:?}") });
+            }
             let view = TensorView::new(dtype, shape, &bytes)
                 .map_err(|error| Problem::Broken(error.to_string()))?;
             tensors.push((name, Tensor::try_from(view)?));
@@ -205,6 +216,19 @@ impl TensorFile {
             _ => Ok(tensors),
         }
     }
+}
+
+/// The dtypes of safetensors files that libtorch knows, too.
+const DTYPES: [&str; 10] = ["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"];
+
+/// The first tensor of a header whose dtype is none of [`DTYPES`]: there are newer ones, of 8 bits and less.
+fn unknown_dtype(header: &[u8]) -> Option<Problem> {
+    let header: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
+    let tensors = header.iter().filter(|(name, _)| *name != "__metadata__");
+    let dtypes = tensors.filter_map(|(name, about)| Some((name, about.get("dtype")?.as_str()?)));
+    let (name, dtype) = dtypes.into_iter().find(|(_, dtype)| !DTYPES.contains(dtype))?;
+    let shown = |text: &str| text.escape_debug().take(80).collect::<String>();
+    Some(Problem::Dtype { tensor: shown(name), dtype: shown(dtype) })
 }
 
 /// Where the checksum's digits begin.

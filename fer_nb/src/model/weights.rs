@@ -10,8 +10,10 @@ use super::file_names::{FileNames, is_counter};
 use super::name_map::NameMap;
 use super::network::Network;
 use super::tensor_file::{self, Check, Problem, TensorFile};
+use crate::common::command::path as word;
 use crate::common::file_kind::FileKind;
 use crate::common::files::{file_fingerprint, read_toml};
+use crate::common::tensorflow::checkpoint_of;
 use crate::common::text::shown;
 use crate::common::way_out::Wanted;
 use crate::common::{Error, Place, Result};
@@ -73,7 +75,8 @@ fn load_with(network: &mut dyn Network, path: &Path, checksum: Check) -> Result<
     let in_file: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     let rules = NameMap::identity();
     let names = FileNames::new(network, own, &in_file, &rules);
-    let mapped = found.iter().map(|(name, tensor)| (names.map(name), tensor.shallow_clone()));
+    let found = found.iter().filter(|(name, _)| !names.is_beside(name));
+    let mapped = found.map(|(name, tensor)| (names.map(name), tensor.shallow_clone()));
     let tensors: Vec<_> =
         mapped.filter(|(name, _)| names.is_own(name) || !is_counter(name)).collect();
     network.parameters_mut().load_named(&tensors, path)
@@ -85,46 +88,102 @@ fn load_with(network: &mut dyn Network, path: &Path, checksum: Check) -> Result<
 /// [`Error::Missing`] without the file; [`Error::File`] for one of another kind, with what helps.
 pub(crate) fn check(path: &Path) -> Result<()> {
     const HINT: &str = "A safetensors file is expected.";
+    let is_other = |kind: FileKind| {
+        Error::file(path, format!("this is {kind}"), kind.way_out(path, Wanted::Weights))
+    };
     let found = std::fs::metadata(path).map_err(|error| match error.kind() {
+        // TensorFlow calls a checkpoint by the name that its files have in common.
+        _ if checkpoint_of(path).is_some() => is_other(FileKind::TensorFlow),
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
             Error::missing("A weights file", path, what_is_there(path))
         }
         _ => Error::io("read", path, error),
     })?;
     if found.is_dir() {
-        return Err(Error::file(path, "this is a folder", HINT));
+        return Err(match checkpoint_of(path) {
+            Some(_) => is_other(FileKind::TensorFlow),
+            None => {
+                let inside = weights_in(path);
+                let hint = if inside.is_empty() { HINT } else { &inside };
+                Error::file(path, "this is a folder", hint.trim_end())
+            }
+        });
+    }
+    if let Some(error) = one_of_several(path) {
+        return Err(error);
     }
     match FileKind::open(path).map_err(|error| Error::io("read", path, error))? {
         Some(FileKind::Safetensors) => Ok(()),
-        Some(kind) => {
-            let hint = kind.way_out(path, Wanted::Weights);
-            Err(Error::file(path, format!("this is {kind}"), hint))
-        }
+        Some(kind) => Err(is_other(kind)),
         None => Err(Error::file(path, "this is not a safetensors file", HINT)),
     }
 }
 
 /// What could be meant instead of weights that are not there: files next to them, runs, weights that come along.
 fn what_is_there(path: &Path) -> String {
-    const LISTED: usize = 5;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
+    let beside = weights_in(folder);
+    // A run's weights are called as all runs' are; its folder has the name.
+    let is_of_run = path.file_name().is_some_and(|name| name == BEST);
+    let named = if is_of_run { folder } else { path };
+    format!("{beside}{}", known(&shown(named.file_stem().unwrap_or_default())))
+}
+
+/// What files of weights end in, those of other programs among them.
+pub(crate) const ENDINGS: [&str; 12] = [
+    "safetensors",
+    "pth",
+    "pt",
+    "ckpt",
+    "bin",
+    "h5",
+    "hdf5",
+    "keras",
+    "onnx",
+    "npz",
+    "gguf",
+    "tflite",
+];
+
+/// "Weights in runs: a.safetensors, b.pth. ", or nothing for a folder without any.
+fn weights_in(folder: &Path) -> String {
+    const LISTED: usize = 5;
+    let is_called_weights = |path: &Path| {
+        let end = path.extension().unwrap_or_default();
+        ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known))
+    };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<String> = entries
-        .filter(|entry| entry.path().extension().is_some_and(|end| end == "safetensors"))
+        .filter(|entry| is_called_weights(&entry.path()))
         .map(|entry| shown(entry.file_name()))
         .collect();
     files.sort_unstable();
     let more = if files.len() > LISTED { ", …" } else { "" };
     files.truncate(LISTED);
-    let beside = match files.is_empty() {
+    match files.is_empty() {
         true => String::new(),
         false => format!("Weights in {}: {}{more}. ", shown(folder), files.join(", ")),
+    }
+}
+
+/// The error for one of several files that hold a network's weights together, "model-00001-of-00003.safetensors";
+/// `None` for a whole one.
+fn one_of_several(path: &Path) -> Option<Error> {
+    let stem = path.file_stem()?.to_str()?;
+    let (before, all) = stem.rsplit_once("-of-")?;
+    let (name, number) = before.rsplit_once('-')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let several = is_number(number) && is_number(all) && all.parse::<u32>().ok()? > 1;
+    several.then_some(())?;
+    let ending = path.extension()?.to_str()?;
+    let index = path.with_file_name(format!("{name}.{ending}.index.json"));
+    let hint = match index.is_file() {
+        true => FileKind::ShardIndex.way_out(&index, Wanted::Weights),
+        false => format!("Copy the others and {name}.{ending}.index.json next to it."),
     };
-    // A run's weights are called as all runs' are; its folder has the name.
-    let is_of_run = path.file_name().is_some_and(|name| name == BEST);
-    let named = if is_of_run { folder } else { path };
-    format!("{beside}{}", known(&shown(named.file_stem().unwrap_or_default())))
+    let all = all.trim_start_matches('0');
+    Some(Error::file(path, format!("this is one of {all} files that belong together"), hint))
 }
 
 /// The most bytes of a file of weights: 500 million parameters in float32.
@@ -244,6 +303,14 @@ fn refused(path: &Path, problem: Problem) -> Error {
         Problem::Io(error) => Error::io("read", path, error),
         Problem::Changed { .. } => {
             let hint = format!("The file is damaged: copy it again, or train again. {UNCHECKED}");
+            Error::file(path, problem.to_string(), hint)
+        }
+        Problem::Dtype { .. } => {
+            let (from, to) = (word(path), word(path.with_extension("float32.safetensors")));
+            let hint = format!(
+                "Save it in float32: python3 -c \"import sys, safetensors.torch as s; s.save_file({{k: v.float() \
+                 for k, v in s.load_file(sys.argv[1]).items()}}, sys.argv[2])\" {from} {to}"
+            );
             Error::file(path, problem.to_string(), hint)
         }
         Problem::Broken(why) => {

@@ -43,8 +43,9 @@ pub(crate) struct DataPaths {
 #[derive(clap::Args)]
 struct Reading {
     /// What numbered classes mean: kaggle (0 angry … 4 sad, 5 surprise, 6 neutral), alphabetical (0 angry …
-    /// 4 neutral, 5 sad, 6 surprise), raf-db (1 surprise … 7 neutral) or affectnet (0 neutral … 6 angry)
-    /// [default: FER_CLASSES].
+    /// 4 neutral, 5 sad, 6 surprise), alphabetical-8 (0 angry, 1 contempt …), affectnet (0 neutral … 6 angry),
+    /// ferplus (0 neutral, 1 happy … 7 contempt), ck+ (0 neutral, 1 angry, 2 contempt …) or raf-db (1 surprise …
+    /// 7 neutral) [default: FER_CLASSES].
     #[arg(long, value_name = "NUMBERING")]
     classes: Option<Numbering>,
 

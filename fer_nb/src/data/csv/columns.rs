@@ -1,16 +1,40 @@
 //! [`Columns`]: which column of a table holds what, by its name, or by its content where there are no names.
 
+use std::collections::BTreeSet;
+
 use super::pixels::has_numbers;
 use crate::common::text;
+use crate::data::class_check::OTHERS;
 use crate::data::options::number;
 use crate::data::part::Part;
 use crate::data::pixels::PIXELS;
 use crate::emotion::Emotion;
 
-/// The names of the needed columns, in any case, the surest first.
-const EMOTION: [&str; 6] = ["emotion", "emotions", "label", "labels", "class", "expression"];
-const IMAGE: [&str; 3] = ["pixels", "pixel", "image"];
-const USAGE: [&str; 5] = ["usage", "split", "subset", "part", "set"];
+/// The names of the needed columns, in any case and with any marks between words, the surest first.
+pub(super) const EMOTION: [&str; 20] = [
+    "emotion",
+    "emotions",
+    "label",
+    "labels",
+    "class",
+    "expression",
+    "emotionlabel",
+    "emotionname",
+    "emotionid",
+    "labelname",
+    "labelid",
+    "classname",
+    "classlabel",
+    "classid",
+    "facialexpression",
+    "expressionlabel",
+    "category",
+    "sentiment",
+    "target",
+    "y",
+];
+const IMAGE: [&str; 5] = ["pixels", "pixel", "image", "pixelvalues", "imagepixels"];
+pub(super) const USAGE: [&str; 5] = ["usage", "split", "subset", "part", "set"];
 /// What the names of columns with one pixel each begin with, before the number.
 const ONE_PIXEL: [&str; 6] = ["pixel", "pixels", "px", "pix", "p", ""];
 
@@ -46,6 +70,8 @@ pub(super) enum PixelColumns {
 pub(super) struct Columns {
     /// Those that may say the class; the first is taken, and the others must not contradict it.
     pub(super) emotion: Vec<Column>,
+    /// Those of one class each, with 1 for the class of a row and 0 for others; only if no column says the class.
+    pub(super) one_hot: Vec<Column>,
     pub(super) pixels: PixelColumns,
     /// Those that say the part, in words; as for the class.
     pub(super) usage: Vec<Column>,
@@ -60,14 +86,15 @@ impl Columns {
     pub(super) fn of(names: &[&[u8]]) -> Result<Self, &'static str> {
         let called = |known: &[&str]| -> Vec<Column> {
             let of = |known: &&str| {
-                let is = |(_, name): &(usize, &&[u8])| name.eq_ignore_ascii_case(known.as_bytes());
+                let is = |(_, name): &(usize, &&[u8])| is_called(name, known);
                 let column = |(place, name): (usize, &&[u8])| Column { place, name: shown(name) };
                 names.iter().enumerate().filter(is).map(column).collect::<Vec<_>>()
             };
             known.iter().flat_map(of).collect()
         };
         let emotion = called(&EMOTION);
-        if emotion.is_empty() {
+        let one_hot = if emotion.is_empty() { one_hot(names) } else { Vec::new() };
+        if emotion.is_empty() && one_hot.is_empty() {
             return Err(EMOTION[0]);
         }
         let mut one = called(&IMAGE).into_iter();
@@ -85,7 +112,7 @@ impl Columns {
             Some((Column { place, name: shown(name) }, *part))
         };
         let flags = names.iter().enumerate().filter_map(flag).collect();
-        Ok(Self { emotion, pixels, usage: called(&USAGE), flags, other_pixels })
+        Ok(Self { emotion, one_hot, pixels, usage: called(&USAGE), flags, other_pixels })
     }
 
     /// Finds the columns by what is in the fields of a row, of a table without names; `None` unless exactly one can
@@ -110,6 +137,7 @@ impl Columns {
         };
         Some(Self {
             emotion: vec![column(emotion)],
+            one_hot: Vec::new(),
             pixels: PixelColumns::One(column(pixels)),
             usage: usage.into_iter().map(column).collect(),
             flags: Vec::new(),
@@ -144,7 +172,12 @@ impl Columns {
                 )
             })
         };
+        let one_hot = (!self.one_hot.is_empty()).then(|| {
+            let names = text::list(&names(&self.one_hot));
+            (format!("Took the columns {names} for the class: 1 for that of a row"), String::new())
+        });
         [
+            one_hot,
             of("the class", names(&self.emotion)),
             of("the pixels", pixels),
             of("the part", [names(&self.usage), flags].concat()),
@@ -153,6 +186,28 @@ impl Columns {
         .flatten()
         .collect()
     }
+}
+
+/// Whether a column has a name, written in any case and with any marks: "Label_Name".
+pub(super) fn is_called(name: &[u8], known: &str) -> bool {
+    let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    let is_plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_- .".contains(byte));
+    is_plain && letters.map(u8::to_ascii_lowercase).eq(known.bytes())
+}
+
+/// The columns that are called as classes, if there are several: the seven, and contempt and such next to them.
+fn one_hot(names: &[&[u8]]) -> Vec<Column> {
+    const FEWEST: usize = 3;
+    let of = |name: &[u8]| std::str::from_utf8(name).ok().and_then(Emotion::from_word);
+    let is_other =
+        |name: &[u8]| OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()));
+    let classes = names.iter().filter_map(|name| of(name)).collect::<BTreeSet<_>>();
+    if classes.len() < FEWEST {
+        return Vec::new();
+    }
+    let column = |(place, name): (usize, &&[u8])| Column { place, name: shown(name) };
+    let columns = names.iter().enumerate().filter(|(_, name)| of(name).is_some() || is_other(name));
+    columns.map(column).collect()
 }
 
 fn shown(name: &[u8]) -> String {
@@ -204,6 +259,13 @@ mod tests {
         assert_eq!(of(&["emotion", "pixels"]).unwrap().choices(), []);
         assert_eq!(of(&["emotion", "pixels", "emotion"]).unwrap().choices().len(), 1);
         assert!(of(&["emotion", "pixels", "is_train"]).unwrap().say_parts());
+        let one_hot = of(&["pixels", "Angry", "is_sad", "happy", "contempt", "fear"]).unwrap();
+        assert_eq!(
+            (places(&one_hot.one_hot), places(&one_hot.emotion)),
+            (vec![1, 3, 4, 5], vec![])
+        );
+        assert!(of(&["pixels", "angry", "sad"]).is_err());
+        assert_eq!(places(&of(&["Label_Name", "pixel_values"]).unwrap().emotion), [0]);
         assert_eq!(of(&["pixels"]).unwrap_err(), "emotion");
         assert_eq!(of(&["emotion", "Usage"]).unwrap_err(), "pixels");
     }

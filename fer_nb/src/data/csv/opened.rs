@@ -10,14 +10,14 @@ use super::utf16::Utf16;
 use super::{EXPECTED_COLUMNS, holds_votes, row, unreadable};
 use crate::common::command::path as word;
 use crate::common::file_kind::FileKind;
-use crate::common::plain_file::{self, Limited};
+use crate::common::plain_file::{Limited, PlainFile};
 use crate::common::way_out::Wanted;
 use crate::common::{Error, Place, Result, text};
 
 /// Bytes at the beginning of a table in which its header is looked for: names for 2304 columns, and a row.
 const HEAD: usize = 64 << 10;
 /// What may be between the fields of a row.
-const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+pub(super) const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// The most bytes of one row; an image's 2304 numbers take 9 KB.
 const ROW: usize = 1 << 20;
@@ -38,7 +38,7 @@ pub(super) struct Opened {
 /// Opens the table and finds the needed columns.
 pub(super) fn open(path: &Path) -> Result<Opened> {
     let refused = |error| Error::io("read", path, error);
-    let mut file = plain_file::open(path).map_err(|error| match error.kind() {
+    let mut file = PlainFile::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::missing("The table", path, "Give its path, or see data/README.md.")
         }

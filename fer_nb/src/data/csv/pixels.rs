@@ -97,14 +97,19 @@ fn parse_unit<'a>(words: impl Iterator<Item = &'a [u8]>, out: &mut [u8]) -> Resu
 }
 
 fn counted(count: usize, wanted: usize) -> Result<(), String> {
-    match count == wanted {
-        true => Ok(()),
-        false => Err(format!(
-            "pixels: {}, expected {}",
-            text::plural(count, "value"),
-            text::count(wanted)
-        )),
+    if count == wanted {
+        return Ok(());
     }
+    let side = count.isqrt();
+    let image = match side * side == count && side > 1 {
+        true => format!(" (an image of {side}×{side})"),
+        false => String::new(),
+    };
+    Err(format!(
+        "pixels: {}{image}, expected {}",
+        text::plural(count, "value"),
+        text::count(wanted)
+    ))
 }
 
 /// Whether a field holds this many numbers, or more.

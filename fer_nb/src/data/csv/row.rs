@@ -49,7 +49,7 @@ pub(super) fn parse(
 /// The class's name in the table, and what it means. Other columns that say a class must not say another one.
 fn class<'a>(
     record: &'a ByteRecord,
-    columns: &Columns,
+    columns: &'a Columns,
     options: &DataOptions,
 ) -> Result<(Cow<'a, str>, Option<Emotion>), String> {
     let numbering = Some(options.classes.unwrap_or(Numbering::Kaggle));
@@ -57,6 +57,10 @@ fn class<'a>(
         Class::Is(emotion) => Some(emotion),
         Class::LeftOut | Class::Number => None,
     };
+    if !columns.one_hot.is_empty() {
+        let name = one_hot(record, &columns.one_hot)?;
+        return Ok((name.into(), mean(name)));
+    }
     let mut said = columns.emotion.iter();
     let column = said.next().map_or(0, |column| column.place);
     let bytes = field(record, column, "emotion")?;
@@ -76,6 +80,38 @@ fn class<'a>(
         }
     }
     Ok((name, class))
+}
+
+/// The class whose column has 1 where those of the others have 0.
+fn one_hot<'a>(record: &ByteRecord, columns: &'a [Column]) -> Result<&'a str, String> {
+    let mut found = Vec::new();
+    for column in columns {
+        let text = words(field(record, column.place, &column.name)?);
+        match yes_or_no(&text) {
+            Some(true) => found.push(column.name.as_str()),
+            Some(false) => {}
+            None => {
+                return Err(format!(
+                    "{} is '{}', expected 0 or 1",
+                    column.name,
+                    text::excerpt(text.as_bytes())
+                ));
+            }
+        }
+    }
+    match found[..] {
+        [one] => Ok(one),
+        [] => Err("no column of a class has 1".into()),
+        [one, other, ..] => Err(format!("{one} and {other} both have 1, expected one class")),
+    }
+}
+
+fn yes_or_no(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "1" | "1.0" | "true" | "yes" | "t" | "y" => Some(true),
+        "0" | "0.0" | "false" | "no" | "f" | "n" => Some(false),
+        _ => None,
+    }
 }
 
 /// The part of a row. Columns that say different parts contradict each other.
@@ -121,12 +157,12 @@ fn flagged(record: &ByteRecord, columns: &Columns) -> Result<Option<Part>, Strin
     }
     let mut yes = Vec::new();
     for (column, part) in &columns.flags {
-        let text = words(field(record, column.place, &column.name)?).to_lowercase();
-        match text.as_str() {
-            "1" | "1.0" | "true" | "yes" | "t" | "y" => yes.push((column, *part)),
-            "0" | "0.0" | "false" | "no" | "f" | "n" => {}
-            other => {
-                let (name, other) = (&column.name, text::excerpt(other.as_bytes()));
+        let text = words(field(record, column.place, &column.name)?);
+        match yes_or_no(&text) {
+            Some(true) => yes.push((column, *part)),
+            Some(false) => {}
+            None => {
+                let (name, other) = (&column.name, text::excerpt(text.as_bytes()));
                 return Err(format!("{name} is '{other}', expected 0 or 1, or true or false"));
             }
         }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use super::programs::is_programs;
 use crate::common::litter::is_litter;
 use crate::common::{Error, Result, text};
 use crate::data::options::{Class, DataOptions, number};
@@ -13,6 +14,8 @@ use crate::data::part::{Part, Usage};
 pub(super) struct Inside {
     pub(super) folders: Vec<OsString>,
     pub(super) files: Vec<OsString>,
+    /// Folders that programs made, which hold no data.
+    pub(super) programs: Vec<OsString>,
     /// Entries that are a system's.
     pub(super) litter: usize,
     /// Links that lead nowhere, which may stand for folders as well as for files.
@@ -26,6 +29,7 @@ impl Inside {
         let refused = |error| Error::io("read", folder, error);
         let mut inside = Self {
             folders: Vec::new(),
+            programs: Vec::new(),
             files: Vec::new(),
             litter: 0,
             dead: Vec::new(),
@@ -50,10 +54,14 @@ impl Inside {
                 _ => inside.special.push(name),
             }
         }
+        let (programs, others) = std::mem::take(&mut inside.folders)
+            .into_iter()
+            .partition(|name| is_programs(&folder.join(name)));
+        (inside.programs, inside.folders) = (programs, others);
         let bytes =
             |one: &OsString, other: &OsString| one.as_encoded_bytes().cmp(other.as_encoded_bytes());
-        let Self { folders, files, dead, special, .. } = &mut inside;
-        for names in [folders, files, dead, special] {
+        let Self { folders, programs, files, dead, special, .. } = &mut inside;
+        for names in [folders, programs, files, dead, special] {
             names.sort_unstable_by(bytes);
         }
         Ok(inside)

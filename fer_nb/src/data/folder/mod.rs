@@ -1,8 +1,14 @@
 //! A data set as images in folders named after the classes, below train and test or not.
 
+pub(super) mod beside;
+mod class_place;
+mod image_files;
 mod inside;
-pub(super) mod listing;
+mod listing;
+mod outcome;
 mod packed;
+pub(super) mod place;
+mod programs;
 mod seen;
 
 use std::io::Read;
@@ -10,31 +16,19 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use self::listing::{Found, LAYOUT, listed};
+use self::image_files::is_called_image;
+use self::listing::{Found, listed};
+use self::outcome::{Outcome, changes, check_classes, noun};
 use super::dataset::{Dataset, Origin};
-use super::decode::{Converted, decode};
-use super::layout::Change;
+use super::decode::decode;
 use super::loaded::{Loaded, compact};
 use super::options::DataOptions;
 use super::part::Part;
 use super::pixels::PIXELS;
 use crate::common::file_kind::{FileKind, HEAD};
-use crate::common::way_out::Wanted;
-use crate::common::{Error, Result, command, plain_file, text};
+use crate::common::plain_file::{self, PlainFile};
+use crate::common::{Result, text};
 use crate::project::Task;
-
-/// What became of a file in a class's folder.
-enum Outcome {
-    Image(Converted),
-    /// It is an image and can't be decoded, in a few words.
-    Broken(String),
-    /// The system does not let it be read, as it says.
-    Unreadable(String),
-    /// It is a picture of a kind that is not read.
-    Other(FileKind),
-    /// It is something else, which a data set may hold: by noun.
-    PassedOver(String),
-}
 
 /// Reads all images below `root`: parts in order, classes in index order, files in byte order of their paths.
 ///
@@ -95,7 +89,7 @@ pub(super) fn load(root: &Path, options: &DataOptions) -> Result<Loaded> {
 fn read(path: &Path, out: &mut [u8]) -> Outcome {
     let mut bytes = Vec::new();
     let mut read = || -> std::io::Result<Option<Outcome>> {
-        let mut file = plain_file::open(path)?;
+        let mut file = PlainFile::open(path)?;
         if !is_called_image(path) {
             file.by_ref().take(HEAD as u64).read_to_end(&mut bytes)?;
             match FileKind::of(&bytes) {
@@ -104,7 +98,7 @@ fn read(path: &Path, out: &mut [u8]) -> Outcome {
                 kind => return Ok(Some(Outcome::PassedOver(noun(kind, path)))),
             }
         }
-        plain_file::read_rest(&mut file, &mut bytes, plain_file::IMAGE)?;
+        file.read_rest(&mut bytes, plain_file::IMAGE)?;
         Ok(None)
     };
     match read() {
@@ -118,197 +112,13 @@ fn read(path: &Path, out: &mut [u8]) -> Outcome {
     }
 }
 
-fn is_called_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    let known = ["jpg", "jpeg", "jfif", "png", "webp", "bmp"];
-    extension.is_some_and(|is| known.iter().any(|known| is.eq_ignore_ascii_case(known)))
-}
-
-/// What a file that is no image is, for the count of what was passed over.
-fn noun(kind: Option<FileKind>, path: &Path) -> String {
-    match kind {
-        Some(kind) => kind.to_string(),
-        None => match path.extension() {
-            Some(extension) => format!("no image: .{}", text::shown(extension)),
-            None => "no image".into(),
-        },
-    }
-}
-
-/// The files that were set aside, converted or passed over.
-fn changes(root: &Path, files: &[Found], outcomes: &[Outcome]) -> Vec<Change> {
-    let all = || files.iter().zip(outcomes);
-    let named = |of: &dyn Fn(&Outcome) -> Option<String>| -> Vec<String> {
-        all()
-            .filter_map(|(file, outcome)| {
-                let more = of(outcome)?;
-                let more = if more.is_empty() { more } else { format!(" ({more})") };
-                Some(format!("{}{more}", text::shown(&file.path)))
-            })
-            .collect()
-    };
-    let converted = |how: fn(&Converted) -> bool| {
-        named(&|outcome| match outcome {
-            Outcome::Image(converted) if how(converted) => Some(String::new()),
-            _ => None,
-        })
-    };
-    let bad = named(&|outcome| match outcome {
-        Outcome::Broken(problem) => Some(problem.clone()),
-        _ => None,
-    });
-    let unreadable = named(&|outcome| match outcome {
-        Outcome::Unreadable(problem) => Some(problem.clone()),
-        _ => None,
-    });
-    let passed_over = named(&|outcome| match outcome {
-        Outcome::PassedOver(_) => Some(String::new()),
-        _ => None,
-    });
-    let other = named(&|outcome| match outcome {
-        Outcome::Other(kind) => Some(kind.to_string()),
-        _ => None,
-    });
-    let first = all().find(|(_, outcome)| matches!(outcome, Outcome::Other(_)));
-    let way_out = first.and_then(|(file, outcome)| outcome.hint(&root.join(&file.path)));
-    let way_out =
-        way_out.map_or(String::new(), |way_out| format!(". {}", way_out.trim_end_matches('.')));
-    let (colored, sized) = (converted(|how| how.color), converted(|how| how.size));
-    let total = text::count(files.len() - passed_over.len() - other.len());
-    let images = |names: &[String]| text::plural(names.len(), "image");
-    [
-        (
-            &bad,
-            format!(
-                "Set aside {} of {total} that can't be decoded",
-                text::plural(bad.len(), "file")
-            ),
-        ),
-        (
-            &unreadable,
-            format!(
-                "Set aside {} of {total} that can't be read",
-                text::plural(unreadable.len(), "file")
-            ),
-        ),
-        (&colored, format!("Converted {} to 8-bit gray", images(&colored))),
-        (&sized, format!("Scaled {} to 48×48 pixels", images(&sized))),
-        (
-            &passed_over,
-            format!(
-                "Passed over {} that {} no image",
-                text::plural(passed_over.len(), "file"),
-                text::is_or_are(passed_over.len())
-            ),
-        ),
-        (
-            &other,
-            format!(
-                "Left out {} of {} that {} not read",
-                text::plural(other.len(), "picture"),
-                if other.len() == 1 { "a kind" } else { "kinds" },
-                text::is_or_are(other.len())
-            ),
-        ),
-    ]
-    .into_iter()
-    .filter(|(names, _)| !names.is_empty())
-    .map(|(names, what)| {
-        let mut change = Change::of(what, names);
-        if std::ptr::eq(names, &other) {
-            change.more += &way_out;
-        }
-        change
-    })
-    .collect()
-}
-
-/// More than half of each class's images can be decoded, or the data is not what it seems.
-fn check_classes(root: &Path, files: &[Found], outcomes: &[Outcome]) -> Result<()> {
-    if files.is_empty() {
-        return Err(Error::file(root, "the folders of its classes are empty", LAYOUT));
-    }
-    if !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Image(_))) {
-        let first = files.iter().zip(outcomes).next();
-        let (first, hint) = match first {
-            Some((file, outcome)) => {
-                let hint = outcome.hint(&root.join(&file.path));
-                (format!("{} ({})", text::shown(&file.path), outcome.problem()), hint)
-            }
-            None => ("there is none".into(), None),
-        };
-        let files = text::plural(files.len(), "file");
-        let problem =
-            format!("none of the {files} is an image that can be decoded; the first: {first}");
-        return Err(Error::file(root, problem, hint.unwrap_or_else(|| LAYOUT.into())));
-    }
-    let mut start = 0;
-    for class in files.chunk_by(|one, next| one.part == next.part && one.emotion == next.emotion) {
-        let of_class = outcomes.get(start..start + class.len()).unwrap_or_default();
-        start += class.len();
-        let is_bad =
-            |outcome: &Outcome| !matches!(outcome, Outcome::Image(_) | Outcome::PassedOver(_));
-        let bad = of_class.iter().filter(|outcome| is_bad(outcome)).count();
-        if 2 * bad <= class.len() {
-            continue;
-        }
-        if let Some((file, outcome)) =
-            class.iter().zip(of_class).find(|(_, outcome)| is_bad(outcome))
-        {
-            let folder = root.join(file.path.parent().unwrap_or(Path::new("")));
-            let problem = format!(
-                "{} of its {} can't be {}; the first: {} ({})",
-                text::count(bad),
-                text::plural(class.len(), "file"),
-                if of_class.iter().any(|outcome| matches!(outcome, Outcome::Unreadable(_))) {
-                    "read"
-                } else {
-                    "decoded"
-                },
-                text::shown(file.path.file_name().unwrap_or_default()),
-                outcome.problem()
-            );
-            let hint = outcome.hint(&root.join(&file.path));
-            let hint = hint.unwrap_or_else(|| "Copy or convert them again.".into());
-            return Err(Error::file(folder, problem, hint));
-        }
-    }
-    Ok(())
-}
-
-impl Outcome {
-    /// What is wrong, in a few words.
-    fn problem(&self) -> String {
-        match self {
-            Outcome::Image(_) => String::new(),
-            Outcome::Other(kind) => kind.to_string(),
-            Outcome::Broken(problem)
-            | Outcome::Unreadable(problem)
-            | Outcome::PassedOver(problem) => problem.clone(),
-        }
-    }
-
-    /// What helps with this file, in a sentence.
-    fn hint(&self, path: &Path) -> Option<String> {
-        match self {
-            Outcome::Unreadable(_) => {
-                let folder = command::path(path.parent().unwrap_or(Path::new("")));
-                Some(format!("Where only the permission is missing: chmod -R u+rX {folder}"))
-            }
-            _ => {
-                let way_out = FileKind::at(path)?.way_out(path, Wanted::Photo);
-                (!way_out.is_empty()).then_some(way_out)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::PathBuf;
 
     use super::*;
+    use crate::common::Error;
     use crate::data::fixtures::{self, Tree};
     use crate::data::options::Numbering;
     use crate::emotion::Emotion;
@@ -494,12 +304,12 @@ mod tests {
             tree.write(&format!("archive/data/train/{class}/S007/a.png"), &fixtures::png(seed + 1));
         }
         tree.write("archive/__MACOSX/train/Anger/._a.png", b"x");
-        let found = listing::find(tree.path(), &DataOptions::default(), |_| None).unwrap();
-        assert_eq!(found, listing::Place::Folders(tree.path().join("archive/data")));
+        let found = place::find(tree.path(), &DataOptions::default(), |_| None).unwrap();
+        assert_eq!(found, place::Place::Folders(tree.path().join("archive/data")));
         let loaded = load_from(&tree.path().join("archive/data")).unwrap();
         assert_eq!(loaded.dataset.class_counts(), [2, 0, 0, 2, 0, 2, 0]);
         tree.write("archive/other/test/happy/a.png", &fixtures::png(50));
-        let several = listing::find(tree.path(), &DataOptions::default(), |_| None);
+        let several = place::find(tree.path(), &DataOptions::default(), |_| None);
         assert!(matches!(several, Err(Error::File { .. })), "{several:?}");
     }
 
@@ -547,7 +357,7 @@ mod tests {
         tree.write("images/train/happy/0.png", &fixtures::png(1));
         let find = |name: &'static str| {
             let is_table = move |path: &Path| path.ends_with(name).then_some(3);
-            listing::find(tree.path(), &DataOptions::default(), is_table)
+            place::find(tree.path(), &DataOptions::default(), is_table)
         };
         assert!(find("other.csv").is_ok());
         tree.write("fer2013.csv", b"emotion,pixels,Usage");

@@ -7,6 +7,14 @@ use std::path::Path;
 use crate::common::litter::is_litter;
 use crate::common::text;
 
+/// What data is expected to look like.
+pub(super) const LAYOUT: &str = "Expected are folders of images named after the classes (angry, disgust, fear, \
+                                 happy, neutral, sad, surprise), below train and test or not, or a table such \
+                                 as fer2013.csv; see data/README.md.";
+
+/// What takes a name for a class.
+pub(super) const MAPPED: &str = "Other names for classes: --map NAME=CLASS, or FER_MAP.";
+
 /// At most so many folders around the data are looked through.
 const WRAPPED: usize = 4;
 /// How many names are listed.

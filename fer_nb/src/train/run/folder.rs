@@ -10,6 +10,7 @@ use super::config::RunConfig;
 use crate::common::file_kind::FileKind;
 use crate::common::files::{TEMPORARY_PREFIX, missing_folders, read_format, read_toml, write_toml};
 use crate::common::plain_file::open_lock;
+use crate::common::tensorflow::checkpoint_of;
 use crate::common::{Error, Result};
 use crate::data::{Dataset, FaceData};
 use crate::model::{Network, weights};
@@ -149,13 +150,15 @@ impl RunFolder {
     /// Where the weights are that a name stands for: a file, whatever it holds, or what
     /// [`RunFolder::named`] finds. A name that ends as weights' files do is one of a file, even if there is none.
     pub(crate) fn weights_of(name: &str) -> PathBuf {
-        const FILES: [&str; 9] =
-            ["safetensors", "pth", "pt", "ckpt", "bin", "h5", "keras", "onnx", "npz"];
         let path = Path::new(name);
         let run = Self::named(name);
         let ending = path.extension().unwrap_or_default();
-        let is_called_file = FILES.iter().any(|known| ending.eq_ignore_ascii_case(known));
-        match path.is_file() || (is_called_file && !run.path().is_dir()) {
+        let is_called_file =
+            weights::ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known));
+        let is_file = path.is_file() || (is_called_file && !run.path().is_dir());
+        // A folder of weights, or the name that files of a checkpoint have in common.
+        let is_other = || !run.exists() && (path.is_dir() || checkpoint_of(path).is_some());
+        match is_file || is_other() {
             true => path.to_path_buf(),
             false => run.weights(),
         }

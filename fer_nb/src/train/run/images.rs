@@ -15,7 +15,7 @@ use crate::model::{Check, Problem, TensorFile, write_tensors};
 
 /// The content hashes (XXH3 of 48×48 pixels) of the images that a run was trained on, and of those that chose its
 /// epoch: `images.safetensors`, i64 [N] each, in ascending order. They tell an image again in whatever folder, part
-/// or table it is; no image can be made of them.
+/// or table it is, as long as its pixels are the same: compressed again it is another one. No image can be made of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RunImages {
     train: Vec<u64>,
@@ -51,7 +51,11 @@ impl fmt::Display for Overlap {
         let Self { images, trained_on, chosen_on } = self;
         let were = |number: usize| if number == 1 { "was" } else { "were" };
         match trained_on {
-            0 => write!(f, "none of the {} test images was trained on", count(*images))?,
+            0 => write!(
+                f,
+                "none of the {} test images has an exact copy among the training images",
+                count(*images)
+            )?,
             _ => write!(
                 f,
                 "{} of the {} test images {} trained on",
@@ -189,7 +193,10 @@ mod tests {
         assert!(chosen.to_string().contains("validation images, which chose the epoch"));
         let none = overlap(&other.test);
         assert_eq!((none.images, none.seen()), (35, 0));
-        assert_eq!(none.to_string(), "none of the 35 test images was trained on");
+        assert_eq!(
+            none.to_string(),
+            "none of the 35 test images has an exact copy among the training images"
+        );
         let some = data.train.select(&[40, 3, 3]).unwrap();
         assert_eq!(overlap(&some).trained_on, 3);
         // Trained on with others, and then on others alone.
