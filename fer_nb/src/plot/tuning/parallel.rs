@@ -17,7 +17,7 @@ const MOST: usize = 7;
 
 impl Study {
     /// A line for each trial, through the values that it tried to the value that it reached: the
-    /// darker, the better.
+    /// darker, the better. It passes the axis of a hyperparameter that the trial does not tune.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
@@ -50,8 +50,10 @@ fn draw(canvas: &mut Canvas, study: &StudyData) -> Result<()> {
     ordered.sort_by_key(|trial| is_best(trial.number));
     for (rank, trial) in ordered.into_iter().enumerate() {
         let places = trial.places.iter().take(axes.len()).enumerate();
-        let mut line: Vec<_> =
-            places.map(|(index, place)| (left + pitch * index as f64, height(*place))).collect();
+        let at = |(index, place): (usize, &Option<f64>)| {
+            Some((left + pitch * index as f64, height((*place)?)))
+        };
+        let mut line: Vec<_> = places.filter_map(at).collect();
         line.push((right, y.at(trial.value)));
         let best = is_best(trial.number);
         let color = match best {

@@ -13,8 +13,10 @@ pub(super) struct PlottedTrial {
     pub(super) complete: bool,
     /// The value that it reached.
     pub(super) value: f64,
-    /// Its place on each axis, 0 to 1.
-    pub(super) places: Vec<f64>,
+    /// The second objective's value, if there are two.
+    pub(super) cost: Option<f64>,
+    /// Its place on each axis, 0 to 1; `None` if it does not tune that hyperparameter.
+    pub(super) places: Vec<Option<f64>>,
 }
 
 /// One hyperparameter's axis.
@@ -53,7 +55,7 @@ impl StudyData {
             .iter()
             .filter(|trial| matches!(trial.state, TrialState::Complete | TrialState::Pruned))
             .filter_map(|trial| {
-                let places: Option<Vec<f64>> = ranges
+                let places: Vec<Option<f64>> = ranges
                     .iter()
                     .map(|(path, range)| share(range, range.place(trial.values.get(*path)?)?))
                     .collect();
@@ -61,7 +63,8 @@ impl StudyData {
                     number: trial.number,
                     complete: trial.state == TrialState::Complete,
                     value: trial.value.filter(|value| value.is_finite())?,
-                    places: places?,
+                    cost: trial.cost,
+                    places,
                 })
             })
             .collect();
