@@ -150,7 +150,7 @@ def opened_by_optuna(path, program=OF_OPTUNA):
 
 def test_hyperband_does_not_depend_on_the_number_of_processes(small, tmp_path):
     arguments, study = small
-    hyperband = ["--pruner", "hyperband", "--objective", "val_loss"]
+    hyperband = ["--pruner", "hyperband", "--objectives", "val_loss"]
     # Sums over another number of threads may differ in the last bit.
     one_thread = {"OMP_NUM_THREADS": "1"}
     trials = {}
@@ -271,7 +271,7 @@ def test_two_objectives_and_conditions_are_what_optuna_reads(small, tmp_path):
     table, journal, out = (tmp_path / name for name in ("trials.csv", "study.journal", "trials.json"))
     two = ["--objectives", "val_accuracy,flops"]
     for options, expected in [
-        (["--objectives", "flops"], "objective = flops: expected val_accuracy or val_loss"),
+        (["--objectives", "flops"], "objectives = flops: expected val_accuracy or val_loss"),
         (["--objectives", "val_loss,seconds"], "followed by ,flops or ,parameters"),
         ([*two, "--pruner", "median"], "pruner = median: expected none with two objectives"),
         (["--try", "momentum=0.9"], 'expected train.optimizer.name = "sgd" in the same point'),

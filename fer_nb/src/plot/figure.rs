@@ -326,9 +326,9 @@ mod tests {
         assert!(matches!(figure.png(0), Err(Error::Input { .. })));
     }
 
-    /// Every chart of results has its numbers, and keeps them whatever its looks.
+    /// Every chart of results has its numbers, and keeps them whatever its looks; and it is a PDF with all its pictures.
     #[test]
-    fn what_is_drawn_can_be_had_as_numbers() {
+    fn what_is_drawn_can_be_had_as_numbers_and_as_a_page() {
         use crate::data::{Augmentation, FaceData, SampleConfig};
         use crate::evaluate::fixtures::{two_rows, with_predictions};
         use crate::evaluate::{Temperature, grad_cam};
@@ -371,6 +371,13 @@ mod tests {
         ];
         for (figure, column, rows) in figures {
             let figure = figure.unwrap();
+            let page = figure.pdf().unwrap();
+            let pictures = page.windows(8).filter(|part| part == b"/XObject").count() - 1;
+            assert_eq!(pictures, figure.svg().matches("<image").count(), "{}", figure.title());
+            if let Some(folder) = std::env::var_os("FER_TEST_FIGURES") {
+                let path = Path::new(&folder).join(format!("page_{column}.pdf"));
+                figure.save(&path).unwrap().save(path.with_extension("png")).unwrap();
+            }
             let dark = figure.theme(Theme::Dark).unwrap().size(640, 360).unwrap();
             for numbers in [figure.data(), dark.titled("other").unwrap().data()] {
                 let title = figure.title();

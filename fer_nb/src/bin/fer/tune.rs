@@ -49,14 +49,9 @@ pub(crate) struct Args {
 
     /// What trials are compared in: val_accuracy or val_loss. After a comma may stand what their networks cost, flops or
     /// parameters, as a second objective.
-    #[arg(
-        long,
-        visible_alias = "objectives",
-        value_delimiter = ',',
-        default_value = "val_accuracy"
-    )]
-    #[arg(requires = "space")]
-    objective: Vec<String>,
+    #[arg(long, alias = "objective", value_delimiter = ',', default_value = "val_accuracy")]
+    #[arg(value_name = "METRIC[,COST]", requires = "space")]
+    objectives: Vec<String>,
 
     /// How values are drawn: tpe or random.
     #[arg(long, default_value_t, requires = "space")]
@@ -214,12 +209,12 @@ fn check_success(study: &Study) -> Result<()> {
 
 fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
     let epochs = args.epochs.map(|_| ("epochs", "train.epochs"));
-    let options = [("objective", "choice.monitor")].into_iter().chain(epochs);
+    let options = [("objectives", "choice.monitor")].into_iter().chain(epochs);
     arguments::check_set(&args.set, options)?;
     let mut recipe = arguments::recipe(&args.recipe, &args.set)?;
     recipe.check_files()?;
     recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
-    let (monitor, cost) = objectives(&args.objective)?;
+    let (monitor, cost) = objectives(&args.objectives)?;
     recipe.choice.monitor = monitor;
     let config = StudyConfig::new(Space::open(space, &recipe)?, recipe);
     let pruner = match args.pruner.as_deref() {
@@ -234,7 +229,7 @@ fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
 fn objectives(names: &[String]) -> Result<(Monitor, Option<Cost>)> {
     let wrong = || {
         let expected = "val_accuracy or val_loss, alone or followed by ,flops or ,parameters";
-        Error::setting("objective", names.join(","), expected)
+        Error::setting("objectives", names.join(","), expected)
     };
     let (first, cost) = match names {
         [first] => (first, None),

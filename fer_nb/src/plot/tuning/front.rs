@@ -5,7 +5,7 @@ use crate::common::Result;
 use crate::emotion::Emotion;
 use crate::evaluate::tune::{Cost, Study};
 use crate::plot::axis::{self, Scale};
-use crate::plot::canvas::{At, Canvas, Type};
+use crate::plot::canvas::{Align, At, Canvas, Type};
 use crate::plot::figure::Figure;
 use crate::plot::palette::{MUTED, SECOND, class_color};
 
@@ -91,9 +91,19 @@ fn draw(canvas: &mut Canvas, study: &StudyData, front: &[usize], cost: Cost) -> 
     for (number, at) in &best {
         canvas.dot(*at, 15.0, color);
         if best.len() <= MOST_NUMBERS {
-            let kind = Type::new(28.0).color(MUTED);
-            canvas.text(&format!("trial {number}"), (at.0 + 22.0, at.1 + 34.0), kind);
+            label(canvas, *number, *at, study.more_is_better)?;
         }
+    }
+    Ok(())
+}
+
+/// Writes a trial's number where nothing else can be: cheaper and better than it. To its right if that is off the panel.
+fn label(canvas: &mut Canvas, number: usize, (x, y): At, is_better_above: bool) -> Result<()> {
+    let (text, kind) = (format!("trial {number}"), Type::new(28.0).color(MUTED));
+    let baseline = if is_better_above { y - 18.0 } else { y + 38.0 };
+    match x - canvas.width_of(&text, kind)? - 18.0 > LEFT {
+        true => canvas.text(&text, (x - 18.0, baseline), kind.align(Align::Right)),
+        false => canvas.text(&text, (x + 18.0, baseline), kind),
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ mod tests {
             let text = format!(
                 "number = {number}\nstate = 'complete'\nvalue = {}\ncost = {}\nepochs = 3\n\
                  [values]\n'network.block_dropout' = {}\n{values}",
-                1.5 - share.sqrt() + 0.05 * (number % 4) as f64,
+                1.5 - share.sqrt() + 0.3 * (number % 2) as f64,
                 2e7 + 1.5e8 * share,
                 share / 2.0,
             );

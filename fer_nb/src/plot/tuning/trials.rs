@@ -35,7 +35,7 @@ pub(super) struct StudyData {
     pub(super) subject: String,
     /// "val_accuracy"
     pub(super) objective: String,
-    more_is_better: bool,
+    pub(super) more_is_better: bool,
     pub(super) axes: Vec<PlottedAxis>,
     /// By number; trials without a value are left out.
     pub(super) trials: Vec<PlottedTrial>,
