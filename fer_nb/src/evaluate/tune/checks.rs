@@ -2,6 +2,7 @@
 
 use tch::Device;
 
+use super::condition::Condition;
 use super::range::Range;
 use super::space::{Hyperparameter, Space};
 use crate::common::names::one_of;
@@ -76,26 +77,23 @@ impl Space {
     /// Values of other hyperparameters with which the one at `path` is tuned, and on which it may depend whether the
     /// recipe has a place for it: those in its conditions, and the name of its part, such as `train.optimizer.name`.
     fn contexts(&self, path: &str) -> Result<Vec<toml::Table>> {
-        let mut others: Vec<&str> = Vec::new();
+        let required = self.required(path);
+        let never = required.pairs().any(|(other, values)| values.is_empty() || other == path);
+        if never {
+            let expected = "a condition that some values of the space meet";
+            return Err(Error::setting(format!("{path}: when"), required, expected));
+        }
+        let mut others: Vec<(&str, &[toml::Value])> = required.pairs().collect();
         let name = path.rsplit_once('.').map(|(part, _)| format!("{part}.name"));
-        let name = name.filter(|name| name != path).unwrap_or_default();
-        others.extend(self.ranges().map(|(other, _)| other).filter(|other| *other == name));
-        // Those in its conditions, those in theirs, and so on.
-        let mut next = vec![path];
-        next.extend(others.iter().copied());
-        while let Some(path) = next.pop() {
-            for (other, _) in self.get(path).iter().flat_map(|it| it.when.pairs()) {
-                if let Some((other, _)) = self.ranges().find(|(known, _)| *known == other)
-                    && !others.contains(&other)
-                {
-                    others.push(other);
-                    next.push(other);
-                }
-            }
+        if let Some(name) = name.filter(|name| name != path)
+            && let Some((name, Range::Choice { values })) =
+                self.ranges().find(|(other, _)| *other == name)
+            && !others.iter().any(|(other, _)| *other == name)
+        {
+            others.push((name, values));
         }
         let mut contexts = vec![toml::Table::new()];
-        for other in others {
-            let values = self.values_in_question(other);
+        for (other, values) in others {
             let with = |context: &toml::Table, value: &toml::Value| {
                 let mut context = context.clone();
                 context.insert(other.into(), value.clone());
@@ -107,32 +105,23 @@ impl Space {
                 .take(MOST_CONTEXTS)
                 .collect();
         }
-        let mut active: Vec<toml::Table> = Vec::new();
-        for mut context in contexts {
-            context.insert(path.into(), true.into());
-            self.retain_active(&mut context);
-            if context.remove(path).is_some() && !active.contains(&context) {
-                active.push(context);
-            }
-        }
-        if active.is_empty() {
-            let when = self.get(path).map(|it| it.when.to_string()).unwrap_or_default();
-            let expected = "a condition that some values of the space meet";
-            return Err(Error::setting(format!("{path}: when"), when, expected));
-        }
-        Ok(active)
+        Ok(contexts)
     }
 
-    /// The choices of a hyperparameter, or the numbers that conditions name.
-    fn values_in_question(&self, path: &str) -> Vec<toml::Value> {
-        if let Some(Hyperparameter { range: Range::Choice { values }, .. }) = self.get(path) {
-            return values.clone();
+    /// The condition of a hyperparameter together with those of the ones that it depends on, and so on.
+    fn required(&self, path: &str) -> Condition {
+        let mut required = self.get(path).map(|it| it.when.clone()).unwrap_or_default();
+        loop {
+            let before = required.clone();
+            for (other, _) in before.pairs() {
+                for (above, values) in self.get(other).iter().flat_map(|it| it.when.pairs()) {
+                    required.require(above, values);
+                }
+            }
+            if required == before {
+                return required;
+            }
         }
-        let conditions = self.hyperparameters().flat_map(|(_, it)| it.when.pairs());
-        conditions
-            .filter(|(other, _)| *other == path)
-            .flat_map(|(_, values)| values.to_vec())
-            .collect()
     }
 }
 

@@ -260,6 +260,15 @@ mod tests {
                 ),
                 "train.clip_norm",
             ),
+            // Each of two only with the other one.
+            (
+                Space::from_toml(
+                    "'train.batch_size' = { kind = 'choice', values = [32, 64], when = { train.epochs = 2 } }\n\
+                     'train.epochs' = { kind = 'int', low = 1, high = 3, when = { train.batch_size = 32 } }",
+                )
+                .unwrap(),
+                "some values of the space meet",
+            ),
         ] {
             let message = message(space);
             assert!(message.contains(part), "{part}: {message}");

@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn two_objectives_have_a_front_and_lines_pass_what_is_not_tuned() {
+    fn two_objectives_have_a_front_and_lines_pass_below_what_is_not_tuned() {
         let folder = tempfile::tempdir().unwrap();
         let study = study_of_two(folder.path(), 20);
         let front = study.front_figure().unwrap();
@@ -66,6 +66,10 @@ mod tests {
                 let path = std::path::Path::new(&folder).join(format!("tuning_{name}.png"));
                 figure.save(&path).unwrap().save(path.with_extension("pdf")).unwrap();
             }
+        }
+        let parallel = study.parallel_figure().unwrap();
+        for part in ["not tuned", ">optimizer<"] {
+            assert_eq!(parallel.svg().matches(part).count(), 1, "{part}");
         }
         // Momentum counts among the trials that tune it.
         let importances = study.importances();

@@ -105,8 +105,9 @@ impl StudyData {
     }
 }
 
-/// "train.optimizer.weight_decay" as "weight_decay".
+/// "train.optimizer.weight_decay" as "weight_decay", and "train.optimizer.name" as "optimizer".
 pub(super) fn short(path: &str) -> String {
+    let path = path.strip_suffix(".name").unwrap_or(path);
     path.rsplit('.').next().unwrap_or(path).to_string()
 }
 
