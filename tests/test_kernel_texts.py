@@ -110,6 +110,28 @@ def test_a_crate_that_is_not_there_names_the_path_that_works(tmp_path, monkeypat
     assert readable(error(message), other)["evalue"] == message
 
 
+@pytest.mark.parametrize(
+    "message, name",
+    [
+        ("cannot find module or crate `fer_nb` in this scope", "fer_nb"),
+        ("cannot find type `FaceData` in this scope", "FaceData"),
+        ("cannot find struct, variant or union type `TrainConfig` in this scope", "TrainConfig"),
+        ("cannot find function `runs` in this scope", "runs"),
+        ("cannot find value `ValLoss` in this scope", "ValLoss"),
+        ("cannot find module or crate `polars` in this scope", "polars"),
+    ],
+)
+def test_a_notebook_that_has_not_loaded_the_crate_says_how(message, name):
+    shown = readable(error(message), name)["evalue"]
+    assert shown == f"`{name}` {errors.LOADING}" and ":dep fer_nb" in shown
+
+
+def test_names_of_others_are_no_reason_to_load_the_crate():
+    for name in ("Faces", "ShowValue", "crate", "_"):
+        message = f"cannot find type `{name}` in this scope"
+        assert readable(error(message), name)["evalue"] == message
+
+
 # --- variables -----------------------------------------------------------------------------------
 
 

@@ -140,9 +140,9 @@ print(json.dumps([name, study.direction.name, study.metric_names, best, trials, 
 """
 
 
-def opened_by_optuna(path):
+def opened_by_optuna(path, program=OF_OPTUNA):
     """What the real Optuna reads from a journal."""
-    command = [sys.executable, "-c", OF_OPTUNA, path]
+    command = [sys.executable, "-c", program, path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -150,7 +150,7 @@ def opened_by_optuna(path):
 
 def test_hyperband_does_not_depend_on_the_number_of_processes(small, tmp_path):
     arguments, study = small
-    hyperband = ["--pruner", "hyperband", "--objective", "val_loss"]
+    hyperband = ["--pruner", "hyperband", "--objectives", "val_loss"]
     # Sums over another number of threads may differ in the last bit.
     one_thread = {"OMP_NUM_THREADS": "1"}
     trials = {}
@@ -239,6 +239,66 @@ def test_failed_and_waiting_trials_reach_optuna(begin, tmp_path):
     assert [trial["state"] for trial in read] == ["FAIL", "WAITING"] and best is None
     assert read[0]["value"] is None and read[0]["attributes"]["reason"]
     assert read[1]["fixed"] == {"train.learning_rate": 1e29} and read[1]["params"] == {}
+
+
+CONDITIONAL = """
+"network.hidden" = { kind = "choice", values = [4, 32, 128] }
+"train.optimizer.name" = { kind = "choice", values = ["adam", "sgd"] }
+"train.optimizer.momentum" = { kind = "float", low = 0.5, high = 0.99, when = { "train.optimizer.name" = "sgd" } }
+"""
+
+OF_OPTUNA_WITH_TWO = """
+import json, sys
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+storage = JournalStorage(JournalFileBackend(sys.argv[1]))
+study = optuna.load_study(study_name=None, storage=storage)
+trials = [dict(state=trial.state.name, values=trial.values, params=trial.params) for trial in study.trials]
+asked = study.ask()
+print(json.dumps([
+    [direction.name for direction in study.directions], study.metric_names,
+    sorted(trial.number for trial in study.best_trials), trials,
+]))
+"""
+
+
+def test_two_objectives_and_conditions_are_what_optuna_reads(small, tmp_path):
+    arguments, study = small
+    arguments[arguments.index("--epochs") + 1] = "1"
+    (tmp_path / "space.toml").write_text(CONDITIONAL)
+    table, journal, out = (tmp_path / name for name in ("trials.csv", "study.journal", "trials.json"))
+    two = ["--objectives", "val_accuracy,flops"]
+    for options, expected in [
+        (["--objectives", "flops"], "objectives = flops: expected val_accuracy or val_loss"),
+        (["--objectives", "val_loss,seconds"], "followed by ,flops or ,parameters"),
+        ([*two, "--pruner", "median"], "pruner = median: expected none with two objectives"),
+        (["--try", "momentum=0.9"], 'expected train.optimizer.name = "sgd" in the same point'),
+    ]:
+        refused = fer(*arguments, 1, *options)
+        assert refused.returncode == 1 and expected in refused.stderr, refused.stderr
+        assert not study.exists()
+    outputs = ["--csv", table, "--optuna", journal, "--json", out]
+    first = ["--try", "name=sgd,momentum=0.9", "--try", "hidden=4,name=adam"]
+    done = fer(*arguments, 8, *two, *first, *outputs)
+    assert done.returncode == 0, done.stderr
+    assert "8 trials: 8 complete" in done.stdout and "Pareto front: " in done.stdout
+    trials, rows = json.loads(out.read_text()), list(csv.DictReader(table.open()))
+    directions, metrics, best, read = opened_by_optuna(journal, OF_OPTUNA_WITH_TWO)
+    assert (directions, metrics) == (["MAXIMIZE", "MINIMIZE"], ["val_accuracy", "flops"])
+    for trial, row, theirs in zip(trials, rows, read, strict=True):
+        assert theirs["values"] == [trial["value"], trial["cost"]] and theirs["state"] == "COMPLETE"
+        assert float(row["flops"]) == trial["cost"] > 0
+        assert theirs["params"] == trial["values"]
+        is_sgd = trial["values"]["train.optimizer.name"] == "sgd"
+        assert ("train.optimizer.momentum" in trial["values"]) == is_sgd
+        assert bool(row["train.optimizer.momentum"]) == is_sgd
+    assert trials[0]["values"]["train.optimizer.momentum"] == 0.9
+    # Their front is ours, and what costs less has fewer hidden units.
+    assert [number + 1 for number in best] == [at for at, row in enumerate(rows, 1) if row["front"] == "true"]
+    by_hidden = {trial["values"]["network.hidden"]: trial["cost"] for trial in trials}
+    assert sorted(by_hidden, key=by_hidden.get) == sorted(by_hidden)
 
 
 @pytest.mark.parametrize("option", ["--pruner", "--seeds"])

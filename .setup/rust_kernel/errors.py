@@ -4,6 +4,7 @@ evcxr counts requests where the user counts cells, shows what it wrapped around 
 rustc's messages whole, which may be pages for one swapped argument.
 """
 
+import functools
 import os
 import re
 
@@ -16,12 +17,15 @@ PLACE = re.compile(r"command_\d+(?::\d+:\d+)?")
 NUMBERED = re.compile(r"^\s*(\d+) [│|]", re.MULTILINE)
 MISSING = re.compile(r"expected [^\n]*`;`[^\n]*?, found (?P<found>[^\n]+?)(?=[ \x1b]*$)", re.MULTILINE)
 UNKNOWN = re.compile(r"cannot find value `(\w+)` in this scope")
+UNDECLARED = re.compile(r"cannot find (?:module or crate|type|value|function|trait|struct[^`]*) `(\w+)` in this scope")
+PRELUDE = re.compile(r"^pub mod prelude \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 NO_CRATE = re.compile(r"^\s*:dep\s+fer_nb\b.*?path\s*=\s*\"([^\"]*)\"", re.MULTILINE)
 NO_FILE = re.compile(r"No such file or directory|failed to (?:read|load|get)|Cargo\.toml")
 
 END_OF_CELL = "a `;` is missing at the end of the cell"
 # rust-analyzer gives this type to what it can't tell, such as a macro's value, and evcxr writes it out.
 NEVER = "the `!` type is experimental"
+LOADING = "is fer_nb's: run a cell with `:dep fer_nb` and `use fer_nb::prelude::*;` first"
 NO_TYPE = "a variable's type can't be told: write it, as in `let x: T = …;`"
 # A message that is longer is cut: columns of a line, lines, and characters of it all.
 MOST_COLUMNS = 140
@@ -84,8 +88,12 @@ def _message(message, source, where):
     if "missing a semicolon" in message:
         return "a `;` is missing: each `let` ends in one"
     unknown = UNKNOWN.search(message)
-    if unknown:
-        return where(unknown[1])
+    moved = where(unknown[1]) if unknown else None
+    if moved:
+        return moved
+    undeclared = UNDECLARED.search(message)
+    if undeclared and undeclared[1] in prelude():
+        return f"`{undeclared[1]}` {LOADING}"
     crate = NO_CRATE.search(source)
     if crate and NO_FILE.search(message):
         folder = os.getcwd()
@@ -94,6 +102,18 @@ def _message(message, source, where):
             f':dep fer_nb = {{ path = "{_way_to_the_crate(folder)}" }}'
         )
     return None
+
+
+@functools.cache
+def prelude():
+    """The names that a notebook has after its first cell, and the crate's own."""
+    text = (CRATE / "src" / "lib.rs").read_text()
+    names = {"fer_nb"}
+    for used in re.findall(r"pub use ([^;]*);", PRELUDE.search(text)[1]):
+        listed = re.search(r"\{([^}]*)\}", used)
+        parts = listed[1].split(",") if listed else [used.split("::")[-1]]
+        names |= {part.strip() for part in parts if re.fullmatch(r"\w+", part.strip())}
+    return frozenset(names)
 
 
 def _way_to_the_crate(folder):

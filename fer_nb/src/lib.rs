@@ -44,7 +44,7 @@ pub mod prelude {
         FaceDetector, Format, ModelCard, Photo, PhotoFiles, Predictor, Video, VideoOptions, publish,
     };
     pub use crate::emotion::Emotion;
-    pub use crate::evaluate::tune::{Pruner, Space, Study, StudyConfig};
+    pub use crate::evaluate::tune::{Cost, Pruner, Space, Study, StudyConfig};
     pub use crate::evaluate::{
         Protocol, Temperature, TestTimeAugmentation, Threshold, Trust, across, compare, evaluate,
         evaluate_with, grad_cam, original, robustness,

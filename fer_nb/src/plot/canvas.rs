@@ -29,6 +29,11 @@ pub(super) const CAP_HEIGHT: f64 = 1490.0 / 2048.0;
 const REGULAR: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.ttf");
 const SEMIBOLD: &[u8] = include_bytes!("../../assets/fonts/Inter-SemiBold.ttf");
 
+/// The embedded font, whose bold is semibold.
+pub(super) const fn font_file(bold: bool) -> &'static [u8] {
+    if bold { SEMIBOLD } else { REGULAR }
+}
+
 /// A position in logical units, from the upper left corner.
 pub(super) type At = (f64, f64);
 
@@ -129,8 +134,8 @@ impl Canvas {
 
     /// For every drawing, because in a notebook each cell has a separate table of fonts.
     fn register_fonts(&self) -> Result<()> {
-        for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, SEMIBOLD)] {
-            register_font(FONT_FAMILY, style, bytes)
+        for (style, bold) in [(FontStyle::Normal, false), (FontStyle::Bold, true)] {
+            register_font(FONT_FAMILY, style, font_file(bold))
                 .map_err(|_| failure(&self.title, "the embedded font can't be read"))?;
         }
         Ok(())

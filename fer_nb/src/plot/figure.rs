@@ -12,9 +12,33 @@ use crate::common::{Error, Result};
 use crate::emotion::Emotion;
 use crate::plot::canvas::{Canvas, failure};
 use crate::plot::palette::PAPER;
+use crate::plot::pdf;
 use crate::plot::raster::Raster;
 use crate::plot::style::{HEIGHT, Style, Theme, WIDTH};
 use crate::plot::svg::{self, SvgBackend};
+
+/// What a figure can be saved as.
+enum Format {
+    Svg,
+    Pdf,
+    Png,
+}
+
+impl Format {
+    /// By the ending of a file's name.
+    fn of(path: &Path) -> Result<Self> {
+        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+        match ending.to_str() {
+            Some("svg") => Ok(Format::Svg),
+            Some("pdf") => Ok(Format::Pdf),
+            Some("png") => Ok(Format::Png),
+            _ => {
+                let expected = "a name that ends in .svg, .pdf or .png";
+                Err(Error::input("file of a figure", shown(path), expected))
+            }
+        }
+    }
+}
 
 /// A sheet of paper on a page.
 const CARD: &str = "max-width:1100px;line-height:0;border-radius:8px;overflow:hidden";
@@ -37,7 +61,7 @@ const DARK: &str = "[data-jp-theme-light=\"false\"] .fer-figure{filter:invert(.9
 /// assert_eq!(figure.title(), "Confusion matrix, three faces");
 /// # let folder = tempfile::tempdir().unwrap();
 /// # let path = folder.path().join("confusion.svg");
-/// figure.save(path)?; // or .png
+/// figure.save(path)?; // or .png, or .pdf
 /// # Ok::<(), fer_nb::error::Error>(())
 /// ```
 #[derive(Clone)]
@@ -185,6 +209,16 @@ impl Figure {
         encoded.map_err(|error| failure(self.title(), error))
     }
 
+    /// The picture as a PDF file of one page that is as large as the figure, 96 pixels an inch: 20 × 11.25 inches
+    /// unless it has another [`Figure::size`]. It is drawn with vectors, texts too, so it needs no font; pictures keep
+    /// their pixels.
+    ///
+    /// # Errors
+    /// [`Error::Figure`] if drawing fails.
+    pub fn pdf(&self) -> Result<Vec<u8>> {
+        pdf::document(&self.canvas, &self.style)
+    }
+
     /// The picture on a sheet of this colour.
     fn painted(&self, scale: u32, sheet: RGBColor) -> Result<Raster> {
         let (wide, high) = self.style.drawing(scale);
@@ -197,23 +231,27 @@ impl Figure {
     }
 
     /// Saves the picture and returns it, so that a cell that ends in `.save(…)?` shows it too. The
-    /// file's name decides the format: `.svg`, or `.png` of 1920×1080 pixels. Missing folders are
+    /// file's name decides the format: `.svg`, `.pdf`, or `.png` of 1920×1080 pixels. Missing folders are
     /// created.
     ///
     /// # Errors
     /// [`Error::Input`] for another ending; [`Error::Io`] if the file can't be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Figure> {
         let path = path.as_ref();
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
-        match extension.to_ascii_lowercase().as_str() {
-            "svg" => write_file(path, self.svg.as_bytes())?,
-            "png" => return self.save_png(path, 1),
-            _ => {
-                let expected = "a name that ends in .svg or .png";
-                return Err(Error::input("file of a figure", shown(path), expected));
-            }
+        match Format::of(path)? {
+            Format::Svg => write_file(path, self.svg.as_bytes())?,
+            Format::Pdf => write_file(path, &self.pdf()?)?,
+            Format::Png => return self.save_png(path, 1),
         }
         Ok(self.clone())
+    }
+
+    /// Whether a file's name ends in a format that [`Figure::save`] writes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the endings there are.
+    pub fn check_name(path: impl AsRef<Path>) -> Result<()> {
+        Format::of(path.as_ref()).map(|_| ())
     }
 
     /// Saves a PNG of 1920·`scale` × 1080·`scale` pixels; 2 suits high-resolution slides.
@@ -275,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn both_formats_show_the_same() {
+    fn svg_and_png_show_the_same() {
         let figure = square();
         assert!(figure.svg().contains("A &lt;square&gt;") && figure.svg().contains("#1f3f77"));
         let png = figure.png(1).unwrap();
@@ -288,9 +326,9 @@ mod tests {
         assert!(matches!(figure.png(0), Err(Error::Input { .. })));
     }
 
-    /// Every chart of results has its numbers, and keeps them whatever its looks.
+    /// Every chart of results has its numbers, and keeps them whatever its looks; and it is a PDF with all its pictures.
     #[test]
-    fn what_is_drawn_can_be_had_as_numbers() {
+    fn what_is_drawn_can_be_had_as_numbers_and_as_a_page() {
         use crate::data::{Augmentation, FaceData, SampleConfig};
         use crate::evaluate::fixtures::{two_rows, with_predictions};
         use crate::evaluate::{Temperature, grad_cam};
@@ -333,6 +371,13 @@ mod tests {
         ];
         for (figure, column, rows) in figures {
             let figure = figure.unwrap();
+            let page = figure.pdf().unwrap();
+            let pictures = page.windows(8).filter(|part| part == b"/XObject").count() - 1;
+            assert_eq!(pictures, figure.svg().matches("<image").count(), "{}", figure.title());
+            if let Some(folder) = std::env::var_os("FER_TEST_FIGURES") {
+                let path = Path::new(&folder).join(format!("page_{column}.pdf"));
+                figure.save(&path).unwrap().save(path.with_extension("png")).unwrap();
+            }
             let dark = figure.theme(Theme::Dark).unwrap().size(640, 360).unwrap();
             for numbers in [figure.data(), dark.titled("other").unwrap().data()] {
                 let title = figure.title();
@@ -401,14 +446,17 @@ mod tests {
     }
 
     #[test]
-    fn saving_makes_folders_and_knows_two_formats() {
+    fn saving_makes_folders_and_knows_three_formats() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b/figure");
         let figure = square();
         figure.save(path.with_extension("svg")).unwrap().save(path.with_extension("PNG")).unwrap();
         assert_eq!(std::fs::read_to_string(path.with_extension("svg")).unwrap(), figure.svg());
         assert_eq!(size_of(&std::fs::read(path.with_extension("PNG")).unwrap()), (1920, 1080));
-        assert!(matches!(figure.save("figure.pdf"), Err(Error::Input { .. })));
+        figure.save(path.with_extension("pdf")).unwrap();
+        assert!(std::fs::read(path.with_extension("pdf")).unwrap().starts_with(b"%PDF-1.4"));
+        assert!(matches!(figure.save("figure.eps"), Err(Error::Input { .. })));
+        assert!(Figure::check_name("a/Figure.PDF").is_ok() && Figure::check_name("svg").is_err());
         assert!(figure.save(folder.path().join("a.svg/b.svg")).is_ok());
         assert!(matches!(figure.save(folder.path().join("a.svg")), Err(Error::Io { .. })));
     }

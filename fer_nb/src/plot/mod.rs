@@ -1,8 +1,8 @@
-//! Figures as values: drawn once, shown in a notebook, saved as SVG or as PNG at slide size.
+//! Figures as values: drawn once, shown in a notebook, saved as SVG, as PDF, or as PNG at slide size.
 //!
 //! Results have methods that draw them, each in its chart's file: `history.curves()?`,
-//! `matrix.figure()?`. A chart is drawn in logical units (1920 × 1080) on a canvas, which two backends
-//! paint, SVG and bitmap, so that both formats show the same.
+//! `matrix.figure()?`. A chart is drawn in logical units (1920 × 1080) on a canvas, which three backends
+//! paint, SVG, PDF and bitmap, so that all formats show the same.
 
 mod annotated;
 mod attention;
@@ -18,6 +18,7 @@ mod faces;
 mod figure;
 mod grid;
 mod palette;
+mod pdf;
 mod picture;
 mod predictions;
 mod preview;

@@ -1,6 +1,8 @@
 //! [`Recipe`]: a whole training as one TOML file.
 
+use std::mem::discriminant;
 use std::path::Path;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use tch::Device;
@@ -86,11 +88,18 @@ impl Recipe {
     }
 
     /// Changes one value by its path in the TOML file: `train.loss.label_smoothing` to `0.1`. A text
-    /// that is no TOML value is taken as a string.
+    /// that is no TOML value is taken as a string. Another name of the network, the optimizer or the schedule, such as
+    /// `train.optimizer.name`, brings that one's default values.
     ///
     /// # Errors
     /// [`Error::Setting`] where the path leads nowhere or the value is of a wrong kind.
     pub fn set(&mut self, path: &str, value: &str) -> Result<()> {
+        match path {
+            "network.name" => return renamed(&mut self.network, path, value),
+            "train.optimizer.name" => return renamed(&mut self.train.optimizer, path, value),
+            "train.schedule.name" => return renamed(&mut self.train.schedule, path, value),
+            _ => (),
+        }
         let wrong = |expected: String| Error::setting(path, value, expected);
         let mut table = toml::Table::try_from(&*self)
             .map_err(|error| wrong(format!("a recipe that TOML can hold: {error}")))?;
@@ -120,6 +129,19 @@ impl Recipe {
         })?;
         *self = changed;
         Ok(())
+    }
+
+    /// Changes these values, by path: names first, since what else there is depends on them.
+    ///
+    /// # Errors
+    /// As [`Recipe::set`].
+    pub(crate) fn set_all(&mut self, values: &toml::Table) -> Result<()> {
+        let (names, others): (Vec<_>, Vec<_>) =
+            values.iter().partition(|(path, _)| path.ends_with(".name"));
+        names
+            .into_iter()
+            .chain(others)
+            .try_for_each(|(path, value)| self.set(path, &value.to_string()))
     }
 
     /// The recipe as the text of a file, every value written out.
@@ -170,10 +192,24 @@ fn read(text: &str, path: &Path) -> Result<Recipe> {
     })
 }
 
+/// Replaces a part of a recipe by the one of this name, with its defaults, unless it has that name already.
+fn renamed<T: FromStr<Err = Error>>(part: &mut T, path: &str, name: &str) -> Result<()> {
+    let name = name.trim().trim_matches(['"', '\'']);
+    let other: T = name.parse().map_err(|error| match error {
+        Error::Setting { expected, .. } => Error::setting(path, name, expected),
+        error => error,
+    })?;
+    if discriminant(part) != discriminant(&other) {
+        *part = other;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::SeedCnnConfig;
+    use crate::train::{Optimizer, Schedule};
 
     #[test]
     fn the_crates_recipes_can_be_read_and_say_where_they_come_from() {
@@ -209,11 +245,28 @@ mod tests {
             ("train.epoch", "1", "unknown field `epoch`"),
             ("train.epochs", "many", "invalid type: string"),
             ("choice.monitor", "f1", "unknown variant"),
+            ("train.optimizer.name", "lion", "train.optimizer.name = lion: expected adam, "),
         ] {
             let message = recipe.set(path, value).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         }
         assert_eq!(recipe, before);
+    }
+
+    #[test]
+    fn another_name_brings_its_defaults_and_the_same_one_changes_nothing() {
+        let mut recipe = Recipe::open("improved").unwrap();
+        let before = recipe.clone();
+        recipe.set("train.optimizer.name", "adamw").unwrap();
+        recipe.set("network.name", "\"seed_cnn\"").unwrap();
+        recipe.set("train.schedule.name", "'one-cycle'").unwrap();
+        assert_eq!(recipe, before);
+        let values = "'network.name' = 'vgg'\n'train.optimizer.momentum' = 0.8\n\
+                      'train.optimizer.name' = 'sgd'\n'train.schedule.name' = 'constant'";
+        recipe.set_all(&values.parse().unwrap()).unwrap();
+        assert_eq!(recipe.train.optimizer, Optimizer::sgd(0.8));
+        assert_eq!(recipe.train.schedule, Schedule::Constant);
+        assert_eq!(recipe.network.name(), "vgg");
     }
 
     #[test]

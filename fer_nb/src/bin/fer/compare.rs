@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fer_nb::error::{Error, Result};
 use fer_nb::evaluate::compare_on;
+use fer_nb::plot::Figure;
 use fer_nb::project::{device, shown};
 use fer_nb::train::RunFolder;
 
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
 
-    /// Save the runs' curves as one figure, .svg or .png.
+    /// Save the runs' curves as one figure, .svg, .pdf or .png.
     #[arg(long, value_name = "FILE")]
     figure: Option<PathBuf>,
 }
@@ -40,8 +41,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let outputs = outputs.file("table", args.table.as_deref());
     let outputs = outputs.file("figure", args.figure.as_deref());
     folders.iter().fold(outputs, |outputs, run| outputs.reads_run(run.path())).check()?;
-    check_ending("table", args.table.as_deref(), &["csv", "md", "tex", "html"])?;
-    check_ending("figure", args.figure.as_deref(), &["svg", "png"])?;
+    args.table.as_deref().map_or(Ok(()), check_table)?;
+    args.figure.as_deref().map_or(Ok(()), Figure::check_name)?;
     for folder in &folders {
         folder.config()?; // before anything is computed
     }
@@ -58,12 +59,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// A file's name says its format, so it is checked before the work.
-fn check_ending(option: &'static str, path: Option<&Path>, known: &[&str]) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
+fn check_table(path: &Path) -> Result<()> {
     let ending = path.extension().unwrap_or_default();
-    if known.iter().any(|known| ending.eq_ignore_ascii_case(known)) {
+    if ["csv", "md", "tex", "html"].iter().any(|known| ending.eq_ignore_ascii_case(known)) {
         return Ok(());
     }
-    let expected = format!("a name that ends in .{}", known.join(", ."));
-    Err(Error::setting(option, shown(path), expected))
+    Err(Error::setting("table", shown(path), "a name that ends in .csv, .md, .tex or .html"))
 }

@@ -5,9 +5,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use fer_nb::error::{Error, Result};
-use fer_nb::evaluate::tune::{Sampler, Space, Study, StudyConfig, TrialState};
+use fer_nb::evaluate::tune::{Cost, Sampler, Space, Study, StudyConfig, TrialState};
 use fer_nb::project::{device, option, plural, shown};
-use fer_nb::train::StopReason;
+use fer_nb::train::{Monitor, StopReason};
 
 use crate::arguments::{self, DataPath, JsonFile};
 use crate::outputs::Outputs;
@@ -24,7 +24,8 @@ pub(crate) struct Args {
 
     /// What is tuned: a TOML file with a line a hyperparameter, such as
     /// "train.learning_rate" = { kind = "log", low = 1e-4, high = 1e-2 }; kinds are float, log, int
-    /// and choice. Needed to begin a study.
+    /// and choice. A line with when = { "train.optimizer.name" = "sgd" } is for trials with that value alone. Needed to
+    /// begin a study.
     #[arg(long, value_name = "FILE")]
     space: Option<PathBuf>,
 
@@ -46,20 +47,21 @@ pub(crate) struct Args {
     #[arg(long, requires = "space")]
     epochs: Option<usize>,
 
-    /// What trials are compared in: val_accuracy or val_loss.
-    #[arg(long, default_value = "val_accuracy", value_parser = ["val_accuracy", "val_loss"])]
-    #[arg(requires = "space")]
-    objective: String,
+    /// What trials are compared in: val_accuracy or val_loss. After a comma may stand what their networks cost, flops or
+    /// parameters, as a second objective.
+    #[arg(long, alias = "objective", value_delimiter = ',', default_value = "val_accuracy")]
+    #[arg(value_name = "METRIC[,COST]", requires = "space")]
+    objectives: Vec<String>,
 
     /// How values are drawn: tpe or random.
     #[arg(long, default_value_t, requires = "space")]
     sampler: Sampler,
 
     /// Which trials end early: median (those worse than the median of others), hyperband (all but the best third, after
-    /// few epochs and again after three times as many) or none.
-    #[arg(long, default_value = "median", value_parser = ["median", "hyperband", NO_PRUNER])]
+    /// few epochs and again after three times as many) or none [default: median; none with two objectives].
+    #[arg(long, value_parser = ["median", "hyperband", NO_PRUNER])]
     #[arg(requires = "space")]
-    pruner: String,
+    pruner: Option<String>,
 
     /// Trainings a trial, with as many seeds; their mean is what trials are compared in.
     #[arg(long, default_value_t = 1, requires = "space")]
@@ -207,18 +209,38 @@ fn check_success(study: &Study) -> Result<()> {
 
 fn config(args: &Args, space: &Path) -> Result<StudyConfig> {
     let epochs = args.epochs.map(|_| ("epochs", "train.epochs"));
-    let options = [("objective", "choice.monitor")].into_iter().chain(epochs);
+    let options = [("objectives", "choice.monitor")].into_iter().chain(epochs);
     arguments::check_set(&args.set, options)?;
     let mut recipe = arguments::recipe(&args.recipe, &args.set)?;
     recipe.check_files()?;
     recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
-    recipe.choice.monitor = args.objective.parse()?;
+    let (monitor, cost) = objectives(&args.objectives)?;
+    recipe.choice.monitor = monitor;
     let config = StudyConfig::new(Space::open(space, &recipe)?, recipe);
-    let pruner = match args.pruner.as_str() {
-        NO_PRUNER => None,
-        name => Some(name.parse()?),
+    let pruner = match args.pruner.as_deref() {
+        Some(NO_PRUNER) => None,
+        Some(name) => Some(name.parse()?),
+        None => config.pruner.filter(|_| cost.is_none()),
     };
-    Ok(StudyConfig { sampler: args.sampler, pruner, seeds: args.seeds, ..config })
+    Ok(StudyConfig { sampler: args.sampler, pruner, cost, seeds: args.seeds, ..config })
+}
+
+/// `val_accuracy`, or two as in `val_accuracy,flops`.
+fn objectives(names: &[String]) -> Result<(Monitor, Option<Cost>)> {
+    let wrong = || {
+        let expected = "val_accuracy or val_loss, alone or followed by ,flops or ,parameters";
+        Error::setting("objectives", names.join(","), expected)
+    };
+    let (first, cost) = match names {
+        [first] => (first, None),
+        [first, second] => (first, Some(second.parse().map_err(|_| wrong())?)),
+        _ => return Err(wrong()),
+    };
+    let monitor = first.parse().map_err(|_| wrong())?;
+    match monitor {
+        Monitor::ValAccuracy | Monitor::ValLoss => Ok((monitor, cost)),
+        _ => Err(wrong()),
+    }
 }
 
 /// The other processes of `--jobs`, each with its share of the cores; this one gets its own, too.

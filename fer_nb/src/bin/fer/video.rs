@@ -8,7 +8,7 @@ use fer_nb::deploy::{
     CsvRows, FramesEnd, Predictor, Timeline, Video, VideoOptions, VideoStep, VideoWriter,
 };
 use fer_nb::error::{Error, Result};
-use fer_nb::plot::annotate_frame;
+use fer_nb::plot::{Figure, annotate_frame};
 use fer_nb::project::{device, plural, shown};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub(crate) struct VideoArgs {
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 
-    /// Of a video, draw the emotions over time: a file that ends in .svg or .png.
+    /// Of a video, draw the emotions over time: a file that ends in .svg, .pdf or .png.
     #[arg(long, value_name = "FILE")]
     figure: Option<PathBuf>,
 }
@@ -63,11 +63,7 @@ impl VideoArgs {
             VideoWriter::check_name(path)?;
         }
         if let Some(path) = &self.figure {
-            let end = path.extension().unwrap_or_default();
-            if !["svg", "png"].iter().any(|known| end.eq_ignore_ascii_case(known)) {
-                let expected = "a name that ends in .svg or .png";
-                return Err(Error::setting("figure", shown(path), expected));
-            }
+            Figure::check_name(path)?;
         }
         json.of(Outputs::default())
             .file("csv", self.csv.as_deref())

@@ -2,14 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cost::Cost;
 use super::hyperband::Hyperband;
+use super::pareto::Pair;
 use super::point::Point;
 use super::pruner::{self, Pruner};
 use super::sampler::Sampler;
 use super::space::Space;
+use super::trial::Trial;
 use crate::common::files::file_fingerprint;
 use crate::common::{Error, Result};
-use crate::train::{Recipe, RunFolder};
+use crate::train::{Monitor, Recipe, RunFolder};
 
 /// The path of what Hyperband deals out.
 const EPOCHS: &str = "train.epochs";
@@ -30,6 +33,9 @@ pub struct StudyConfig {
     /// Which trials end early; `None` trains all to their end.
     #[serde(alias = "prune", deserialize_with = "pruner::read", serialize_with = "pruner::write")]
     pub pruner: Option<Pruner>,
+    /// A second objective in addition to `recipe.choice.monitor`, without a pruner; `None` for one objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// Trainings a trial, with the seeds `recipe.train.seed`, that plus 1, and so on. A trial's value is their mean.
     #[serde(default = "one")]
     pub seeds: usize,
@@ -53,8 +59,8 @@ impl StudyConfig {
     pub fn new(space: Space, recipe: Recipe) -> Self {
         let seed = recipe.train.seed;
         let (format, sampler, pruner) = (Self::FORMAT, Sampler::default(), Some(Pruner::Median));
-        let starting_weights = None;
-        Self { format, sampler, pruner, seeds: 1, seed, space, recipe, starting_weights }
+        let (cost, seeds, starting_weights) = (None, 1, None);
+        Self { format, sampler, pruner, cost, seeds, seed, space, recipe, starting_weights }
     }
 
     /// Checked, and with the fingerprint of the weights that are there now. The points to try first are taken out of
@@ -70,6 +76,13 @@ impl StudyConfig {
             let expected =
                 "another pruner if train.epochs is tuned: epochs are what Hyperband deals out";
             return Err(Error::setting("pruner", Pruner::Hyperband, expected));
+        }
+        if let (Some(pruner), Some(cost)) = (self.pruner, self.cost) {
+            let expected = format!(
+                "none with two objectives: a trial that is worse than others in {} may be better in {cost}",
+                self.monitor().name()
+            );
+            return Err(Error::setting("pruner", pruner, expected));
         }
         let points = std::mem::take(&mut self.space.first);
         let points = points.iter().map(|point| self.space.values_of(point, &self.recipe));
@@ -91,11 +104,26 @@ impl StudyConfig {
     /// The recipe with a trial's values, and the seed of one of its trainings, counted from 0.
     pub(super) fn recipe_of(&self, values: &toml::Table, seed: usize) -> Result<Recipe> {
         let mut recipe = self.recipe.clone();
-        for (path, value) in values {
-            recipe.set(path, &value.to_string())?;
-        }
+        recipe.set_all(values)?;
         recipe.train.seed = recipe.train.seed.wrapping_add(seed as u64);
         Ok(recipe)
+    }
+
+    /// What trials are compared in.
+    pub(super) fn monitor(&self) -> Monitor {
+        self.recipe.choice.monitor
+    }
+
+    /// 1 if less is better, -1 if more is.
+    pub(super) fn sign(&self) -> f64 {
+        if self.monitor().is_minimised() { 1.0 } else { -1.0 }
+    }
+
+    /// The first objective's value of a trial and the second one's, if there are two and the trial has both, such that
+    /// less is better in both.
+    pub(super) fn pair(&self, trial: &Trial) -> Option<Pair> {
+        self.cost?;
+        Some([self.sign() * trial.value?, trial.cost?])
     }
 
     /// How trials are halved, if they are.

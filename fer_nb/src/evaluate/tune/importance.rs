@@ -1,7 +1,8 @@
 //! Which of the tuned values mattered.
 
-use super::space::Range;
+use super::range::Range;
 use super::study::Study;
+use super::trial::Trial;
 
 /// Trials from which on importances are computed.
 pub(crate) const FEWEST: usize = 5;
@@ -9,22 +10,21 @@ pub(crate) const FEWEST: usize = 5;
 impl Study {
     /// For each hyperparameter the share, 0 to 1, of the finished trials' variance that it explains by
     /// itself, the largest first: the adjusted R² of a parabola over the (logarithm of the) value, or of the
-    /// choices' means. Together they may be more or less than 1. Empty for fewer than five finished trials;
-    /// with few more, read them as a hint.
+    /// choices' means. Together they may be more or less than 1. Of a hyperparameter with a condition it is the share
+    /// in the trials that tuned it. Those with fewer than five finished trials are left out; with few more, read
+    /// them as a hint. Of two objectives it is the first one's.
     pub fn importances(&self) -> Vec<(String, f64)> {
-        let complete: Vec<_> = self.complete().collect();
-        if complete.len() < FEWEST {
-            return Vec::new();
-        }
-        let reached: Vec<f64> = complete.iter().map(|(_, value)| *value).collect();
         let mut shares: Vec<(String, f64)> = self
             .config()
             .space
             .ranges()
             .filter_map(|(path, range)| {
-                let places = complete.iter().map(|(trial, _)| range.place(trial.values.get(path)?));
-                let places: Vec<f64> = places.collect::<Option<_>>()?;
+                let place = |trial: &Trial| range.place(trial.values.get(path)?);
+                let tuned =
+                    self.complete().filter_map(|(trial, value)| Some((place(trial)?, value)));
+                let (places, reached): (Vec<f64>, Vec<f64>) = tuned.unzip();
                 let share = match range {
+                    _ if places.len() < FEWEST => return None,
                     Range::Choice { values } => {
                         explained_by_groups(&places, &reached, values.len())
                     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use super::space::{Range, number};
+use super::range::{Range, number};
 use super::study::Study;
 use super::trial::{Trial, TrialState};
 use crate::common::files::write_text;
@@ -24,23 +24,29 @@ const CREATE_TRIAL: u8 = 4;
 impl Study {
     /// Writes the study as a journal of Optuna's, whole or not at all: `JournalStorage(JournalFileBackend(path))` opens
     /// it in Python, and `optuna-dashboard path` shows it. The study has the folder's name. Trials have their states,
-    /// values, parameters with distributions, and as intermediate values what they reached after each epoch, the mean
-    /// over the seeds that came as far. Optuna counts trials from 0; the attribute `trial` has the number of this
-    /// study. A trial's end is when its `trial.toml` was written.
+    /// values, the parameters that were tuned in them with distributions, and as intermediate values what they reached
+    /// after each epoch, the mean over the seeds that came as far; Optuna knows no intermediate values of two objectives.
+    /// It counts trials from 0; the attribute `trial` has the number of this study. A trial's end is when its
+    /// `trial.toml` was written.
     ///
     /// # Errors
     /// [`Error::Io`] if the file can't be written; [`Error::File`] for a trial's history that is damaged.
     pub fn to_optuna(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let name = self.folder().file_name().unwrap_or_default().to_string_lossy();
-        let direction = if self.monitor().is_minimised() { 1 } else { 2 };
+        let mut directions = vec![if self.monitor().is_minimised() { 1 } else { 2 }];
+        let mut metrics = vec![self.monitor().name()];
+        if let Some(cost) = self.config().cost {
+            directions.push(1);
+            metrics.push(cost.name());
+        }
         let mut lines = vec![json!({
             "op_code": CREATE_STUDY, "worker_id": WORKER,
-            "study_name": name, "directions": [direction],
+            "study_name": name, "directions": directions,
         })];
         lines.push(json!({
             "op_code": SET_STUDY_SYSTEM_ATTR, "worker_id": WORKER, "study_id": 0,
-            "system_attr": { "study:metric_names": [self.monitor().name()] },
+            "system_attr": { "study:metric_names": metrics },
         }));
         let config = self.config();
         let attributes = [
@@ -72,10 +78,12 @@ impl Study {
                 params.insert(path.into(), json!(value));
             }
         }
+        let two = self.config().cost.is_some();
         let value = trial.value.filter(|value| value.is_finite());
+        let is_whole = value.is_some() && trial.cost.is_some() == two;
         let state = match trial.state {
             TrialState::Running => 0,
-            TrialState::Complete if value.is_some() => 1,
+            TrialState::Complete if is_whole => 1,
             TrialState::Pruned => 2,
             TrialState::Complete | TrialState::Failed => 3,
             TrialState::Waiting => 4,
@@ -103,17 +111,23 @@ impl Study {
             TrialState::Waiting => Value::Null,
             _ => json!(iso(written.checked_sub(spent).unwrap_or(written))),
         };
+        let reached = value.filter(|_| matches!(state, 1 | 2));
+        let (value, values) = match (two, reached) {
+            (true, Some(reached)) => (None, Some([Some(reached), trial.cost])),
+            (_, reached) => (reached, None),
+        };
+        let steps = if two { Map::new() } else { self.after_epochs(trial)? };
         let mut line = json!({
             "op_code": CREATE_TRIAL, "worker_id": WORKER, "study_id": 0,
             "state": state,
-            "value": value.filter(|_| matches!(state, 1 | 2)),
-            "values": null,
+            "value": value,
+            "values": values,
             "datetime_start": began,
             "distributions": distributions,
             "params": params,
             "user_attrs": user,
             "system_attrs": system,
-            "intermediate_values": self.after_epochs(trial)?,
+            "intermediate_values": steps,
         });
         if let (Some(line), true) = (line.as_object_mut(), trial.is_over()) {
             line.insert("datetime_complete".into(), json!(iso(written)));

@@ -63,7 +63,7 @@ fn pair(text: &str) -> Result<(String, toml::Value)> {
 }
 
 /// `{ train.learning_rate = 0.001 }` is a table in a table, unless the name is quoted.
-fn flatten(
+pub(super) fn flatten(
     above: &str,
     table: &toml::Table,
     is_name: &impl Fn(&str) -> bool,

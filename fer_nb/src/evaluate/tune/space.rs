@@ -4,133 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tch::Device;
 
+use super::condition::Condition;
 use super::point::Point;
+use super::range::Range;
 use crate::common::files::{parse_toml, read_settings};
-use crate::common::names::one_of;
-use crate::common::text::plural;
 use crate::common::{Error, Result};
 use crate::train::Recipe;
-
-/// The values that one hyperparameter may take.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-#[allow(missing_docs, reason = "a variant's documentation names its fields")]
-pub enum Range {
-    /// A number, every one from `low` to `high` as likely.
-    Float { low: f64, high: f64 },
-    /// A number above 0, every order of magnitude from `low` to `high` as likely.
-    Log { low: f64, high: f64 },
-    /// A whole number from `low` to `high`, both included.
-    Int { low: i64, high: i64 },
-    /// One of these: numbers, texts, tables.
-    Choice { values: Vec<toml::Value> },
-}
-
-impl Range {
-    fn validate(&self, path: &str) -> Result<()> {
-        let wrong = |found: String, expected: &str| Err(Error::setting(path, found, expected));
-        match self {
-            Range::Float { low, high } if !(low.is_finite() && high.is_finite() && low < high) => {
-                wrong(format!("{low} to {high}"), "two numbers, the lower one first")
-            }
-            Range::Log { low, high } if !(*low > 0.0 && high.is_finite() && low < high) => {
-                wrong(format!("{low} to {high}"), "two numbers above 0, the lower one first")
-            }
-            Range::Int { low, high } if low >= high => {
-                wrong(format!("{low} to {high}"), "two whole numbers, the lower one first")
-            }
-            Range::Choice { values } if values.len() < 2 => {
-                wrong(plural(values.len(), "value"), "two or more to choose from")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The interval in which a sampler draws: the logarithm of a [`Range::Log`], the place of a choice.
-    pub(crate) fn bounds(&self) -> (f64, f64) {
-        match self {
-            Range::Float { low, high } => (*low, *high),
-            Range::Log { low, high } => (low.ln(), high.ln()),
-            Range::Int { low, high } => (*low as f64, *high as f64 + 1.0),
-            Range::Choice { values } => (0.0, values.len() as f64),
-        }
-    }
-
-    /// The value at a place within the bounds.
-    pub(crate) fn value(&self, place: f64) -> toml::Value {
-        match self {
-            Range::Float { low, high } => toml::Value::Float(place.clamp(*low, *high)),
-            Range::Log { low, high } => toml::Value::Float(place.exp().clamp(*low, *high)),
-            Range::Int { low, high } => {
-                toml::Value::Integer((place.floor() as i64).clamp(*low, *high))
-            }
-            Range::Choice { values } => {
-                let index = (place.max(0.0) as usize).min(values.len().saturating_sub(1));
-                values.get(index).cloned().unwrap_or(toml::Value::Integer(0))
-            }
-        }
-    }
-
-    /// The value as the range writes it: a whole number where a number is expected becomes one.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] with the path, the value, and what the range allows.
-    pub(super) fn check(&self, path: &str, value: &toml::Value) -> Result<toml::Value> {
-        let found = match self {
-            Range::Float { low, high } | Range::Log { low, high } => number(value)
-                .filter(|number| (low..=high).contains(&number))
-                .map(toml::Value::Float),
-            Range::Int { low, high } => {
-                value.as_integer().filter(|whole| (low..=high).contains(&whole)).map(Into::into)
-            }
-            Range::Choice { values } => {
-                let is = |choice: &&toml::Value| {
-                    *choice == value || number(choice).is_some_and(|it| Some(it) == number(value))
-                };
-                values.iter().find(is).cloned()
-            }
-        };
-        found.ok_or_else(|| Error::setting(path, value, self.to_string()))
-    }
-
-    /// A place within the bounds that gives this value; `None` for a value that is not in the range.
-    pub(crate) fn place(&self, value: &toml::Value) -> Option<f64> {
-        let (low, high) = self.bounds();
-        let place = match self {
-            Range::Float { .. } => number(value)?,
-            Range::Log { .. } => number(value)?.ln(),
-            Range::Int { .. } => number(value)? + 0.5,
-            Range::Choice { values } => {
-                values.iter().position(|other| other == value)? as f64 + 0.5
-            }
-        };
-        // What was clamped to a bound may lie beyond it by a rounding.
-        (place >= low - 1e-9 && place <= high + 1e-9).then(|| place.clamp(low, high))
-    }
-}
-
-impl std::fmt::Display for Range {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Range::Float { low, high } | Range::Log { low, high } => {
-                write!(f, "a number from {low} to {high}")
-            }
-            Range::Int { low, high } => write!(f, "a whole number from {low} to {high}"),
-            Range::Choice { values } => {
-                let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
-                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-                f.write_str(&one_of(&texts))
-            }
-        }
-    }
-}
-
-/// A value as a number, if it is one.
-pub(super) fn number(value: &toml::Value) -> Option<f64> {
-    value.as_float().or(value.as_integer().map(|whole| whole as f64))
-}
 
 /// A line of a space's file.
 const EXAMPLE: &str = "\"train.learning_rate\" = { kind = \"log\", low = 1e-4, high = 1e-2 } and the like; kinds are float, log, int and choice";
@@ -143,7 +23,17 @@ pub struct Space {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) first: Vec<Point>,
     #[serde(flatten)]
-    ranges: BTreeMap<String, Range>,
+    hyperparameters: BTreeMap<String, Hyperparameter>,
+}
+
+/// What a space says of one hyperparameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Hyperparameter {
+    #[serde(flatten)]
+    pub(super) range: Range,
+    /// For which values of others it is tuned.
+    #[serde(default, skip_serializing_if = "Condition::is_empty")]
+    pub(super) when: Condition,
 }
 
 impl Space {
@@ -153,8 +43,10 @@ impl Space {
     }
 
     /// From the text of a TOML file: a table a hyperparameter,
-    /// `"train.learning_rate" = { kind = "log", low = 1e-4, high = 1e-2 }`. Above them may stand the points
-    /// to try first, `first = [{ learning_rate = 0.001, batch_size = 64 }]`.
+    /// `"train.learning_rate" = { kind = "log", low = 1e-4, high = 1e-2 }`. In the table, `when = {
+    /// "train.optimizer.name" = "sgd" }` restricts it to trials with that value of another one; a list has several
+    /// values. Above the tables may stand the points to try first, `first = [{ learning_rate = 0.001, batch_size =
+    /// 64 }]`.
     ///
     /// # Errors
     /// [`Error::Setting`] where the text is no space.
@@ -201,6 +93,32 @@ impl Space {
         self.with(path, Range::Choice { values })
     }
 
+    /// The hyperparameters of `inner` as well, but only in trials in which the one at `path` has one of `values`; in
+    /// others they stay as the recipe has them.
+    ///
+    /// ```
+    /// use fer_nb::evaluate::tune::Space;
+    ///
+    /// let momentum = Space::new().float("train.optimizer.momentum", 0.5, 0.99);
+    /// let space = Space::new()
+    ///     .choice("train.optimizer.name", ["adam", "sgd"])
+    ///     .when("train.optimizer.name", ["sgd"], momentum);
+    /// ```
+    pub fn when<V: Into<toml::Value>>(
+        mut self,
+        path: impl AsRef<str>,
+        values: impl IntoIterator<Item = V>,
+        inner: Space,
+    ) -> Self {
+        let values: Vec<toml::Value> = values.into_iter().map(Into::into).collect();
+        for (name, mut hyperparameter) in inner.hyperparameters {
+            hyperparameter.when.require(path.as_ref(), &values);
+            self.hyperparameters.insert(name, hyperparameter);
+        }
+        self.first.extend(inner.first);
+        self
+    }
+
     /// A point that a study tries before it draws any: `"learning_rate=0.001, batch_size=64"`, by path or its last
     /// part. What it does not name is drawn. [`Study::enqueue`](super::Study::enqueue) adds points to a study that
     /// has begun.
@@ -210,70 +128,41 @@ impl Space {
     }
 
     fn with(mut self, path: impl Into<String>, range: Range) -> Self {
-        self.ranges.insert(path.into(), range);
+        let hyperparameter = Hyperparameter { range, when: Condition::default() };
+        self.hyperparameters.insert(path.into(), hyperparameter);
         self
     }
 
     /// The hyperparameters, ordered by their paths.
     pub fn ranges(&self) -> impl Iterator<Item = (&str, &Range)> {
-        self.ranges.iter().map(|(path, range)| (path.as_str(), range))
+        self.hyperparameters().map(|(path, it)| (path, &it.range))
     }
 
-    /// Names the first range that is none, or that `recipe` has no place for, and the first point out of range.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] with the path.
-    pub fn validate(&self, recipe: &Recipe) -> Result<()> {
-        if self.ranges.is_empty() {
-            return Err(Error::setting("space", "empty", "a hyperparameter to tune"));
-        }
-        for (path, range) in &self.ranges {
-            range.validate(path)?;
-            let (low, high) = range.bounds();
-            // The ends, and each of the choices, have to be values that the recipe takes.
-            let places: Vec<f64> = match range {
-                Range::Choice { values } => (0..values.len()).map(|i| i as f64).collect(),
-                _ => vec![low, high],
+    /// The same, with their conditions.
+    pub(super) fn hyperparameters(&self) -> impl Iterator<Item = (&str, &Hyperparameter)> {
+        self.hyperparameters.iter().map(|(path, it)| (path.as_str(), it))
+    }
+
+    pub(super) fn get(&self, path: &str) -> Option<&Hyperparameter> {
+        self.hyperparameters.get(path)
+    }
+
+    /// Removes the values whose conditions the others don't meet.
+    pub(super) fn retain_active(&self, values: &mut toml::Table) {
+        loop {
+            let unmet = |(path, it): &(&str, &Hyperparameter)| {
+                values.contains_key(*path) && !it.when.holds(values)
             };
-            for place in places {
-                let mut recipe = recipe.clone();
-                recipe.set(path, &range.value(place).to_string())?;
-                recipe.train.validate()?;
-                // What a network takes it says itself, when it is built.
-                if path.starts_with("network.") {
-                    recipe.network.build(Device::Cpu, 0)?;
-                }
-            }
+            // One after the other: without it, those that depend on it are not met either.
+            let Some((path, _)) = self.hyperparameters().find(unmet) else { return };
+            values.remove(path);
         }
-        self.first.iter().try_for_each(|point| self.values_of(point, recipe).map(drop))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_and_places_belong_together() {
-        let ranges = [
-            Range::Float { low: -1.0, high: 2.0 },
-            Range::Log { low: 1e-4, high: 1e-1 },
-            Range::Int { low: 3, high: 7 },
-            Range::Choice { values: vec!["a".into(), 2.into(), 0.5.into()] },
-        ];
-        for range in ranges {
-            let (low, high) = range.bounds();
-            for step in 0..=100 {
-                let place = low + (high - low) * f64::from(step) / 100.0;
-                let value = range.value(place);
-                let back = range.place(&value).unwrap();
-                assert_eq!(range.value(back), value, "{range:?} {place}");
-                assert!((low..=high).contains(&back));
-            }
-            assert_eq!(range.place(&toml::Value::Integer(99)), None);
-        }
-        assert_eq!(Range::Int { low: 3, high: 7 }.value(8.0), toml::Value::Integer(7));
-    }
 
     #[test]
     fn a_space_fits_its_recipe() {
@@ -296,5 +185,93 @@ mod tests {
         // A bound that the hyperparameter itself refuses.
         assert_eq!(named(Space::new().float("train.ema", 0.5, 1.0)), "ema");
         assert!(Space::from_toml("lr = { kind = 'normal' }").is_err());
+        let message = |text| Space::from_toml(text).unwrap_err().to_string();
+        let more = message("lr = { kind = 'float', low = 0.0, high = 1.0, step = 0.1 }");
+        assert!(more.contains("unknown field `step`"), "{more}");
+    }
+
+    #[test]
+    fn values_whose_condition_is_not_met_are_left_out() {
+        let text = r#"
+            "train.optimizer.name" = { kind = "choice", values = ["adam", "sgd", "muon"] }
+            "train.optimizer.momentum" = { kind = "float", low = 0.5, high = 0.99, when = { "train.optimizer.name" = ["sgd", "muon"] } }
+            "train.optimizer.nesterov" = { kind = "choice", values = [true, false], when = { train.optimizer.name = "sgd" } }
+            "train.clip_norm" = { kind = "float", low = 0.5, high = 2.0, when = { "train.optimizer.nesterov" = true } }
+        "#;
+        let space = Space::from_toml(text).unwrap();
+        let nested = Space::new().choice("train.optimizer.nesterov", [true, false]).when(
+            "train.optimizer.nesterov",
+            [true],
+            Space::new().float("train.clip_norm", 0.5, 2.0),
+        );
+        let momentum = Space::new().float("train.optimizer.momentum", 0.5, 0.99);
+        let built = Space::new()
+            .choice("train.optimizer.name", ["adam", "sgd", "muon"])
+            .when("train.optimizer.name", ["sgd", "muon"], momentum)
+            .when("train.optimizer.name", ["sgd"], nested);
+        // Within another one, a condition has those around it.
+        let clip = |space: &Space| space.get("train.clip_norm").unwrap().when.to_string();
+        assert_eq!(clip(&space), "train.optimizer.nesterov = true");
+        assert_eq!(
+            clip(&built),
+            "train.optimizer.name = \"sgd\" and train.optimizer.nesterov = true"
+        );
+        for space in [&space, &built] {
+            space.validate(&Recipe::default()).unwrap();
+            let again = toml::to_string(space).unwrap();
+            assert_eq!(&Space::from_toml(&again).unwrap(), space, "{again}");
+            let left = |name: &str, nesterov: bool| {
+                let text = format!(
+                    "'train.optimizer.name' = '{name}'\n'train.optimizer.momentum' = 0.9\n\
+                     'train.optimizer.nesterov' = {nesterov}\n'train.clip_norm' = 1.0"
+                );
+                let mut values: toml::Table = text.parse().unwrap();
+                space.retain_active(&mut values);
+                values.len()
+            };
+            assert_eq!(left("adam", true), 1);
+            assert_eq!(left("muon", true), 2);
+            assert_eq!(left("sgd", false), 3);
+            assert_eq!(left("sgd", true), 4);
+        }
+    }
+
+    #[test]
+    fn a_condition_that_can_not_hold_is_an_error() {
+        let names = || Space::new().choice("train.optimizer.name", ["adam", "sgd"]);
+        let momentum = || Space::new().float("train.optimizer.momentum", 0.5, 0.99);
+        let message = |space: Space| space.validate(&Recipe::default()).unwrap_err().to_string();
+        for (space, part) in [
+            (names().when("train.optimizer.name", ["muon"], momentum()), "\"adam\" or \"sgd\""),
+            (names().when("train.optimiser", ["sgd"], momentum()), "train.optimizer.name"),
+            (momentum().when("train.optimizer.momentum", [0.5], names()), "a choice or a whole"),
+            (names().when("train.optimizer.name", ["sgd"], names()), "by itself"),
+            // Adam has no momentum.
+            (names().float("train.optimizer.momentum", 0.5, 0.99), "when"),
+            (
+                names().choice("train.batch_size", [32, 64]).when(
+                    "train.optimizer.name",
+                    ["sgd"],
+                    Space::new().when(
+                        "train.optimizer.name",
+                        ["adam"],
+                        Space::new().float("train.clip_norm", 0.5, 2.0),
+                    ),
+                ),
+                "train.clip_norm",
+            ),
+            // Each of two only with the other one.
+            (
+                Space::from_toml(
+                    "'train.batch_size' = { kind = 'choice', values = [32, 64], when = { train.epochs = 2 } }\n\
+                     'train.epochs' = { kind = 'int', low = 1, high = 3, when = { train.batch_size = 32 } }",
+                )
+                .unwrap(),
+                "some values of the space meet",
+            ),
+        ] {
+            let message = message(space);
+            assert!(message.contains(part), "{part}: {message}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::trial::{Trial, TrialState};
 use crate::common::machine::print_line;
 use crate::common::{Error, Result};
 use crate::data::FaceData;
-use crate::train::{Checkpoint, History, Monitor, RunFolder, StopReason};
+use crate::train::{Checkpoint, History, Monitor, Recipe, RunFolder, StopReason};
 
 /// How a trial's training ended.
 pub(super) enum Ended {
@@ -41,6 +41,13 @@ impl Training<'_> {
     /// Trains until `until` epochs of each seed are done; all, if it is `None`. Value, epochs and seconds are filled
     /// in, those of the seeds that are done so far.
     pub(super) fn run(&self, trial: &mut Trial, until: Option<usize>) -> Result<Ended> {
+        if let Some(cost) = self.config.cost {
+            match cost.of(&self.recipe_of(trial, 0)?) {
+                Ok(value) => trial.cost = Some(value),
+                Err(error @ Error::Setting { .. }) => return Ok(Ended::Failed(error)),
+                Err(error) => return Err(error),
+            }
+        }
         let (mut reached, mut epochs, mut seconds) = (Vec::new(), 0, 0.0);
         let mut result = Ended::Complete(None);
         for seed in 0..self.config.seeds {
@@ -71,8 +78,7 @@ impl Training<'_> {
         earlier: &[f64],
     ) -> Result<(History, Ended)> {
         let run = trial.run_of_seed(self.study, seed);
-        let recipe = self.config.recipe_of(&trial.values, seed);
-        let recipe = recipe.map_err(|error| trial.at_fault(self.study, error))?;
+        let recipe = self.recipe_of(trial, seed)?;
         let last = recipe.train.epochs;
         let until = until.filter(|until| *until < last);
         if let Some(done) = self.done(&run, until, last) {
@@ -154,7 +160,12 @@ impl Training<'_> {
         Ok(MedianPruner::new(self.monitor(), &others, earlier))
     }
 
+    fn recipe_of(&self, trial: &Trial, seed: usize) -> Result<Recipe> {
+        let recipe = self.config.recipe_of(&trial.values, seed);
+        recipe.map_err(|error| trial.at_fault(self.study, error))
+    }
+
     fn monitor(&self) -> Monitor {
-        self.config.recipe.choice.monitor
+        self.config.monitor()
     }
 }

@@ -47,6 +47,9 @@ pub struct Trial {
     /// The best value on validation images, the mean over the seeds that were trained; `None` before the first epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
+    /// The second objective's value; `None` if the study has one objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
     /// The best value of each seed; empty if a trial is one training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reached: Vec<f64>,
@@ -82,11 +85,12 @@ impl Trial {
     pub(super) fn new(number: usize, values: toml::Table) -> Self {
         let (state, value, reason) = (TrialState::Running, None, None);
         let (reached, rungs, epochs, seconds) = (Vec::new(), Vec::new(), 0, 0.0);
-        let (retries, given) = (0, None);
+        let (cost, retries, given) = (None, 0, None);
         Self {
             number,
             state,
             value,
+            cost,
             reached,
             rungs,
             epochs,

@@ -1,16 +1,18 @@
 //! The values of a [`Point`], checked against a [`Space`].
 
 use super::point::{EXPECTED, Point};
-use super::space::{Range, Space};
+use super::range::Range;
+use super::space::Space;
 use crate::common::names::one_of;
 use crate::common::{Error, Result};
 use crate::train::Recipe;
 
 impl Space {
-    /// The values of a point, by path, each checked against its range and all together by the recipe.
+    /// The values of a point, by path, each checked against its range and all together by the recipe. A value with a
+    /// condition needs those that meet it in the same point.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the hyperparameter's path, the value, and what its range allows.
+    /// [`Error::Setting`] with the hyperparameter's path, the value, and what its range or its condition allows.
     pub(super) fn values_of(&self, point: &Point, recipe: &Recipe) -> Result<toml::Table> {
         let mut values = toml::Table::new();
         for (name, value) in point.pairs(|name| self.named(name).len() == 1)? {
@@ -23,10 +25,15 @@ impl Space {
         if values.is_empty() {
             return Err(Error::setting("point", "empty", EXPECTED));
         }
-        let mut recipe = recipe.clone();
-        for (path, value) in &values {
-            recipe.set(path, &value.to_string())?;
+        let mut active = values.clone();
+        self.retain_active(&mut active);
+        if let Some((path, value)) = values.iter().find(|(path, _)| !active.contains_key(*path)) {
+            let when = self.get(path).map(|it| it.when.to_string()).unwrap_or_default();
+            let expected = format!("{when} in the same point, with which alone it is tuned");
+            return Err(Error::setting(path, value, expected));
         }
+        let mut recipe = recipe.clone();
+        recipe.set_all(&values)?;
         recipe.train.validate()?;
         Ok(values)
     }
@@ -119,6 +126,19 @@ mod tests {
             assert_eq!((named.as_str(), found.as_str()), (name, value), "{text}");
             assert!(wanted.contains(expected), "{text}: {wanted}");
         }
+        let optimizers = Space::new().choice("train.optimizer.name", ["adam", "sgd"]).when(
+            "train.optimizer.name",
+            ["sgd"],
+            Space::new().float("train.optimizer.momentum", 0.5, 0.99),
+        );
+        for point in ["momentum=0.9", "name=adam,momentum=0.9"] {
+            let point = Point::Text(point.into());
+            let error = optimizers.values_of(&point, &Recipe::default()).unwrap_err().to_string();
+            assert!(error.contains("train.optimizer.momentum = 0.9"), "{error}");
+            assert!(error.contains("train.optimizer.name = \"sgd\" in the same point"), "{error}");
+        }
+        let point = Point::Text("name=sgd,momentum=0.9".into());
+        assert_eq!(optimizers.values_of(&point, &Recipe::default()).unwrap().len(), 2);
         let ambiguous = Space::new().float("network.dropout", 0.0, 0.5).float(
             "network.hidden.dropout",
             0.0,

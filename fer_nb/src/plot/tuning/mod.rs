@@ -1,5 +1,6 @@
 //! The figures of a study of hyperparameters.
 
+mod front;
 mod history;
 mod importance;
 mod parallel;
@@ -8,8 +9,74 @@ mod trials;
 
 #[cfg(test)]
 mod tests {
-    use crate::evaluate::tune::{Space, Study, Trial};
+    use crate::evaluate::tune::{Cost, Space, Study, StudyConfig, Trial};
     use crate::train::Recipe;
+
+    /// A study of two objectives, one of whose hyperparameters is not tuned in all trials.
+    fn study_of_two(folder: &std::path::Path, trials: usize) -> Study {
+        let momentum = Space::new().float("train.optimizer.momentum", 0.5, 0.99);
+        let space = Space::new()
+            .float("network.block_dropout", 0.0, 0.5)
+            .choice("train.optimizer.name", ["adam", "sgd"])
+            .when("train.optimizer.name", ["sgd"], momentum);
+        let config = StudyConfig::new(space, Recipe::default());
+        let config = StudyConfig { cost: Some(Cost::Flops), pruner: None, ..config };
+        Study::with_config(folder, config).unwrap();
+        for number in 1..=trials {
+            let share = (number * 7 % 20) as f64 / 20.0;
+            let path = Trial::folder(folder, number);
+            std::fs::create_dir_all(&path).unwrap();
+            let values = match number % 3 {
+                0 => "'train.optimizer.name' = 'adam'".to_string(),
+                _ => format!(
+                    "'train.optimizer.name' = 'sgd'\n'train.optimizer.momentum' = {}",
+                    0.5 + 0.4 * share
+                ),
+            };
+            let text = format!(
+                "number = {number}\nstate = 'complete'\nvalue = {}\ncost = {}\nepochs = 3\n\
+                 [values]\n'network.block_dropout' = {}\n{values}",
+                1.5 - share.sqrt() + 0.3 * (number % 2) as f64,
+                2e7 + 1.5e8 * share,
+                share / 2.0,
+            );
+            std::fs::write(path.join("trial.toml"), text).unwrap();
+        }
+        Study::load(folder).unwrap()
+    }
+
+    #[test]
+    fn two_objectives_have_a_front_and_lines_pass_below_what_is_not_tuned() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = study_of_two(folder.path(), 20);
+        let front = study.front_figure().unwrap();
+        for part in ["Pareto front", "million floating-point", "val_loss", "20 trials"] {
+            assert!(front.svg().contains(part), "{part}");
+        }
+        for trial in study.front() {
+            assert!(front.svg().contains(&format!(">trial {}<", trial.number)));
+        }
+        for (name, figure) in [
+            ("front", front),
+            ("parallel_of_two", study.parallel_figure().unwrap()),
+            ("slice_of_two", study.slice_figure().unwrap()),
+        ] {
+            assert!(figure.svg().contains("20 trials"), "none is left out of {name}");
+            if let Some(folder) = std::env::var_os("FER_TEST_FIGURES") {
+                let path = std::path::Path::new(&folder).join(format!("tuning_{name}.png"));
+                figure.save(&path).unwrap().save(path.with_extension("pdf")).unwrap();
+            }
+        }
+        let parallel = study.parallel_figure().unwrap();
+        for part in ["not tuned", ">optimizer<"] {
+            assert_eq!(parallel.svg().matches(part).count(), 1, "{part}");
+        }
+        // Momentum counts among the trials that tune it.
+        let importances = study.importances();
+        assert!(importances.iter().any(|(path, _)| path.ends_with("momentum")), "{importances:?}");
+        let one = self::study(&folder.path().join("one"), 3);
+        assert!(one.front_figure().unwrap().svg().contains("one objective"));
+    }
 
     /// A study whose trials say what a smooth function of their values says.
     fn study(folder: &std::path::Path, trials: usize) -> Study {
@@ -89,6 +156,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let study = study(folder.path(), trials);
             study.history_figure().unwrap();
+            study_of_two(&folder.path().join("two"), trials).front_figure().unwrap();
             study.parallel_figure().unwrap();
             study.slice_figure().unwrap();
             let figure = study.importances_figure().unwrap();

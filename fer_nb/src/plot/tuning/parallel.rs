@@ -12,12 +12,14 @@ use crate::plot::style::WIDTH;
 
 const TOP: f64 = 280.0;
 const BOTTOM: f64 = 980.0;
+/// Where lines pass the axis of a hyperparameter that their trial does not tune: below its end.
+const MISSING: f64 = BOTTOM + 60.0;
 /// How many hyperparameters a figure holds.
 const MOST: usize = 7;
 
 impl Study {
     /// A line for each trial, through the values that it tried to the value that it reached: the
-    /// darker, the better.
+    /// darker, the better. It passes below the axis of a hyperparameter that the trial does not tune.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
@@ -50,8 +52,10 @@ fn draw(canvas: &mut Canvas, study: &StudyData) -> Result<()> {
     ordered.sort_by_key(|trial| is_best(trial.number));
     for (rank, trial) in ordered.into_iter().enumerate() {
         let places = trial.places.iter().take(axes.len()).enumerate();
-        let mut line: Vec<_> =
-            places.map(|(index, place)| (left + pitch * index as f64, height(*place))).collect();
+        let at = |(index, place): (usize, &Option<f64>)| {
+            (left + pitch * index as f64, place.map_or(MISSING, height))
+        };
+        let mut line: Vec<_> = places.map(at).collect();
         line.push((right, y.at(trial.value)));
         let best = is_best(trial.number);
         let color = match best {
@@ -61,7 +65,11 @@ fn draw(canvas: &mut Canvas, study: &StudyData) -> Result<()> {
         canvas.line(&line, if best { 7.0 } else { 3.5 }, color);
     }
     for (index, plotted) in axes.iter().enumerate() {
-        draw_axis(canvas, left + pitch * index as f64, pitch, &plotted.name, &plotted.ticks)?;
+        let mut ticks = plotted.ticks.clone();
+        if study.trials.iter().any(|trial| trial.places.get(index) == Some(&None)) {
+            ticks.push(((BOTTOM - MISSING) / (BOTTOM - TOP), "not tuned".into()));
+        }
+        draw_axis(canvas, left + pitch * index as f64, pitch, &plotted.name, &ticks)?;
     }
     let ticks = axis::ticks(low, high, 6);
     let step = axis::step_between(&ticks);

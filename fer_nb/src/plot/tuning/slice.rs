@@ -73,8 +73,8 @@ fn draw_panel(
     let mut ordered: Vec<_> = study.trials.iter().collect();
     ordered.sort_by_key(|trial| (best == Some(trial.number), trial.complete));
     for trial in ordered {
-        let Some(place) = trial.places.get(index) else { continue };
-        let at = (x(*place), y.at(trial.value));
+        let Some(place) = trial.places.get(index).copied().flatten() else { continue };
+        let at = (x(place), y.at(trial.value));
         if best == Some(trial.number) {
             canvas.dot(at, 15.0, class_color(Emotion::Angry));
         } else if trial.complete {

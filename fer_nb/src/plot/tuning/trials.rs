@@ -13,8 +13,10 @@ pub(super) struct PlottedTrial {
     pub(super) complete: bool,
     /// The value that it reached.
     pub(super) value: f64,
-    /// Its place on each axis, 0 to 1.
-    pub(super) places: Vec<f64>,
+    /// The second objective's value, if there are two.
+    pub(super) cost: Option<f64>,
+    /// Its place on each axis, 0 to 1; `None` if it does not tune that hyperparameter.
+    pub(super) places: Vec<Option<f64>>,
 }
 
 /// One hyperparameter's axis.
@@ -33,7 +35,7 @@ pub(super) struct StudyData {
     pub(super) subject: String,
     /// "val_accuracy"
     pub(super) objective: String,
-    more_is_better: bool,
+    pub(super) more_is_better: bool,
     pub(super) axes: Vec<PlottedAxis>,
     /// By number; trials without a value are left out.
     pub(super) trials: Vec<PlottedTrial>,
@@ -53,7 +55,7 @@ impl StudyData {
             .iter()
             .filter(|trial| matches!(trial.state, TrialState::Complete | TrialState::Pruned))
             .filter_map(|trial| {
-                let places: Option<Vec<f64>> = ranges
+                let places: Vec<Option<f64>> = ranges
                     .iter()
                     .map(|(path, range)| share(range, range.place(trial.values.get(*path)?)?))
                     .collect();
@@ -61,7 +63,8 @@ impl StudyData {
                     number: trial.number,
                     complete: trial.state == TrialState::Complete,
                     value: trial.value.filter(|value| value.is_finite())?,
-                    places: places?,
+                    cost: trial.cost,
+                    places,
                 })
             })
             .collect();
@@ -102,8 +105,9 @@ impl StudyData {
     }
 }
 
-/// "train.optimizer.weight_decay" as "weight_decay".
+/// "train.optimizer.weight_decay" as "weight_decay", and "train.optimizer.name" as "optimizer".
 pub(super) fn short(path: &str) -> String {
+    let path = path.strip_suffix(".name").unwrap_or(path);
     path.rsplit('.').next().unwrap_or(path).to_string()
 }
 
