@@ -1,4 +1,5 @@
-"""Compiles the C++ layers with AddressSanitizer and runs them at odd sizes and numbers of threads.
+"""Compiles the C++ layers with AddressSanitizer and runs them at odd sizes and numbers of threads. Before that, reads and
+writes beyond a tensor are planted, each of which has to be found.
 
     .venv/bin/python tests/hostile/layers.py                    # ten seconds for each instruction set, and a compilation
     .venv/bin/python tests/hostile/layers.py --seconds 600
@@ -24,6 +25,14 @@ KERNELS = [
     ("float2_avx512", "Float", 2, AVX512),
     ("float4_avx512", "Float", 4, AVX512),
     ("bfloat16_avx512", "Bfloat16", 2, [*AVX512, "-mavx512bf16"]),
+]
+# Layer, dtype and side of the images that overflows are planted in. Convolutions have a kernel for sides that are
+# multiples of 4, one for others, and one for bfloat16, which needs AVX-512.
+PLANTS = [
+    ("convolution", "float", 8),
+    ("convolution", "float", 6),
+    ("convolution", "bfloat16", 8),
+    *[(layer, dtype, 8) for layer in ("pool", "norm") for dtype in ("float", "bfloat16")],
 ]
 SANITIZE = ["-std=c++17", "-g", "-fsanitize=address", "-fno-omit-frame-pointer", "-fopenmp", "-w"]
 
@@ -58,29 +67,57 @@ def has(feature):
     return bool(re.search(rf"^flags.*\b{feature}\b", Path("/proc/cpuinfo").read_text(), re.M))
 
 
+def instruction_sets():
+    """Those of this machine, by the names that libtorch has for them."""
+    return [name for name, feature in (("avx2", "avx2"), ("avx512", "avx512f")) if has(feature)]
+
+
+def start(program, capability, *arguments):
+    # libtorch keeps what it allocates once to its end, which is no leak here.
+    variables = {"ATEN_CPU_CAPABILITY": capability, "ASAN_OPTIONS": "detect_leaks=0"}
+    command = [program, *map(str, arguments)]
+    return subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
+
+
+def planted(program):
+    """Overflows of one byte in memory that the layers read and write: how many there were, and those not found."""
+    tried, missed = 0, []
+    for capability in instruction_sets():
+        for layer, dtype, side in PLANTS:
+            if (capability, layer, dtype) == ("avx2", "convolution", "bfloat16"):
+                continue
+            for access in ("read", "write"):
+                done = start(program, capability, "plant", access, layer, dtype, side)
+                tried += 1
+                report = done.stderr
+                found = re.search(rf"heap-buffer-overflow[^\0]*?{access.upper()} of size[^\0]*?#0 .*", report)
+                in_layers = found and re.search(r"native/\w+\.(cpp|h):\d+", found[0])
+                if done.returncode == 0 or not in_layers:
+                    what = f"{access} in {layer}, {dtype}, side {side}, {capability}"
+                    missed.append(f"planted and not found: {what}: status {done.returncode} {report[:300]}")
+    return tried, missed
+
+
 def campaign(seconds=10.0, seed=26, threads=(1, 2, 3, 5)):
     """Gives what was tried, what failed and a remark."""
-    torch = (ROOT / ".venv" / "torch").resolve()
-    program = compile_all(torch)
-    tried, failed, sets = 0, [], []
-    for capability, feature in (("avx2", "avx2"), ("avx512", "avx512f")):
-        if not has(feature):
-            continue
-        sets.append(capability)
-        # libtorch keeps what it allocates once to its end, which is no leak here.
-        variables = {"ATEN_CPU_CAPABILITY": capability, "ASAN_OPTIONS": "detect_leaks=0"}
-        command = [program, str(seconds), str(seed), *map(str, threads)]
-        done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
+    program = compile_all((ROOT / ".venv" / "torch").resolve())
+    plants, failed = planted(program)
+    tried, missed = 0, len(failed)
+    for capability in instruction_sets():
+        done = start(program, capability, seconds, seed, *threads)
         counts = re.search(r"(\d+) tried, (\d+) of them", done.stdout)
         tried += int(counts[2]) if counts else 0
         if done.returncode:
             lines = (done.stdout + done.stderr).strip().splitlines()
             failed.append(f"{capability}: status {done.returncode}: {' '.join(lines[:8])[:600]}")
-    return tried, failed, f"AddressSanitizer; {', '.join(sets)}; {', '.join(map(str, threads))} threads"
+    sets = ", ".join(instruction_sets())
+    found = f"{plants - missed} of {plants} planted overflows found"
+    remark = f"AddressSanitizer; {sets}; {', '.join(map(str, threads))} threads; {found}"
+    return tried, failed, remark
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="of each instruction set [default: 10]")
     parser.add_argument("--seed", type=int, default=26)
     options = parser.parse_args()
