@@ -34,6 +34,8 @@ PLANTS = [
     ("convolution", "bfloat16", 8),
     *[(layer, dtype, 8) for layer in ("pool", "norm") for dtype in ("float", "bfloat16")],
 ]
+# What the program ends with if a layer does not take what overflows are planted in.
+LEFT_TO_LIBTORCH = 4
 SANITIZE = ["-std=c++17", "-g", "-fsanitize=address", "-fno-omit-frame-pointer", "-fopenmp", "-w"]
 
 
@@ -84,17 +86,18 @@ def planted(program):
     tried, missed = 0, []
     for capability in instruction_sets():
         for layer, dtype, side in PLANTS:
-            if (capability, layer, dtype) == ("avx2", "convolution", "bfloat16"):
-                continue
             for access in ("read", "write"):
                 done = start(program, capability, "plant", access, layer, dtype, side)
+                if done.returncode == LEFT_TO_LIBTORCH and (layer, dtype) == ("convolution", "bfloat16"):
+                    continue  # without AVX-512's bfloat16
                 tried += 1
-                report = done.stderr
-                found = re.search(rf"heap-buffer-overflow[^\0]*?{access.upper()} of size[^\0]*?#0 .*", report)
-                in_layers = found and re.search(r"native/\w+\.(cpp|h):\d+", found[0])
-                if done.returncode == 0 or not in_layers:
-                    what = f"{access} in {layer}, {dtype}, side {side}, {capability}"
-                    missed.append(f"planted and not found: {what}: status {done.returncode} {report[:300]}")
+                # Whole vectors that reach over an end are an "unknown crash". Where the layer is not the first function, it
+                # called the sanitizer's own memset.
+                kind = r"AddressSanitizer: (heap-buffer-overflow|unknown-crash)"
+                report = re.search(rf"{kind}.*\n.* of size .*\n(?: *#[0-5] .*\n)+", done.stderr)
+                if not (report and re.search(r"native/\w+\.(cpp|h):\d+", report[0])):
+                    what = f"{access}, {layer}, {dtype}, side {side}, {capability}"
+                    missed.append(f"planted and not found: {what}: status {done.returncode} {done.stderr[:300]}")
     return tried, missed
 
 
