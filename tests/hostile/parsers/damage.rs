@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use crate::target::Target;
 
 /// One to eight changes of a file: bits, bytes, numbers, words, pieces cut out, doubled, or of another file.
-pub fn damaged(target: &Target, random: &mut StdRng) -> Vec<u8> {
+pub(crate) fn damaged(target: &Target, random: &mut StdRng) -> Vec<u8> {
     let pick = |random: &mut StdRng, count: usize| random.random_range(0..count.max(1));
     let mut bytes = target.seeds[pick(random, target.seeds.len())].clone();
     for _ in 0..random.random_range(0..=8) {

@@ -12,18 +12,18 @@ use tch::Device;
 use crate::tables::images;
 
 /// A network of one block.
-pub fn network() -> ResNet {
+pub(crate) fn network() -> ResNet {
     let config = ResNetConfig { channels: vec![4], blocks: vec![1], ..ResNetConfig::default() };
     ResNet::new(Device::Cpu, 1, config).expect("a small network")
 }
 
 /// A run of one epoch and a study of one trial with all its files, made once.
-pub struct Fixture {
-    pub folder: PathBuf,
+pub(crate) struct Fixture {
+    pub(crate) folder: PathBuf,
 }
 
 impl Fixture {
-    pub fn make(folder: PathBuf) -> Self {
+    pub(crate) fn make(folder: PathBuf) -> Self {
         std::fs::create_dir_all(&folder).expect("a folder");
         std::fs::write(folder.join("tiny.csv"), images(5)).expect("a table");
         let data = FaceData::from_path(folder.join("tiny.csv")).expect("data");
@@ -49,14 +49,14 @@ impl Fixture {
     }
 
     /// Where an input lies, below a folder of its own.
-    pub fn input(&self, path: &str) -> PathBuf {
+    pub(crate) fn input(&self, path: &str) -> PathBuf {
         let path = self.folder.join("inputs").join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         path
     }
 
     /// A folder of inputs with copies of files of `from`.
-    pub fn copied(&self, from: &str, names: &[&str]) -> PathBuf {
+    pub(crate) fn copied(&self, from: &str, names: &[&str]) -> PathBuf {
         for name in names {
             let to = self.input(&format!("{from}/{name}"));
             std::fs::copy(self.folder.join(from).join(name), to).expect("a copy");
@@ -64,7 +64,7 @@ impl Fixture {
         self.folder.join("inputs").join(from)
     }
 
-    pub fn read(&self, path: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, path: &str) -> Vec<u8> {
         std::fs::read(self.folder.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 }

@@ -10,7 +10,7 @@ use rand::RngExt;
 use crate::fixture::Fixture;
 use crate::target::{Target, Words};
 
-pub fn targets(fixture: &Fixture) -> Vec<Target> {
+pub(crate) fn targets(fixture: &Fixture) -> Vec<Target> {
     let detector = FaceDetector::for_video();
     let image = fixture.input("images/train/happy/one.png");
     let root = fixture.folder.join("inputs/images");

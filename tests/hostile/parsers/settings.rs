@@ -15,7 +15,7 @@ const SPACE: &[u8] = b"\"train.learning_rate\" = { kind = \"log\", low = 1e-4, h
 const THRESHOLD: &[u8] =
     b"uncertain_below = 0.5\nright = 0.75\nanswered = 0.9\nweights = \"0123456789abcdef\"\n";
 
-pub fn targets(fixture: &Fixture) -> Vec<Target> {
+pub(crate) fn targets(fixture: &Fixture) -> Vec<Target> {
     let recipe = Recipe::default().to_toml().expect("a recipe").into_bytes();
     let at = |name: &str| fixture.input(name);
     let mut all = vec![

@@ -7,7 +7,7 @@ use fer_nb::train::{History, RunTable};
 use crate::fixture::Fixture;
 use crate::target::{Target, Words};
 
-pub fn targets(fixture: &Fixture) -> Vec<Target> {
+pub(crate) fn targets(fixture: &Fixture) -> Vec<Target> {
     let predictions = || vec![fixture.read("predictions.csv")];
     let history = vec![fixture.read("run/history.csv")];
     let runs = vec![include_bytes!("../../../docs/runs.csv").to_vec()];
@@ -37,7 +37,7 @@ pub fn targets(fixture: &Fixture) -> Vec<Target> {
 }
 
 /// Made-up images, so many a class for training and one for testing.
-pub fn images(a_class: u32) -> Vec<u8> {
+pub(crate) fn images(a_class: u32) -> Vec<u8> {
     let mut text = String::from("emotion,pixels,Usage\n");
     for row in 0..7 * (a_class + 1) {
         let pixels: Vec<String> =

@@ -8,26 +8,26 @@ use rand::rngs::StdRng;
 use crate::fixture::Fixture;
 
 /// What is done with an input.
-pub type Attack = Box<dyn FnMut(&[u8], &mut StdRng) -> Result<()>>;
+pub(crate) type Attack = Box<dyn FnMut(&[u8], &mut StdRng) -> Result<()>>;
 
 /// Pieces that mean something to a parser.
-pub type Words = &'static [&'static [u8]];
+pub(crate) type Words = &'static [&'static [u8]];
 
-pub struct Target {
-    pub name: &'static str,
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
     /// Files of the kind, whole.
-    pub seeds: Vec<Vec<u8>>,
-    pub words: Words,
-    pub attack: Attack,
+    pub(crate) seeds: Vec<Vec<u8>>,
+    pub(crate) words: Words,
+    pub(crate) attack: Attack,
     /// What an error has to name.
-    pub named: Option<&'static str>,
+    pub(crate) named: Option<&'static str>,
     /// The file that other targets read as it was, and its bytes.
-    pub whole: Option<(PathBuf, Vec<u8>)>,
+    pub(crate) whole: Option<(PathBuf, Vec<u8>)>,
 }
 
 impl Target {
     /// One that takes bytes; errors name `named`.
-    pub fn of_bytes(
+    pub(crate) fn of_bytes(
         name: &'static str,
         named: Option<&'static str>,
         seeds: Vec<Vec<u8>>,
@@ -38,7 +38,7 @@ impl Target {
     }
 
     /// One that reads a file, which is replaced for each input; errors name it.
-    pub fn of_file(
+    pub(crate) fn of_file(
         name: &'static str,
         path: PathBuf,
         seeds: Vec<Vec<u8>>,
@@ -56,13 +56,13 @@ impl Target {
     }
 
     /// The same, whose errors name something else.
-    pub fn naming(self, named: &'static str) -> Self {
+    pub(crate) fn naming(self, named: &'static str) -> Self {
         Self { named: Some(named), ..self }
     }
 }
 
 /// All of them, in the order in which they are attacked.
-pub fn all(fixture: &Fixture) -> Vec<Target> {
+pub(crate) fn all(fixture: &Fixture) -> Vec<Target> {
     [
         crate::photos::targets(fixture),
         crate::tables::targets(fixture),

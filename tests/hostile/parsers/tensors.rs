@@ -6,7 +6,7 @@ use fer_nb::train::Checkpoint;
 use crate::fixture::{Fixture, network};
 use crate::target::{Target, Words};
 
-pub fn targets(fixture: &Fixture) -> Vec<Target> {
+pub(crate) fn targets(fixture: &Fixture) -> Vec<Target> {
     let small = fixture.input("small.safetensors");
     weights::save(&network(), &small).expect("weights");
     let small = std::fs::read(small).expect("weights");

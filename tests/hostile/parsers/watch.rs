@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// When the input in work began, in milliseconds after the start; 0 for none.
-pub struct Watch {
+pub(crate) struct Watch {
     started: Instant,
     since: AtomicU64,
 }
 
 impl Watch {
     /// A watch that a thread keeps.
-    pub fn start() -> Arc<Self> {
+    pub(crate) fn start() -> Arc<Self> {
         let watch = Arc::new(Self { started: Instant::now(), since: AtomicU64::new(0) });
         let kept = watch.clone();
         std::thread::spawn(move || kept.keep());
         watch
     }
 
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.since.store(self.started.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
     }
 
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.since.store(0, Ordering::Relaxed);
     }
 
@@ -45,7 +45,7 @@ impl Watch {
 }
 
 /// Peak memory in bytes since the last [`reset_peak`].
-pub fn peak() -> u64 {
+pub(crate) fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes =
@@ -53,6 +53,6 @@ pub fn peak() -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
-pub fn reset_peak() {
+pub(crate) fn reset_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
