@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import stat
 import subprocess
 
@@ -112,6 +113,41 @@ def test_the_shipped_weights_give_the_same_logits_in_onnxruntime(weights, tmp_pa
     logits, probs = onnx_outputs(tmp_path / "model.onnx", images)
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
     np.testing.assert_allclose(probs, softmax(expected, TEMPERATURE), rtol=0, atol=1e-4)
+
+
+LIGHT = re.compile(
+    r"if s ≥ 1 and \(m < (\d+) or m > (\d+) or s < (\d+)\), each pixel p becomes \(p - m\) × (\d+) / s \+ (\d+), "
+    r"rounded, at least 0 and at most 255"
+)
+
+
+def in_usual_light(face, rule):
+    """What the metadata and the model card tell to do with a face."""
+    dark, bright, flat, spread, mean = map(float, LIGHT.search(rule).groups())
+    m, s = face.mean(), face.std()
+    if s >= 1 and (m < dark or m > bright or s < flat):
+        return ((face - m) * spread / s + mean).round().clip(0, 255).astype(np.uint8)
+    return face
+
+
+@pytest.mark.parametrize("weights", PRETRAINED, ids=lambda folder: folder.name)
+def test_a_face_in_little_light_gets_the_probabilities_of_fer_predict(weights, tmp_path):
+    temperature = re.search(r"^temperature = (\S+)", (weights / "temperature.toml").read_text(), re.M)[1]
+    command = [example("export_trace"), weights, tmp_path, temperature]
+    subprocess.run(command, check=True, timeout=120)
+    with safe_open(tmp_path / "portrait.safetensors", "np") as file:
+        face, expected = file.get_tensor("face"), file.get_tensor("probs")
+    assert face.mean() < 50
+    about = {e.key: e.value for e in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert ("light" in about) == (weights.name == "seed_cnn")
+    given = face
+    if "light" in about:
+        assert about["light"] in (weights / "model_card.md").read_text()
+        given = in_usual_light(face, about["light"])
+    for answers, name in ((onnx_answers, "model.onnx"), (torch_answers, "model.pt")):
+        np.testing.assert_allclose(answers(tmp_path / name, given), expected, rtol=0, atol=1e-4)
+        if "light" in about:
+            assert np.abs(answers(tmp_path / name, face) - expected).max() > 0.02, "the step does nothing"
 
 
 def test_a_custom_network_is_exported_by_its_plan(tmp_path):

@@ -1,6 +1,7 @@
 """A short run of tests/hostile: parsers, kills and the C++ layers. (test_hostile_server.py attacks the server.)"""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -156,3 +157,19 @@ def test_a_space_that_is_none_is_named(tmp_path, data):
         space.write_text(text)
         done = fer("tune", "--study", tmp_path / "study", "--space", space, "--data", data)
         assert done.returncode == 1 and "space.toml" in done.stderr, (text, done.stderr)
+
+
+def test_words_of_a_run_move_no_cursor(tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(next(path for path in PRETRAINED if path.name == "seed_cnn"), run)
+    config = (run / "config.toml").read_text()
+    for name in ("fer_nb", "network", "data", "data_title", "device", "hardware"):
+        config = re.sub(rf'(?m)^{name} = "', rf'{name} = "\\u001b[2J\\u202e', config)
+    assert config.count("\\u001b") >= 4
+    (run / "config.toml").write_text(config)
+    for command in (["predict", "--run", run, PORTRAIT], ["runs", run]):
+        done = fer(*command)
+        assert not any(c in done.stdout + done.stderr for c in "\x1b\u202e"), (command, done.stdout, done.stderr)
+    (run / "config.toml").write_text("epochs = '" + "a" * 100_000 + "'\n")
+    done = fer("predict", "--run", run, PORTRAIT)
+    assert done.returncode == 1 and "config.toml" in done.stderr and len(done.stderr) < 3000, done.stderr[:3000]

@@ -2,9 +2,10 @@
 //
 //     node web.mjs < job.json > answer.json
 //
-// The job: `folder` (the exported page), `drawn` (one of a network of drawn faces), `python` (which serves them),
-// `chromium` (the browser's path), `pictures` (the folder for screenshots), `face` and `blank` (Y4M files for the
-// camera) and `photos` (files that are opened). The answer says what was seen; what has to be so is decided by
+// The job: `folder` (the exported page), `unlit` (that of a network that needs faces in FER2013's light), `drawn` (one of
+// a network of drawn faces), `python` (which serves them), `chromium` (the browser's path), `pictures` (the folder for
+// screenshots), `face` and `blank` (Y4M files for the camera), `photos` (files that are opened), `light` (those that are
+// opened in `unlit`) and `group` (a photo of several faces). The answer says what was seen; what has to be so is decided by
 // test_web.py.
 
 import { spawn } from "node:child_process";
@@ -79,6 +80,7 @@ const look = (page) => page.evaluate(() => ({
     prob: row.dataset.prob === "" ? null : Number(row.dataset.prob),
     width: row.querySelector(".fill").style.width,
   })),
+  chips: [...document.querySelectorAll("#chips button")].map((chip) => [chip.textContent, chip.ariaPressed]),
   faces: JSON.parse(document.getElementById("overlay").dataset.faces ?? "[]"),
   model: document.getElementById("model").textContent,
   card: document.getElementById("card").textContent,
@@ -96,18 +98,27 @@ async function openPhoto(page, path) {
   return look(page);
 }
 
-async function photos(page, server) {
+async function openAll(page, paths) {
   const seen = {};
-  for (const path of job.photos) {
+  for (const path of paths) {
     seen[basename(path)] = await openPhoto(page, path);
     if (path === job.photos[0]) await picture(page, "photo_light");
   }
+  return seen;
+}
+
+async function photos(page, server) {
+  const seen = await openAll(page, job.photos);
+  const first = await openPhoto(page, job.group);
+  await page.click("#chips [data-number='2']");
+  const group = [first, await look(page)];
+  await picture(page, "group_light");
   // Without a network: the server has ended, and the page is opened again.
   await page.waitForFunction(() => document.getElementById("offline").textContent !== "");
   await server.end();
   await open(page, () => page.reload());
   const offline = await openPhoto(page, job.photos[0]);
-  return { seen, offline };
+  return { seen, group, offline };
 }
 
 /** Seconds of the camera, and a screenshot of them. */
@@ -122,9 +133,12 @@ const camera = (seconds, name) => async (page) => {
   return { seen, stopped: await look(page) };
 };
 
+const unlit = async (page) => ({ seen: await openAll(page, job.light) });
+
 async function blank(page) {
   await page.click("#camera");
   await page.waitForFunction(() => document.getElementById("state").textContent === "no face");
+  await picture(page, "phone_light");
   return { seen: await look(page) };
 }
 
@@ -140,6 +154,7 @@ const answer = {
   camera: await withPage(job.folder, job.face, { ...desktop, colorScheme: "dark" }, camera(6, "camera_dark")),
   phone: await withPage(job.folder, job.face, phone, camera(2, "phone_dark")),
   blank: await withPage(job.folder, job.blank, { ...phone, colorScheme: "light" }, blank),
+  unlit: await withPage(job.unlit, job.blank, desktop, unlit),
   drawn: await withPage(job.drawn, job.blank, { ...phone, colorScheme: "light" }, drawn),
 };
 process.stdout.write(JSON.stringify(answer));

@@ -33,7 +33,7 @@ SHARES = {"parsers": 0.4, "server": 0.2, "train": 0.15, "tune": 0.15, "layers": 
 
 
 def parsers(seconds, seed):
-    """Rows of tests/hostile/parsers.rs, one a target."""
+    """Rows of tests/hostile/parsers/, one a target."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "place"
         command = [example("hostile_parsers"), str(seconds), str(seed)]

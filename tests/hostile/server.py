@@ -9,10 +9,8 @@ too much, or keeps more than 150 MB.
 """
 
 import argparse
-import base64
 import contextlib
 import http.client
-import json
 import multiprocessing
 import os
 import random
@@ -20,20 +18,18 @@ import re
 import selectors
 import signal
 import socket
-import struct
 import sys
 import time
-import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "hostile")]
 
+import server_inputs  # noqa: E402
 from program import start_fer  # noqa: E402
 from serve import BEGUN  # noqa: E402
+from server_inputs import MIB, face, png  # noqa: E402
 
-PORTRAIT = ROOT / "data" / "pictures" / "portrait.jpg"
-MIB = 1 << 20
 KEPT_MB = 150  # memory that may stay after an attack
 PEAK_MB = 1000  # and during one
 HONEST_SECONDS = 1.0  # the 99th percentile of honest requests under attack
@@ -134,27 +130,6 @@ def honest(port, body, source="127.0.0.1", path="/api/predict?faces=cut_out"):
     return status, time.monotonic() - started
 
 
-def chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(width, height, depth=8, color=0, rows=None):
-    """A black PNG; `rows` of its height are really there."""
-    pixel = {0: 1, 2: 3, 4: 2, 6: 4}[color] * depth // 8
-    packer, packed = zlib.compressobj(9), b""
-    line = bytes(1 + width * pixel)
-    for _ in range(height if rows is None else rows):
-        packed += packer.compress(line)
-    packed += packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
-
-
-def face():
-    return png(48, 48)
-
-
 # --- attackers, each in a process of its own ------------------------------------------------------
 
 
@@ -213,28 +188,7 @@ def heavy_sender(port, bodies, until, source):
 
 def shapes(server, rng, scale):
     """Requests that are none, as they are known and mutated."""
-    get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    post = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\n"
-    chunked = post + b"Transfer-Encoding: chunked\r\n\r\n"
-    known = [
-        get,
-        post + b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nX" + get,
-        *[post + b"Content-Length: %s\r\n\r\nA" % n for n in (b"+1", b"-1", b"9" * 23, b"0x1", b"0, 0")],
-        post + b"Content-Length: 0\r\nContent-Length: 44\r\n\r\n" + get,
-        post + b"Transfer-Encoding: xchunked\r\n\r\n" + get,
-        *[chunked + c for c in (b"ffffffffffffffff\r\nA", b"1" + b"f" * 16 + b"\r\nA", b"-1\r\nA\r\n")],
-        chunked + b"1;" + b"a" * 20000 + b"\r\nA\r\n0\r\n\r\n",
-        chunked + b"0\r\n" + b"".join(b"a%d: b\r\n" % i for i in range(5000)) + b"\r\n",
-        b"GET /healthz HTTP/1.1\nHost: localhost\n\n",
-        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * MIB + b"\r\n\r\n",
-        b"GET /" + b"a" * MIB + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        bytes.fromhex("16030100a5010000a10303") + bytes(160),
-        b"CONNECT evil:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        get * 1000,
-    ]
+    known = server_inputs.requests()
     tried, failed = 0, []
     until = time.monotonic() + 6 * scale
     while time.monotonic() < until or tried < len(known):
@@ -280,27 +234,16 @@ def hosts(server, rng, scale):
 
 def bodies(server, rng, scale):
     """Forms, JSON and photos with damage."""
-    photo = PORTRAIT.read_bytes()[:60_000]
-    form = (
-        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
-        + photo
-        + b"\r\n--x--\r\n"
-    )
-    text = json.dumps({"image": base64.b64encode(photo).decode()}).encode()
-    known = [
-        ("multipart/form-data; boundary=x", form),
-        ("application/json", text),
-        ("image/jpeg", photo),
-        ("image/png", png(64, 64, color=2)),
-        ("image/png", png(16_000, 3_000, color=6, depth=16, rows=1)),
-    ]
+    known = server_inputs.bodies()
+    small = [one for one in known if len(one[1]) < MIB]
     pieces = [b"\r\n--x", b"--", b'"', b"\\", b"{", b"[" * 200, b"=", b"\0", b"\xff\xd8", b"\xff\xc0"]
     tried, failed = 0, []
     until = time.monotonic() + 8 * scale
-    while time.monotonic() < until:
-        kind, body = rng.choice(known)
+    while time.monotonic() < until or tried < len(known):
+        # Each as it is, then damaged.
+        kind, body = known[tried] if tried < len(known) else rng.choice(small)
         body = bytearray(body)
-        for _ in range(rng.randint(1, 5)):
+        for _ in range(rng.randint(1, 5) if tried >= len(known) else 0):
             near = rng.choice([len(body), 300])
             at = rng.randrange(min(near, len(body)) + 1)
             match rng.randrange(4):
@@ -314,7 +257,7 @@ def bodies(server, rng, scale):
                     del body[at : at + rng.randint(1, 40)]
         client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=HANG_SECONDS)
         try:
-            client.request("POST", "/api/predict", bytes(body), {"Content-Type": kind})
+            client.request("POST", "/api/predict", bytes(body), {"Content-Type": kind} if kind else {})
             status = client.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             status = repr(error)
@@ -327,11 +270,13 @@ def bodies(server, rng, scale):
 
 def sockets(server, rng, scale):
     """Cameras that send bytes below the protocol, frames that lie, and photos that are none."""
-    upgrade = (
-        b"GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
+    upgrade = server_inputs.UPGRADE
     tried, failed = 0, []
+    for frames in server_inputs.frames():
+        reply = exchange(server.port, upgrade + frames, wait=0.3)
+        tried += 1
+        if not reply.startswith((b"HTTP/1.1 101", b"HTTP/1.1 503")) or not server.is_alive():
+            failed.append(f"{frames[:40]}: {reply[:40]}")
     until = time.monotonic() + 6 * scale
     while time.monotonic() < until:
         with contextlib.suppress(OSError), connect(server.port, timeout=2) as live:

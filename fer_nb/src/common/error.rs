@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::text::shown;
+use super::text::{shown, told};
 
 /// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -16,15 +16,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[allow(missing_docs, reason = "a variant's documentation names its fields")]
 pub enum Error {
     /// A hyperparameter, option or environment variable outside its range.
-    #[error("{} = {}: expected {expected}", shown(name), shown(value))]
+    #[error("{} = {}: expected {expected}", told(name), told(value))]
     Setting { name: String, value: String, expected: String },
 
     /// An argument that does not fit: a tensor's shape, a number of images, a photo without a face.
-    #[error("{}: found {}, expected {expected}", shown(what), shown(found))]
+    #[error("{}: found {}, expected {expected}", told(what), told(found))]
     Input { what: String, found: String, expected: String },
 
     /// A file or folder whose content can't be used.
-    #[error("{}{}: {}. {hint}", shown(path), comma(place), shown(problem))]
+    #[error("{}{}: {}. {hint}", shown(path), comma(place), told(problem))]
     File { path: PathBuf, place: Place, problem: String, hint: String },
 
     /// A file or folder that an earlier step makes, and that is not there.
@@ -255,7 +255,7 @@ impl<T, E: Into<Error>> During<T> for std::result::Result<T, E> {
 
 /// The place behind the path, if it is not the file as a whole.
 fn comma(place: &Place) -> String {
-    if *place == Place::Whole { String::new() } else { format!(", {}", shown(place.to_string())) }
+    if *place == Place::Whole { String::new() } else { format!(", {}", told(place.to_string())) }
 }
 
 /// libtorch's messages carry a C++ stack trace after the first line; nobody reads it in a notebook.
@@ -288,6 +288,26 @@ mod tests {
             let text = error.to_string();
             assert!(!text.chars().any(char::is_control), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_is_told_by_its_ends() {
+        let long = format!("class {}é", "né".repeat(50_000));
+        for error in [
+            Error::file_at("a.csv", Place::Key(long.clone()), &long, "Hint."),
+            Error::setting(&long, &long, "d"),
+            Error::input(&long, &long, "d"),
+        ] {
+            let text = error.to_string();
+            assert!(text.chars().count() < 2000 && text.contains("class né"), "{text}");
+            assert!(
+                text.ends_with("né. Hint.")
+                    || text.ends_with("né, expected d")
+                    || text.ends_with("né: expected d")
+            );
+        }
+        let short = "x".repeat(900);
+        assert_eq!(Error::file("a", &short, "Hint.").to_string(), format!("a: {short}. Hint."));
     }
 
     #[test]

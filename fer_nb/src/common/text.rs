@@ -169,6 +169,21 @@ pub fn shown(name: impl AsRef<std::ffi::OsStr>) -> String {
     shown
 }
 
+/// Foreign text made fit for a message: as [`shown`], and of a long one both ends.
+pub(crate) fn told(text: impl AsRef<str>) -> String {
+    const BEGINNING: usize = 600;
+    const END: usize = 300;
+    let text = text.as_ref();
+    let before = text.char_indices().nth(BEGINNING).map(|(at, _)| at);
+    let after = text.char_indices().nth_back(END - 1).map(|(at, _)| at);
+    match (before, after) {
+        (Some(before), Some(after)) if before < after => {
+            format!("{} […] {}", shown(&text[..before]), shown(&text[after..]))
+        }
+        _ => shown(text),
+    }
+}
+
 /// Whether a terminal does something else with a character than to show it: control characters, line and
 /// paragraph separators, and those that change the direction of the text.
 pub(super) fn is_unsafe(c: char) -> bool {

@@ -1,7 +1,7 @@
 //! Pixels of gray images: conversion to gray, cutting and shrinking, the same for data sets and photos.
 
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, GrayImage};
+use image::{DynamicImage, GrayImage, RgbImage};
 
 use crate::common::{Error, Result};
 
@@ -14,10 +14,15 @@ pub const PIXELS: usize = SIDE * SIDE;
 /// PIL's rounding. Transparency is ignored. (The image crate's own weights are BT.709's, which make
 /// another face of it than the one that Keras trains on.)
 pub(crate) fn gray(image: &DynamicImage) -> GrayImage {
-    if !image.color().has_color() {
-        return image.to_luma8();
+    match image.as_rgb8() {
+        Some(rgb) => gray_of(rgb),
+        None if image.color().has_color() => gray_of(&image.to_rgb8()),
+        None => image.to_luma8(),
     }
-    let rgb = image.to_rgb8();
+}
+
+/// [`gray`] of an image in color.
+pub(crate) fn gray_of(rgb: &RgbImage) -> GrayImage {
     let mut gray = GrayImage::new(rgb.width(), rgb.height());
     for (to, from) in gray.pixels_mut().zip(rgb.pixels()) {
         let [r, g, b] = from.0.map(u32::from);
@@ -131,7 +136,7 @@ pub(crate) fn can_hold_jpeg(bytes: usize, (width, height): (u32, u32)) -> bool {
 mod tests {
     use std::io::Cursor;
 
-    use image::{ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+    use image::{ImageFormat, Luma, Rgb, Rgba, RgbaImage};
 
     use super::*;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tch::Device;
 
+use super::light::LightRule;
 use crate::common::text::count;
 use crate::common::{Error, Result, brief};
 use crate::data::{FaceData, Origin};
@@ -24,6 +25,8 @@ pub struct ModelCard {
     pub network: String,
     /// Trainable parameters.
     pub parameters: i64,
+    /// The light that faces get first that were cut out of photos, if the network needs it.
+    light: Option<LightRule>,
     /// The data it was trained on.
     trained_on: TrainedOn,
     /// Whether the metrics are of FER2013's images, as the original's are.
@@ -108,6 +111,7 @@ impl ModelCard {
             name: format!("{name}: {}, {title}, epochs: {}", config.network, epochs.len()),
             network: config.architecture.clone().unwrap_or_default().about(),
             parameters: network.parameters().count(),
+            light: LightRule::of(&*network),
             trained_on,
             on_fer2013: data.origin().is_fer2013(),
             config: hyperparameters,
@@ -161,12 +165,21 @@ impl ModelCard {
     }
 
     fn network(&self) -> String {
-        format!(
+        let mut text = format!(
             "{}\n\n{} trainable parameters.\n\nInput: a face, 48×48 pixels, gray, 0 to 1. Output: \
              probabilities of angry, disgust, fear, happy, neutral, sad, surprise, in this order.",
             self.network,
             count(self.parameters as usize)
-        )
+        );
+        if let Some(rule) = self.light {
+            let _ = write!(
+                text,
+                "\n\nBefore that, a face that was cut out of a photo gets the light of FER2013's images: {rule}. \
+                 `fer predict`, `fer serve` and the exported web page do this; for the other exported files the \
+                 caller has to."
+            );
+        }
+        text
     }
 
     fn training_data(&self) -> String {
@@ -288,6 +301,7 @@ little, and a picture without a face gets a prediction too.";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SeedCnn;
 
     fn card(origin: Origin) -> ModelCard {
         let happy = [0.0, 0.0, 0.0, 0.9, 0.1, 0.0, 0.0];
@@ -297,6 +311,7 @@ mod tests {
             name: "seed CNN, 2 epochs".into(),
             network: "A network.".into(),
             parameters: 1_468_135,
+            light: LightRule::of(&SeedCnn::new(Device::Cpu, 1).unwrap()),
             trained_on: TrainedOn::from(&origin),
             on_fer2013: origin.is_fer2013(),
             config: "epochs = 2\n".into(),
@@ -318,6 +333,7 @@ mod tests {
         for part in [
             "# seed CNN, 2 epochs\n",
             "1,468,135 trainable parameters",
+            "a face that was cut out of a photo gets the light of FER2013's images: with m and s, ",
             "```toml\nepochs = 2\n```",
             "Tested on: 3 images, FER2013. Accuracy 0.6667 (95 % interval ",
             "reached 0.5953 on 7,178 images",

@@ -13,13 +13,14 @@ use image::{
 
 use serde::Serialize;
 
+use super::png_rows::png_in_rgb;
 use crate::common::file_kind::{FileKind, head};
 use crate::common::machine::guarded;
 use crate::common::plain_file::IMAGE;
 use crate::common::png_sum::is_damaged_png;
 use crate::common::way_out::Wanted;
 use crate::common::{Error, Result, brief};
-use crate::data::pixels::{can_hold_jpeg, gray, is_complete_jpeg, middle_square};
+use crate::data::pixels::{can_hold_jpeg, gray_of, is_complete_jpeg, middle_square};
 
 const HINT: &str = "A complete JPEG, PNG, WebP or BMP file is expected.";
 
@@ -30,7 +31,7 @@ const MAX_SIDE: u32 = 16_000;
 const MAX_PIXELS: u64 = 50_000_000;
 /// The shortest side of a photo that can show a face, in pixels.
 const MIN_SIDE: u32 = 8;
-/// The most that a decoder may allocate, in bytes: such a photo in 16 bits a channel, and some more.
+/// The most that a decoder may allocate, in bytes: twice what such a photo takes with transparency, and some more.
 const MAX_BYTES: u64 = 512 << 20;
 
 /// The sizes that a photo may have, for programs that do the same elsewhere.
@@ -142,8 +143,8 @@ impl Photo {
 
 impl From<DynamicImage> for Photo {
     fn from(image: DynamicImage) -> Self {
-        let gray = gray(&image);
-        Self { rgb: image.into_rgb8(), gray }
+        let rgb = image.into_rgb8();
+        Self { gray: gray_of(&rgb), rgb }
     }
 }
 
@@ -229,7 +230,13 @@ fn upright(bytes: &[u8], format: ImageFormat, name: &Path) -> ImageResult<Result
         return Ok(Err(Error::file(name, "the image is cut short or damaged", HINT)));
     }
     let orientation = decoder.orientation()?;
-    let mut image = DynamicImage::from_decoder(decoder)?;
+    // Not in more bits or channels than are used: a telephone's photo has 50 million pixels, and turning it
+    // takes them twice.
+    let rgb = match format {
+        ImageFormat::Png => png_in_rgb(bytes, MAX_BYTES as usize)?,
+        _ => DynamicImage::from_decoder(decoder)?.into_rgb8(),
+    };
+    let mut image = DynamicImage::ImageRgb8(rgb);
     image.apply_orientation(orientation);
     Ok(Ok(image))
 }

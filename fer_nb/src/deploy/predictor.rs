@@ -7,13 +7,13 @@ use tch::{Device, Tensor};
 
 use super::detector::FaceDetector;
 use super::face::FaceBox;
-use super::light::in_usual_light;
+use super::light::LightRule;
 use super::photo::Photo;
 use super::prediction::Prediction;
 use crate::common::{During, Error, Result, brief};
 use crate::data::{Dataset, PIXELS, SIDE};
 use crate::evaluate::{Temperature, Threshold, rows};
-use crate::model::{Network, Operation, logits, logits_of};
+use crate::model::{Network, logits, logits_of};
 use crate::project::Precision;
 use crate::train::RunFolder;
 
@@ -44,8 +44,8 @@ pub struct Predictor {
     threshold: Threshold,
     trained_on: String,
     is_of_sample: bool,
-    /// Whether the network takes each image's mean and spread out of it.
-    standardizes: bool,
+    /// For faces that were cut out of photos.
+    light: Option<LightRule>,
 }
 
 brief!(Predictor, |predictor| "{}, trained on {}", predictor.network.name(), predictor.trained_on);
@@ -64,11 +64,9 @@ impl Predictor {
         let threshold = Threshold::of_run(&run)?;
         let config = run.config()?;
         let is_of_sample = config.is_of_sample();
-        let standardizes = network.plan().layers().iter().any(|layer| {
-            layer.operations.iter().any(|step| matches!(step, Operation::Standardize))
-        });
+        let light = LightRule::of(&*network);
         let trained_on = config.data_title;
-        Ok(Self { network, temperature, threshold, trained_on, is_of_sample, standardizes })
+        Ok(Self { network, temperature, threshold, trained_on, is_of_sample, light })
     }
 
     /// Loads the default of the weights that come with the project, which were trained on FER2013:
@@ -179,10 +177,8 @@ impl Predictor {
     /// # Errors
     /// As [`Predictor::predict_batch`].
     pub(super) fn predict_crops(&self, crops: &[Vec<u8>]) -> Result<Vec<Prediction>> {
-        if self.standardizes {
-            return self.predict_batch(crops);
-        }
-        let lit: Vec<_> = crops.iter().map(|crop| in_usual_light(crop)).collect();
+        let Some(rule) = self.light else { return self.predict_batch(crops) };
+        let lit: Vec<_> = crops.iter().map(|crop| rule.apply(crop)).collect();
         self.predict_batch(&lit)
     }
 

@@ -4,6 +4,9 @@
 //! to the caller. Input: `images` u8 [N, 1, 48, 48] on 0 to 255, for any N from 1. Output: `probs` f32
 //! [N, 7] in the order of the classes, with the temperature applied; ONNX also has `logits` f32 [N, 7]
 //! without it. (A trace in TorchScript returns one tensor.)
+//!
+//! Faces that were cut out of photos need a step before that, if the network does not standardize images: the light of
+//! FER2013's images, as `light` in ONNX's metadata and the model card say it. A data set's images don't get it.
 
 pub(in crate::deploy) mod graph;
 mod onnx;

@@ -4,6 +4,7 @@ use super::Exported;
 use super::graph::{Graph, float, int, ints};
 use super::proto::{Dimension, FLOAT, GraphProto, UINT8, ValueInfoProto};
 use crate::common::{During, Error, Result};
+use crate::deploy::light::LightRule;
 use crate::emotion::Emotion;
 use crate::model::layers::STANDARDIZE_EPSILON;
 use crate::model::{Operation, Plan};
@@ -33,7 +34,9 @@ pub(super) fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
         ("network", network.name().to_string()),
         ("temperature", exported.temperature.value().to_string()),
     ];
-    let about = own.iter().chain(exported.about).map(|(key, text)| (*key, text.clone()));
+    let light = LightRule::of(network).map(|rule| ("light", rule.to_string()));
+    let about =
+        own.iter().chain(&light).chain(exported.about).map(|(key, text)| (*key, text.clone()));
     Ok(graph.finish()?.into_file(about))
 }
 

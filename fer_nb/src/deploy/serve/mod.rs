@@ -205,8 +205,8 @@ pub fn serve(
 }
 
 fn router(state: Shared) -> Router {
-    let files = page::FILES.into_iter().fold(Router::new(), |router, (path, kind, text)| {
-        router.route(path, get(([(header::CONTENT_TYPE, kind)], text)))
+    let files = page::files().fold(Router::new(), |router, (path, kind, text)| {
+        router.route(&path, get(([(header::CONTENT_TYPE, kind)], text)))
     });
     files
         .route("/", get(page::index))

@@ -6,25 +6,32 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Shared;
+use crate::deploy::page as shared;
 
 /// Nothing from elsewhere, nothing inline: no script, font or image that this server doesn't send.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
+/// Files that are served as they are, in addition to those of [`shared::FILES`].
+const FILES: [(&str, &str); 3] = [
+    ("app.js", include_str!("page/app.js")),
+    ("camera.js", include_str!("page/camera.js")),
+    ("table.js", include_str!("page/table.js")),
+];
+
 /// Path, media type and content of each file that is served as it is; openapi.json describes the endpoint,
 /// OpenAPI 3.1.
-pub(super) const FILES: [(&str, &str, &str); 9] = [
-    ("/app.js", "text/javascript; charset=utf-8", include_str!("page/app.js")),
-    ("/bars.js", "text/javascript; charset=utf-8", include_str!("page/bars.js")),
-    ("/boxes.js", "text/javascript; charset=utf-8", include_str!("page/boxes.js")),
-    ("/camera.js", "text/javascript; charset=utf-8", include_str!("page/camera.js")),
-    ("/shown.js", "text/javascript; charset=utf-8", include_str!("page/shown.js")),
-    ("/table.js", "text/javascript; charset=utf-8", include_str!("page/table.js")),
-    ("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
-    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
-    ("/api/openapi.json", "application/json", include_str!("openapi.json")),
-];
+pub(super) fn files() -> impl Iterator<Item = (String, &'static str, &'static str)> {
+    let kind = |name: &str| match name.rsplit('.').next() {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        _ => "image/svg+xml",
+    };
+    let api = ("/api/openapi.json".into(), "application/json", include_str!("openapi.json"));
+    let page = shared::FILES.into_iter().chain(FILES);
+    page.map(move |(name, text)| (format!("/{name}"), kind(name), text)).chain([api])
+}
 
 /// How far what a browser sends goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +62,8 @@ impl Reach {
 
     /// The page.
     fn index(self) -> String {
-        let parts: Vec<&str> = INDEX.split(MARK).collect();
+        let page = shared::whole(INDEX);
+        let parts: Vec<&str> = page.split(MARK).collect();
         match (&parts[..], self.promise()) {
             ([before, _, after], Some(promise)) => format!("{before}{promise}{after}"),
             _ => parts.concat(),

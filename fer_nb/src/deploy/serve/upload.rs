@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::multipart;
@@ -35,9 +35,12 @@ impl Encoding {
     /// By the request's headers. What is neither a form nor JSON is a photo: curl, for one, names no photo's
     /// type on its own.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refused> {
-        let packed = headers.get(header::CONTENT_ENCODING);
-        if packed.is_some_and(|packed| packed != "identity") {
-            let why = "the body has to be sent as it is, without Content-Encoding";
+        let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|how| how != "identity");
+        let mut sent = headers.get_all(header::TRANSFER_ENCODING).iter();
+        let is_chunked = |how: &HeaderValue| how.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if packed || sent.next().is_some_and(|how| !is_chunked(how)) || sent.next().is_some() {
+            let why = "the body has to be sent as it is, without Content-Encoding, and with no \
+                       Transfer-Encoding but chunked";
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why.into()));
         }
         let kind = content_type(headers).split(';').next().unwrap_or_default().trim();
@@ -306,9 +309,18 @@ mod tests {
 
     #[test]
     fn packed_bodies_are_refused() {
-        let mut packed = headers("image/jpeg");
-        packed.insert(header::CONTENT_ENCODING, "gzip".parse().unwrap());
-        let (status, _) = Encoding::of(&packed).unwrap_err();
-        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        for (name, value, is_taken) in [
+            (header::CONTENT_ENCODING, "gzip", false),
+            (header::CONTENT_ENCODING, "identity", true),
+            (header::TRANSFER_ENCODING, "Chunked", true),
+            (header::TRANSFER_ENCODING, "gzip, chunked", false),
+            (header::TRANSFER_ENCODING, "chunked, chunked", false),
+        ] {
+            let mut packed = headers("image/jpeg");
+            packed.insert(name, value.parse().unwrap());
+            let status = Encoding::of(&packed).map_err(|(status, _)| status);
+            let expected = Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            assert_eq!(status, if is_taken { Ok(Encoding::Raw) } else { expected }, "{value}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 mod model;
 mod runtime;
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use self::runtime::Runtime;
 use super::ModelCard;
 use super::detector::FaceDetector;
 use super::export::Exported;
+use super::page;
 use crate::common::files::TEMPORARY_PREFIX;
 use crate::common::{Error, Result};
 use crate::evaluate::Threshold;
@@ -22,17 +24,14 @@ pub(super) const FOLDER: &str = "web";
 /// What the page reads first. A folder that has it was written by an export.
 const MODEL: &str = "model.json";
 
-/// The files that are the same in each export. The stylesheet and the icon are the camera page's.
-const FILES: [(&str, &str); 29] = [
-    ("index.html", include_str!("page/index.html")),
-    ("style.css", include_str!("../serve/page/style.css")),
+/// The page itself.
+const INDEX: &str = include_str!("page/index.html");
+/// Its other files, in addition to those of [`page::FILES`].
+const FILES: [(&str, &str); 25] = [
     ("web.css", include_str!("page/web.css")),
-    ("icon.svg", include_str!("../serve/page/icon.svg")),
     ("licences.txt", include_str!("page/licences.txt")),
     ("opened.js", include_str!("page/opened.js")),
     ("app.js", include_str!("page/app.js")),
-    ("bars.js", include_str!("../serve/page/bars.js")),
-    ("boxes.js", include_str!("../serve/page/boxes.js")),
     ("camera.js", include_str!("page/camera.js")),
     ("card.js", include_str!("page/card.js")),
     ("engine.js", include_str!("page/engine.js")),
@@ -44,6 +43,7 @@ const FILES: [(&str, &str); 29] = [
     ("worker/detector.js", include_str!("page/worker/detector.js")),
     ("worker/face.js", include_str!("page/worker/face.js")),
     ("worker/faces.js", include_str!("page/worker/faces.js")),
+    ("worker/light.js", include_str!("page/worker/light.js")),
     ("worker/jpeg/color.js", include_str!("page/worker/jpeg/color.js")),
     ("worker/jpeg/exif.js", include_str!("page/worker/jpeg/exif.js")),
     ("worker/jpeg/huffman.js", include_str!("page/worker/jpeg/huffman.js")),
@@ -57,6 +57,13 @@ const FILES: [(&str, &str); 29] = [
 /// The networks' places in the folder.
 const DETECTOR: &str = "detector.onnx";
 const NETWORK: &str = "network.onnx";
+
+/// Name and content of the files that are the same in each export.
+fn files() -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
+    let fixed = page::FILES.into_iter().chain(FILES);
+    let index = ("index.html", Cow::Owned(page::whole(INDEX)));
+    std::iter::once(index).chain(fixed.map(|(name, text)| (name, Cow::Borrowed(text))))
+}
 
 /// Whether the page can be written into the folder of an export.
 ///
@@ -96,14 +103,14 @@ pub(super) fn write(
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     let temporary = builder.tempdir_in(to).map_err(failed)?;
     let page = temporary.path().join(FOLDER);
-    for (name, text) in FILES {
+    for (name, text) in files() {
         write_file(&page, name, text.as_bytes())?;
     }
     let runtime = Runtime::find()?;
     runtime.copy_to(&page)?;
     write_file(&page, DETECTOR, &FaceDetector::onnx()?)?;
     exported.save_onnx(page.join(NETWORK), true)?;
-    let names = FILES.iter().map(|(name, _)| *name);
+    let names = files().map(|(name, _)| name);
     let names = names.chain(Runtime::NAMES).chain([DETECTOR, NETWORK]);
     let files = names.map(|name| File::of(&page, name)).collect::<Result<Vec<_>>>()?;
     let model = Model::new(exported, threshold, card, trained_on, &runtime, files)?;
@@ -173,18 +180,22 @@ mod tests {
 
     #[test]
     fn every_file_of_the_page_is_exported_and_names_only_such_files() {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/deploy/web/page");
-        let known = |name: &str| {
-            FILES.iter().any(|(file, _)| *file == name) || Runtime::NAMES.contains(&name)
-        };
-        for folder in ["", "worker", "worker/jpeg"].map(|below| here.join(below)) {
-            for file in fs::read_dir(&folder).unwrap() {
+        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/deploy");
+        let known =
+            |name: &str| files().any(|(file, _)| file == name) || Runtime::NAMES.contains(&name);
+        let folders =
+            [("web/page", ""), ("web/page", "worker"), ("web/page", "worker/jpeg"), ("page", "")];
+        for (root, below) in folders {
+            let root = deploy.join(root);
+            for file in fs::read_dir(root.join(below)).unwrap() {
                 let path = file.unwrap().path();
-                let name = path.strip_prefix(&here).unwrap().to_str().unwrap();
-                assert!(path.is_dir() || known(name), "{name} is not exported");
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+                let is_part =
+                    name.ends_with(".rs") || ["stage.html", "answer.html"].contains(&name);
+                assert!(path.is_dir() || is_part || known(name), "{name} is not exported");
             }
         }
-        for (name, text) in FILES {
+        for (name, text) in files() {
             let folder = Path::new(name).parent().unwrap();
             for imported in text.split("from \"./").skip(1) {
                 let imported = imported.split('"').next().unwrap();

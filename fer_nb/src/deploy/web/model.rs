@@ -11,6 +11,7 @@ use crate::deploy::ModelCard;
 use crate::deploy::detector::SearchRule;
 use crate::deploy::export::Exported;
 use crate::deploy::face::CutRule;
+use crate::deploy::light::LightRule;
 use crate::deploy::photo::PhotoRule;
 use crate::emotion::Emotion;
 use crate::evaluate::{Temperature, Threshold};
@@ -31,6 +32,8 @@ pub(super) struct Model {
     card: Card,
     search: SearchRule,
     cut: CutRule,
+    /// What is done with a face that was cut out of a photo; `None` for a network that needs nothing.
+    light: Option<LightRule>,
     photo: PhotoRule,
     /// Names of the networks' files.
     detector_file: &'static str,
@@ -106,6 +109,7 @@ impl Model {
             },
             search: SearchRule::default(),
             cut: CutRule::default(),
+            light: LightRule::of(exported.network),
             photo: PhotoRule::default(),
             detector_file: DETECTOR,
             network_file: NETWORK,

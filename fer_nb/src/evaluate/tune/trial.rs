@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::common::files::{read_toml, write_toml};
+use crate::common::text::shown;
 use crate::common::{Error, Result, named};
 use crate::train::{RunFolder, off};
 
@@ -175,6 +176,8 @@ impl Trial {
 
     /// Reads `trial.toml`; `None` if a process has made the folder and not written the file yet.
     pub(super) fn load(folder: &Path) -> Result<Option<Self>> {
-        read_toml(folder.join("trial.toml"), "a trial", HINT)
+        let trial: Option<Self> = read_toml(folder.join("trial.toml"), "a trial", HINT)?;
+        // Whoever wrote it, what is shown of it moves no cursor.
+        Ok(trial.map(|trial| Self { reason: trial.reason.map(shown), ..trial }))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::monitor::Monitor;
-use crate::common::text::plural;
+use crate::common::text::{plural, shown};
 
 /// Why training, or a study, ended before its last epoch or trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,10 +93,24 @@ impl StopReason {
             Text(String),
             Reason(StopReason),
         }
-        Ok(Option::<Stored>::deserialize(from)?.map(|stored| match stored {
-            Stored::Text(text) => StopReason::Recorded { text },
-            Stored::Reason(reason) => reason,
-        }))
+        let stored = Option::<Stored>::deserialize(from)?;
+        Ok(stored
+            .map(|stored| match stored {
+                Stored::Text(text) => StopReason::Recorded { text },
+                Stored::Reason(reason) => reason,
+            })
+            .map(Self::as_read))
+    }
+
+    /// The reason as a file of it is read: whoever wrote it, what is shown of it moves no cursor.
+    pub(crate) fn as_read(self) -> Self {
+        match self {
+            StopReason::Recorded { text } => StopReason::Recorded { text: shown(text) },
+            StopReason::Callback { reason, epoch, batch } => {
+                StopReason::Callback { reason: shown(reason), epoch, batch }
+            }
+            other => other,
+        }
     }
 }
 

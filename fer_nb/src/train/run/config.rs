@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::common::text::shown;
 use crate::data::{FaceData, Origin};
 use crate::model::{Architecture, Network};
 use crate::project::{device_name, hardware};
@@ -50,6 +51,14 @@ pub struct RunConfig {
 }
 
 impl RunConfig {
+    /// The config as a file of it is read: whoever wrote it, what is shown of it moves no cursor.
+    pub(super) fn as_read(mut self) -> Self {
+        let Self { fer_nb, network, data, data_title, device, precision, hardware, .. } = &mut self;
+        let texts = [fer_nb, network, data, data_title, device, precision];
+        texts.into_iter().chain(hardware).for_each(|text| *text = shown(&text));
+        self
+    }
+
     /// The format that is written. 2 leaves out what is off; older files, which say 0 or "", are read.
     pub const FORMAT: u32 = 2;
 

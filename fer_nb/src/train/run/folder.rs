@@ -262,8 +262,9 @@ impl RunFolder {
             return Err(Error::file(&self.path, format!("this is {kind}, not a run"), hint));
         }
         let path = self.path.join("config.toml");
-        let config = read_format(&path, "a run's config", RunConfig::FORMAT, RESTORE_HINT)?;
-        config.ok_or_else(|| {
+        let config: Option<RunConfig> =
+            read_format(&path, "a run's config", RunConfig::FORMAT, RESTORE_HINT)?;
+        config.map(RunConfig::as_read).ok_or_else(|| {
             let hint = format!(
                 "Train first: notebook 04_training, or `fer train`. {}",
                 known(&self.name())
@@ -351,8 +352,9 @@ impl RunFolder {
     pub fn history(&self) -> Result<History> {
         let history = History::load(self.path.join("history.csv"), self.config()?.data_title)?;
         let path = self.path.join("stopped.toml");
-        let stopped = read_toml(path, "a reason why training ended", RESTORE_HINT)?;
-        Ok(History { stopped, ..history })
+        let stopped: Option<StopReason> =
+            read_toml(path, "a reason why training ended", RESTORE_HINT)?;
+        Ok(History { stopped: stopped.map(StopReason::as_read), ..history })
     }
 
     /// The run's network with its best weights.

@@ -1,72 +1,21 @@
 // The page of `fer serve`: a camera's frames or a photo go to this machine's server, which finds the faces.
 
-import { startCamera, stopCamera } from "./camera.js";
-import { at, clearBoxes, draw, explain, say, setThreshold, show, showNothing } from "./shown.js";
-
-const view = at("view");
-let photo = null; // the photo that is shown
+import { Camera } from "./camera.js";
+import { at, say, setThreshold } from "./shown.js";
+import { Stage } from "./stage.js";
 
 // The address that was opened may carry a token, which is a cookie by now: it stays out of the history.
 if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", location.pathname);
 
-at("camera").addEventListener("click", () => {
-  if (stopCamera()) return;
-  clearPhoto();
-  startCamera();
-});
-
-// --- a photo --------------------------------------------------------------------------------------
-
-function clearPhoto() {
-  view.classList.remove("photo");
-  if (photo) photo.picture.close();
-  photo = null;
-  clearBoxes();
+async function photo(file) {
+  const response = await fetch("/api/predict", { method: "POST", body: file });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error || response.statusText);
+  const faces = answer.faces.map(({ area, prediction }) => ({ area, probs: prediction.probs }));
+  return { ...answer, faces, why: answer.no_face };
 }
 
-async function openPhoto(file) {
-  stopCamera();
-  clearPhoto();
-  showNothing("looking");
-  explain("");
-  try {
-    const response = await fetch("/api/predict", { method: "POST", body: file });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.error || response.statusText);
-    const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
-    const faces = answer.faces.map(({ area, prediction }, index) => (
-      { number: index + 1, area, probs: prediction.probs }
-    ));
-    photo = { picture, faces, size: answer.size };
-    view.classList.add("photo");
-    drawPhoto();
-    show(faces, answer.no_face);
-    at("speed").textContent = `${answer.milliseconds.toFixed(0)} ms`;
-  } catch (error) {
-    say("no photo", true);
-    explain(error.message);
-  }
-}
-
-function drawPhoto() {
-  if (photo) draw(photo.faces, photo.size, photo.picture);
-}
-
-at("file").addEventListener("change", (event) => {
-  if (event.target.files.length) openPhoto(event.target.files[0]);
-  event.target.value = "";
-});
-addEventListener("dragover", (event) => {
-  event.preventDefault();
-  view.classList.add("drop");
-});
-addEventListener("dragleave", () => view.classList.remove("drop"));
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  view.classList.remove("drop");
-  if (event.dataTransfer.files.length) openPhoto(event.dataTransfer.files[0]);
-});
-addEventListener("resize", drawPhoto);
+new Stage({ camera: (shown) => new Camera(shown), photo }).open();
 
 // --- the network that predicts --------------------------------------------------------------------
 

@@ -1,8 +1,7 @@
 // The model card: its essentials, all of it, and a warning if the network knows drawn faces only.
 
 import { toNodes } from "./markdown.js";
-
-const at = (id) => document.getElementById(id);
+import { at } from "./shown.js";
 
 export function showCard(model) {
   const { card } = model;

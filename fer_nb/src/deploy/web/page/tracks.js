@@ -1,38 +1,33 @@
-// Keeps each face's probabilities and box steady from frame to frame.
+// Keeps each face's number, and its probabilities and box steady from frame to frame.
 
 const SMOOTHING = 0.35; // the newest frame's share in what is shown
 const STEADY = 0.6; // the same for boxes
 const OVERLAP = 0.3; // the least share of two boxes' union by which they are one face's
-const FORGET = 4; // frames without a face after which the old prediction is forgotten
+const FORGET = 4; // frames without a face after which it is forgotten
 
 export class Tracks {
-  constructor({ classes, uncertain_below }) {
-    Object.assign(this, { classes, uncertainBelow: uncertain_below, tracks: [] });
+  constructor() {
+    this.tracks = [];
+    this.last = 0; // the highest number so far
   }
 
   /** The faces of a frame, smoothed, the largest first. */
   update(faces) {
     const left = [...this.tracks];
-    const next = faces.map(({ area, prediction }) => {
+    const next = faces.map(({ area, probs }) => {
       const nearest = left.map((track) => [overlap(track.area, area), track]).sort((a, b) => b[0] - a[0])[0];
-      if (!nearest || nearest[0] < OVERLAP) return { area, prediction, missed: 0 };
+      if (!nearest || nearest[0] < OVERLAP) return { number: ++this.last, area, probs, missed: 0 };
       const before = nearest[1];
       left.splice(left.indexOf(before), 1);
-      const probs = prediction.probs.map((prob, index) => mix(before.prediction.probs[index], prob, SMOOTHING));
       const steady = { ...area };
       for (const side of ["left", "top", "width", "height"]) steady[side] = mix(before.area[side], area[side], STEADY);
-      return { area: steady, prediction: this.prediction(probs), missed: 0 };
+      const smoothed = probs.map((prob, index) => mix(before.probs[index], prob, SMOOTHING));
+      return { number: before.number, area: steady, probs: smoothed, missed: 0 };
     });
     // A face that is missed for a frame or two is still there.
     for (const track of left) if (++track.missed < FORGET) next.push(track);
     this.tracks = next.sort((a, b) => b.area.width * b.area.height - a.area.width * a.area.height);
     return this.tracks;
-  }
-
-  prediction(probs) {
-    const confidence = Math.max(...probs);
-    const emotion = this.classes[probs.indexOf(confidence)];
-    return { emotion, confidence, probs, uncertain: confidence < this.uncertainBelow };
   }
 }
 

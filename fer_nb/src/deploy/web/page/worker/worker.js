@@ -3,6 +3,7 @@
 import * as ort from "../onnxruntime/ort.js";
 import { Detector } from "./detector.js";
 import { crop, middleSquare } from "./face.js";
+import { inUsualLight } from "./light.js";
 import { Photo } from "./photo.js";
 
 const WASM = "onnxruntime/ort.wasm";
@@ -47,7 +48,7 @@ async function start(message) {
   await classify([new Uint8Array(model.cut.side ** 2)]); // the first pass is slow
 }
 
-/** Predictions of faces of 48×48 pixels, gray, u8. */
+/** Probabilities of the classes for faces of 48×48 pixels, gray, u8. */
 async function classify(crops) {
   if (crops.length === 0) return [];
   const { side } = model.cut;
@@ -56,20 +57,15 @@ async function classify(crops) {
   const images = new ort.Tensor("uint8", pixels, [crops.length, 1, side, side]);
   const { probs } = await network.run({ images });
   const count = model.classes.length;
-  return crops.map((_, index) => prediction([...probs.data.subarray(index * count, (index + 1) * count)]));
-}
-
-function prediction(probs) {
-  const confidence = Math.max(...probs);
-  const emotion = model.classes[probs.indexOf(confidence)];
-  return { emotion, confidence, probs, uncertain: confidence < model.uncertain_below };
+  return crops.map((_, index) => [...probs.data.subarray(index * count, (index + 1) * count)]);
 }
 
 /** The faces of a photo, the largest first, and why there is none. */
 async function predict(photo, size) {
   const areas = await detector.detect(photo, size);
-  const predictions = await classify(areas.map((area) => crop(photo, area, model.cut)));
-  return areas.map((area, index) => ({ area, prediction: predictions[index] }));
+  const crops = areas.map((area) => crop(photo, area, model.cut));
+  const probs = await classify(model.light ? crops.map((face) => inUsualLight(face, model.light)) : crops);
+  return areas.map((area, index) => ({ area, probs: probs[index] }));
 }
 
 async function ofPhoto({ file }) {
@@ -77,8 +73,8 @@ async function ofPhoto({ file }) {
   const size = [photo.width, photo.height];
   if (Math.max(...size) <= model.photo.cut_out) {
     const { area, pixels } = middleSquare(photo, model.cut);
-    const [only] = await classify([pixels]);
-    return { faces: [{ area, prediction: only }], size };
+    const [probs] = await classify([pixels]);
+    return { faces: [{ area, probs }], size };
   }
   const faces = await predict(photo, model.search.photos);
   const why = faces.length ? undefined : await detector.whyNoFace(photo, model.search.photos);

@@ -8,6 +8,7 @@ export const CLASSES = ["angry", "disgust", "fear", "happy", "neutral", "sad", "
 export const at = (id) => document.getElementById(id);
 
 let uncertainBelow = 0;
+let shownFaces = [];
 let shownNumber = null; // the face whose bars are shown, if there are several
 
 /** Sets the confidence below which a prediction is uncertain, 0 to 1. */
@@ -16,10 +17,10 @@ export function setThreshold(value) {
 }
 
 /** The verdict on seven probabilities: the class, and whether it counts. */
-export function verdict(probs) {
+function verdict(probs) {
   const confidence = Math.max(...probs);
   const emotion = CLASSES[probs.indexOf(confidence)];
-  return { emotion, confidence, uncertain: confidence < uncertainBelow };
+  return { emotion, confidence, probs, uncertain: confidence < uncertainBelow };
 }
 
 export function say(text, quiet) {
@@ -50,7 +51,7 @@ function showChips(faces, shown) {
       chip.dataset.number = number;
       chip.addEventListener("click", () => {
         shownNumber = number;
-        mark(chips, number);
+        show(shownFaces);
       });
       return chip;
     }));
@@ -64,6 +65,7 @@ function mark(chips, number) {
 
 /** Shows faces, each with `number` and `probs`, the largest first; if there are none, why. */
 export function show(faces, why) {
+  shownFaces = faces;
   if (faces.length === 0) {
     say("no face", true);
     bars.show(null);
