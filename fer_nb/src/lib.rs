@@ -31,11 +31,11 @@ pub mod train;
 
 pub use common::error;
 
-// So that a notebook needs no dependency but this one.
+// So that a notebook needs no other dependency.
 pub use {plotters, polars, tch};
 
-/// What the six notebooks use by name, and what a custom callback and a custom network need. Everything
-/// else is in the stages' modules.
+/// The names that the six notebooks use, and those for a custom callback and a custom network. Everything else is
+/// in the modules of the stages.
 pub mod prelude {
     pub use crate::common::frame::{FrameCsv, read_csv};
     pub use crate::common::{Error, Result};
@@ -53,7 +53,7 @@ pub mod prelude {
         Architecture, Init, Network, Parameters, ParametersBuilder, SeedCnn, Summary, to_float,
     };
     pub use crate::notebook::{Formats, LiveCurves, Shown, Table, display, gallery};
-    pub use crate::notebook::{ShowResult as _, ShowValue as _}; // what cells end in
+    pub use crate::notebook::{ShowResult as _, ShowValue as _}; // for the last value of a cell
     pub use crate::plot::{Theme, annotate, attention, augmentation_preview, predictions};
     pub use crate::project::{
         Environment, Precision, data_file, device, figures, param, pretrained, runs,
@@ -64,7 +64,7 @@ pub mod prelude {
         ModelCheckpoint, Optimizer, RangeTestConfig, Recipe, ReduceLrOnPlateau, RunChoice,
         RunFolder, Schedule, TrainBegin, TrainConfig, Trainer,
     };
-    pub use crate::{plotters, polars, tch}; // by their own names, without another `:dep`
+    pub use crate::{plotters, polars, tch}; // so that cells use them without another `:dep`
     pub use polars::prelude::DataFrame; // evcxr needs a path to name a variable's type
     pub use tch::{Device, Kind, Tensor};
 }

@@ -1,4 +1,4 @@
-//! [`FileKind`]: what a file is by its first bytes, whatever it is called.
+//! [`FileKind`]: the format of a file by its first bytes, whatever its name.
 
 use std::fmt;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::path::Path;
 use super::plain_file;
 use super::zip_names::zip_names;
 
-/// Kinds of files that people give where an image, a table or weights are expected.
+/// Formats of files that users give instead of an image, a table or weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum FileKind {
     Jpeg,
@@ -36,11 +36,11 @@ pub(crate) enum FileKind {
     Xz,
     Zstandard,
     Bzip2,
-    /// A zip archive that torch.save wrote.
+    /// A zip archive written by torch.save.
     TorchCheckpoint,
-    /// What torch.save wrote before PyTorch 1.6.
+    /// A file written by torch.save before PyTorch 1.6.
     TorchPickle,
-    /// A zip archive that torch.jit.save wrote.
+    /// A zip archive written by torch.jit.save.
     TorchScript,
     /// Any other pickle.
     Pickle,
@@ -51,9 +51,9 @@ pub(crate) enum FileKind {
     Gguf,
     Safetensors,
     NumPy,
-    /// A zip archive of arrays that numpy.savez wrote.
+    /// A zip archive of arrays written by numpy.savez.
     NumPyArchive,
-    /// Arrow's own format, and Feather.
+    /// Arrow's IPC format, and Feather.
     Arrow,
     Parquet,
     Sqlite,
@@ -63,7 +63,7 @@ pub(crate) enum FileKind {
     OpenDocument,
     /// Another document of Microsoft Office since 2007.
     Office,
-    /// What Microsoft Office wrote before 2007: .xls, .doc.
+    /// A document of Microsoft Office before 2007: .xls, .doc.
     OldOffice,
     Matlab,
     Pdf,
@@ -71,22 +71,22 @@ pub(crate) enum FileKind {
     Html,
     Xml,
     Json,
-    /// What Git has in place of a file that Git LFS keeps elsewhere.
+    /// Git's placeholder for a file that Git LFS stores.
     GitLfs,
     Utf16,
-    /// Nothing but zeros, as far as the beginning says: room that a download reserved and did not fill.
+    /// Only zeros in its first bytes: space that a download reserved and did not fill.
     Zeros,
     Empty,
 }
 
 use FileKind::*;
 
-/// Bytes at the beginning of a file that [`FileKind::of`] looks at.
+/// The number of bytes at the beginning of a file that [`FileKind::of`] reads.
 pub(crate) const HEAD: usize = 1024;
 
 impl FileKind {
-    /// The kind of a file that begins with these bytes, [`HEAD`] or more of it; `None` for text and for what is
-    /// not known.
+    /// The format of a file that begins with these bytes, [`HEAD`] or more of them; `None` for text and for unknown
+    /// formats.
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         let head = bytes.get(..HEAD).unwrap_or(bytes);
         let at = |offset: usize, magic: &[u8]| {
@@ -130,7 +130,7 @@ impl FileKind {
             _ if head.len() >= 16 && head.iter().all(|byte| *byte == 0) => Zeros,
             _ if at(0, b"SQLite format 3\0") => Sqlite,
             _ if at(0, b"%PDF-") => Pdf,
-            // The number that torch.save began with: 0x1950A86A20F9469CFC6C.
+            // The magic number of torch.save's old format: 0x1950A86A20F9469CFC6C.
             _ if at(0, b"\x80\x02\x8A\x0Al\xFC\x9CF\xF9 j\xA8P\x19") => TorchPickle,
             [0x80, 2..=5, ..] => Pickle,
             _ if is_onnx(head) => Onnx,
@@ -141,13 +141,13 @@ impl FileKind {
         })
     }
 
-    /// The kind of the file at a path; `None` also for one that can't be read. The directory of a zip archive,
-    /// which is at its end, says what it was made for.
+    /// The format of the file at a path; `None` also for a file that can't be read. For a zip archive, the
+    /// directory at its end shows which program wrote it.
     pub(crate) fn at(path: &Path) -> Option<Self> {
         Self::open(path).ok().flatten()
     }
 
-    /// [`FileKind::at`], with the system's refusal.
+    /// [`FileKind::at`] that returns the system's error.
     pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
         let (head, mut file) = head(path)?;
         Ok(match Self::of(&head) {
@@ -159,7 +159,7 @@ impl FileKind {
         })
     }
 
-    /// What a zip archive with files of these names is; `None` for a plain one.
+    /// The format of a zip archive with files of these names; `None` for a plain archive.
     fn of_names(names: &[String]) -> Option<Self> {
         let has = |end: &str| names.iter().any(|name| name.ends_with(end));
         match () {
@@ -175,22 +175,22 @@ impl FileKind {
         }
     }
 
-    /// Whether the crate reads images of this kind.
+    /// Whether the crate reads images of this format.
     pub(crate) fn is_image(self) -> bool {
         matches!(self, Jpeg | Png | WebP | Bmp)
     }
 
-    /// Whether it is a picture of a kind that the crate does not read.
+    /// Whether this is an image format that the crate does not read.
     pub(crate) fn is_other_picture(self) -> bool {
         matches!(self, Gif | Tiff | Heic | Avif | JpegXl | Jpeg2000 | Svg | Raw | Photoshop | Icon)
     }
 
-    /// Whether files are packed in it.
+    /// Whether this is an archive or a compressed file.
     pub(crate) fn is_archive(self) -> bool {
         matches!(self, Zip | Tar | Gzip | SevenZip | Rar | Xz | Zstandard | Bzip2)
     }
 
-    /// Whether it may hold a data set that is to be taken out of it first.
+    /// Whether it may contain a data set that has to be unpacked first.
     pub(crate) fn may_hold_data(self) -> bool {
         self.is_archive()
             || matches!(
@@ -207,7 +207,7 @@ impl FileKind {
             || matches!(self, Matlab | GitLfs)
     }
 
-    /// The kind in a word or two, for counts: "HEIC image".
+    /// The format in a word or two, for counts: "HEIC image".
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Jpeg => "JPEG image",
@@ -251,7 +251,7 @@ impl FileKind {
             Excel => "Excel workbook",
             OpenDocument => "OpenDocument file",
             Office => "Microsoft Office document",
-            OldOffice => "Microsoft Office file of before 2007",
+            OldOffice => "Microsoft Office file from before 2007",
             Matlab => "MATLAB file",
             Pdf => "PDF",
             Rtf => "RTF document",
@@ -270,9 +270,9 @@ impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Empty => f.pad("a file of 0 bytes"),
-            Zeros => f.pad("a file of nothing but zeros"),
+            Zeros => f.pad("a file of zeros only"),
             Utf16 => f.pad("text in UTF-16"),
-            GitLfs => f.pad("a Git LFS pointer and not the file itself"),
+            GitLfs => f.pad("a Git LFS pointer instead of the file"),
             kind @ (Avif | Svg | Xz | Onnx | Sqlite | Hdf5 | Arrow | Excel | OpenDocument | Rtf
             | Xml) => {
                 write!(f, "an {}", kind.noun())
@@ -290,19 +290,19 @@ pub(crate) fn head(path: &Path) -> io::Result<(Vec<u8>, File)> {
     Ok((head, file))
 }
 
-/// Whether a file that begins so, and is of no known kind, is text.
+/// Whether a file of unknown format that begins with these bytes is text.
 pub(crate) fn is_text(head: &[u8]) -> bool {
     let no_text = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
     let whole = match std::str::from_utf8(head) {
         Ok(_) => true,
-        // A letter may be cut in two at the end.
+        // The last character may be incomplete.
         Err(error) => error.error_len().is_none(),
     };
     whole && !head.iter().any(no_text)
 }
 
-/// What a file of ISO's boxes is by its brands: the major one, and where that says only what kind of container
-/// it is, the compatible ones.
+/// The format of a file of ISO boxes by its brands: the major brand, and, if that names only a container, the
+/// compatible ones.
 fn of_brands(head: &[u8]) -> FileKind {
     let length = head.get(..4).and_then(|bytes| bytes.try_into().ok());
     let end = (length.map_or(12, u32::from_be_bytes) as usize).clamp(12, head.len().max(12));
@@ -326,7 +326,7 @@ fn of_brands(head: &[u8]) -> FileKind {
     }
 }
 
-/// What a zip archive is by the name of its first files.
+/// The format of a zip archive by the names of its first files.
 fn of_zip(head: &[u8]) -> FileKind {
     let has = |word: &[u8]| head.windows(word.len()).any(|window| window == word);
     match () {
@@ -342,8 +342,8 @@ fn of_zip(head: &[u8]) -> FileKind {
     }
 }
 
-/// ONNX is a protocol buffer: the version of its format, a number, and then the name of the program that wrote
-/// it, the operators' versions or the graph.
+/// ONNX is a protocol buffer: the version of its format, a number, and then the name of the program that wrote it,
+/// the operators' versions or the graph.
 fn is_onnx(head: &[u8]) -> bool {
     match head {
         [0x08, 1..=40, 0x12, length, rest @ ..] => {
@@ -355,14 +355,14 @@ fn is_onnx(head: &[u8]) -> bool {
     }
 }
 
-/// A tar of before 1988 has no magic: a name, and octal digits where the mode and the sizes are.
+/// A tar file from before 1988 has no magic number: it has a name, and octal digits for the mode and the sizes.
 fn is_old_tar(head: &[u8]) -> bool {
     let octal = |from: usize| {
         head.get(from..from + 7).is_some_and(|field| {
             field.iter().all(|byte| matches!(byte, b'0'..=b'7' | b' ')) && field.contains(&b'0')
         })
     };
-    // The name is filled up with zeros, which no text has.
+    // The name is padded with zeros, which no text has.
     let name = head.get(..100).unwrap_or_default();
     head.len() >= 512
         && !name.starts_with(&[0])

@@ -1,28 +1,28 @@
-//! Files as strangers give them: only plain ones are opened, and none is read beyond a limit.
+//! Safe reading of untrusted files: only plain files are opened, and none is read beyond a limit.
 //!
-//! Opening a named pipe waits for a writer, a device may have no end, and a file of 3 GB costs 3 GB of memory before
-//! anything in it is looked at. So each file that the crate reads is opened here.
+//! Opening a named pipe waits for a writer, a device may have no end, and a file of 3 GB takes 3 GB of memory
+//! before its content is checked. So the crate opens every file that it reads with this module.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// The most bytes of a file of settings, which are small; parsed, each byte may cost a hundred.
+/// The maximum bytes of a settings file; in memory each byte may take a hundred.
 pub(crate) const SETTINGS: u64 = 4 << 20;
-/// The most bytes of a table that is read whole: histories, tables of runs.
+/// The maximum bytes of a table that is read as a whole: histories, tables of runs.
 pub(crate) const TABLE: u64 = 16 << 20;
-/// The most bytes of an image file: 50 megapixels in color at 8 bits, as a BMP file, and some more.
+/// The maximum bytes of an image file: a BMP file of 50 megapixels in color at 8 bits, and some reserve.
 pub(crate) const IMAGE: u64 = 256 << 20;
 
-/// Opens a plain file for reading, without ever waiting for one.
+/// Opens a plain file for reading, without waiting.
 ///
 /// # Errors
 /// As [`File::open`]; [`io::ErrorKind::InvalidInput`] for a folder, a pipe, a device or a socket.
 pub(crate) fn open(path: impl AsRef<Path>) -> io::Result<File> {
     let path = path.as_ref();
     let mut options = OpenOptions::new();
-    // Without O_NONBLOCK, a pipe is waited for; for plain files it means nothing.
+    // Without O_NONBLOCK, opening a pipe would wait; the flag has no effect on plain files.
     let file = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = file.map_err(|error| match error.raw_os_error() {
         Some(libc::ENXIO) => not_plain("a socket"),
@@ -42,7 +42,7 @@ fn not_plain(kind: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("this is {kind}, not a plain file"))
 }
 
-/// All bytes of a plain file of at most `most` bytes.
+/// Reads all bytes of a plain file of at most `most` bytes.
 ///
 /// # Errors
 /// As [`open`]; [`io::ErrorKind::FileTooLarge`] for a larger one, before it is read.
@@ -52,23 +52,23 @@ pub(crate) fn read(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a plain file of at most `most` bytes.
+/// Reads the text of a plain file of at most `most` bytes.
 ///
 /// # Errors
-/// As [`read`]; [`io::ErrorKind::InvalidData`] for what is no UTF-8.
+/// As [`read`]; [`io::ErrorKind::InvalidData`] if it is not UTF-8.
 pub(crate) fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
     String::from_utf8(read(path, most)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "this is no UTF-8 text"))
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "this is not UTF-8 text"))
 }
 
-/// Adds what is left of a file to `bytes`, of which there are then at most `most`.
+/// Appends the rest of a file to `bytes`, which then has at most `most` bytes.
 ///
 /// # Errors
-/// [`io::ErrorKind::FileTooLarge`] for a larger file, before it is read; what the system refuses.
+/// [`io::ErrorKind::FileTooLarge`] for a larger file, before it is read; errors of the system.
 pub(crate) fn read_rest(file: &mut File, bytes: &mut Vec<u8>, most: u64) -> io::Result<()> {
     let size = file.metadata()?.len();
     check_size(size, most)?;
-    // A file that grows meanwhile ends here all the same.
+    // The limit also applies to a file that grows during the reading.
     let left = most.saturating_sub(bytes.len() as u64);
     let expected = size.saturating_sub(bytes.len() as u64);
     bytes.reserve_exact(usize::try_from(expected).unwrap_or(0));
@@ -92,10 +92,10 @@ fn too_large(size: u64, most: u64) -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, text)
 }
 
-/// Opens a file that processes lock, and makes it if it is not there. What it holds stays.
+/// Opens a file for locking, and creates it if it does not exist. Its content stays.
 ///
 /// # Errors
-/// What the system refuses: among it a symbolic link, which may lead to a file of another use, and a pipe.
+/// Errors of the system, and an error for a symbolic link, which may lead to another file, and for a pipe.
 pub(crate) fn open_lock(path: impl AsRef<Path>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -110,8 +110,8 @@ pub(crate) fn open_lock(path: impl AsRef<Path>) -> io::Result<File> {
     }
 }
 
-/// A reader that fails once more than `most` bytes were read since the last [`Limited::reset`]: for formats whose
-/// parsers hold a row as long as it is.
+/// A reader that fails after more than `most` bytes since the last [`Limited::reset`]: for formats whose parsers
+/// hold a whole row in memory.
 pub(crate) struct Limited<R> {
     from: R,
     most: usize,
@@ -123,7 +123,7 @@ impl<R: Read> Limited<R> {
         Self { from, most, left: most }
     }
 
-    /// Lets the next row begin.
+    /// Starts the next row.
     pub(crate) fn reset(&mut self) {
         self.left = self.most;
     }

@@ -1,4 +1,4 @@
-//! [`FileKind::way_out`]: what helps a user whose file is of another kind than was expected.
+//! [`FileKind::way_out`]: what to do about a file with another format than expected.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -9,7 +9,7 @@ use super::file_kind::FileKind::{self, *};
 use super::gzip_head::{self, gzip_head};
 use super::plain_file;
 
-/// What a file was expected to be.
+/// The expected content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// A data set: folders of images, or a table.
@@ -18,10 +18,10 @@ pub(crate) enum Wanted {
     Weights,
 }
 
-/// What a table has to be.
+/// The required form of a table.
 const TABLE: &str = "Save it as csv with the columns emotion, pixels and Usage";
 
-/// The beginning of what is in a gzip file; `None` if it can't be read.
+/// The beginning of a gzip file's content; `None` if it can't be read.
 fn packed(path: &Path) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(gzip_head::NEEDED);
     let file = plain_file::open(path).ok()?;
@@ -29,14 +29,14 @@ fn packed(path: &Path) -> Option<Vec<u8>> {
     gzip_head(&head)
 }
 
-/// A file of the same name that ends in `extension`, and never the same file: "h.jpg" becomes "h.converted.jpg".
+/// A file of the same name that ends in `extension`, but never the same file: "h.jpg" becomes "h.converted.jpg".
 fn beside(path: &Path, extension: &str) -> PathBuf {
     let other = path.with_extension(extension);
     if other == path { path.with_extension(format!("converted.{extension}")) } else { other }
 }
 
-/// A folder next to an archive that is not there yet: "faces.tar.gz" is unpacked into "faces", or into
-/// "faces.unpacked" where there is such a file or folder.
+/// A new folder next to an archive: "faces.tar.gz" is unpacked into "faces", or into "faces.unpacked" if such a
+/// file or folder exists.
 fn folder_beside(archive: &Path) -> PathBuf {
     let mut folder = archive.with_extension("");
     if folder.extension().is_some_and(|end| end.eq_ignore_ascii_case("tar")) {
@@ -56,21 +56,21 @@ fn folder_beside(archive: &Path) -> PathBuf {
 }
 
 impl FileKind {
-    /// What helps a user whose file at `path` is of this kind, in a sentence; empty if nothing is known to. Commands
-    /// are fit for a shell.
+    /// What to do about the file at `path` of this format, in a sentence; empty if nothing is known. Commands can
+    /// be pasted into a shell.
     pub(crate) fn way_out(self, path: &Path, wanted: Wanted) -> String {
         if let Some(sentence) = self.unpacked(path, wanted) {
             return sentence;
         }
         match wanted {
             Wanted::Weights => self.converted(path),
-            // A table beside photos needs nothing.
+            // A table next to photos is not an error.
             Wanted::Photo if self.is_table() => String::new(),
             Wanted::Data | Wanted::Photo => self.as_image_or_table(path),
         }
     }
 
-    /// How an archive is unpacked.
+    /// The command that unpacks an archive, in a sentence.
     fn unpacked(self, path: &Path, wanted: Wanted) -> Option<String> {
         let then = match wanted {
             _ if self.is_single(path) => "and give that file",
@@ -80,8 +80,8 @@ impl FileKind {
         self.unpack(path).map(|command| format!("Unpack it: {command}, {then}."))
     }
 
-    /// The command that unpacks an archive at this path: a folder into one that is called as the archive, so that
-    /// several archives don't mix. `None` for what is none.
+    /// The command that unpacks an archive at this path into a folder with the archive's name, so that several
+    /// archives don't mix. `None` for other formats.
     pub(crate) fn unpack(self, path: &Path) -> Option<String> {
         let file = word(path);
         let program = match self {
@@ -108,7 +108,7 @@ impl FileKind {
             Bzip2 => "bz2",
             _ => "zst",
         };
-        // The programs refuse names with another ending.
+        // The programs reject names with another extension.
         Some(match path.extension().is_some_and(|is| is.eq_ignore_ascii_case(ending)) {
             true => format!("{program} -k {file}"),
             false => {
@@ -122,8 +122,8 @@ impl FileKind {
         })
     }
 
-    /// Whether a file of this kind has one file packed in it, and no tar. That of gzip is looked at; else names
-    /// say it.
+    /// Whether a file of this format contains one compressed file that is not a tar. For gzip the content is
+    /// checked, otherwise the name.
     fn is_single(self, path: &Path) -> bool {
         if !matches!(self, Gzip | Xz | Bzip2 | Zstandard) {
             return false;
@@ -134,7 +134,7 @@ impl FileKind {
         !(name.split('.').any(is_tar) || self == Gzip && holds_tar())
     }
 
-    /// Whether it may hold a table, or text, and no photo.
+    /// Whether it may contain a table, or text, but no photo.
     fn is_table(self) -> bool {
         matches!(self, Json | Xml | Pickle | Office | Rtf)
             || (self.may_hold_data() && self != GitLfs)
@@ -190,7 +190,7 @@ impl FileKind {
         }
     }
 
-    /// A line that writes a table of this kind as csv.
+    /// A command that writes a table of this format as csv.
     fn as_csv(self, path: &Path, reader: &str, needs: &str) -> String {
         let (from, to) = (word(path), word(beside(path, "csv")));
         format!(
@@ -199,12 +199,12 @@ impl FileKind {
         )
     }
 
-    /// What to do about a file that is not what it was meant to be.
+    /// What to do about a file with unexpected content.
     fn downloaded_again(self, path: &Path) -> String {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         match self {
-            Html => "A page was saved instead of the file: download it again, signed in.".into(),
-            Xml => "A server's message was saved instead of the file, if it is short: look at it, and download \
+            Html => "A web page was saved instead of the file: sign in and download the file again.".into(),
+            Xml => "If the file is short, it is a server's message: read it, and download \
                     the file again."
                 .into(),
             GitLfs => format!(
@@ -215,7 +215,7 @@ impl FileKind {
         }
     }
 
-    /// A line that writes weights of this kind as safetensors.
+    /// A command that writes weights of this format as safetensors.
     fn converted(self, path: &Path) -> String {
         let command = |line: &str| {
             let (from, to) = (word(path), word(beside(path, "safetensors")));
@@ -259,7 +259,7 @@ impl FileKind {
                     word(path)
                 )
             }
-            // Keras has a kernel's axes as height, width, inputs, outputs.
+            // Keras stores a kernel as height, width, inputs, outputs.
             Hdf5 => format!(
                 "{} (needs h5py; the layers keep Keras' names, which --weights-map maps, and a dense layer behind \
                  Flatten has its inputs in another order than PyTorch's)",

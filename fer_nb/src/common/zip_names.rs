@@ -1,16 +1,16 @@
-//! [`zip_names`]: what a zip archive holds, from the directory at its end.
+//! [`zip_names`]: the names in a zip archive, from the directory at its end.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-/// The directory's end, without a comment.
+/// The bytes of the directory's end, without a comment.
 const END: usize = 22;
-/// The longest comment behind it.
+/// The maximum length of the comment after it.
 const COMMENT: usize = 65_535;
-/// The largest directory that is read: some 50,000 names.
+/// The maximum size of the directory: some 50,000 names.
 const LARGEST: u64 = 4 << 20;
 
-/// The names in a zip archive; `None` for a file that ends otherwise, as one that is cut short does.
+/// The names in a zip archive; `None` for a file with another end, such as a truncated archive.
 pub(super) fn zip_names(file: &mut File) -> Option<Vec<String>> {
     let length = file.seek(SeekFrom::End(0)).ok()?;
     let from = length.saturating_sub((END + COMMENT) as u64);
@@ -33,7 +33,7 @@ pub(super) fn zip_names(file: &mut File) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// `length` bytes from `offset`, all of them.
+/// Reads `length` bytes from `offset`.
 fn read(file: &mut File, offset: u64, length: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(offset)).ok()?;
