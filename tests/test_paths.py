@@ -251,9 +251,9 @@ def test_a_refused_start_leaves_nothing_behind(place, arguments, part):
 @pytest.mark.parametrize(
     "start, part",
     [
-        (["train", "--network", "vit", "--batch-size", "4"], "nothing in it fits"),
+        (["train", "--network", "vit", "--batch-size", "4"], "no tensor fits"),
         (["train", "--batch-size", "4", "--run", "deep/new", "--weights-map", "nowhere=conv"], "weights_map"),
-        (["tune", "--recipe", "vit", "--space", "space.toml", "--set", "train.batch_size=4"], "nothing in it fits"),
+        (["tune", "--recipe", "vit", "--space", "space.toml", "--set", "train.batch_size=4"], "no tensor fits"),
     ],
 )
 def test_weights_that_do_not_fit_leave_nothing_behind(tmp_path, start, part):

@@ -270,7 +270,7 @@ impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Empty => f.pad("a file of 0 bytes"),
-            Zeros => f.pad("a file of zeros only"),
+            Zeros => f.pad("a file of nothing but zeros"),
             Utf16 => f.pad("text in UTF-16"),
             GitLfs => f.pad("a Git LFS pointer instead of the file"),
             kind @ (Avif | Svg | Xz | Onnx | Sqlite | Hdf5 | Arrow | Excel | OpenDocument | Rtf

@@ -1,15 +1,15 @@
-//! [`FileNames`]: a network's names for the names in a weights file.
+//! [`FileNames`]: maps the names in a weights file to a network's names.
 
 use std::collections::HashSet;
 
 use super::name_map::NameMap;
 use super::network::Network;
 
-/// What programs put in front of every name: PyTorch's DataParallel and AveragedModel, torch.compile, Lightning.
+/// Prefixes that programs add to every name: PyTorch's DataParallel and AveragedModel, torch.compile, Lightning.
 const IN_FRONT: [&str; 5] = ["module.", "_orig_mod.", "model.", "net.", "network."];
 
-/// How the names of one file become a network's: by the user's rules, else without what is in front of all of
-/// them, else by the network's own aliases.
+/// Maps the names of one file to a network's: by the user's rules, else without a common prefix, else by the
+/// network's aliases.
 pub(super) struct FileNames<'a> {
     own: HashSet<String>,
     rules: &'a NameMap,
@@ -29,7 +29,7 @@ impl<'a> FileNames<'a> {
         Self { own, rules, aliases: network.aliases(), in_front }
     }
 
-    /// The network's name for a name in the file; of a name that is none of the network's, what it would be.
+    /// The network's name for a name in the file; for a name that the network lacks, the mapped name.
     pub(super) fn map(&self, name: &str) -> String {
         let plain = name.strip_prefix(&self.in_front).unwrap_or(name);
         match () {
@@ -45,7 +45,7 @@ impl<'a> FileNames<'a> {
         self.own.contains(name)
     }
 
-    /// What rules of the user's map replace, where no name in the file begins so.
+    /// The prefixes of the user's rules that no name in the file starts with.
     pub(super) fn idle_rules(&self, found: &[&str]) -> Vec<String> {
         let plain = |name: &&str| name.strip_prefix(&self.in_front).unwrap_or_default().to_string();
         let plain: Vec<String> = found.iter().map(plain).collect();
@@ -57,14 +57,14 @@ impl<'a> FileNames<'a> {
     }
 }
 
-/// What PyTorch saves in addition to weights, and no network uses: the batches that a normalisation has seen, the
-/// models in an average.
+/// Values that PyTorch saves in addition to weights and that no network uses: the number of batches of a
+/// normalisation, the number of models in an average.
 pub(super) fn is_counter(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     matches!(last, "num_batches_tracked" | "n_averaged")
 }
 
-/// What is in front of all names of a file, and of no name of the network.
+/// The prefix of all names of a file that no name of the network has.
 fn in_front(own: &HashSet<String>, found: &[&str]) -> String {
     let weights: Vec<&str> = found.iter().copied().filter(|name| !is_counter(name)).collect();
     let mut all = String::new();

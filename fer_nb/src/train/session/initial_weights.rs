@@ -94,7 +94,7 @@ mod tests {
         other.train.initial_weights = Some(first.weights().display().to_string());
         let to = folder.path().join("other");
         let message = other.trainer(Device::Cpu, &to).unwrap().fit(&data).unwrap_err().to_string();
-        assert!(message.contains("best.safetensors: nothing in it fits"), "{message}");
+        assert!(message.contains("best.safetensors: no tensor fits"), "{message}");
         other.network = "seed_cnn".parse().unwrap();
         other.trainer(Device::Cpu, &to).unwrap().fit(&data).unwrap();
     }
