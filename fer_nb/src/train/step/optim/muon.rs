@@ -1,12 +1,12 @@
-//! What Muon does to a step: [`orthogonal`].
+//! The orthogonalisation of Muon's steps: [`orthogonal`].
 
 use tch::Tensor;
 
 use crate::common::Result;
 
-/// Nearly the closest matrix with orthonormal rows, or columns if there are fewer: [R, C] in and out. From G = U S V',
-/// about U V', with singular values between 0.7 and 1.2: five steps of Newton and Schulz's iteration with
-/// the coefficients of Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
+/// Approximates the closest matrix with orthonormal rows, or columns if there are fewer, for a matrix [R, C]. From
+/// G = U S V', about U V', with singular values between 0.7 and 1.2: five steps of Newton and Schulz's iteration
+/// with the coefficients of Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
 pub(super) fn orthogonal(matrix: &Tensor) -> Result<Tensor> {
     const STEPS: usize = 5;
     let [a, b, c] = [3.4445, -4.7750, 2.0315];
