@@ -1,8 +1,8 @@
-//! Figures as values: drawn once, shown in a notebook, saved as SVG or as PNG at slide size.
+//! Figures as values: drawn once, displayed in a notebook, saved as SVG or as PNG at slide size.
 //!
-//! Results have methods that draw them, each in its chart's file: `history.curves()?`,
-//! `matrix.figure()?`. A chart is drawn in logical units (1920 × 1080) on a canvas, which two backends
-//! paint, SVG and bitmap, so that both formats show the same.
+//! Results have methods that draw them, each in its chart's file: `history.curves()?`, `matrix.figure()?`. A chart
+//! is drawn in logical units (1920 × 1080) on a canvas, which two backends paint, SVG and bitmap, so that both
+//! formats have the same content.
 
 mod annotated;
 mod attention;
