@@ -1,29 +1,30 @@
-//! [`in_usual_light`]: faces far darker, brighter or flatter than FER2013's, brought to its light.
+//! [`in_usual_light`]: adjusts faces that are far darker, brighter or flatter than FER2013's.
 
-/// Gray of FER2013's training images, 0 to 255: the mean of all, and the median of the spread within one (standard
-/// deviation).
+/// The gray levels of FER2013's training images, 0 to 255: the mean of all, and the median of the standard
+/// deviation within an image.
 const MEAN: f32 = 129.0;
 const SPREAD: f32 = 53.0;
-/// One image of a hundred there is darker, one is brighter, one is flatter: its mean, its mean, its spread.
+/// The 1 % limits of these images: 1 % are darker, 1 % are brighter, 1 % are flatter (mean, mean, standard
+/// deviation).
 const DARK: f32 = 50.0;
 const BRIGHT: f32 = 203.0;
 const FLAT: f32 = 24.0;
 
-/// A face cut out of a photo, u8 [48 × 48]; one in a light that FER2013 hardly has gets the mean and the spread of
-/// its images. For networks that don't standardize images themselves, which `benches/faces.py --only light`
-/// measures with and without this.
+/// A face cropped from a photo, u8 [48 × 48]; if its light is rare in FER2013, it is adjusted to the mean and the
+/// standard deviation of FER2013's images. For networks that don't standardize images. `benches/faces.py --only
+/// light` measures the effect.
 pub(super) fn in_usual_light(face: &[u8]) -> Vec<u8> {
     let count = face.len().max(1) as f32;
     let mean = face.iter().map(|pixel| f32::from(*pixel)).sum::<f32>() / count;
     let squares = face.iter().map(|pixel| (f32::from(*pixel) - mean).powi(2));
     let spread = (squares.sum::<f32>() / count).sqrt();
-    // Of a picture in one gray, nothing can be brought out.
+    // A picture in a single gray can't be adjusted.
     let is_usual = (DARK..=BRIGHT).contains(&mean) && spread >= FLAT;
     if is_usual || spread < 1.0 {
         return face.to_vec();
     }
     let factor = SPREAD / spread;
-    // Out of range is cut off by the conversion.
+    // The conversion clips values out of range.
     face.iter().map(|pixel| ((f32::from(*pixel) - mean) * factor + MEAN).round() as u8).collect()
 }
 
