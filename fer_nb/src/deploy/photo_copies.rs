@@ -10,8 +10,8 @@ impl PhotoFiles {
     /// A path below `folder` for a copy of each photo, in order: its path below the given folder, as PNG. If two
     /// would be the same file, names keep their extensions ("x.jpg.png"), and parent folders distinguish photos of
     /// several given folders.
-    /// what lies in several that were named.
     ///
+    /// # Errors
     /// [`Error::WouldOverwrite`] if a copy would replace a photo; [`Error::File`] if no names distinguish the
     /// copies.
     pub fn copies_in(&self, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {

@@ -172,7 +172,6 @@ impl Across {
     ///
     /// # Errors
     /// [`Error::Table`] if polars reports an error.
-    /// [`Error::Table`] if polars refuses.
     pub fn to_table(&self) -> Result<DataFrame> {
         let rows = &self.data_sets;
         Ok(df!(

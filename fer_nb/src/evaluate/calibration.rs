@@ -165,7 +165,6 @@ impl Temperature {
     /// # Errors
     /// [`Error::File`] if the file has another content, or the weights may be damaged: the temperature was saved
     /// for others, and they have no checksum.
-    /// others, and they have no checksum.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
         let kept = fitted::of_run::<Self>(run, TEMPERATURE)?.unwrap_or_default();
         Self::new(kept.temperature).map_err(|_| {

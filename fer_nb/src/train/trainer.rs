@@ -163,7 +163,6 @@ impl Trainer {
     /// epochs are already completed, it prints a line with a way to train longer. It updates the run folder after
     /// each epoch. Training and validation compute in `config.precision`; afterwards the network computes in
     /// float32 again.
-    /// afterwards the network computes in float32 again.
     ///
     /// # Errors
     /// [`Error::Setting`](crate::error::Error::Setting) for a hyperparameter out of range;

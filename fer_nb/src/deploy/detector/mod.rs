@@ -50,8 +50,8 @@ impl FaceDetector {
     /// Finds the faces in a photo, the largest first.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a `most_pixels` or `threshold` out of range; [`Error::Missing`] or
-    /// [`Error::File`] if the detector's weights are not there.
+    /// [`Error::Setting`] for a `most_pixels` or `threshold` out of range; [`Error::Missing`] or [`Error::File`] if
+    /// the detector's weights are missing or damaged.
     pub fn detect(&self, photo: &Photo) -> Result<Vec<FaceBox>> {
         self.detect_from(photo, self.threshold)
     }

@@ -3,7 +3,6 @@
 //! The crates for such files need a protobuf compiler on the machine or date from 2022, and a scalar needs only a
 //! small part of the format: records of TensorFlow's TFRecord framing (length, masked CRC-32C, data, masked
 //! CRC-32C), each a protobuf `Event` with a `Summary`.
-//! masked CRC-32C, data, masked CRC-32C), each a protobuf `Event` with a `Summary`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -103,7 +103,6 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Io`] if the folder can't be read; a missing folder has no runs.
-    /// [`Error::Io`] if the folder can't be read; one that isn't there has no runs.
     pub fn all() -> Result<Vec<Self>> {
         Self::all_in(&runs(""))
     }
