@@ -1,22 +1,46 @@
 //! Facial-emotion recognition as a Rust notebook workflow.
 //!
-//! The modules are the workflow's stages, in order: [`project`], [`data`], [`model`], [`train`],
-//! [`evaluate`], [`deploy`]; each uses only those before it. [`plot`] and [`notebook`] look at
-//! results. A notebook starts with `use fer_nb::prelude::*;`, and this is a whole run:
+//! The modules are the stages of the workflow, in order: [`project`], [`data`], [`model`], [`train`], [`evaluate`],
+//! [`deploy`]; each uses only the earlier ones. [`plot`] and [`notebook`] display results. [`prelude`] has the names
+//! for a notebook or a program, and [`error::Error`] every error. This is a whole run:
 //!
 //! ```no_run
 //! use fer_nb::prelude::*;
 //!
-//! let data = FaceData::open()?; // FER2013 where it is found, else made-up faces
+//! // Stages 1 and 2: the device, and the data. Without FER2013 the data is made-up faces.
+//! let (device, data) = (device()?, FaceData::open()?);
+//! println!("{data}\n{}", data.audit()?);
+//!
+//! // Stages 3 and 4: a network and its training, which writes a run folder. After a crash, the same
+//! // program resumes the training.
 //! let config = TrainConfig { epochs: 2, ..TrainConfig::default() };
-//! let mut trainer = Trainer::new(SeedCnn::new(device()?, config.seed)?, config)?
+//! let network = SeedCnn::new(device, config.seed)?;
+//! let mut trainer = Trainer::new(network, &config)?
 //!     .run_folder(runs("baseline"))
 //!     .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(3))
-//!     .callback(ModelCheckpoint::best(ValLoss, runs("baseline")));
+//!     .callback(ModelCheckpoint::best(ValLoss, runs("baseline")))
+//!     .callback(BackupAndRestore);
 //! let history = trainer.fit(&data)?;
-//! println!("{history}\n{}", trainer.evaluate(&data.test)?.classification_report());
+//! history.curves()?.save(figures("curves.svg"))?;
+//!
+//! // Stage 5: the weights of the best epoch on the test images.
+//! let run = RunFolder::at(runs("baseline"));
+//! let test = evaluate(&run.network(device)?, &data.test)?;
+//! println!("{test}\n{}", test.classification_report());
+//! test.confusion_matrix().figure()?.save(figures("confusion.png"))?;
+//!
+//! // Stage 6: predictions for a photo, and files for other programs.
+//! let predictor = Predictor::load(run.path(), device)?;
+//! let photo = Photo::open("photo.jpg")?;
+//! for face in predictor.predict_photo(&photo, &FaceDetector::for_photos())? {
+//!     println!("{}", face.prediction);
+//! }
+//! publish(&run, &data, "out", "", &[Format::Onnx], device)?;
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! A custom network implements [`Network`](model::Network), a custom callback [`Callback`](train::Callback); the
+//! folder `examples` has a program for each.
 
 pub(crate) mod common;
 pub mod data;

@@ -159,6 +159,17 @@ struct Store {
 
 /// Grayscale faces of 48×48 pixels with their labels. A subset shares the pixels of the whole, so cloning and
 /// splitting take four bytes per image.
+///
+/// ```
+/// use fer_nb::prelude::*;
+///
+/// let train = FaceData::sample(SampleConfig { seed: 1, train: 140, test: 35 })?.train;
+/// let few = train.take_per_class(2)?;
+/// assert_eq!(few.len(), 14);
+/// assert_eq!(few.images_tensor(Device::Cpu)?.size(), [14, 1, 48, 48]);
+/// println!("{}", train.table()?.head(Some(5)));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Dataset {
     store: Arc<Store>,

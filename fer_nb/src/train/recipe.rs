@@ -29,6 +29,19 @@ const RECIPES: [(&str, &str); 9] = [
 
 /// A training from data to weights: network, hyperparameters, and how the epoch is chosen.
 /// The default is the original project's.
+///
+/// ```
+/// use fer_nb::prelude::*;
+///
+/// let mut recipe = Recipe::open("improved")?; // or the path of a TOML file
+/// recipe.set("train.loss.label_smoothing", "0.05")?;
+/// recipe.train.epochs = 20;
+/// assert_eq!(recipe.train.loss.label_smoothing, 0.05);
+/// println!("{}", recipe.to_toml()?);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// `recipe.trainer(device()?, runs("mine"))?` is a [`Trainer`] for it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {

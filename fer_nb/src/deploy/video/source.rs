@@ -22,6 +22,20 @@ const CUT_HINT: &str = "Copy or download it whole. A recording that broke off ha
                         by an intact video of the same camera.";
 
 /// A video file with a decodable video stream.
+///
+/// ```no_run
+/// use fer_nb::prelude::*;
+///
+/// let video = Video::open("clip.mp4")?;
+/// let options = VideoOptions { every: Some(0.2), ..VideoOptions::default() };
+/// let predictor = Predictor::pretrained(device()?)?;
+/// let timeline = predictor.predict_video(&video, &options, |step| {
+///     println!("{:.1} s: {} faces", step.frame.seconds, step.sightings.len());
+///     Ok(())
+/// })?;
+/// timeline.save_csv("clip.csv")?;
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Video {
     path: PathBuf,

@@ -19,6 +19,20 @@ use crate::data::Augmentation;
 use crate::project::Precision;
 
 /// Hyperparameters. The default is the original project's recipe.
+///
+/// ```
+/// use fer_nb::prelude::*;
+///
+/// let config = TrainConfig {
+///     epochs: 20,
+///     learning_rate: 2e-3,
+///     optimizer: Optimizer::adamw(0.01),
+///     schedule: Schedule::one_cycle(),
+///     ..TrainConfig::default()
+/// };
+/// config.validate()?;
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
