@@ -38,7 +38,20 @@ enum Next {
     Nothing,
 }
 
-/// A study of hyperparameters. Test images have no part in it.
+/// A study of hyperparameters. It compares trials on validation images and never uses test images.
+///
+/// ```no_run
+/// use fer_nb::prelude::*;
+///
+/// let data = FaceData::open()?;
+/// let space = Space::new()
+///     .log("train.learning_rate", 1e-4, 1e-2)
+///     .choice("train.batch_size", [32, 64]);
+/// let mut study = Study::open_or_replace(runs("wide"), &space, Recipe::open("original")?)?;
+/// study.optimize(&data, 20, device()?)?; // after Stop or a crash, the same call continues
+/// println!("{study}");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Study {
     folder: PathBuf,
