@@ -1,4 +1,4 @@
-"""A cell that runs, and what becomes of its output."""
+"""A running cell, and the processing of its output."""
 
 import re
 import time
@@ -19,7 +19,7 @@ STREAM_EVERY = 0.05
 
 
 class Cell:
-    """A cell that runs: what it printed, and what became of it."""
+    """A running cell: its output and its result."""
 
     def __init__(self, kernel, silent):
         self.kernel, self.silent = kernel, silent
