@@ -43,8 +43,7 @@ pub struct AcrossRow {
     absent: String,
 }
 
-/// The metrics of one network on several data sets, which show its accuracy on other images than those that it was
-/// trained on.
+/// The metrics of one network on several data sets, which show its accuracy on images outside its training data.
 ///
 /// ```no_run
 /// use fer_nb::evaluate::across;

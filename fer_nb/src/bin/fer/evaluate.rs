@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     report(&measured, &args.json)
 }
 
-/// The files that are written, and those that are read.
+/// The output and input files.
 fn outputs(args: &Args) -> Outputs {
     let outputs = args.json.of(Outputs::default());
     let outputs = outputs.file("save-predictions", args.save_predictions.as_deref());

@@ -35,7 +35,7 @@ pub(super) struct StudyData {
     pub(super) objective: String,
     more_is_better: bool,
     pub(super) axes: Vec<PlottedAxis>,
-    /// The trials by number, without those that have no value.
+    /// The trials with a value, by number.
     pub(super) trials: Vec<PlottedTrial>,
     /// Trials that failed or are unfinished.
     pub(super) left_out: usize,
