@@ -1,4 +1,4 @@
-"""Every path that a command will write is checked before its work, as is every option that another contradicts."""
+"""A command checks every output path, and every contradiction between options, before its work."""
 
 import functools
 import os

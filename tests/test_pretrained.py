@@ -1,4 +1,4 @@
-"""Which network answers for photos if none is named: drawn faces teach nothing about people."""
+"""The network for photos if the user names none: never one that was trained on drawn faces."""
 
 import json
 import shutil

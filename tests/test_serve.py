@@ -1,4 +1,4 @@
-"""`fer serve` and `fer predict` with input of every kind: photos, and what people who mean harm send."""
+"""`fer serve` and `fer predict` with input of every kind: photos, and input of attackers."""
 
 import base64
 import contextlib
