@@ -30,7 +30,7 @@ pub struct Confusion {
 impl std::fmt::Display for Confusion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { truth, predicted, count, share } = self;
-        write!(f, "{truth} taken for {predicted}: {count} ({:.1} % of {truth})", share * 100.0)
+        write!(f, "{truth} predicted as {predicted}: {count} ({:.1} % of {truth})", share * 100.0)
     }
 }
 
@@ -192,8 +192,8 @@ mod tests {
         matrix.counts[5][4] = 2;
         let confused = matrix.most_confused(2);
         assert_eq!(confused.len(), 2);
-        assert_eq!(confused[0].to_string(), "sad taken for neutral: 2 (100.0 % of sad)");
-        assert_eq!(confused[1].to_string(), "angry taken for fear: 1 (50.0 % of angry)");
+        assert_eq!(confused[0].to_string(), "sad predicted as neutral: 2 (100.0 % of sad)");
+        assert_eq!(confused[1].to_string(), "angry predicted as fear: 1 (50.0 % of angry)");
         assert_eq!(matrix.most_confused(99).len(), 3);
         assert!(ConfusionMatrix::from_pairs([(1, 1)], "").most_confused(3).is_empty());
     }

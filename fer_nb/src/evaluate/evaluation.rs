@@ -25,7 +25,7 @@ const EPSILON: f64 = 1e-7;
 /// let likely_happy = [0.0, 0.0, 0.1, 0.8, 0.1, 0.0, 0.0];
 /// let test = Evaluation::from_probs(vec![3, 3, 2], vec![likely_happy; 3], "three faces")?;
 /// assert_eq!(test.accuracy().correct, 2);
-/// assert_eq!(test.most_confused(1)[0].to_string(), "fear taken for happy: 1 (100.0 % of fear)");
+/// assert_eq!(test.most_confused(1)[0].to_string(), "fear predicted as happy: 1 (100.0 % of fear)");
 /// println!("{test}\n{}", test.classification_report());
 /// # Ok::<(), Error>(())
 /// ```

@@ -155,7 +155,7 @@ impl fmt::Display for Trust {
         writeln!(f, "  macro F1           {macro_f1}")?;
         writeln!(f, "  balanced accuracy  {balanced_accuracy}")?;
         let (two, three) = (self.top_2.value, self.top_3.value);
-        writeln!(f, "label among the two likeliest {two:.4}, among the three {three:.4}")?;
+        writeln!(f, "top-2 accuracy {two:.4}, top-3 accuracy {three:.4}")?;
         write!(f, "calibration error {:.4}", self.ece)?;
         if let Some((temperature, ece)) = self.calibrated {
             let on = self.fitted_on();

@@ -97,14 +97,14 @@ impl fmt::Display for RunChoice {
         let (run, own) = (run.name(), own.name());
         match reason {
             ChoiceReason::Own => {
-                return write!(f, "the network of the run {run} answers, trained on {trained_on}");
+                return write!(f, "using the run {run}, trained on {trained_on}");
             }
             ChoiceReason::NoRun => write!(f, "there is no run {own}")?,
             ChoiceReason::DrawnFaces => {
                 write!(f, "the run {own} was trained on drawn faces, not on photos of people")?;
             }
         }
-        write!(f, "; {run} answers, which comes with the project and was trained on {trained_on}")
+        write!(f, "; using the pretrained weights {run}, trained on {trained_on}")
     }
 }
 
