@@ -203,7 +203,8 @@ impl FileKind {
     fn downloaded_again(self, path: &Path) -> String {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         match self {
-            Html => "A web page was saved instead of the file: download the file again, signed in.".into(),
+            Html => "A web page was saved instead of the file: download the file again, signed in."
+                .into(),
             Xml => "If the file is short, it is a server's message: read it, and download \
                     the file again."
                 .into(),

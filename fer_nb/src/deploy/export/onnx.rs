@@ -153,7 +153,8 @@ impl Graph {
                 self.add("Add", &[&body, &around], vec![])
             }
             other => {
-                let expected = "operations that this export supports; TorchScript exports any network";
+                let expected =
+                    "operations that this export supports; TorchScript exports any network";
                 return Err(Error::input("the network's plan", format!("{other:?}"), expected));
             }
         })

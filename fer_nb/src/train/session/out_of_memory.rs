@@ -8,7 +8,9 @@ pub(crate) fn explain(error: Error, batch_size: usize, epoch: usize) -> Error {
         Error::Tensor { source, .. } if is_out_of_memory(&source) => {
             let hint = match batch_size / 2 {
                 0 => "Close other programs that use the device, or use a smaller network".into(),
-                half => format!("Try batch_size = {half}, or close other programs that use the device"),
+                half => {
+                    format!("Try batch_size = {half}, or close other programs that use the device")
+                }
             };
             Error::Training { epoch, cause: Failure::OutOfMemory { batch_size }, hint }
         }

@@ -55,7 +55,8 @@ pub(crate) fn measure(
     let history = Trainer::new(trained, config)?.callback(Reached(goal.target)).fit(data)?;
     let seconds = before + started.elapsed().as_secs_f64();
     let last = history.epochs.last();
-    let last = last.ok_or_else(|| Error::setting("epochs", epochs, "at least one completed epoch"))?;
+    let last =
+        last.ok_or_else(|| Error::setting("epochs", epochs, "at least one completed epoch"))?;
     Ok(Metrics { seconds, epochs: last.epoch, val_accuracy: last.val_accuracy })
 }
 
