@@ -1,8 +1,8 @@
-# Every target does all the set-up that it needs; what is done is not done again.
+# Every target runs the set-up that it needs; completed steps are not repeated.
 .DEFAULT_GOAL := help
 .PHONY: help setup lab notebook run slides test lint bench hostile doc docs-cli doctor clean
 
-# The kernel `rust` of this folder's virtual environment, whatever else the machine has.
+# Use the kernel `rust` of this folder's virtual environment, even if the machine has another one.
 export JUPYTER_PREFER_ENV_PATH := 1
 
 PYTHON := .venv/bin/python
@@ -20,7 +20,7 @@ help:
 	@echo "make setup   the set-up alone"
 	@echo "make docs-cli  docs/cli.md again, from what fer --help prints"
 	@echo "make doctor  a page about this machine and set-up, for a bug report"
-	@echo "make clean   remove what was built, runs and data excepted; .venv is kept"
+	@echo "make clean   remove build/; runs, data and .venv are kept"
 	@echo
 	@echo "FER2013_DIR=<folder> names the images; FER_EPOCHS=2 and the like set hyperparameters."
 
@@ -28,7 +28,7 @@ setup:
 	@.setup/setup
 
 # LAB="--no-browser --ip=0.0.0.0" and the like are passed on to JupyterLab.
-# It opens when it is installed; a cell that is run before all is compiled waits, and says for what.
+# It opens when it is installed; a cell that is run before everything is compiled waits, and names the reason.
 lab:
 	@.setup/setup --lab $(LAB)
 

@@ -1,12 +1,12 @@
-"""Takes the outputs and the execution counts out of a notebook. Reads stdin, writes stdout.
+"""Removes the outputs and the execution counts of a notebook. Reads stdin, writes stdout.
 
     git config filter.fer-outputs.clean "python3 .setup/clean_notebook.py"
 
-makes git store notebooks that way (.gitattributes). A notebook without outputs stays as it is, byte by byte.
+makes git store notebooks in this form (.gitattributes). A notebook without outputs stays unchanged, byte for byte.
 
     clean_notebook.py --check FILE …
 
-names the notebooks that have outputs, and ends with status 1 if there are any.
+lists the notebooks that have outputs, and exits with status 1 if there are any.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from what `fer --help` and each subcommand's `--help` print.
+"""Writes docs/cli.md from the output of `fer --help` and of each subcommand's `--help`.
 
     make docs-cli
 
@@ -26,7 +26,7 @@ arguments that are not understood, 130 after Ctrl-C.
 
 
 def printed(program, *words):
-    """What `fer WORDS --help` prints. No variable of the user's may show in it."""
+    """The output of `fer WORDS --help`, which no variable of the user may change."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
     done = subprocess.run(
         [str(program), *words, "--help"], capture_output=True, text=True, check=True, env=clean

@@ -2,8 +2,8 @@
 
     make doctor
 
-Names of users and hosts, and paths of homes, are taken out. It changes nothing, and ends with status 1
-where something is wrong; such lines begin with `!`.
+It removes the names of users and hosts, and paths of home folders. It changes nothing, and exits with status 1
+if it finds a problem; the lines of problems start with `!`.
 """
 
 import getpass
@@ -32,7 +32,7 @@ KERNEL_SECONDS = 300
 
 
 class Page:
-    """The lines that are printed, without what tells who and where somebody is."""
+    """The printed lines, without names of users, hosts and home folders."""
 
     def __init__(self):
         self.faults = 0

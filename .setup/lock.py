@@ -1,9 +1,9 @@
-"""Writes the lock files again: what pip installs, with the version and the hashes of every package below.
+"""Writes the lock files: the packages for pip, with the version and the hashes of every dependency.
 
     python -m pip install uv; python .setup/lock.py
 
-One resolution for Python 3.10 and later and for all systems, in which each requirements file gets its part. Run it when
-a requirements file changes; `make test` says when a lock file does not fit.
+One resolution for Python 3.10 and later and for all systems, from which each requirements file gets its part. Run it
+after a change of a requirements file; `make test` reports a lock file that does not match.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Writes a notebook whose first cell works: what `make notebook NAME=try` calls.
+"""Writes a notebook whose first cell works, for `make notebook NAME=try`.
 
     new_notebook.py NAME [FOLDER]     FOLDER/NAME.ipynb; otherwise in notebooks/
 """

@@ -1,18 +1,18 @@
-"""Executes the notebooks with the real kernel and leaves reports, slides and figures in build/.
+"""Executes the notebooks with the real kernel and writes reports, slides and figures to build/.
 
     run_notebooks.py [NOTEBOOK ...]      these in order; without arguments all of notebooks/*.ipynb, 1 to 3
-                                         beside 4 to 6, which use the run that 4 trains
-    run_notebooks.py --twice             each code cell twice in a row: none may need another one first
-    run_notebooks.py --slides            the decks again, from what was executed last
+                                         in parallel with 4 to 6, which use the run that 4 trains
+    run_notebooks.py --twice             each code cell twice in a row, to check that it can be run again
+    run_notebooks.py --slides            only the decks, from the last execution
 
     build/notebooks/NAME.ipynb, .html    code, prose and results
     build/slides/NAME.slides.html        a deck: prose, figures and tables, without code and logs
     build/slides/all.slides.html         the six as one deck
-    build/figures/*                      what the cells saved
+    build/figures/*                      the figures that cells saved
 
-Variables of the environment reach the cells: FER2013_DIR, FER_EPOCHS and the other FER_* ones.
+Cells can read the variables of the environment: FER2013_DIR, FER_EPOCHS and the other FER_* ones.
 
-A cell that does not compile, panics, or whose `?` meets an error ends the run, unless it is tagged
+The run ends at a cell that does not compile, panics, or whose `?` meets an error, unless the cell is tagged
 raises-exception.
 """
 
@@ -39,7 +39,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class NotebookFailed(Exception):
-    """A cell failed; the text shows which, why, its source and what it printed."""
+    """A cell failed; the text shows the cell, the reason, its source and its output."""
 
 
 # --- executing -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Brings a fresh clone to the point where the notebooks and the tests run.
+"""Sets up a fresh clone for the notebooks and the tests.
 
     setup.py                        for the notebooks
     setup.py --tests                and for the tests
@@ -6,9 +6,8 @@
     setup.py --libtorch             libtorch alone, which is enough to compile the crate
     setup.py --lab [OPTION ...]     opens JupyterLab as soon as it is installed, and compiles meanwhile
 
-Every step is done once: it leaves a stamp in build/stamps when it has succeeded, and the stamp says
-what it was made from, so that a step is done again when that changes. A step that was cut off is
-taken up by the next call. What the tools print is in build/logs.
+Every step is done once: after success it writes a stamp with its inputs to build/stamps, and it is repeated
+when they change. The next call continues an interrupted step. The tools' output is in build/logs.
 """
 
 import contextlib
@@ -63,7 +62,7 @@ KEEPING = threading.Lock()
 
 
 class Failed(Exception):
-    """A step failed; the text says which, why and what to do."""
+    """A step failed; the text names the step, the reason and the remedy."""
 
 
 def say(text):
@@ -76,7 +75,7 @@ def duration(seconds):
 
 
 def output(*command):
-    """What a command prints, or None where it is missing or fails."""
+    """The output of a command, or None if it is missing or fails."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -148,7 +147,7 @@ def last_line(log):
 
 
 def run(log_name, *command, env=None, cwd=ROOT):
-    """Runs a command with its output in a log, and shows from time to time how far it is."""
+    """Runs a command with its output in a log, and shows its progress from time to time."""
     log = BUILD / "logs" / f"{log_name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -439,7 +438,7 @@ def write_papermill_plugin():
 
 
 def enter_environment():
-    """Builds with what the first set-up built with, and says what of today's environment is left out."""
+    """Builds with the recorded environment of the first set-up, and names variables that are ignored."""
     before = dict(os.environ)
     try:
         environment.keep()

@@ -1,4 +1,4 @@
-//! Tells the crate which compiler built it, compiles its C++ files, and tells binaries where libtorch is.
+//! Records the compiler's version for the crate, compiles its C++ files, and sets the path of libtorch in binaries.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn main() {
     // RPATH rather than RUNPATH: an LD_LIBRARY_PATH with another libtorch in it comes after it.
     println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags");
     let kernels = kernels_fit();
-    // What calls before what is called: some linkers look once.
+    // Callers before callees: some linkers search each library once.
     compile_layers(&torch.join("include"), kernels);
     println!("cargo:rustc-check-cfg=cfg(fer_winograd)");
     if kernels {
@@ -30,7 +30,7 @@ fn main() {
     }
 }
 
-/// Whether the processor is one that winograd.cpp is for, and the compiler GCC 10 or later.
+/// Whether winograd.cpp supports the processor, and the compiler is GCC 10 or later.
 fn kernels_fit() -> bool {
     let mut build = cc::Build::new();
     build.cpp(true);
@@ -39,10 +39,10 @@ fn kernels_fit() -> bool {
         && build.is_flag_supported("-mavx512bf16").unwrap_or(false)
 }
 
-/// winograd.cpp once for each kind of number, side of a tile and instruction set, which it names there.
+/// Compiles winograd.cpp once for each number type, tile size and instruction set.
 fn compile_kernels() {
     const SOURCE: &str = "src/model/native/winograd.cpp";
-    // Not more than its name says, whatever CXXFLAGS says.
+    // Only this instruction set, whatever CXXFLAGS contains.
     const AVX2: &[&str] = &["-mavx2", "-mfma", "-mno-avx512f"];
     const AVX512: &[&str] = &[
         "-mavx512f",

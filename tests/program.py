@@ -9,9 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-# Runs of the folder that is tested, a user's, decide no test, and no test leaves one there.
+# Tests neither use the runs of the tested folder, which are the user's, nor add any.
 RUNS = tempfile.TemporaryDirectory(prefix="fer_runs_")
-# The folders of weights that come with the project.
+# The folders of the pretrained weights.
 PRETRAINED = sorted(path for path in (ROOT / "data" / "pretrained").iterdir() if path.is_dir())
 
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/record_training.py
 
-It trains on the made-up sample, never on photos. Needs what the tests in a browser need, and ffmpeg.
+It trains on the made-up sample, never on photos. It needs ffmpeg and the requirements of the tests in a browser.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Optimizers, clipping and schedules against PyTorch's own, step by step in float64.
+"""Optimizers, clipping and schedules against PyTorch's, step by step in float64.
 
-The reference keeps the made-up gradients in torch; ours gets them through a safetensors file."""
+The reference has the made-up gradients in torch; the crate reads them from a safetensors file."""
 
 import json
 import struct

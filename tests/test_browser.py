@@ -1,8 +1,8 @@
-"""JupyterLab in a real browser: what a user of the notebooks sees and presses.
+"""JupyterLab in a real browser: the notebooks as a user sees and operates them.
 
-Chromium is driven by tests/browser/lab.mjs, which says what it saw; here is what has to be so. The
-notebooks are copies, so those of the project are never saved with outputs. Screenshots of each stage
-are left in build/browser/, with the server's log.
+tests/browser/lab.mjs drives Chromium and reports its observations; this file has the expectations. The notebooks
+are copies, so those of the project are never saved with outputs. Screenshots of each stage and the server's log
+are in build/browser/.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`fer` from outside: what it prints, what it refuses, what it leaves."""
+"""`fer` as a process: its output, its errors, and the files that it writes."""
 
 import csv
 import json

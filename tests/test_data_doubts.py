@@ -182,7 +182,7 @@ FILES = [
     ("fer2013.csv", b"7z\xbc\xaf\x27\x1c" + bytes(30), "a 7z archive", "7z x {} "),
     ("fer2013.csv", zip_of("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook", "pandas.read_excel"),
     ("faces.xlsx", zip_of("docProps/app.xml", "xl/workbook.xml"), "an Excel workbook", "openpyxl"),
-    ("faces.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "Office file of before 2007", "xlrd"),
+    ("faces.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "Office file from before 2007", "xlrd"),
     ("train.parquet", b"PAR1" + bytes(99), "a Parquet table", "pandas.read_parquet"),
     ("faces.db", b"SQLite format 3\0" + bytes(99), "an SQLite database", "sqlite3 -header -csv {}"),
     ("fer2013.csv", b"version https://git-lfs.test/spec/v1\noid sha256:00\nsize 3\n", "a Git LFS pointer", "lfs pull"),
@@ -332,7 +332,7 @@ def test_calibrate_says_why_there_is_nothing_to_fit_on(tmp_path):
     run = PRETRAINED[0].parent / "vgg"
     done = fer("evaluate", "--run", run, "--data", few, "--calibrate")
     assert done.returncode == 1 and "holds back 5 % of each class" in done.stderr, done.stderr
-    assert "20 training images of a class or more" in done.stderr
+    assert "at least 20 training images of a class" in done.stderr
     done = fer("evaluate", "--run", run, "--data", tree(tmp_path / "test", ("test",)), "--calibrate")
     assert done.returncode == 1 and "no training images either" in done.stderr, done.stderr
     done = fer("evaluate", "--run", run, "--data", few)

@@ -1,4 +1,4 @@
-"""The pages: links, file names, commands and numbers are true, and the words are ones that readers know."""
+"""The pages: links, file names, commands and numbers are correct, and the words are plain technical English."""
 
 import csv
 import json
@@ -28,11 +28,11 @@ READ = [*PAGES, *NOTEBOOKS]
 PROGRAMS = sorted(
     path for folder in ("fer_nb", "tests") for path in (ROOT / folder).glob("**/*.rs")
 )
-# What the project writes or the user provides: no clone holds it.
+# Files that the project writes or the user provides, which no clone contains.
 MADE = ("build/", ".venv/", "runs/", "out/", "data/fer2013", "data/pictures/drawn")
 SOURCES = (".rs", ".py", ".cpp", ".h", ".mjs", ".ipynb")
 
-# Words that are no plain technical English, and what to write for them.
+# Words that are not plain technical English, and their replacements.
 RETIRED = {
     r"\banew\b": "again, retrains",
     r"\bbeside\b": "next to, compared with, in addition to",
@@ -47,7 +47,7 @@ RETIRED = {
     r"\bha(s|ve) not got\b": "does not have",
 }
 
-# What a stranger asks, the page that answers, and the words of the answer.
+# Questions of new users, the page with the answer, and words of the answer.
 QUESTIONS = {
     "Where do I put my csv file?": ("README.md", "FER2013_DIR=~/faces.csv make run"),
     "My classes have other names or numbers": ("data/README.md", "--classes alphabetical"),
@@ -57,7 +57,14 @@ QUESTIONS = {
     "Are results the same on every machine?": ("docs/repeatable.md", "bit for bit"),
     "Why is the first start slow?": ("docs/kernel.md", "## Why the first start is slow"),
     "Do I need a GPU, and how do I choose it?": ("environment.md", "`FER_DEVICE` selects a device"),
+    "How do I change a hyperparameter without a variable?": ("docs/recipes.md", "recipe.set("),
+    "How do I compare recipes fairly?": ("docs/recipes.md", "fer compare baseline better second"),
+    "How do I see which device and precision are used?": ("environment.md", '"computing in …"'),
+    "How do I get the predictions for a folder as csv?": ("docs/faces.md", "pandas.DataFrame(rows)"),
+    "May I use another crate in a cell?": ("docs/kernel.md", '`:dep NAME = "VERSION"`'),
     "How do I add a network?": ("docs/architecture.md", "| a network |"),
+    "What can a custom network do?": ("docs/architecture.md", "## A custom network"),
+    "How do I use the crate in another program?": ("docs/architecture.md", "export LIBTORCH="),
     "How do I use a network from Python?": ("docs/serving.md", "onnxruntime.InferenceSession"),
     "Where are the figures for my slides?": ("docs/notebooks.md", "PNG of 1920×1080"),
     "What must it not be used for?": ("data/pretrained/vgg/model_card.md", "Not for decisions about persons"),
@@ -110,7 +117,7 @@ class Page:
         return [node for node in self.nodes if node["type"] == kind]
 
     def spans(self):
-        """What is set as code within its sentences."""
+        """The code spans of its sentences."""
         return [re.sub(r"\s+", " ", node["raw"]) for node in self.of_kind("codespan")]
 
     def code(self):
@@ -159,7 +166,7 @@ def page(path):
 
 
 def dead(of):
-    """The links of a page that lead nowhere."""
+    """The dead links of a page."""
     for target in of.links():
         if re.match(r"[a-z]+:", target):
             continue
@@ -172,7 +179,7 @@ def dead(of):
 
 
 def unknown_files(where, spans):
-    """Names of code that look like files of the project and are none. A folder before a name may be left out."""
+    """Code spans that look like files of the project but are not. A folder before a name may be omitted."""
     tops = {known.split("/")[0] for known in tracked() if "/" in known}
     for span in spans:
         word = span.rstrip("/")
@@ -197,7 +204,7 @@ def targets():
 
 
 def wrong_fer(arguments):
-    """What `fer` would not understand of these arguments."""
+    """The invalid arguments of `fer` among these."""
     command = "fer"
     while arguments and f"{command} {arguments[0]}" in commands():
         command += f" {arguments.pop(0)}"
@@ -213,7 +220,7 @@ def wrong_fer(arguments):
 
 
 def wrong(line):
-    """What is not true of a command, if the line is one."""
+    """The faults of a command, if the line is one."""
     try:
         parts = shlex.split(line.strip(), comments=True)
     except ValueError:  # no command: a piece of Rust, a quotation

@@ -1,4 +1,4 @@
-"""`make doctor`: a page that says what is wrong, and not who or where somebody is."""
+"""`make doctor`: a page that names problems, without names of users, hosts and home folders."""
 
 import os
 import re

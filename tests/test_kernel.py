@@ -386,7 +386,7 @@ def test_fields_and_documentation_are_shown(kernel):
     for source, cursor, expected in (
         ("let a = TrainConfig { epochs: 3,", 12, "Hyperparameters"),
         ("config.batch_size", 9, "pub batch_size: usize"),
-        ("config.validate()?", 10, "Names the first hyperparameter outside its range."),
+        ("config.validate()?", 10, "Returns an error for the first hyperparameter out of range."),
     ):
         kernel.client.inspect(source, cursor)
         content = kernel.client.get_shell_msg(timeout=60)["content"]

@@ -1,4 +1,4 @@
-"""A kernel works in whatever environment it is started, or says in one line what it cannot work with."""
+"""A kernel works in every environment, or names in one line the setting with which it cannot work."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""What the kernel makes of evcxr's texts, without a kernel: errors, variables that are gone, Tab, progress."""
+"""The kernel's processing of evcxr's texts, without a kernel: errors, consumed variables, Tab, progress."""
 
 from types import SimpleNamespace
 

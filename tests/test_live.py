@@ -1,8 +1,7 @@
-"""The page of `fer serve` in a real browser: camera, no face, two faces, the table, a photo that is dropped,
-uncertainty.
+"""The page of `fer serve` in a real browser: camera, no face, two faces, the table, a dropped photo, uncertainty.
 
-Chromium is driven by tests/browser/live.mjs, which says what it saw; here is what has to be so. The
-camera plays a video that is made of a portrait. Screenshots are left in build/live/.
+tests/browser/live.mjs drives Chromium and reports its observations; this file has the expectations. The camera
+plays a video made from a portrait. Screenshots are in build/live/.
 """
 
 import csv

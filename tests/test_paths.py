@@ -1,4 +1,4 @@
-"""Every path that a command will write is checked before its work, as is every option that another contradicts."""
+"""A command checks every output path, and every contradiction between options, before its work."""
 
 import functools
 import os
@@ -231,7 +231,7 @@ def refused_late(place, *arguments):
 @pytest.mark.parametrize(
     "arguments, part",
     [
-        (["train", "--initial-weights", "nowhere"], "weights that come with the project: "),
+        (["train", "--initial-weights", "nowhere"], "; pretrained weights: "),
         (["train"], "validation images"),
         (["train", "--run", "deep/new"], "validation images"),
         (["tune", "--space", "space.toml", "--trials", "1"], "validation images"),
@@ -251,9 +251,9 @@ def test_a_refused_start_leaves_nothing_behind(place, arguments, part):
 @pytest.mark.parametrize(
     "start, part",
     [
-        (["train", "--network", "vit", "--batch-size", "4"], "nothing in it fits"),
+        (["train", "--network", "vit", "--batch-size", "4"], "no tensor fits"),
         (["train", "--batch-size", "4", "--run", "deep/new", "--weights-map", "nowhere=conv"], "weights_map"),
-        (["tune", "--recipe", "vit", "--space", "space.toml", "--set", "train.batch_size=4"], "nothing in it fits"),
+        (["tune", "--recipe", "vit", "--space", "space.toml", "--set", "train.batch_size=4"], "no tensor fits"),
     ],
 )
 def test_weights_that_do_not_fit_leave_nothing_behind(tmp_path, start, part):
@@ -274,6 +274,6 @@ def test_missing_weights_say_which_there_are(place):
         ["predict", "x.jpg", "--run", "seed_cn"],
     ):
         said = refused_late(place, *arguments)
-        assert "Perhaps seed_cnn is meant" in said and "mine" in said and "vgg, seed_cnn" in said, said
+        assert "Did you mean seed_cnn?" in said and "mine" in said and "vgg, seed_cnn" in said, said
     said = refused_late(place, "evaluate", "--data", "data", "--weights", "run/best.safetensor")
     assert "run: best.safetensors" in said, said

@@ -1,4 +1,4 @@
-"""Photos as people have them: `fer predict` on folders with subfolders, other files and names of any bytes."""
+"""Real-world folders of photos: `fer predict` with subfolders, other files and names of any bytes."""
 
 import json
 import os

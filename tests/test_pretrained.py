@@ -1,4 +1,4 @@
-"""Which network answers for photos if none is named: drawn faces teach nothing about people."""
+"""The network for photos if the user names none: never one that was trained on drawn faces."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ def test_without_a_run_the_shipped_network_answers(tmp_path):
     line, emotion, said = predicted(tmp_path)
     assert (line, emotion) == ("network trained on FER2013", "happy")
     assert said.startswith("fer: ") and said.count("\n") == 1
-    assert "no run baseline" in said and any(f" {name} answers" in said for name in NAMES)
+    assert "no run baseline" in said and any(f"pretrained weights {name}" in said for name in NAMES)
 
 
 def test_a_run_of_drawn_faces_answers_only_if_it_is_named(trained_on, tmp_path):

@@ -1,4 +1,4 @@
-"""The files for people who carry the project on: they say what the project says, and do what they say."""
+"""The files for contributors: their content agrees with the project, and their commands work."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`fer train` killed with SIGKILL, and what TensorBoard reads of its events."""
+"""`fer train` killed with SIGKILL, and its events as TensorBoard reads them."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Runs side by side: the table's files, and, in Chromium, sorting, what is in view, and the figure's letters."""
+"""Comparison of runs: the table's files, and, in Chromium, sorting, columns in view, and the figure's font."""
 
 import base64
 import csv

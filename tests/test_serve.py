@@ -1,4 +1,4 @@
-"""`fer serve` and `fer predict` with input of every kind: photos, and what people who mean harm send."""
+"""`fer serve` and `fer predict` with input of every kind: photos, and input of attackers."""
 
 import base64
 import contextlib
@@ -623,7 +623,7 @@ def test_who_else_may_come_is_a_choice_that_is_said(tmp_path):
         assert ask(f"{url}/healthz?{secret}", headers={"Host": "lab8.example"})[0] == 403
         process.terminate()
         said, complaints = process.communicate(timeout=30)
-    assert "everybody who reaches this machine" in complaints
+    assert "everybody who can reach this machine" in complaints
     assert "Nothing leaves" not in said
 
 

@@ -1,4 +1,4 @@
-"""The set-up's steps: what is missing is named, what is done is not done again."""
+"""The set-up's steps: missing prerequisites are named, completed steps are not repeated."""
 
 import fcntl
 import importlib.metadata

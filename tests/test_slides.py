@@ -1,7 +1,7 @@
-"""Slide decks: what becomes a slide, and, in Chromium, that each slide fits its window.
+"""Slide decks: the content of slides, and, in Chromium, that each slide fits its window.
 
-The decks are those of the six notebooks, of a notebook that is as bad as can be, and, if `make run` left some,
-of executed ones.
+The decks are those of the six notebooks, of a notebook with extreme content, and of executed notebooks if `make
+run` has written some.
 """
 
 import json

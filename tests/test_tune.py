@@ -1,4 +1,4 @@
-"""`fer tune` as its users run it: begun, stopped, resumed, and shared by processes."""
+"""`fer tune` as its users run it: started, stopped, resumed, and shared by processes."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""`fer predict` of videos that ffmpeg makes from the portrait: what it writes against what was drawn."""
+"""`fer predict` on videos that ffmpeg makes from the portrait: its output compared with the drawn faces."""
 
 import csv
 import json

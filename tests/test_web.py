@@ -1,6 +1,6 @@
 """The page that `fer export --format web` writes: the detector as ONNX, and the page in a real browser, offline.
 
-Chromium is driven by tests/browser/web.mjs, which says what it saw; here is what has to be so. Screenshots are left
+tests/browser/web.mjs drives Chromium and reports its observations; this file has the expectations. Screenshots are
 in build/web/.
 """
 

@@ -1,7 +1,7 @@
 """Parameters of papermill for Rust notebooks: `papermill 04_training.ipynb out.ipynb -p epochs 5`.
 
-A parameter becomes the variable that `param("epochs", 35)?` in a notebook asks, FER_EPOCHS. papermill loads this by
-its entry point for engines, the only one that is loaded whenever it runs.
+A parameter sets the variable that `param("epochs", 35)?` in a notebook reads, FER_EPOCHS. papermill loads this module
+by its entry point for engines, the only one that it always loads.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""The kernel `rust`: what Jupyter starts, and what the set-up calls.
+"""The kernel `rust`: started by Jupyter, and called by the set-up.
 
-    python .setup/rust_kernel CONNECTION_FILE ...     what kernel.json calls
-    python .setup/rust_kernel --prepare               brings the template up to date and stops
+    python .setup/rust_kernel CONNECTION_FILE ...     the command in kernel.json
+    python .setup/rust_kernel --prepare               updates the template and stops
 
-`jupyter run` and `jupyter console` append arguments of their own, which are not used.
+`jupyter run` and `jupyter console` append further arguments, which are ignored.
 """
 
 import fcntl

@@ -1,14 +1,14 @@
-"""The kernel that Jupyter talks to. It passes cells on to evcxr, and answers as a Jupyter kernel should.
+"""The kernel that Jupyter connects to. It passes cells on to evcxr, and replies as a Jupyter kernel should.
 
-evcxr alone answers a panic and a failed `?` with "ok", shows pictures only when a cell has ended,
-knows no output that changes, throws all variables away on Stop, and is silent while it
-starts. So this stands between the two:
+evcxr alone replies "ok" to a panic and to a failed `?`, displays pictures only after the cell has ended,
+has no outputs that change, loses all variables on Stop, and prints nothing while it starts. This kernel runs
+between Jupyter and evcxr:
 
-- It answers at once, and starts evcxr meanwhile; a cell that has to wait says for what.
-- A cell that did not run to its end is an error, so that "Run All" stops there.
-- Lines that fer_nb marks (`live.py`) become outputs at once, and outputs that change.
-- Stop asks the running cell to end; a second Stop ends the process that runs the cells.
-- A cell that has to wait for a training says which epoch that is at, and draws its chart further (`waiting.py`).
+- It replies at once, and starts evcxr in the background; a cell that has to wait names the reason.
+- A cell that did not run to its end is an error, so that "Run All" stops at it.
+- Lines that fer_nb marks (`live.py`) become outputs at once, which can change.
+- Stop interrupts the running cell; a second Stop ends the process that runs the cells.
+- A cell that waits for a training reports its epoch, and continues to update its chart (`waiting.py`).
 """
 
 import asyncio

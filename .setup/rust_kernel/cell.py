@@ -1,4 +1,4 @@
-"""A cell that runs, and what becomes of its output."""
+"""A running cell, and the processing of its output."""
 
 import re
 import time
@@ -11,15 +11,15 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PANIC = re.compile(r"^(?:thread '.*'.* panicked at )(?P<place>.*?):?$", re.MULTILINE)
 BACKTRACE = re.compile(r"^(?:stack backtrace:|note: (?:run|Some).*)\n?(?:^ .*\n?)*", re.MULTILINE)
 
-# evcxr passes stderr on in a thread of its own: the text of an error may follow the answer.
+# evcxr passes stderr on in a separate thread: the text of an error may arrive after the reply.
 STDERR_LATE = 0.3
 STDERR_SOON = 0.01
-# Printed lines are passed on together: Jupyter's server drops what comes in too many messages.
+# Printed lines are sent together: Jupyter's server drops output that comes in too many messages.
 STREAM_EVERY = 0.05
 
 
 class Cell:
-    """A cell that runs: what it printed, and what became of it."""
+    """A running cell: its output and its result."""
 
     def __init__(self, kernel, silent):
         self.kernel, self.silent = kernel, silent
@@ -33,7 +33,7 @@ class Cell:
         self.asked_to_stop = False
 
     def take(self, message):
-        """Passes an output of evcxr's on."""
+        """Passes on an output of evcxr."""
         kind, content = message["msg_type"], message["content"]
         if kind == "stream" and content["name"] == "stderr":
             self.held_at = self.held_at or time.monotonic()
@@ -82,13 +82,13 @@ class Cell:
         self.status = max(self.status, len(text))
 
     def clear_progress(self):
-        """Takes the line away that nothing followed that would have replaced it."""
+        """Removes a replaceable line that no later line has replaced."""
         if self.status:
             self.printed += " " * self.status + "\r"
             self.status = 0
 
     def shows_marker(self):
-        """Whether an error shows a line of the cell with what was added to it."""
+        """Whether an error shows a line of the cell with code that the kernel added."""
         lines = [line for content in self.errors for line in content["traceback"]]
         return MARKER in ANSI.sub("", "".join(lines))
 
@@ -116,7 +116,7 @@ class Cell:
             self.send("stream", {"name": "stdout", "text": text})
 
     def show(self, action, display_id, data):
-        """Does what a marked line asks for: see live.py."""
+        """Executes the action of a marked line: see live.py."""
         if action in ("listen", "unlisten"):
             self.listening = action == "listen"
             self.began_to_listen += self.listening

@@ -1,7 +1,7 @@
-"""What Tab offers: what the user can use, and first what is wanted most.
+"""The completions of Tab: only usable items, the most useful first.
 
-rust-analyzer takes fer_nb for a crate that is being edited, so it offers private fields and functions as
-well; evcxr passes on everything in rust-analyzer's order, and fills in values that don't compile.
+rust-analyzer treats fer_nb as a crate that is being edited, so it offers private fields and functions as well;
+evcxr passes on everything in rust-analyzer's order, and fills in values that don't compile.
 """
 
 import functools
@@ -10,7 +10,7 @@ import re
 from marker import MARKER
 from toolchain import CRATE
 
-# Of every type, and never what is looked for.
+# Methods of every type, which users hardly ever look for.
 LAST = (
     "borrow borrow_mut into try_into to_owned clone_into clone_from type_id from try_from as_any "
     "eq ne cmp partial_cmp fmt hash"
@@ -58,7 +58,7 @@ def type_at(before, types):
 
 
 def tidy(reply, before, types):
-    """evcxr's reply with what can be used, in a useful order."""
+    """evcxr's reply with usable items only, in a useful order."""
     entries = reply.get("metadata", {}).get("_jupyter_types_experimental", [])
     if len(entries) != len(reply["matches"]):
         entries = [{"text": match, "type": ""} for match in reply["matches"]]
@@ -75,7 +75,7 @@ def tidy(reply, before, types):
 
 
 def _opened(found):
-    """A variant without the values that rust-analyzer made up: Tab offers its fields next."""
+    """A variant without the values that rust-analyzer invented: Tab offers its fields next."""
     return f"{found[1]} {{ " if found[2] == "{" else f"{found[1]}("
 
 

@@ -1,15 +1,14 @@
-"""The environment that the crates are built in, whoever starts the build, and from wherever.
+"""The build environment of the crates, the same for every caller and every folder.
 
-cargo takes a crate for changed when a variable that its build script reads has changed, and 75
-are read: compilers, their flags, pkg-config, libtorch. A kernel that is started with one of them
-set would compile for minutes, in a folder that goes with the kernel. And a desktop, a hub or an editor
-often starts a kernel without cargo on the PATH. So the set-up records what it built with, and a kernel
-runs with exactly that:
+cargo recompiles a crate when a variable that its build script reads has changed, and build scripts read 75 of
+them: compilers, their flags, pkg-config, libtorch. A kernel that is started with one of them set would compile for
+minutes, in a folder that is deleted with the kernel. And a desktop, a hub or an editor often starts a kernel
+without cargo on the PATH. So the set-up records its environment, and a kernel runs with exactly this one:
 
-    python .setup/rust_kernel/environment.py [NAME=VALUE ...] COMMAND ...     runs a command so
+    python .setup/rust_kernel/environment.py [NAME=VALUE ...] COMMAND ...     runs a command in it
 
-What a cargo configuration outside of this folder changes is overridden where a variable can, and is an
-error of one line where none can.
+A variable overrides settings of a cargo configuration outside this folder if possible; otherwise a changed setting
+is an error of one line.
 """
 
 import json
@@ -62,16 +61,16 @@ _NO_MATTER = re.compile(r"build\.(target|target-dir|build-dir|jobs|rustflags|rus
 
 
 class Refused(Exception):
-    """The environment asks for another build than the set-up made; the text names what and the way out."""
+    """The environment requires another build than the set-up's; the text names the cause and the remedy."""
 
 
 def decides(name):
-    """Whether a variable of this name decides what cargo compiles, or how."""
+    """Whether a variable of this name affects cargo's builds."""
     return bool(_DECIDES.fullmatch(name)) and not _HARMLESS.match(name)
 
 
 def record():
-    """What the set-up built with; empty before the first set-up."""
+    """The recorded environment of the set-up; empty before the first set-up."""
     try:
         return json.loads(RECORD.read_text())
     except (OSError, ValueError):
@@ -198,7 +197,7 @@ def built_with(environ):
 
 
 def missing_tools(environ):
-    """Names of the recorded programs that are gone."""
+    """Names of the recorded programs that no longer exist."""
     needed = ("cargo", "rustc", "cc")
     return [name for name in needed if shutil.which(name, path=environ["PATH"]) is None]
 

@@ -1,7 +1,7 @@
 """Compile errors, as evcxr reports them, in terms of the notebook.
 
-evcxr counts requests where the user counts cells, shows what it wrapped around a cell, and passes on
-rustc's messages whole, which may be pages for one swapped argument.
+evcxr counts requests instead of cells, shows the code that it wrapped around a cell, and passes on rustc's
+messages unshortened, which may be pages for one swapped argument.
 """
 
 import functools
@@ -76,7 +76,7 @@ def _in_terms_of_the_cell(content, number, source, where):
 
 
 def _message(message, source, where):
-    """What to say in place of evcxr's message, or None."""
+    """The replacement for evcxr's message, or None."""
     missing = MISSING.search(message)
     if missing:
         token = missing["found"].split("`")
@@ -128,7 +128,7 @@ def _replaced(line, old, new):
 
 
 def cut(text, most):
-    """Text of at most so many visible characters. Escape sequences don't count, and stay whole."""
+    """Text cut to a number of visible characters. Escape sequences don't count, and stay complete."""
     shown, room, at = [], most, 0
     for escape in [*ANSI.finditer(text), None]:
         part = text[at : escape.start()] if escape else text[at:]

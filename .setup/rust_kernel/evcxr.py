@@ -1,4 +1,4 @@
-"""evcxr as a process of ours: its folder, its start, its end, and the process that runs the cells."""
+"""The process of evcxr: its folder, its start, its end, and the process that runs the cells."""
 
 import contextlib
 import errno
@@ -23,11 +23,11 @@ READY_SECONDS = 900  # with a cold disk the first start takes minutes
 
 
 class NotStarted(Exception):
-    """evcxr did not come up; the text says why."""
+    """evcxr did not start; the text has the reason."""
 
 
 def way_out(error):
-    """What helps where a kernel could not be started."""
+    """The remedy if a kernel could not be started."""
     number = getattr(error, "errno", None)
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"A kernel compiles its cells in {KERNELS}, which has to be writable: mount or copy the project so."
@@ -64,7 +64,7 @@ for _ in 1 2 3 4 5; do rm -rf -- "$@" && exit; sleep 1; done
 
 
 def discard(*paths, group=0):
-    """Has paths removed, and a group of processes ended, when what is returned is closed."""
+    """Removes paths, and ends a group of processes, when the returned object is closed."""
     return subprocess.Popen(
         ["sh", "-c", JANITOR, "janitor", str(group), *map(str, paths)],
         stdin=subprocess.PIPE,
@@ -96,7 +96,7 @@ def _in_the_child():
 
 
 class Evcxr:
-    """A running evcxr with a folder of its own, which goes when it ends."""
+    """A running evcxr with a separate folder, which is removed when it ends."""
 
     def __init__(self):
         self.name = f"{os.getpid()}-{secrets.token_hex(3)}"
@@ -173,7 +173,7 @@ class Evcxr:
         self.client.load_connection_file()
 
     async def ready(self):
-        """Waits until evcxr answers. Raises NotStarted."""
+        """Waits until evcxr replies. Raises NotStarted."""
         self.client.start_channels(hb=False)
         try:
             await self.client.wait_for_ready(timeout=READY_SECONDS)
@@ -181,7 +181,7 @@ class Evcxr:
             raise NotStarted(str(error)) from None
 
     def ended(self):
-        """Whether the process is no longer there."""
+        """Whether the process has ended."""
         return self.process is None or self.process.poll() is not None
 
     def _children(self):
@@ -201,7 +201,7 @@ class Evcxr:
         return next((pid for pid, runs in self._children() if runs), None)
 
     def cancel_build(self):
-        """Ends cargo and rustc, where a cell is being compiled or looked at."""
+        """Ends cargo and rustc while a cell is being compiled or checked."""
         building = [pid for pid, runs in self._children() if not runs]
         for pid in building:  # grows: the children of children
             with contextlib.suppress(OSError):

@@ -1,13 +1,12 @@
-"""Outputs that fer_nb shows, and changes, while a cell runs.
+"""Outputs that fer_nb displays, and changes, while a cell runs.
 
-evcxr shows a cell's value when the cell has ended, and one of each kind. What may not wait goes
-through stdout, as a line that starts with an escape sequence for applications (APC, ECMA-48 8.3.2)
-and holds the kernel's secret, a semicolon and JSON: `action`, `id` and `data` (MIME type to content).
-The actions: "display" shows a new output in the running cell, "update" changes the outputs of that id,
-"show" changes them where there are any and otherwise shows one. Without an id, "display" shows an output
-that stays as it is. "progress" prints a line that the next one replaces, "fail" says why the cell has
-failed. "listen" and "unlisten" tell that SIGINT ends the cell in good order from now on, or no longer. A
-value that a cell ends in gets its id by an entry of type `ID_MIME`.
+evcxr displays a cell's value after the cell has ended, and only one for each MIME type. Outputs during the cell
+are sent through stdout, as a line that starts with an escape sequence for applications (APC, ECMA-48 8.3.2) and
+contains the kernel's secret, a semicolon and JSON: `action`, `id` and `data` (MIME type to content). The actions:
+"display" adds an output to the running cell, "update" changes the outputs with that id, "show" changes them if
+there are any and otherwise adds one. Without an id, "display" adds an output that cannot change. "progress"
+prints a line that the next one replaces, "fail" gives the reason why the cell has failed. "listen" and "unlisten"
+say whether SIGINT ends the cell cleanly. The last value of a cell gets its id by an entry of type `ID_MIME`.
 """
 
 import json

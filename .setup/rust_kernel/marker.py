@@ -1,7 +1,7 @@
-"""How the kernel knows whether a cell ran to its end.
+"""Detects whether a cell ran to its end.
 
-evcxr keeps the variables that a cell defines only where the cell ran to its end. So every cell
-defines one more, whose type is another one each time, and evcxr is asked for it afterwards.
+evcxr keeps the variables that a cell defines only if the cell ran to its end. So the kernel adds a variable with
+a new type to every cell, and afterwards checks whether evcxr has it.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""The set-up while it runs: which of its steps are at work, told to kernels that wait for it.
+"""The running steps of the set-up, for kernels that wait for it.
 
-JupyterLab opens before everything is compiled, so that the notebooks can be read meanwhile. The set-up holds
-build/setup.lock, which the system releases however it ends, and keeps its running steps in
+JupyterLab opens before everything is compiled, so that users can read the notebooks. The set-up holds
+build/setup.lock, which the system releases when it ends for any reason, and lists its running steps in
 build/setting-up.json.
 """
 

@@ -1,14 +1,14 @@
-"""A folder with everything built that a kernel needs, from which each kernel gets its own.
+"""The template of a kernel's build folder, of which each kernel gets a copy.
 
-evcxr compiles every cell as a crate `ctx` in a temporary folder, and would compile fer_nb and its
-some 200 dependencies there, anew for each kernel. So a template of that folder lies in
-build/kernel-template, with everything built but `ctx`, and each kernel gets a folder of its own in
-build/kernels: hard links for what is large and never rewritten, copies for what cargo rewrites in
-place. Kernels share no folder, because all of them write libctx.so.
+evcxr compiles every cell as a crate `ctx` in a temporary folder, and would compile fer_nb and some 200
+dependencies in it, again for each kernel. So build/kernel-template is such a folder in which everything except
+`ctx` is built, and each kernel gets a copy in build/kernels: hard links for large files that are never
+rewritten, copies for files that cargo rewrites in place. Kernels share no folder, because all of them write
+libctx.so.
 
 The folder is a workspace of two members, `ctx` (evcxr's) and `locked` (empty, depends on fer_nb).
-evcxr's first build has no dependencies at all; without `locked` cargo would drop the versions from
-Cargo.lock then, and resolve them anew, to others, when the first cell asks for fer_nb.
+evcxr's first build has no dependencies; without `locked`, cargo would remove the versions from Cargo.lock, and
+resolve other ones when the first cell needs fer_nb.
 """
 
 import contextlib

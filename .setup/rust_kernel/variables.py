@@ -1,7 +1,7 @@
-"""What became of the variables that cells defined.
+"""Tracks the variables that cells defined.
 
-evcxr drops a variable that a cell used up, and later says that it cannot find it. So after each cell the
-list of variables is compared with the one before, and a message can say where the variable went.
+evcxr drops a variable that a cell consumed, and later reports only that it cannot find it. So the kernel compares
+the list of variables before and after each cell, and its message names the cell that consumed the variable.
 """
 
 import re

@@ -1,10 +1,9 @@
-"""The toolchain that a kernel's evcxr, and the rust-analyzer inside it, is shown.
+"""The reduced toolchain for a kernel's evcxr, and for the rust-analyzer inside it.
 
-evcxr asks rust-analyzer for the types of a cell's variables. To answer, it runs cargo and rustc some
-twenty times, reads all sources of the standard library (35 MB, half of them processor intrinsics) and
-of every crate in the graph, and resolves their names: half a minute on two cores, at each start. But
-a cell's variables are of types that few of these crates define. So a toolchain with less in it lies
-in build/toolchain:
+evcxr queries rust-analyzer for the types of a cell's variables. For this, rust-analyzer runs cargo and rustc some
+twenty times, reads all sources of the standard library (35 MB, half of them processor intrinsics) and of every
+crate in the graph, and resolves their names: half a minute on two cores, at each start. But only a few of these
+crates define the types of variables. So build/toolchain is a toolchain with fewer sources:
 
     bin/                  shims/ of this folder: what is asked at every start or cell is answered from
                           files, everything else is passed on to the real cargo, rustc and rustup

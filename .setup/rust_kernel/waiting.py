@@ -1,10 +1,10 @@
 """Cells that are run while another one trains.
 
-A tab that was closed during a training comes back without what its cell prints from then on: Jupyter passes outputs
-on to the page that asked for them. The training still runs, and the next cell has to wait for it. So
-that cell says at once what it waits for, "training is at epoch 17 of 40", in a line that follows the training; and
-if it showed a chart that draws itself before, such as `live`, it shows the chart as it is now, which then draws
-itself further. When its turn comes it starts with an empty output, as ever.
+A tab that was closed during a training does not receive its later output: Jupyter sends outputs to the page that
+started the cell. The training still runs, and the next cell has to wait for it. So that cell reports at once
+"training is at epoch 17 of 40", in a line that follows the training; and if it displayed a live chart before, such
+as `live`, it displays the chart in its present state, which continues to update. When its turn comes, it starts
+with an empty output as usual.
 """
 
 import re

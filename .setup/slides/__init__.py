@@ -1,7 +1,7 @@
-"""Slide decks of executed notebooks: one HTML file a deck, which loads nothing.
+"""Slide decks of executed notebooks: one HTML file per deck, which loads nothing.
 
-What becomes a slide, and with which words, is decided here; how much of it fits is measured in the page
-(deck.js), because only the page knows its fonts.
+This module selects the content of each slide; the page (deck.js) measures how much of it fits, because only the
+page knows its fonts.
 
     a heading with text       a slide, or several if it is long
     a figure                  a slide: the figure as large as fits, with the start of the text above its cell
@@ -9,7 +9,7 @@ What becomes a slide, and with which words, is decided here; how much of it fits
     a few printed lines       below the text above their cell
     logs, errors, code        nothing
 
-A cell whose slide type is "skip" (JupyterLab's property inspector) is left out, with what it printed.
+A cell whose slide type is "skip" (JupyterLab's property inspector) is omitted, with its output.
 """
 
 import base64

@@ -1,14 +1,13 @@
-"""fer_nb beside PyTorch, Keras, burn and candle at the same work: what `make bench` runs.
+"""Compares fer_nb with PyTorch, Keras, burn and candle, for `make bench`.
 
     .venv/bin/python fer_nb/benches/bench.py [--rounds 5] [--work training,vgg,inference,loading,accuracy,quick]
                                              [--only fer-bfloat16,pytorch-tuned-bf16] [--data PATH]
 
-Each round runs every subject once, in a fresh process, in an order that is rotated from round to
-round, so that what the machine does beside it meets all of them alike. Leaves bench.json and bench.md
-in build/ (--out), up to date after each measurement. `accuracy` (seconds until a validation accuracy is
-reached) takes an hour a round on FER2013 and two cores; `quick` (seconds until the original's accuracy, with
-the recipe quick here and in PyTorch, with the original's in Keras) takes longer. Both are done only when
-asked for.
+Each round runs every subject once, in a fresh process, in an order that is rotated from round to round, so that
+other work on the machine affects all of them equally. Writes bench.json and bench.md to build/ (--out) after each
+measurement. `accuracy` (seconds until a validation accuracy is reached) takes an hour per round on FER2013 and two
+cores; `quick` (seconds until the original's accuracy, with the recipe quick in fer_nb and in PyTorch, with the
+original's in Keras) takes longer. Both run only if --work names them.
 """
 
 import argparse

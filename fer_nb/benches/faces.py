@@ -1,13 +1,13 @@
-"""What the face detector finds, and what is predicted then: tilted, small, dark, in groups; and how quickly.
+"""Measures the face detector and the predictions for its faces (tilted, small, dark, in groups), and its speed.
 
     .venv/bin/python fer_nb/benches/faces.py                       # all: an hour on two cores
     .venv/bin/python fer_nb/benches/faces.py --only kinds,groups,none,fer2013
     .venv/bin/python fer_nb/benches/faces.py --photos FOLDER --groups FOLDER    # more portraits and group photos
 
-Portraits and group photos are those that packages ship (faces_pictures.py lists them), each also mirrored; the
-faces of the group photos count as portraits too. A portrait whose face is not found upright is left out, with a
-count. "Same prediction" is the emotion that is predicted upright. FER2013 is read from --data or $FER2013_DIR.
-Leaves build/faces/faces.md and faces.json. $FER_BINARY names another program than .venv/bin/fer.
+Portraits and group photos come from packages (faces_pictures.py lists them), each also mirrored; the faces of the
+group photos count as portraits too. A portrait whose upright face is not found is skipped and counted. "Same
+prediction" compares with the prediction for the upright face. FER2013 is read from --data or $FER2013_DIR. Writes
+build/faces/faces.md and faces.json. $FER_BINARY names another program than .venv/bin/fer.
 """
 
 import argparse

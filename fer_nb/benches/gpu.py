@@ -1,19 +1,19 @@
-"""What is worth twelve minutes of a GPU: the benchmark's part for it, and a training of the recipe `resnet`.
+"""Runs on a GPU for twelve minutes: the GPU part of the benchmark, and a training of the recipe `resnet`.
 
     .venv/bin/python fer_nb/benches/gpu.py --data FOLDER [--out build/gpu] [--minutes 12]
     .venv/bin/python fer_nb/benches/gpu.py --dry-run      # every step on the CPU, at a tiny size
 
-Nothing is built, installed or downloaded: `make setup` has to be done before. The steps, in order:
+It builds, installs and downloads nothing: run `make setup` first. The steps, in order:
 
-    check   one prediction on the GPU; if it fails, nothing else is tried
-    bench   bench.py with this engine and PyTorch, training and inference, one round [--bench-minutes 4]
+    check   one prediction on the GPU; if it fails, no other step runs
+    bench   bench.py with fer_nb and PyTorch, training and inference, one round [--bench-minutes 4]
     train   `fer train` until all epochs are done or the time is over
     row     `fer runs`: the training as a row of a table
 
-A training that is out of time is stopped as Ctrl-C stops it: the run folder keeps its best weights and a
-checkpoint, and the same command resumes it. The folder --out gets a log of each step, bench/bench.md, the
-run in resnet/, runs.csv, and summary.md and summary.json, which are up to date after each step. The exit
-status is 0 if every step did its work, else 1; 130 after Ctrl-C.
+When the time is over, the training is stopped as by Ctrl-C: the run folder keeps its best weights and a
+checkpoint, and the same command resumes it. The folder --out gets a log of each step, bench/bench.md, the run in
+resnet/, runs.csv, and summary.md and summary.json, which are written after each step. The exit status is 0 if
+every step succeeded, else 1; 130 after Ctrl-C.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""What a notebook feels like: fer_nb's kernel beside plain evcxr and ipykernel on the same machine.
+"""Compares fer_nb's kernel with plain evcxr and ipykernel on the same machine.
 
     .venv/bin/python fer_nb/benches/kernel.py [--rounds 3] [--cells 30]
                                               [--only fer_nb,evcxr,pytorch,tensorflow] [--cold]
 
-Real kernels, driven as JupyterLab drives them. Each round gives every subject a fresh kernel, in an
-order that is rotated from round to round. Prints the table of environment.md; leaves
-build/kernel.json and build/kernel.md, up to date after each round.
+Real kernels, driven as by JupyterLab. Each round gives every subject a fresh kernel, in an order that is rotated
+from round to round. Prints the table of docs/kernel.md; writes build/kernel.json and build/kernel.md after each
+round.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What a rerun cell of the kernel `rust` spends its time on.
+"""Measures the parts of a rerun cell's time in the kernel `rust`.
 
     .venv/bin/python fer_nb/benches/kernel_parts.py [CELLS]
 
-Reads it off the files that a cell leaves: evcxr writes the code when it knows the variables' types,
-rustc writes its list of dependencies between front end and code generation, and the linker the
-library that is loaded. Medians of CELLS reruns [20] in one kernel.
+It uses the times of the files that a cell writes: evcxr writes the code after it has found the variables' types,
+rustc writes its list of dependencies between front end and code generation, and the linker writes the library.
+Medians of CELLS reruns [20] in one kernel.
 """
 
 import os

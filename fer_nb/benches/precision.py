@@ -1,10 +1,10 @@
-"""Does training in bfloat16 learn what training in float32 learns?
+"""Compares the validation loss of trainings in bfloat16 and in float32.
 
     .venv/bin/python fer_nb/benches/precision.py [--data FOLDER] [--epochs 8] [--seeds 5]
 
-Trains the same recipe from several seeds in both precisions, in turn, and prints for each epoch the
-validation loss: mean, least and greatest over the seeds. bfloat16 is as good where its mean lies
-within float32's range. Without --data, on the made-up sample.
+Trains the same recipe with several seeds in both precisions, alternating, and prints the validation loss of each
+epoch: mean, minimum and maximum over the seeds. bfloat16 is as good if its mean lies within float32's range.
+Without --data it uses the made-up sample.
 """
 
 import argparse

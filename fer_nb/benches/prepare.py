@@ -1,7 +1,7 @@
-"""What the subjects need: the exported data, the peers' packages, the built Rust peers.
+"""Prepares the requirements of the subjects: the exported data, the peers' packages, the built Rust peers.
 
-Everything is made below build/, once, by the set-up's own steps (.setup/setup.py). A step that fails
-takes its subjects out of the comparison, with the reason, and nothing else.
+Everything is made once, below build/, with the functions of the set-up (.setup/setup.py). A step that fails
+removes only its subjects from the comparison, with the reason.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""From measurements to bench.json and bench.md."""
+"""Writes bench.json and bench.md from measurements."""
 
 import json
 import os

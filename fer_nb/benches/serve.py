@@ -1,4 +1,4 @@
-"""`fer serve` beside a FastAPI + PyTorch server that does the same work, and what a frame takes.
+"""Compares `fer serve` with a FastAPI + PyTorch server, and measures the time of a camera's frame.
 
     .venv/bin/python fer_nb/benches/serve.py [--rounds 5] [--seconds 8] [--frames 10000]
 

@@ -1,4 +1,4 @@
-"""Who does the work: each subject with the command that does it once, in a fresh process."""
+"""The subjects, each with the command that measures it once, in a fresh process."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-//! A custom callback that ends training once an accuracy is reached: `cargo run --example custom_callback`.
+//! A custom callback that ends training when an accuracy is reached: `cargo run --example custom_callback`.
 
 use fer_nb::prelude::*;
 use fer_nb::train::CallbackState;
@@ -20,7 +20,7 @@ impl Callback for StopAt {
         Ok(())
     }
 
-    /// The settings are part of the run, so that it is resumed with the same ones only.
+    /// The settings are part of the run, so that it can be resumed only with the same settings.
     fn state(&self) -> Result<CallbackState> {
         CallbackState::default().setting("target", self.target)
     }

@@ -1,4 +1,4 @@
-//! A custom network: made of the crate's layers, trained, evaluated and exported to ONNX.
+//! A custom network from the crate's layers: trained, evaluated and exported to ONNX.
 //!
 //!     cargo run --example custom_network [FILE.onnx]
 //!
@@ -35,7 +35,7 @@ impl Network for TinyNet {
 
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
         let parameters = &self.parameters;
-        let mut xs = images.f_to_kind(parameters.kind())?; // bfloat16 if the trainer chose it
+        let mut xs = images.f_to_kind(parameters.kind())?; // bfloat16 if the trainer selected it
         for (conv, norm) in &self.convolutions {
             xs = norm.forward(parameters, &conv.forward(parameters, &xs)?, train)?.f_relu_()?;
             xs = max_pool(&xs)?;
@@ -52,7 +52,7 @@ impl Network for TinyNet {
         &mut self.parameters
     }
 
-    // The summary and the ONNX file are made from it.
+    // The source of the summary and the ONNX file.
     fn plan(&self) -> Plan {
         let mut plan = Plan::default();
         for (index, (conv, norm)) in (1..).zip(&self.convolutions) {

@@ -1,4 +1,4 @@
-//! Finds the faces in a photo and predicts their emotions with the weights that come with the project:
+//! Finds the faces in a photo and predicts their emotions with the pretrained weights:
 //! `cargo run --example predict_photo -- photo.jpg`.
 
 use fer_nb::prelude::*;

@@ -1,4 +1,4 @@
-//! The seven classes of FER2013, in the order that every part of the crate uses.
+//! The seven classes of FER2013, in the order that the whole crate uses.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,7 @@ const KAGGLE: [Emotion; Emotion::COUNT] = [
     Emotion::Neutral,
 ];
 
-/// English words for each class; data sets name theirs by nouns, adjectives or abbreviations.
+/// English words for each class; data sets use nouns, adjectives or abbreviations.
 const WORDS: [(Emotion, &[&str]); Emotion::COUNT] = [
     (Emotion::Angry, &["angry", "anger", "mad", "furious", "an", "ang"]),
     (Emotion::Disgust, &["disgust", "disgusted", "disgusting", "di", "dis"]),
@@ -58,7 +58,7 @@ const WORDS: [(Emotion, &[&str]); Emotion::COUNT] = [
     (Emotion::Surprise, &["surprise", "surprised", "surprising", "su", "sur"]),
 ];
 
-/// Words that add nothing to a class's name.
+/// Words that add nothing to a class name.
 const BESIDE: [&str; 8] =
     ["face", "faces", "image", "images", "class", "emotion", "expression", "expressions"];
 
@@ -87,9 +87,10 @@ impl Emotion {
         Self::ALL.map(Emotion::name)
     }
 
-    /// The class that an English word means, in any case: "Angry", "anger", "scared", "HAPPINESS". Numbers and
-    /// marks around the word don't count, as in "0_angry" or "1 - disgust"; nor do words next to it that say nothing
-    /// of a class, as in "happy faces" or "class_sad". `None` for every other text: "contempt" is none of the seven, and a number alone could mean several.
+    /// The class of an English word, in any case: "Angry", "anger", "scared", "HAPPINESS". Numbers and punctuation
+    /// around the word are ignored, as in "0_angry" or "1 - disgust", and so are words without a meaning for the
+    /// class, as in "happy faces" or "class_sad". `None` for every other text: "contempt" is not one of the seven,
+    /// and a bare number is ambiguous.
     pub fn from_word(text: &str) -> Option<Self> {
         let words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
         let mut words =
@@ -99,12 +100,12 @@ impl Emotion {
         known.map(|(emotion, _)| *emotion)
     }
 
-    /// The class that a misspelt English word seems to mean: "hapy", "suprise", "nuetral". `None` for words that mean
-    /// a class already, and for those that resemble none.
+    /// The class that a misspelt English word seems to mean: "hapy", "suprise", "nuetral". `None` for words that
+    /// already mean a class, and for words similar to none.
     pub(crate) fn near_word(text: &str) -> Option<Self> {
         let letters: String = text.chars().filter(|c| c.is_alphabetic()).collect();
         let letters = letters.to_lowercase();
-        // Of short words too many are one letter away: "bad" is not "sad".
+        // Too many short words differ by one letter: "bad" is not "sad".
         let most = match letters.chars().count() {
             0..4 => return None,
             4..6 => 1,
@@ -117,7 +118,7 @@ impl Emotion {
         let known =
             WORDS.iter().flat_map(|(emotion, words)| words.iter().map(|word| (*emotion, *word)));
         known
-            // Few misspell the first letter, and "gladness" is not "sadness".
+            // Few people misspell the first letter, and "gladness" is not "sadness".
             .filter(|(_, word)| word.len() >= 4 && word.chars().next() == letters.chars().next())
             .map(|(emotion, word)| (text::distance(&letters, word), emotion))
             .filter(|(distance, _)| *distance <= most)
@@ -125,8 +126,8 @@ impl Emotion {
             .map(|(_, emotion)| emotion)
     }
 
-    /// The class of a number in Kaggle's `fer2013.csv`, which has another order: 0 angry, 1 disgust,
-    /// 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral.
+    /// The class of a number in Kaggle's `fer2013.csv`, which has another order: 0 angry, 1 disgust, 2 fear, 3
+    /// happy, 4 sad, 5 surprise, 6 neutral.
     pub fn from_kaggle(number: u8) -> Option<Self> {
         KAGGLE.get(usize::from(number)).copied()
     }

@@ -1,22 +1,46 @@
 //! Facial-emotion recognition as a Rust notebook workflow.
 //!
-//! The modules are the workflow's stages, in order: [`project`], [`data`], [`model`], [`train`],
-//! [`evaluate`], [`deploy`]; each uses only those before it. [`plot`] and [`notebook`] look at
-//! results. A notebook starts with `use fer_nb::prelude::*;`, and this is a whole run:
+//! The modules are the stages of the workflow, in order: [`project`], [`data`], [`model`], [`train`], [`evaluate`],
+//! [`deploy`]; each uses only the earlier ones. [`plot`] and [`notebook`] display results. [`prelude`] has the names
+//! for a notebook or a program, and [`error::Error`] every error. This is a whole run:
 //!
 //! ```no_run
 //! use fer_nb::prelude::*;
 //!
-//! let data = FaceData::open()?; // FER2013 where it is found, else made-up faces
+//! // Stages 1 and 2: the device, and the data. Without FER2013 the data is made-up faces.
+//! let (device, data) = (device()?, FaceData::open()?);
+//! println!("{data}\n{}", data.audit()?);
+//!
+//! // Stages 3 and 4: a network and its training, which writes a run folder. After a crash, the same
+//! // program resumes the training.
 //! let config = TrainConfig { epochs: 2, ..TrainConfig::default() };
-//! let mut trainer = Trainer::new(SeedCnn::new(device()?, config.seed)?, config)?
+//! let network = SeedCnn::new(device, config.seed)?;
+//! let mut trainer = Trainer::new(network, &config)?
 //!     .run_folder(runs("baseline"))
 //!     .callback(ReduceLrOnPlateau::on(ValLoss).factor(0.5).patience(3))
-//!     .callback(ModelCheckpoint::best(ValLoss, runs("baseline")));
+//!     .callback(ModelCheckpoint::best(ValLoss, runs("baseline")))
+//!     .callback(BackupAndRestore);
 //! let history = trainer.fit(&data)?;
-//! println!("{history}\n{}", trainer.evaluate(&data.test)?.classification_report());
+//! history.curves()?.save(figures("curves.svg"))?;
+//!
+//! // Stage 5: the weights of the best epoch on the test images.
+//! let run = RunFolder::at(runs("baseline"));
+//! let test = evaluate(&run.network(device)?, &data.test)?;
+//! println!("{test}\n{}", test.classification_report());
+//! test.confusion_matrix().figure()?.save(figures("confusion.png"))?;
+//!
+//! // Stage 6: predictions for a photo, and files for other programs.
+//! let predictor = Predictor::load(run.path(), device)?;
+//! let photo = Photo::open("photo.jpg")?;
+//! for face in predictor.predict_photo(&photo, &FaceDetector::for_photos())? {
+//!     println!("{}", face.prediction);
+//! }
+//! publish(&run, &data, "out", "", &[Format::Onnx], device)?;
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! A custom network implements [`Network`](model::Network), a custom callback [`Callback`](train::Callback); the
+//! folder `examples` has a program for each.
 
 pub(crate) mod common;
 pub mod data;
@@ -31,11 +55,11 @@ pub mod train;
 
 pub use common::error;
 
-// So that a notebook needs no dependency but this one.
+// So that a notebook needs no other dependency.
 pub use {plotters, polars, tch};
 
-/// What the six notebooks use by name, and what a custom callback and a custom network need. Everything
-/// else is in the stages' modules.
+/// The names that the six notebooks use, and those for a custom callback and a custom network. Everything else is
+/// in the modules of the stages.
 pub mod prelude {
     pub use crate::common::frame::{FrameCsv, read_csv};
     pub use crate::common::{Error, Result};
@@ -53,7 +77,7 @@ pub mod prelude {
         Architecture, Init, Network, Parameters, ParametersBuilder, SeedCnn, Summary, to_float,
     };
     pub use crate::notebook::{Formats, LiveCurves, Shown, Table, display, gallery};
-    pub use crate::notebook::{ShowResult as _, ShowValue as _}; // what cells end in
+    pub use crate::notebook::{ShowResult as _, ShowValue as _}; // for the last value of a cell
     pub use crate::plot::{Theme, annotate, attention, augmentation_preview, predictions};
     pub use crate::project::{
         Environment, Precision, data_file, device, figures, param, pretrained, runs,
@@ -64,7 +88,7 @@ pub mod prelude {
         ModelCheckpoint, Optimizer, RangeTestConfig, Recipe, ReduceLrOnPlateau, RunChoice,
         RunFolder, Schedule, TrainBegin, TrainConfig, Trainer,
     };
-    pub use crate::{plotters, polars, tch}; // by their own names, without another `:dep`
+    pub use crate::{plotters, polars, tch}; // so that cells use them without another `:dep`
     pub use polars::prelude::DataFrame; // evcxr needs a path to name a variable's type
     pub use tch::{Device, Kind, Tensor};
 }

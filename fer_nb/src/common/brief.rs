@@ -1,5 +1,5 @@
-//! A `Debug` of one line, for types that hold much: a notebook shows a value without a display by
-//! its `Debug`, and a page of pixels or weights helps nobody.
+//! A `Debug` of one line, for large types: a notebook displays a value without a display method by its `Debug`, and
+//! a page of pixels or weights is useless.
 
 /// `brief!(Dataset, |data| "{}", plural(data.len(), "image"))`: `Debug` says `Dataset { 600 images }`.
 macro_rules! brief {

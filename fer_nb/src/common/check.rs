@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 
-/// Whatever its caller finds to be the case.
+/// Any condition that the caller has checked.
 pub(crate) fn ensure(ok: bool, name: &str, value: impl ToString, expected: &str) -> Result<()> {
     if ok { Ok(()) } else { Err(Error::setting(name, value, expected)) }
 }
@@ -22,7 +22,7 @@ pub(crate) fn share(name: &str, value: f64) -> Result<()> {
     ensure((0.0..=1.0).contains(&value), name, value, "0 to 1")
 }
 
-/// A share that is not the whole: from 0 to below 1.
+/// A share below the whole: from 0 to below 1.
 pub(crate) fn part(name: &str, value: f64) -> Result<()> {
     ensure((0.0..1.0).contains(&value), name, value, "at least 0 and below 1")
 }

@@ -1,4 +1,4 @@
-//! Words of command lines that messages print: fit for pasting into a shell.
+//! Command lines in messages: words that can be pasted into a shell.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -7,8 +7,8 @@ use super::text::is_unsafe;
 
 /// A word for a shell (bash or zsh), quoted if needed. Bytes that can't be shown are written as `$'\xNN'`.
 ///
-/// Paths are for `path`, and an option's value for [`option`]: programs take a word that begins with a hyphen for
-/// an option.
+/// Use `path` for paths and [`option`] for an option's value: programs read a word that begins with a hyphen as an
+/// option.
 pub fn quoted(word: impl AsRef<OsStr>) -> String {
     let bytes = word.as_ref().as_encoded_bytes();
     match std::str::from_utf8(bytes) {
@@ -31,8 +31,8 @@ pub fn quoted(word: impl AsRef<OsStr>) -> String {
     }
 }
 
-/// A path as a program's argument, quoted if needed. What a program would take for an option ("-a.zip"), or for
-/// another machine's file ("a:b.tar", as tar does), gets "./" in front.
+/// A path as a program's argument, quoted if needed. A path that a program would read as an option ("-a.zip"), or
+/// as a file on another machine ("a:b.tar", as tar does), gets the prefix "./".
 pub(crate) fn path(path: impl AsRef<Path>) -> String {
     let path = path.as_ref().as_os_str();
     let bytes = path.as_encoded_bytes();
@@ -47,7 +47,7 @@ pub(crate) fn path(path: impl AsRef<Path>) -> String {
     }
 }
 
-/// An option with its value: "--map Wut=angry", and with an equals sign if the value would be taken for an option,
+/// An option with its value: "--map Wut=angry", or with an equals sign if the value would be read as an option,
 /// "--map=-1=angry".
 pub fn option(name: &str, value: impl AsRef<OsStr>) -> String {
     let value = value.as_ref();

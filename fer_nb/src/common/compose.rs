@@ -1,7 +1,7 @@
-//! [`composed`]: one spelling of names that systems write in two ways.
+//! [`composed`]: one spelling for names that systems encode in two ways.
 
-/// Each mark that follows a letter, letters that it follows, and the characters that letter and mark are together:
-/// Latin, Greek, Cyrillic and Japanese, from Unicode's canonical decompositions.
+/// Each combining mark, the letters before it, and the composed characters: Latin, Greek, Cyrillic and Japanese,
+/// from Unicode's canonical decompositions.
 #[rustfmt::skip]
 const MARKS: [(char, &str, &str); ROWS] = [
     ('\u{0300}', "AEIOUaeiouÜüNnĒēŌōWwÂâĂăÊêÔôƠơƯưYyЕИеи", "ÀÈÌÒÙàèìòùǛǜǸǹḔḕṐṑẀẁẦầẰằỀềỒồỜờỪừỲỳЀЍѐѝ"),
@@ -35,9 +35,9 @@ const MARKS: [(char, &str, &str); ROWS] = [
 
 const ROWS: usize = 27;
 
-/// The text with letters and their marks as one character each, as most systems write "ü". macOS writes file names
-/// as "u" and a mark, and Korean syllables in their letters, so that the same name has other bytes there. Canonical
-/// composition (NFC) of most living scripts; what is in none of these tables stays.
+/// The text with each letter and its marks as one character, the usual encoding of "ü". macOS writes file names as
+/// "u" and a mark, and Korean syllables as their letters, so the same name has other bytes. Canonical composition
+/// (NFC) for most living scripts; characters in none of these tables stay.
 pub(crate) fn composed(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for next in text.chars() {
@@ -52,7 +52,7 @@ pub(crate) fn composed(text: &str) -> String {
     result
 }
 
-/// The character that two are together.
+/// The composed character of two, if there is one.
 fn pair(first: char, second: char) -> Option<char> {
     if second.is_ascii() {
         return None;
@@ -63,7 +63,7 @@ fn pair(first: char, second: char) -> Option<char> {
     })
 }
 
-/// A Korean syllable of its letters, by the arithmetic of The Unicode Standard, section 3.12.
+/// The Korean syllable of its letters, by the arithmetic of The Unicode Standard, section 3.12.
 fn syllable(first: char, second: char) -> Option<char> {
     const SYLLABLES: u32 = 0xAC00;
     const LEADS: u32 = 0x1100;

@@ -10,7 +10,7 @@ use super::text::{shown, told};
 /// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong, by kind.
+/// Every error of the crate, by kind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "a variant's documentation names its fields")]
@@ -27,7 +27,7 @@ pub enum Error {
     #[error("{}{}: {}. {hint}", shown(path), comma(place), told(problem))]
     File { path: PathBuf, place: Place, problem: String, hint: String },
 
-    /// A file or folder that an earlier step makes, and that is not there.
+    /// A file or folder that an earlier step writes and that does not exist.
     #[error("{what} is missing at {}. {hint}", shown(path))]
     Missing { what: String, path: PathBuf, hint: String },
 
@@ -35,7 +35,7 @@ pub enum Error {
     #[error("{} is in use by {by}. {hint}", shown(path))]
     InUse { path: PathBuf, by: String, hint: String },
 
-    /// A file or folder that is kept because writing there would replace `what`.
+    /// A file or folder that is kept, because writing to it would replace `what`.
     #[error("{} holds {what}, which is not overwritten. {hint}", shown(path))]
     WouldOverwrite { path: PathBuf, what: String, hint: String },
 
@@ -43,15 +43,15 @@ pub enum Error {
     #[error("training stopped in epoch {epoch}: {cause}. {hint}")]
     Training { epoch: usize, cause: Failure, hint: String },
 
-    /// The user stopped it, by Ctrl-C or a notebook's Stop button. Nothing but the result is lost.
+    /// The user stopped the work, with Ctrl-C or a notebook's Stop button. Only the result is lost.
     #[error("stopped by the user while {what}, {progress}")]
     Stopped { what: String, progress: String },
 
-    /// The operating system refused to read or write a file.
+    /// The operating system denied reading or writing a file.
     #[error("cannot {action} {}: {source}", shown(path))]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
 
-    /// libtorch refused an operation; `doing` is the step in which it happened.
+    /// libtorch reported an error; `doing` is the step in which it happened.
     #[error("{doing}: {}", first_line(source))]
     Tensor { doing: Cow<'static, str>, source: tch::TchError },
 
@@ -64,17 +64,17 @@ pub enum Error {
     Table(#[from] polars::error::PolarsError),
 }
 
-/// Where in a file something is wrong.
+/// The place of an error in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "a variant's documentation names its fields")]
 pub enum Place {
-    /// The file as a whole.
+    /// The whole file.
     #[default]
     Whole,
     /// The first line, with the names of the columns.
     Header,
-    /// A row of a table, counted from 1 without the header, and the line it begins on, if known.
+    /// A row of a table, counted from 1 without the header, and the line it starts on, if known.
     Row { row: u64, line: Option<u64> },
     /// A line of a text, from 1.
     Line(u64),
@@ -98,17 +98,17 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why training failed.
+/// Why a training failed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "a variant's documentation names its fields")]
 pub enum Failure {
-    /// A loss that is NaN or infinite; `metric` is "loss" or "val_loss". `batch` and `batches` are the
-    /// batch, from 1, and how many an epoch has; without a batch, it was seen at the epoch's end.
+    /// A loss that is NaN or infinite; `metric` is "loss" or "val_loss". `batch` and `batches` are the batch, from
+    /// 1, and the number of batches per epoch; without a batch, the value was found after the epoch.
     Diverged { metric: &'static str, value: f64, learning_rate: f64, batch: Option<[usize; 2]> },
-    /// The device's memory does not suffice for batches of this size.
+    /// The device has too little memory for batches of this size.
     OutOfMemory { batch_size: usize },
-    /// An earlier call failed within this epoch, so that the weights are in the middle of a step.
+    /// An earlier call failed within this epoch, so the weights are in the middle of a step.
     Earlier,
 }
 
@@ -133,7 +133,7 @@ impl fmt::Display for Failure {
 }
 
 impl Error {
-    /// A setting out of range: its name, the value given, what was expected.
+    /// A setting out of range: its name, the given value, the expected one.
     pub fn setting(
         name: impl Into<String>,
         value: impl ToString,
@@ -142,7 +142,7 @@ impl Error {
         Error::Setting { name: name.into(), value: value.to_string(), expected: expected.into() }
     }
 
-    /// An argument that does not fit: its name, what was given, what was expected.
+    /// An argument that does not fit: its name, the given value, the expected one.
     pub fn input(
         what: impl Into<String>,
         found: impl ToString,
@@ -175,7 +175,7 @@ impl Error {
         }
     }
 
-    /// What an earlier step should have left: its name, where it should be, what to do.
+    /// A missing result of an earlier step: its name, its path, what to do.
     pub fn missing(
         what: impl Into<String>,
         path: impl AsRef<Path>,
@@ -189,7 +189,7 @@ impl Error {
         Error::InUse { path: path.as_ref().to_path_buf(), by: by.into(), hint: hint.into() }
     }
 
-    /// A path that is not overwritten: what it holds ("a finished run"), what to do.
+    /// A path that is not overwritten: its content ("a finished run"), what to do.
     pub fn would_overwrite(
         path: impl AsRef<Path>,
         what: impl Into<String>,
@@ -199,12 +199,12 @@ impl Error {
         Error::WouldOverwrite { path, what: what.into(), hint: hint.into() }
     }
 
-    /// Work that the user stopped, "loading images", and how far it was, "after 10 of 300".
+    /// Work that the user stopped, "loading images", and its progress, "after 10 of 300".
     pub fn stopped(what: impl Into<String>, progress: impl Into<String>) -> Self {
         Error::Stopped { what: what.into(), progress: progress.into() }
     }
 
-    /// A refusal of a value that a file gave, which then names the file; other errors stay.
+    /// Adds the file's name to an error about a value in the file; other errors stay.
     pub(crate) fn in_file(self, path: impl AsRef<Path>, hint: impl Into<String>) -> Self {
         match self {
             Error::Input { what: name, found, expected }
@@ -222,7 +222,7 @@ impl Error {
     }
 }
 
-/// What an error of libtorch is called until [`During::during`] says more.
+/// The name of a libtorch error's step until [`During::during`] replaces it.
 const LIBTORCH: &str = "libtorch";
 
 impl From<tch::TchError> for Error {
@@ -231,14 +231,14 @@ impl From<tch::TchError> for Error {
     }
 }
 
-/// Says what was being done when libtorch refused: `network.forward_t(&xs, true).during("the forward
-/// pass")?`. The innermost step counts; errors of other kinds stay as they are.
+/// Names the step in which libtorch reported an error: `network.forward_t(&xs, true).during("the forward pass")?`.
+/// The innermost step counts; errors of other kinds stay unchanged.
 pub(crate) trait During<T>: Sized {
     fn during(self, step: impl Into<Cow<'static, str>>) -> Result<T> {
         self.during_step(|| step.into())
     }
 
-    /// [`During::during`] with a name that is put together only if it is needed.
+    /// [`During::during`] with a name that is built only if it is needed.
     fn during_step(self, step: impl FnOnce() -> Cow<'static, str>) -> Result<T>;
 }
 
@@ -253,12 +253,12 @@ impl<T, E: Into<Error>> During<T> for std::result::Result<T, E> {
     }
 }
 
-/// The place behind the path, if it is not the file as a whole.
+/// The place after the path, unless it is the whole file.
 fn comma(place: &Place) -> String {
     if *place == Place::Whole { String::new() } else { format!(", {}", told(place.to_string())) }
 }
 
-/// libtorch's messages carry a C++ stack trace after the first line; nobody reads it in a notebook.
+/// libtorch's messages have a C++ stack trace after the first line, which does not help the reader of a notebook.
 fn first_line(error: &tch::TchError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_string()
 }

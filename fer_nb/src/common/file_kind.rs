@@ -1,4 +1,4 @@
-//! [`FileKind`]: what a file is by its first bytes, whatever it is called.
+//! [`FileKind`]: the format of a file by its first bytes, whatever its name.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use super::tensorflow::checkpoint_of;
 use super::torch_pickle;
 use super::zip_names::zip_names;
 
-/// Kinds of files that people give where an image, a table or weights are expected.
+/// Formats of files that users give instead of an image, a table or weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum FileKind {
     Jpeg,
@@ -37,9 +37,9 @@ pub(crate) enum FileKind {
     Xz,
     Zstandard,
     Bzip2,
-    /// A zip archive that torch.save wrote.
+    /// A zip archive written by torch.save.
     TorchCheckpoint,
-    /// What torch.save wrote before PyTorch 1.6.
+    /// A file written by torch.save before PyTorch 1.6.
     TorchPickle,
     /// A whole `torch.nn.Module` that torch.save wrote.
     TorchModule,
@@ -58,9 +58,9 @@ pub(crate) enum FileKind {
     /// The JSON file that says which of several files each tensor is in.
     ShardIndex,
     NumPy,
-    /// A zip archive of arrays that numpy.savez wrote.
+    /// A zip archive of arrays written by numpy.savez.
     NumPyArchive,
-    /// Arrow's own format, and Feather.
+    /// Arrow's IPC format, and Feather.
     Arrow,
     Parquet,
     Sqlite,
@@ -70,7 +70,7 @@ pub(crate) enum FileKind {
     OpenDocument,
     /// Another document of Microsoft Office since 2007.
     Office,
-    /// What Microsoft Office wrote before 2007: .xls, .doc.
+    /// A document of Microsoft Office before 2007: .xls, .doc.
     OldOffice,
     Matlab,
     Pdf,
@@ -78,17 +78,17 @@ pub(crate) enum FileKind {
     Html,
     Xml,
     Json,
-    /// What Git has in place of a file that Git LFS keeps elsewhere.
+    /// Git's placeholder for a file that Git LFS stores.
     GitLfs,
     Utf16,
-    /// Nothing but zeros, as far as the beginning says: room that a download reserved and did not fill.
+    /// Only zeros in its first bytes: space that a download reserved and did not fill.
     Zeros,
     Empty,
 }
 
 use FileKind::*;
 
-/// Bytes at the beginning of a file that [`FileKind::of`] looks at.
+/// The number of bytes at the beginning of a file that [`FileKind::of`] reads.
 pub(crate) const HEAD: usize = 1024;
 
 impl FileKind {
@@ -98,7 +98,7 @@ impl FileKind {
         Self::open(path).ok().flatten()
     }
 
-    /// [`FileKind::at`], with the system's refusal.
+    /// [`FileKind::at`] that returns the system's error.
     pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
         let (head, mut file) = head(path)?;
         Ok(match Self::of(&head) {
@@ -140,22 +140,22 @@ impl FileKind {
         }
     }
 
-    /// Whether the crate reads images of this kind.
+    /// Whether the crate reads images of this format.
     pub(crate) fn is_image(self) -> bool {
         matches!(self, Jpeg | Png | WebP | Bmp)
     }
 
-    /// Whether it is a picture of a kind that the crate does not read.
+    /// Whether this is an image format that the crate does not read.
     pub(crate) fn is_other_picture(self) -> bool {
         matches!(self, Gif | Tiff | Heic | Avif | JpegXl | Jpeg2000 | Svg | Raw | Photoshop | Icon)
     }
 
-    /// Whether files are packed in it.
+    /// Whether this is an archive or a compressed file.
     pub(crate) fn is_archive(self) -> bool {
         matches!(self, Zip | Tar | Gzip | SevenZip | Rar | Xz | Zstandard | Bzip2)
     }
 
-    /// Whether it may hold a data set that is to be taken out of it first.
+    /// Whether it may contain a data set that has to be unpacked first.
     pub(crate) fn may_hold_data(self) -> bool {
         self.is_archive()
             || matches!(
@@ -172,7 +172,7 @@ impl FileKind {
             || matches!(self, Matlab | GitLfs)
     }
 
-    /// The kind in a word or two, for counts: "HEIC image".
+    /// The format in a word or two, for counts: "HEIC image".
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Jpeg => "JPEG image",
@@ -219,7 +219,7 @@ impl FileKind {
             Excel => "Excel workbook",
             OpenDocument => "OpenDocument file",
             Office => "Microsoft Office document",
-            OldOffice => "Microsoft Office file of before 2007",
+            OldOffice => "Microsoft Office file from before 2007",
             Matlab => "MATLAB file",
             Pdf => "PDF",
             Rtf => "RTF document",
@@ -258,12 +258,12 @@ pub(crate) fn head(path: &Path) -> io::Result<(Vec<u8>, PlainFile)> {
     Ok((head, file))
 }
 
-/// Whether a file that begins so, and is of no known kind, is text.
+/// Whether a file of unknown format that begins with these bytes is text.
 pub(crate) fn is_text(head: &[u8]) -> bool {
     let no_text = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
     let whole = match std::str::from_utf8(head) {
         Ok(_) => true,
-        // A letter may be cut in two at the end.
+        // The last character may be incomplete.
         Err(error) => error.error_len().is_none(),
     };
     whole && !head.iter().any(no_text)

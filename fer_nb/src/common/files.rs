@@ -1,4 +1,4 @@
-//! Files: replaced as a whole or not at all, read and written as TOML, told apart by a fingerprint.
+//! Files that are replaced as a whole or not at all, TOML files, and fingerprints of files.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,16 +11,15 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::common::error::{Error, Place, Result};
 use crate::common::plain_file::{self, PlainFile};
 
-/// What the names of temporary files begin with.
+/// The prefix of temporary file names.
 pub(crate) const TEMPORARY_PREFIX: &str = ".fer_nb-tmp";
 
-/// Lets `write` fill a temporary file next to `path`, syncs it to disk, and puts it in `path`'s
-/// place in one step. If anything fails, the temporary file is removed and what was at `path`
-/// stays. Folders above `path` are made.
+/// Lets `write` fill a temporary file next to `path`, syncs it to disk, and renames it to `path`. If anything
+/// fails, the temporary file is removed and the file at `path` stays. Missing parent folders are created.
 pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let path = path.as_ref();
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        let source = io::Error::other("it is no regular file, which another could replace");
+        let source = io::Error::other("it is not a regular file, so it can't be replaced");
         return Err(Error::io("write", path, source));
     }
     let folder = match path.parent() {
@@ -30,13 +29,13 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
     fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY_PREFIX);
-    // Temporary files are the user's alone; what comes of these is as any file the user makes.
+    // Only the user can read temporary files; the final file gets the usual permissions.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let temporary =
         builder.tempfile_in(&folder).map_err(|source| Error::io("write", path, source))?;
     write(temporary.path())?;
-    // `write` may have replaced the file by one of its own, so it is opened again.
+    // `write` may have replaced the file, so it is opened again.
     File::open(temporary.path())
         .and_then(|file| file.sync_all())
         .and_then(|()| Ok(temporary.persist(path)?))
@@ -44,13 +43,13 @@ pub fn replace_file(path: impl AsRef<Path>, write: impl FnOnce(&Path) -> Result<
         .map_err(|source| Error::io("write", path, source))
 }
 
-/// The folders that have to be made for this one to be there, the innermost first.
+/// The parent folders to create, the innermost first.
 pub(crate) fn missing_folders(folder: &Path) -> Vec<PathBuf> {
     let above = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty());
     above.take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect()
 }
 
-/// Writes a text file, whole or not at all.
+/// Writes a text file as a whole or not at all.
 ///
 /// # Errors
 /// [`Error::Io`] if the file can't be written.
@@ -63,15 +62,15 @@ pub(crate) fn write_text(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
 /// The text of a file of settings.
 ///
 /// # Errors
-/// [`Error::Io`] for one that can't be read, is no plain file, no UTF-8, or larger than 4 MiB.
+/// [`Error::Io`] for a file that can't be read, is not a plain file, is not UTF-8, or is larger than 4 MiB.
 pub fn read_settings(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
     plain_file::read_text(path, plain_file::SETTINGS)
         .map_err(|source| Error::io("read", path, source))
 }
 
-/// Writes a value as a TOML file, whole or not at all. A file that already says the same is left
-/// alone, since a write waits for the disk.
+/// Writes a value as a TOML file, as a whole or not at all. A file with the same content is not written again,
+/// because a write waits for the disk.
 ///
 /// # Errors
 /// [`Error::Io`] if the file can't be written; [`Error::Input`] for a value that TOML can't hold.
@@ -88,8 +87,8 @@ pub(crate) fn write_toml(path: impl AsRef<Path>, value: &impl Serialize) -> Resu
     })
 }
 
-/// Reads a TOML file; `None` if there is none. `what` it should be ("a run's config") and the hint
-/// are for the error of one that can't be understood.
+/// Reads a TOML file; `None` if it does not exist. `what` (such as "a run's config") and the hint are for the error
+/// message about an invalid file.
 ///
 /// # Errors
 /// [`Error::Io`] if the file can't be read; [`Error::File`], with the line, if it is not `what`.
@@ -101,7 +100,7 @@ pub(crate) fn read_toml<T: DeserializeOwned>(
     read_format(path, what, u32::MAX, hint)
 }
 
-/// [`read_toml`] of a file whose key `format` is its version; files without one are older.
+/// [`read_toml`] of a file whose key `format` is its version; files without the key are older.
 ///
 /// # Errors
 /// As [`read_toml`]; [`Error::File`] for a version above `newest`.
@@ -132,7 +131,7 @@ pub(crate) fn read_format<T: DeserializeOwned>(
     parse_toml(&text, path, what, hint).map(Some)
 }
 
-/// The value that a TOML file's text holds; `what` and the hint are for errors, as in [`read_toml`].
+/// Parses the text of a TOML file; `what` and the hint are for errors, as in [`read_toml`].
 ///
 /// # Errors
 /// [`Error::File`], with the line, if it is not `what`.
@@ -150,7 +149,7 @@ pub(crate) fn parse_toml<T: DeserializeOwned>(
     })
 }
 
-/// XXH3 of a file's bytes, 16 hexadecimal digits: the same where the content is.
+/// XXH3 of a file's bytes, 16 hexadecimal digits: equal for equal content.
 pub(crate) fn file_fingerprint(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
     let failed = |source| Error::io("read", path, source);

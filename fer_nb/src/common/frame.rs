@@ -1,4 +1,4 @@
-//! polars tables as CSV files. polars' own reader would bring its engine for files, minutes of set-up.
+//! polars tables as CSV files. polars' reader would add its engine for files, which takes minutes to compile.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use polars::prelude::{AnyValue, Column, DataFrame};
 use super::files::write_text;
 use super::{Error, Place, Result, plain_file};
 
-/// Tables as CSV files, by a method: `history.to_table()?.to_csv("history.csv")?`.
+/// Writes tables as CSV files: `history.to_table()?.to_csv("history.csv")?`.
 pub trait FrameCsv {
-    /// Writes the table with a line of column names, whole or not at all; a null is an empty field, and numbers have
-    /// all their digits. Missing folders are created. [`read_csv`] reads it back.
+    /// Writes the table with a line of column names, as a whole or not at all; a null is an empty field, and
+    /// numbers have all their digits. Missing folders are created. [`read_csv`] reads it.
     ///
     /// # Errors
     /// [`Error::Io`] if the file can't be written; [`Error::Table`] for a column of lists or structs.
@@ -40,22 +40,22 @@ fn field(value: &AnyValue<'_>) -> String {
         AnyValue::Null => String::new(),
         AnyValue::String(text) => (*text).to_string(),
         AnyValue::StringOwned(text) => text.to_string(),
-        // The fewest digits that give the same number; polars rounds for the eye.
+        // The fewest digits that give the same number; polars rounds for display.
         AnyValue::Float32(value) => value.to_string(),
         AnyValue::Float64(value) => value.to_string(),
         other => other.to_string(),
     }
 }
 
-/// The most bytes of a CSV file: each field costs 24 bytes and its text.
+/// The maximum bytes of a CSV file: in memory each field takes 24 bytes and its text.
 const LARGEST: u64 = 32 << 20;
 
-/// Reads a CSV file with a line of column names. A column is of whole numbers (i64, or u64 where they are larger), of
-/// numbers (f64), of true and false, or of text: the first of these that fits all its fields. An empty field is null.
+/// Reads a CSV file with a line of column names. A column has whole numbers (i64, or u64 for larger ones), numbers
+/// (f64), booleans, or text: the first of these that fits all its fields. An empty field is null.
 ///
 /// # Errors
-/// [`Error::Missing`] for a file that is not there; [`Error::Io`] for one of more than 32 MiB; [`Error::File`] with the line for one that is no CSV, or has two
-/// columns of one name.
+/// [`Error::Missing`] if the file does not exist; [`Error::Io`] if it is larger than 32 MiB; [`Error::File`] with
+/// the line if it is not CSV, or two columns have the same name.
 pub fn read_csv(path: impl AsRef<Path>) -> Result<DataFrame> {
     let path = path.as_ref();
     if !path.exists() {
@@ -67,11 +67,11 @@ pub fn read_csv(path: impl AsRef<Path>) -> Result<DataFrame> {
         match error.into_kind() {
             csv::ErrorKind::Io(source) => Error::io("read", path, source),
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                let problem = format!("{len} fields where the first line has {expected_len}");
-                Error::file_at(path, place, problem, "The file may be cut short.")
+                let problem = format!("{len} fields, but the first line has {expected_len}");
+                Error::file_at(path, place, problem, "The file may be truncated.")
             }
             csv::ErrorKind::Utf8 { .. } => {
-                Error::file_at(path, place, "this is no UTF-8 text", "Save the file as UTF-8.")
+                Error::file_at(path, place, "this is not UTF-8 text", "Save the file as UTF-8.")
             }
             other => Error::file_at(path, place, format!("{other:?}"), "A CSV file is expected."),
         }
@@ -91,12 +91,12 @@ pub fn read_csv(path: impl AsRef<Path>) -> Result<DataFrame> {
     let names = names.iter().map(|name| name.trim_start_matches('\u{feff}'));
     let columns = names.zip(&fields).map(|(name, fields)| typed(name, fields)).collect();
     DataFrame::new(height, columns).map_err(|error| {
-        let hint = "Each column needs a name of its own.";
+        let hint = "Each column needs a different name.";
         Error::file_at(path, Place::Header, error.to_string(), hint)
     })
 }
 
-/// A column of the narrowest type that all fields have.
+/// A column of the narrowest type that fits all fields.
 fn typed(name: &str, fields: &[Option<String>]) -> Column {
     fn all<T: std::str::FromStr>(fields: &[Option<String>]) -> Option<Vec<Option<T>>> {
         let parse = |field: &Option<String>| match field {

@@ -1,13 +1,13 @@
-//! The first bytes of what a gzip file holds: enough to say what was packed in it.
+//! The first bytes of a gzip file's content, which show the format of the packed file.
 
-/// How many bytes are unpacked: a tar's header.
+/// The number of bytes to unpack: a tar header.
 const WANTED: usize = 512;
 
-/// How many bytes of a gzip file [`gzip_head`] needs at most: a header with a name, two tables of codes, and
-/// [`WANTED`] bytes that could not be compressed.
+/// The number of bytes of a gzip file that [`gzip_head`] needs at most: a header with a name, two tables of codes,
+/// and [`WANTED`] incompressible bytes.
 pub(super) const NEEDED: usize = 4096;
 
-/// The beginning of the content of a gzip file that begins so; `None` if it is damaged before any content.
+/// The beginning of the content of a gzip file with this beginning; `None` if it is damaged before any content.
 pub(super) fn gzip_head(bytes: &[u8]) -> Option<Vec<u8>> {
     let [0x1F, 0x8B, 8, flags, _, _, _, _, _, _, rest @ ..] = bytes else { return None };
     let mut rest = rest;
@@ -15,7 +15,7 @@ pub(super) fn gzip_head(bytes: &[u8]) -> Option<Vec<u8>> {
         let [low, high, more @ ..] = rest else { return None };
         rest = more.get(usize::from(u16::from_le_bytes([*low, *high]))..)?;
     }
-    // The name of the file, and a comment.
+    // The file name, and a comment.
     for flag in [8, 16] {
         if flags & flag != 0 {
             let end = rest.iter().position(|byte| *byte == 0)?;
@@ -31,7 +31,7 @@ pub(super) fn gzip_head(bytes: &[u8]) -> Option<Vec<u8>> {
     (whole.is_some() || !out.is_empty()).then_some(out)
 }
 
-/// A stream of bits, from each byte's lowest on.
+/// A stream of bits, from the lowest bit of each byte.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -50,7 +50,7 @@ impl Bits<'_> {
     }
 }
 
-/// A Huffman code by RFC 1951, 3.2.2: how many codes have each length, and the symbols by length and value.
+/// A Huffman code by RFC 1951, 3.2.2: the number of codes of each length, and the symbols by length and value.
 struct Code {
     counts: [usize; 16],
     symbols: Vec<usize>,
@@ -85,7 +85,7 @@ impl Code {
     }
 }
 
-/// Unpacks blocks until there are [`WANTED`] bytes or no more; `None` if it ends before.
+/// Unpacks blocks until there are [`WANTED`] bytes or the data ends; `None` if the data ends before.
 fn inflate(bits: &mut Bits, out: &mut Vec<u8>) -> Option<()> {
     loop {
         let is_last = bits.bit()? == 1;
@@ -125,7 +125,7 @@ fn stored(bits: &mut Bits, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// The codes at the beginning of a block, which are themselves in a code.
+/// Reads the codes at the beginning of a block, which are encoded with another code.
 fn codes(bits: &mut Bits) -> Option<(Code, Code)> {
     const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
     let (literals, distances) = (bits.number(5)? + 257, bits.number(5)? + 1);
@@ -178,7 +178,8 @@ fn block(bits: &mut Bits, out: &mut Vec<u8>, literals: &Code, distances: &Code) 
     Some(())
 }
 
-/// The least length of the symbol 257 + `symbol`, below 28, and how many bits are added to it: RFC 1951, 3.2.5.
+/// The minimum length of the symbol 257 + `symbol`, for `symbol` below 28, and the number of bits added to it: RFC
+/// 1951, 3.2.5.
 fn length_of(symbol: usize) -> (usize, usize) {
     match symbol {
         0..8 => (3 + symbol, 0),
@@ -189,7 +190,7 @@ fn length_of(symbol: usize) -> (usize, usize) {
     }
 }
 
-/// The least distance of a symbol, and how many bits are added to it.
+/// The minimum distance of a symbol, and the number of bits added to it.
 fn distance_of(symbol: usize) -> Option<(usize, usize)> {
     match symbol {
         0..4 => Some((1 + symbol, 0)),

@@ -1,9 +1,9 @@
-//! Files and folders that operating systems add to those of users.
+//! Files and folders that operating systems add to users' folders.
 
 use std::ffi::OsStr;
 
-/// Whether a file or folder of this name is a system's, not the user's: hidden ones (".DS_Store", "._x.jpg"),
-/// what macOS puts into archives, what file servers, Windows and notebooks leave.
+/// Whether a file or folder of this name belongs to a system, not to the user: hidden files (".DS_Store",
+/// "._x.jpg"), macOS' additions to archives, files of file servers, Windows and notebooks.
 pub(crate) fn is_litter(name: &OsStr) -> bool {
     const NAMES: [&str; 9] = [
         "__MACOSX",

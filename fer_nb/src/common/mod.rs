@@ -1,4 +1,4 @@
-//! What every stage uses: errors, text, files, names, random numbers, the machine.
+//! Shared by all stages: errors, text, files, names, random numbers, the machine.
 
 pub(crate) mod brief;
 pub(crate) mod check;

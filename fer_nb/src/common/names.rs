@@ -4,16 +4,15 @@
 /// ignores case and takes `_` for `-`; an unknown name is an [`Error::Setting`](crate::common::Error)
 /// that lists the known ones.
 ///
-/// `named! { Sampler: "sampler", Random => "random", Tpe => "tpe" }`; further names that are
-/// understood follow the first after `|`.
+/// `named! { Sampler: "sampler", Random => "random", Tpe => "tpe" }`; aliases follow the name after `|`.
 macro_rules! named {
     ($type:ident: $what:literal, $($variant:ident => $name:literal $(| $alias:literal)*),+ $(,)?) => {
         #[allow(unreachable_pub, reason = "as visible as the type")]
         impl $type {
-            /// All of them, in the order in which lists name them.
+            /// All variants, in the order of lists.
             pub const ALL: [$type; [$($name),+].len()] = [$($type::$variant),+];
 
-            /// The name, as the command line and files write it.
+            /// The name on the command line and in files.
             pub const fn name(self) -> &'static str {
                 match self {
                     $($type::$variant => $name),+
@@ -33,7 +32,7 @@ macro_rules! named {
     };
 }
 
-/// `FromStr` by a list of names, for enums whose variants have data: a name gives the variant with its
+/// Implements `FromStr` with a list of names, for enums whose variants have data: a name gives the variant with its
 /// defaults. Otherwise as [`named!`].
 macro_rules! parsed {
     ($type:ident: $what:literal, $($name:literal $(| $alias:literal)* => $value:expr),+ $(,)?) => {
@@ -55,7 +54,7 @@ macro_rules! parsed {
 
 pub(crate) use {named, parsed};
 
-/// A name as it is compared: lower case, `-` for `_`, without blanks around it.
+/// A name for comparison: lower case, `-` for `_`, without surrounding blanks.
 pub(crate) fn plain(name: &str) -> String {
     name.trim().to_lowercase().replace('_', "-")
 }

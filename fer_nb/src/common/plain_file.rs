@@ -1,18 +1,18 @@
-//! Files as strangers give them: only plain ones are opened, and none is read beyond a limit.
+//! Safe reading of untrusted files: only plain files are opened, and none is read beyond a limit.
 //!
-//! Opening a named pipe waits for a writer, a device may have no end, and a file of 3 GB costs 3 GB of memory before
-//! anything in it is looked at. So each file that the crate reads is opened here.
+//! Opening a named pipe waits for a writer, a device may have no end, and a file of 3 GB takes 3 GB of memory
+//! before its content is checked. So the crate opens every file that it reads with this module.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// The most bytes of a file of settings, which are small; parsed, each byte may cost a hundred.
+/// The maximum bytes of a settings file; in memory each byte may take a hundred.
 pub(crate) const SETTINGS: u64 = 4 << 20;
-/// The most bytes of a table that is read whole: histories, tables of runs.
+/// The maximum bytes of a table that is read as a whole: histories, tables of runs.
 pub(crate) const TABLE: u64 = 16 << 20;
-/// The most bytes of an image file: 50 megapixels in color at 8 bits, as a BMP file, and some more.
+/// The maximum bytes of an image file: a BMP file of 50 megapixels in color at 8 bits, and some reserve.
 pub(crate) const IMAGE: u64 = 256 << 20;
 
 /// A plain file that is open for reading, and its size when it was opened: the system is asked once.
@@ -85,7 +85,7 @@ fn not_plain(kind: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("this is {kind}, not a plain file"))
 }
 
-/// All bytes of a plain file of at most `most` bytes.
+/// Reads all bytes of a plain file of at most `most` bytes.
 ///
 /// # Errors
 /// As [`PlainFile::open`]; [`io::ErrorKind::FileTooLarge`] for a larger one, before it is read.
@@ -95,13 +95,13 @@ pub(crate) fn read(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a plain file of at most `most` bytes.
+/// Reads the text of a plain file of at most `most` bytes.
 ///
 /// # Errors
-/// As [`read`]; [`io::ErrorKind::InvalidData`] for what is no UTF-8.
+/// As [`read`]; [`io::ErrorKind::InvalidData`] if it is not UTF-8.
 pub(crate) fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
     String::from_utf8(read(path, most)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "this is no UTF-8 text"))
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "this is not UTF-8 text"))
 }
 
 /// Fails for a file of more than `most` bytes.
@@ -118,10 +118,10 @@ fn too_large(size: u64, most: u64) -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, text)
 }
 
-/// Opens a file that processes lock, and makes it if it is not there. What it holds stays.
+/// Opens a file for locking, and creates it if it does not exist. Its content stays.
 ///
 /// # Errors
-/// What the system refuses: among it a symbolic link, which may lead to a file of another use, and a pipe.
+/// Errors of the system, and an error for a symbolic link, which may lead to another file, and for a pipe.
 pub(crate) fn open_lock(path: impl AsRef<Path>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -136,8 +136,8 @@ pub(crate) fn open_lock(path: impl AsRef<Path>) -> io::Result<File> {
     }
 }
 
-/// A reader that fails once more than `most` bytes were read since the last [`Limited::reset`]: for formats whose
-/// parsers hold a row as long as it is.
+/// A reader that fails after more than `most` bytes since the last [`Limited::reset`]: for formats whose parsers
+/// hold a whole row in memory.
 pub(crate) struct Limited<R> {
     from: R,
     most: usize,
@@ -149,7 +149,7 @@ impl<R: Read> Limited<R> {
         Self { from, most, left: most }
     }
 
-    /// Lets the next row begin.
+    /// Starts the next row.
     pub(crate) fn reset(&mut self) {
         self.left = self.most;
     }

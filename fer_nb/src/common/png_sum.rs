@@ -1,14 +1,15 @@
-//! [`is_damaged_png`]: the checksum over a PNG file's pixels, which the decoder leaves out.
+//! [`is_damaged_png`]: checks the checksum of a PNG file's pixels, which the decoder ignores.
 
 use fdeflate::{DecompressionError, Decompressor};
 
-/// How far back packed data may refer.
+/// The maximum distance of back references in compressed data.
 const WINDOW: usize = 32 << 10;
-/// What is unpacked at once, in addition to the window.
+/// The number of bytes to unpack at once, in addition to the window.
 const PIECE: usize = 128 << 10;
 
-/// Whether the packed pixels of a PNG file (RFC 2083) don't end with their Adler-32 (RFC 1950). `false` also for what
-/// the decoder refuses, and for data that continues after `most` bytes: those are no pixels.
+/// Whether the Adler-32 (RFC 1950) after the compressed pixels of a PNG file (RFC 2083) is wrong or missing.
+/// `false` also for files that the decoder rejects, and for data that continues after `most` bytes, which is not
+/// pixels.
 pub(crate) fn is_damaged_png(bytes: &[u8], most: u64) -> bool {
     let mut rest = bytes.get(8..).unwrap_or_default();
     let mut unpacker = Decompressor::new();
@@ -33,7 +34,7 @@ pub(crate) fn is_damaged_png(bytes: &[u8], most: u64) -> bool {
             }
             let (read, written) = match unpacker.read(data, &mut unpacked, at, false) {
                 Ok(counts) => counts,
-                // What else is wrong the decoder says itself.
+                // The decoder reports all other errors.
                 Err(error) => return matches!(error, DecompressionError::WrongChecksum),
             };
             data = data.get(read..).unwrap_or_default();
@@ -47,7 +48,7 @@ pub(crate) fn is_damaged_png(bytes: &[u8], most: u64) -> bool {
             }
         }
     }
-    // All data are there, and their end is not.
+    // The data is complete, but its checksum is missing.
     has_data && rest.is_empty()
 }
 

@@ -1,14 +1,13 @@
-//! Random numbers: seeds for everything random in a run, each from the run's seed and its place, so
-//! that no generator's state has to be carried or saved; and distributions that stages draw from.
+//! Random numbers: seeds, each derived from the run's seed and a position, so that no generator state has to be
+//! passed on or saved; and distributions for all stages.
 
 use std::f64::consts::TAU;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-/// A seed for the `index`-th thing of its kind, unrelated to its neighbours': the `index`-th output,
-/// from 0, of SplitMix64 started at `seed` (Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", 2014).
+/// A seed for item `index`, unrelated to its neighbours' seeds: output `index`, from 0, of SplitMix64 started at
+/// `seed` (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 pub(crate) fn derive(seed: u64, index: usize) -> u64 {
     const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut z = seed.wrapping_add((index as u64 + 1).wrapping_mul(GOLDEN_GAMMA));
@@ -27,7 +26,7 @@ pub(crate) fn normal(rng: &mut StdRng) -> f64 {
 /// A number on 0 to 1 from the Beta distribution with both parameters `alpha`, which is above 0.
 pub(crate) fn beta(rng: &mut StdRng, alpha: f64) -> f64 {
     let (one, other) = (gamma(rng, alpha), gamma(rng, alpha));
-    // Both can be 0 after rounding where alpha is tiny; the distribution is then 0 or 1.
+    // Both can be rounded to 0 if alpha is tiny; the distribution is then 0 or 1.
     if one + other > 0.0 { one / (one + other) } else { f64::from(rng.random::<bool>()) }
 }
 

@@ -16,11 +16,11 @@ pub(crate) fn count(number: usize) -> String {
     text
 }
 
-/// How many names a note lists before it says "and 12 more".
+/// The number of names in a note before "and 12 more".
 const LISTED: usize = 10;
 
-/// "1 image", "2 images", "2 classes", "2 copies", "2 folders of copies": the count, and the noun in the number
-/// that goes with it. What follows "of" or "without" stays as it is.
+/// "1 image", "2 images", "2 classes", "2 copies", "2 folders of copies": the count, and the noun in singular or
+/// plural. The words after "of" or "without" stay unchanged.
 pub fn plural(number: usize, noun: &str) -> String {
     format!("{} {}", count(number), nouns(number, noun))
 }
@@ -42,7 +42,7 @@ pub(crate) fn nouns(number: usize, noun: &str) -> String {
     }
 }
 
-/// "is" or "are", as [`plural`] needs it.
+/// "is" or "are", to agree with [`plural`].
 pub(crate) fn is_or_are(number: usize) -> &'static str {
     if number == 1 { "is" } else { "are" }
 }
@@ -56,7 +56,7 @@ pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
     text
 }
 
-/// Short names for paths: their last parts, with as many of the folders above as tell them apart.
+/// Short names for paths: their last parts, with as many parent folders as needed to distinguish them.
 pub(crate) fn path_ends(paths: &[&Path]) -> Vec<String> {
     let ends = |parts: usize| -> Vec<String> {
         let end = |path: &&Path| {
@@ -70,7 +70,7 @@ pub(crate) fn path_ends(paths: &[&Path]) -> Vec<String> {
     (1..=longest).map(ends).find(distinct).unwrap_or_else(|| ends(1))
 }
 
-/// How many letters have to be changed, added, left out, or swapped with the next to turn one word into another.
+/// The number of letters to change, insert, delete, or swap with the next to turn one word into another.
 pub(crate) fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut before = Vec::new();
@@ -94,14 +94,14 @@ pub(crate) fn distance(one: &str, other: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// The name nearest to a word among others, if it is near enough for a slip of the pen.
+/// The most similar of the names, if it is similar enough to be a typing error.
 pub(crate) fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let near = names.iter().map(|name| (distance(word, name), *name));
     let most = (word.chars().count() / 3).max(1);
     near.filter(|(distance, _)| *distance <= most).min().map(|(_, name)| name)
 }
 
-/// Heads and rows as lines of text in columns; those from column `right` on, for numbers, end at the same place.
+/// Headings and rows as lines of text in columns; columns from `right` on, for numbers, are right-aligned.
 pub(crate) fn aligned(heads: &[String], rows: &[Vec<String>], right: usize) -> Vec<String> {
     let lines = || std::iter::once(heads).chain(rows.iter().map(Vec::as_slice));
     let width = |place: usize| {
@@ -123,8 +123,7 @@ pub(crate) fn percent(share: f64, digits: usize) -> String {
     if share.is_finite() { format!("{:.digits$} %", share * 100.0) } else { "–".into() }
 }
 
-/// Text as the content or an attribute of XML or HTML. Control characters, which XML forbids, are
-/// left out.
+/// Text as the content or an attribute of XML or HTML, without control characters, which XML forbids.
 pub(crate) fn escape_xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -141,7 +140,7 @@ pub(crate) fn escape_xml(text: &str) -> String {
     escaped
 }
 
-/// Foreign bytes made fit for a message: at most 24 characters, nothing that moves the cursor.
+/// Untrusted bytes for a message: at most 24 characters, and nothing that moves the cursor.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     const SHOWN: usize = 24;
     let head = bytes.get(..bytes.len().min(SHOWN * 4)).unwrap_or_default();
@@ -153,8 +152,8 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     shown
 }
 
-/// A file's name or path made fit for a message: bytes that are no UTF-8 as `\xNN`, and nothing that moves the
-/// cursor or turns the direction of the text.
+/// A file name or path for a message: bytes that are not UTF-8 as `\xNN`, and nothing that moves the cursor or
+/// changes the direction of the text.
 pub fn shown(name: impl AsRef<std::ffi::OsStr>) -> String {
     let mut shown = String::new();
     for chunk in name.as_ref().as_encoded_bytes().utf8_chunks() {

@@ -1,4 +1,4 @@
-//! [`FileKind::way_out`]: what helps a user whose file is of another kind than was expected.
+//! [`FileKind::way_out`]: what to do about a file with another format than expected.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -9,7 +9,7 @@ use super::file_kind::FileKind::{self, *};
 use super::gzip_head::{self, gzip_head};
 use super::plain_file::PlainFile;
 
-/// What a file was expected to be.
+/// The expected content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// A data set: folders of images, or a table.
@@ -18,10 +18,10 @@ pub(crate) enum Wanted {
     Weights,
 }
 
-/// What a table has to be.
+/// The required form of a table.
 const TABLE: &str = "Save it as csv with the columns emotion, pixels and Usage";
 
-/// The beginning of what is in a gzip file; `None` if it can't be read.
+/// The beginning of a gzip file's content; `None` if it can't be read.
 fn packed(path: &Path) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(gzip_head::NEEDED);
     let file = PlainFile::open(path).ok()?;
@@ -35,8 +35,8 @@ pub(super) fn beside(path: &Path, extension: &str) -> PathBuf {
     if other == path { path.with_extension(format!("converted.{extension}")) } else { other }
 }
 
-/// A folder next to an archive that is not there yet: "faces.tar.gz" is unpacked into "faces", or into
-/// "faces.unpacked" where there is such a file or folder.
+/// A new folder next to an archive: "faces.tar.gz" is unpacked into "faces", or into "faces.unpacked" if such a
+/// file or folder exists.
 fn folder_beside(archive: &Path) -> PathBuf {
     let mut folder = archive.with_extension("");
     if folder.extension().is_some_and(|end| end.eq_ignore_ascii_case("tar")) {
@@ -56,8 +56,8 @@ fn folder_beside(archive: &Path) -> PathBuf {
 }
 
 impl FileKind {
-    /// What helps a user whose file at `path` is of this kind, in a sentence; empty if nothing is known to. Commands
-    /// are fit for a shell.
+    /// What to do about the file at `path` of this format, in a sentence; empty if nothing is known. Commands can
+    /// be pasted into a shell.
     pub(crate) fn way_out(self, path: &Path, wanted: Wanted) -> String {
         if let Some(sentence) = self.unpacked(path, wanted) {
             return sentence;
@@ -71,7 +71,7 @@ impl FileKind {
         }
     }
 
-    /// How an archive is unpacked.
+    /// The command that unpacks an archive, in a sentence.
     fn unpacked(self, path: &Path, wanted: Wanted) -> Option<String> {
         let then = match wanted {
             _ if self.is_single(path) => "and give that file",
@@ -81,8 +81,8 @@ impl FileKind {
         self.unpack(path).map(|command| format!("Unpack it: {command}, {then}."))
     }
 
-    /// The command that unpacks an archive at this path: a folder into one that is called as the archive, so that
-    /// several archives don't mix. `None` for what is none.
+    /// The command that unpacks an archive at this path into a folder with the archive's name, so that several
+    /// archives don't mix. `None` for other formats.
     pub(crate) fn unpack(self, path: &Path) -> Option<String> {
         let file = word(path);
         let program = match self {
@@ -109,7 +109,7 @@ impl FileKind {
             Bzip2 => "bz2",
             _ => "zst",
         };
-        // The programs refuse names with another ending.
+        // The programs reject names with another extension.
         Some(match path.extension().is_some_and(|is| is.eq_ignore_ascii_case(ending)) {
             true => format!("{program} -k {file}"),
             false => {
@@ -123,8 +123,8 @@ impl FileKind {
         })
     }
 
-    /// Whether a file of this kind has one file packed in it, and no tar. That of gzip is looked at; else names
-    /// say it.
+    /// Whether a file of this format contains one compressed file that is not a tar. For gzip the content is
+    /// checked, otherwise the name.
     fn is_single(self, path: &Path) -> bool {
         if !matches!(self, Gzip | Xz | Bzip2 | Zstandard) {
             return false;
@@ -135,7 +135,7 @@ impl FileKind {
         !(name.split('.').any(is_tar) || self == Gzip && holds_tar())
     }
 
-    /// Whether it may hold a table, or text, and no photo.
+    /// Whether it may contain a table, or text, but no photo.
     fn is_table(self) -> bool {
         matches!(self, Json | Xml | Pickle | Office | Rtf)
             || (self.may_hold_data() && self != GitLfs)
@@ -198,7 +198,7 @@ impl FileKind {
         }
     }
 
-    /// A line that writes a table of this kind as csv.
+    /// A command that writes a table of this format as csv.
     fn as_csv(self, path: &Path, reader: &str, needs: &str) -> String {
         let (from, to) = (word(path), word(beside(path, "csv")));
         format!(
@@ -207,12 +207,13 @@ impl FileKind {
         )
     }
 
-    /// What to do about a file that is not what it was meant to be.
+    /// What to do about a file with unexpected content.
     fn downloaded_again(self, path: &Path) -> String {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         match self {
-            Html => "A page was saved instead of the file: download it again, signed in.".into(),
-            Xml => "A server's message was saved instead of the file, if it is short: look at it, and download \
+            Html => "A web page was saved instead of the file: download the file again, signed in."
+                .into(),
+            Xml => "If the file is short, it is a server's message: read it, and download \
                     the file again."
                 .into(),
             GitLfs => format!(

@@ -2,11 +2,11 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-/// The directory's end, without a comment.
+/// The bytes of the directory's end, without a comment.
 const END: usize = 22;
-/// The longest comment behind it.
+/// The maximum length of the comment after it.
 const COMMENT: usize = 65_535;
-/// The largest directory that is read: some 50,000 names.
+/// The maximum size of the directory: some 50,000 names.
 const LARGEST: u64 = 4 << 20;
 
 /// A file in a zip archive.

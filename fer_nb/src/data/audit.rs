@@ -1,5 +1,5 @@
-//! [`Audit`]: problems of the data itself: copies, copies across train and test, copies that disagree
-//! on the label, and images of one flat colour.
+//! [`Audit`]: faults of the data: copies, copies across train and test, copies with contradictory labels, and
+//! images of one flat colour.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::{Dataset, FaceData, Origin};
 use crate::common::{Result, brief, text};
 use crate::emotion::Emotion;
 
-/// The parts of the data, in the order in which the audit goes through them.
+/// The parts of the data, in the order of the audit.
 const SPLITS: [&str; 3] = ["train", "validation", "test"];
 
 /// The findings of [`FaceData::audit`]. Copies are exact: all 2304 pixels are equal.
@@ -19,23 +19,23 @@ const SPLITS: [&str; 3] = ["train", "validation", "test"];
 pub struct Audit {
     /// The source of the images.
     pub(crate) origin: Origin,
-    /// Images of all three parts.
+    /// The number of images in all three parts.
     pub(crate) images: usize,
-    /// Images that differ from each other; `images - distinct` are copies of another one.
+    /// Distinct images; `images - distinct` are copies of another one.
     pub(crate) distinct: usize,
-    /// Images that are a copy of another one: of every group all but one.
+    /// Images that are a copy of another one: all but one of each group.
     pub(crate) copies: usize,
     /// Groups of two or more images that are copies of each other.
     pub(crate) groups: usize,
     /// Test images that are also in train or validation: the network may have been trained on their label.
     pub(crate) test_in_train: usize,
-    /// Train and validation images that are also in test: what [`FaceData::without_leaks`] leaves out.
+    /// Train and validation images that are also in test, which [`FaceData::without_leaks`] removes.
     pub(crate) train_in_test: usize,
     /// Validation images that are also in train, which makes val_loss look better than it is.
     pub(crate) validation_in_train: usize,
     /// Groups of copies whose labels are not all the same.
     pub(crate) disagreeing_groups: usize,
-    /// Images whose pixels all have one value.
+    /// Images whose pixels all have the same value.
     pub(crate) flat: usize,
     affected: Vec<Affected>,
 }
@@ -48,7 +48,7 @@ brief!(
     audit.origin
 );
 
-/// An image that has a problem.
+/// An image with a fault.
 #[derive(Debug, Clone)]
 struct Affected {
     split: usize,
@@ -60,7 +60,7 @@ struct Affected {
 }
 
 impl FaceData {
-    /// Looks for copies, leaks, labels that disagree and flat images; takes a fraction of a second.
+    /// Finds copies, leaks, contradictory labels and flat images; takes a fraction of a second.
     ///
     /// # Errors
     /// [`Error::Table`](crate::common::Error::Table) if the data's table can't be read.
@@ -89,7 +89,7 @@ impl FaceData {
             let source = source.unwrap_or_default();
             Affected { split, source, emotion, problems: Vec::new(), group }
         };
-        // By split and index, so that the table comes out in the data's own order.
+        // Sorted by split and index, so that the table is in the data's order.
         let mut affected: BTreeMap<(usize, usize), Affected> = BTreeMap::new();
         for (number, group) in (1u32..).zip(&groups) {
             let count = |split| group.iter().filter(|member| member.split == split).count();
@@ -127,9 +127,9 @@ impl FaceData {
 }
 
 impl Audit {
-    /// A table of one row an affected image, in the data's order: `split` and `source` and `emotion` (str),
-    /// `problem` (str: "copy", "in train and test", "labels disagree", "one flat colour", several
-    /// joined by "; "), and `group` (u32, the same for copies of each other; null without copies).
+    /// A table with a row for each affected image, in the data's order: `split`, `source` and `emotion` (str),
+    /// `problem` (str: "copy", "in train and test", "labels disagree", "one flat colour", several joined by "; "),
+    /// and `group` (u32, the same for copies of each other; null without copies).
     pub fn table(&self) -> Result<DataFrame> {
         let rows = &self.affected;
         Ok(df!(
@@ -141,7 +141,7 @@ impl Audit {
         )?)
     }
 
-    /// Each finding's name and count, in the order of the report.
+    /// The name and count of each finding, in the order of the report.
     pub fn findings(&self) -> [(&'static str, usize); 9] {
         [
             ("images", self.images),

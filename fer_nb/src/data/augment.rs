@@ -9,9 +9,9 @@ use super::SIDE;
 use super::rectangle::{Rectangle, mask};
 use crate::common::{During, Error, Result};
 
-/// Ranges of random changes, with the meanings of Keras' `ImageDataGenerator`; pixels that come
-/// from outside of the image take the nearest edge's value. Light changes after the geometry, and
-/// erasing comes last. The default is the original project's.
+/// Ranges of random changes, with the meanings of Keras' `ImageDataGenerator`; pixels from outside the image have
+/// the value of the nearest edge. Geometry changes first, then light, then erasing. The default is the original
+/// project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
@@ -21,13 +21,13 @@ pub struct Augmentation {
     pub width_shift: f64,
     /// Vertical shift, uniform on ± this share of the height; 0 to 1.
     pub height_shift: f64,
-    /// Zoom, uniform on 1 ± this, each axis its own; at least 0 and below 1.
+    /// Zoom, uniform on 1 ± this, separate for each axis; at least 0 and below 1.
     pub zoom: f64,
-    /// Whether every second image, at random, is mirrored left to right.
+    /// Whether half of the images, at random, are mirrored left to right.
     pub horizontal_flip: bool,
-    /// With `horizontal_flip`, whether training mirrors each image in every other epoch instead of at random,
-    /// so that two epochs see both sides of all images (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single
-    /// GPU", 2024). Outside of training, where there is no epoch, it changes nothing.
+    /// With `horizontal_flip`, whether training mirrors each image in every other epoch instead of at random, so
+    /// that two epochs contain both sides of all images (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU",
+    /// 2024). It has no effect outside of training, which has no epochs.
     #[serde(default)]
     pub alternate_flip: bool,
     /// Brightness: pixels are multiplied by a factor uniform on 1 ± this; at least 0 and below 1.
@@ -73,12 +73,12 @@ impl Augmentation {
         }
     }
 
-    /// Mirrors every second image, at random, and changes nothing else.
+    /// Mirrors half of the images, at random, and changes nothing else.
     pub fn flip_only() -> Self {
         Self { horizontal_flip: true, ..Self::none() }
     }
 
-    /// The mirroring alone, as it is here.
+    /// The mirroring of these settings, without the other changes.
     pub(crate) fn only_its_flip(&self) -> Self {
         let Self { horizontal_flip, alternate_flip, .. } = *self;
         Self { horizontal_flip, alternate_flip, ..Self::none() }
@@ -107,17 +107,17 @@ impl Augmentation {
         within("erasing", self.erasing, 1.0, true)
     }
 
-    /// A random view of each image: f32 [N, 1, 48, 48] on 0 to 1 in, the same out. The changes to an
-    /// image depend on `seed` and on its place alone.
+    /// A random view of each image: f32 [N, 1, 48, 48] on 0 to 1, and the same for the result. The changes of an
+    /// image depend only on `seed` and its index.
     ///
     /// # Errors
-    /// [`Error::Tensor`] if libtorch refuses.
+    /// [`Error::Tensor`] if libtorch reports an error.
     pub fn apply(&self, images: &Tensor, seed: u64) -> Result<Tensor> {
         self.views(images, seed, SIDE as i64, None)
     }
 
-    /// As [`Augmentation::apply`], with views of `side`×`side` pixels, f32 [N, 1, side, side]. `mirrored` says
-    /// which images are mirrored, instead of `seed`; without `horizontal_flip` none is.
+    /// As [`Augmentation::apply`], with views of `side`×`side` pixels, f32 [N, 1, side, side]. `mirrored` selects
+    /// the mirrored images instead of `seed`; without `horizontal_flip` none is mirrored.
     pub(crate) fn views(
         &self,
         images: &Tensor,
@@ -125,7 +125,8 @@ impl Augmentation {
         side: i64,
         mirrored: Option<&[bool]>,
     ) -> Result<Tensor> {
-        // Each has its own generator, so that one change does not move what the others draw.
+        // Each change has its own generator, so that switching one on does not alter the random numbers of the
+        // others.
         let changed = || -> Result<Tensor> {
             let mut images = self.geometry(images, seed, side, mirrored)?;
             if self.brightness != 0.0 || self.contrast != 0.0 {
@@ -139,7 +140,7 @@ impl Augmentation {
         changed().during("augmenting images")
     }
 
-    /// Rotated, shifted, zoomed and mirrored, at another size: one look at each image does it all.
+    /// Rotates, shifts, zooms, mirrors and resizes with a single sampling of each image.
     fn geometry(
         &self,
         images: &Tensor,
@@ -162,7 +163,7 @@ impl Augmentation {
         Ok(images.f_grid_sampler(&grid, BILINEAR, BORDER, false)?)
     }
 
-    /// Brighter or darker, with more or less contrast; cut off at 0 and 1.
+    /// Changes brightness and contrast; clipped to 0 and 1.
     fn light(&self, images: &Tensor, rng: &mut StdRng) -> Result<Tensor> {
         let count = images.size4()?.0;
         let mut factors = |range: f64| -> Result<Tensor> {
@@ -178,7 +179,7 @@ impl Augmentation {
         Ok(mean.f_add(&spread)?.f_mul_(&brightness)?.f_clamp_(0.0, 1.0)?)
     }
 
-    /// With a rectangle erased in a share of the images.
+    /// Erases a rectangle in a share of the images.
     fn erase(&self, images: &Tensor, rng: &mut StdRng) -> Result<Tensor> {
         let (count, _, side, _) = images.size4()?;
         let (mut rectangles, mut greys) = (Vec::new(), Vec::new());
@@ -192,18 +193,18 @@ impl Augmentation {
         Ok(greys.f_where_self(&mask(&rectangles, side, images.device())?, images)?)
     }
 
-    /// For each image the 2×3 matrix that takes a place in the view to its place in the image, both
-    /// on -1 to 1. As in Keras: rotation after shift after zoom, and the view is mirrored last.
+    /// For each image the 2×3 matrix from a position in the view to its position in the image, both on -1 to 1. As
+    /// in Keras: rotation after shift after zoom, and the view is mirrored last.
     fn matrices(&self, count: i64, seed: u64, mirrored: Option<&[bool]>) -> Vec<f32> {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut uniform = |range: f64| (rng.random::<f64>() * 2.0 - 1.0) * range;
         let mut matrices = Vec::with_capacity(count as usize * 6);
         for index in 0..count as usize {
             let (sin, cos) = uniform(self.rotation).to_radians().sin_cos();
-            // The axis from -1 to 1 is two wide, so a shift by the whole width is 2.
+            // The axis from -1 to 1 has length 2, so a shift by the whole width is 2.
             let (x, y) = (2.0 * uniform(self.width_shift), 2.0 * uniform(self.height_shift));
             let (zoom_x, zoom_y) = (1.0 + uniform(self.zoom), 1.0 + uniform(self.zoom));
-            // Drawn in any case, so that the others draw the same.
+            // Always drawn, so that the other random numbers stay the same.
             let drawn = uniform(1.0) < 0.0;
             let mirrored = mirrored.map_or(drawn, |all| all.get(index).is_some_and(|one| *one));
             let zoom_x = if mirrored && self.horizontal_flip { -zoom_x } else { zoom_x };
@@ -217,12 +218,11 @@ impl Augmentation {
     }
 }
 
-/// Tells the generators of light and of erasing from that of the geometry.
+/// Separates the generators of light and erasing from that of the geometry.
 const LIGHT: u64 = 0x6c69_6768_7400_0001;
 const ERASING: u64 = 0x6572_6173_6500_0002;
 
-/// A rectangle of 2 to 33 % of an image and of an aspect ratio of 0.3 to 3.3, all of it within the
-/// image.
+/// A rectangle of 2 to 33 % of an image with an aspect ratio of 0.3 to 3.3, completely within the image.
 fn random_rectangle(rng: &mut StdRng) -> Rectangle {
     let side = SIDE as f64;
     loop {

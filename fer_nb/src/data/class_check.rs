@@ -1,5 +1,5 @@
-//! Whether the classes of data are understood: what is misspelt, in another language or numbered in another way
-//! must not be left out with a note.
+//! Checks whether the classes of data can be identified: data whose classes are misspelt, in another language or
+//! numbered differently must not be skipped with a note.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,14 +25,14 @@ pub(super) const OTHERS: [&str; 10] = [
     "not-a-face",
 ];
 
-/// Images of a class's name.
+/// A class name with its number of images.
 type Images<'a> = BTreeMap<&'a str, usize>;
 
 impl Layout {
-    /// Refuses data whose classes are mostly unknown, or misspelt, or numbered in a way that was not said.
+    /// Returns an error for data whose classes are mostly unknown, or misspelt, or numbered in an unspecified way.
     ///
     /// # Errors
-    /// [`Error::File`] with the names, and the options that say what they mean.
+    /// [`Error::File`] with the names, and the options that define their meaning.
     pub(super) fn check_classes(&self, path: &Path, options: &DataOptions) -> Result<()> {
         self.check_numbers(path, options)?;
         let (known, unknown) = self.names(options);
@@ -44,7 +44,7 @@ impl Layout {
         Ok(())
     }
 
-    /// Names of classes with images: those that mean one of the seven, and those that nothing is known of.
+    /// Names of classes with images: those that mean one of the seven, and unknown ones.
     fn names(&self, options: &DataOptions) -> (Images<'_>, Images<'_>) {
         let (mut known, mut unknown) = (Images::new(), Images::new());
         for row in self.rows.iter().filter(|row| row.images > 0) {
@@ -58,7 +58,7 @@ impl Layout {
         (known, unknown)
     }
 
-    /// Names that seem to be a class of which the part has no other images.
+    /// Names that seem to be misspelt classes of which the part has no other images.
     fn misspelt<'a>(&'a self, options: &'a DataOptions) -> impl Iterator<Item = &'a str> {
         let is_there = |part: Part, class: Emotion| {
             let mut rows = self.rows.iter();
@@ -75,8 +75,8 @@ impl Layout {
             .map(|row| row.name.as_str())
     }
 
-    /// Refuses numbers that the numbering that was said does not have, and without one those that may be Kaggle's
-    /// or others'.
+    /// Returns an error for numbers that the given numbering does not contain, and, without a given numbering, for
+    /// numbers that may be Kaggle's or others.
     fn check_numbers(&self, path: &Path, options: &DataOptions) -> Result<()> {
         let mut images: BTreeMap<u32, usize> = BTreeMap::new();
         for row in self.rows.iter().filter(|row| options.map.of(&row.name).is_none()) {
@@ -84,7 +84,7 @@ impl Layout {
                 *images.entry(number).or_default() += row.images;
             }
         }
-        // A stray number in a large table is no class.
+        // A stray number in a large table is not a class.
         let total: usize = self.rows.iter().map(|row| row.images).sum();
         let numbers: BTreeSet<u32> = images
             .iter()
@@ -94,7 +94,7 @@ impl Layout {
         let Some(first) = numbers.first().copied() else { return Ok(()) };
         match options.classes {
             Some(numbering) if numbering.fits(&numbers) => return Ok(()),
-            // One that begins with 1 may count from there.
+            // A numbering may start from 1.
             None if Numbering::Kaggle.fits(&numbers) && first != 1 => return Ok(()),
             _ => {}
         }
@@ -102,7 +102,7 @@ impl Layout {
     }
 }
 
-/// The error for numbers whose numbering is not said, or is another one than was said.
+/// The error for numbers without a numbering, or with one that does not fit.
 pub(super) fn numbers_asked_about(
     path: &Path,
     numbers: &BTreeSet<u32>,
@@ -119,14 +119,14 @@ pub(super) fn numbers_asked_about(
     Error::file(path, problem, which_numbering(first, |numbering| numbering.fits(numbers)))
 }
 
-/// Whether nothing is known of a class that is none of the seven: no option, no number, no other class that data
-/// sets have.
+/// Whether a class outside the seven is unknown: it has no option, is not a number, and is not another class of
+/// known data sets.
 fn is_unknown(name: &str, options: &DataOptions) -> bool {
     let plain = name.trim().to_lowercase().replace(['_', ' '], "-");
     options.map.of(name).is_none() && number(name).is_none() && !OTHERS.contains(&plain.as_str())
 }
 
-/// The options that say what numbers mean; `first` is one of them.
+/// The options for the meaning of numbers; `first` is one of them.
 fn which_numbering(first: u32, fits: impl Fn(Numbering) -> bool) -> String {
     let (fitting, others): (Vec<Numbering>, Vec<Numbering>) =
         Numbering::ALL.into_iter().partition(|numbering| fits(*numbering));
@@ -146,7 +146,7 @@ fn which_numbering(first: u32, fits: impl Fn(Numbering) -> bool) -> String {
     text + &format!("Any other: {any}; in a notebook FER_MAP.")
 }
 
-/// The error for data with classes that nothing is known of.
+/// The error for data with unknown classes.
 fn unknown_classes(path: &Path, known: &Images, unknown: &Images) -> Error {
     let names: Vec<&str> = unknown.keys().copied().collect();
     let of = |images: &Images| {
@@ -164,7 +164,7 @@ fn unknown_classes(path: &Path, known: &Images, unknown: &Images) -> Error {
     Error::file(path, problem, how_to_map(&names))
 }
 
-/// The options that say what names mean, with a guess for misspelt ones.
+/// The options for the meaning of names, with a guess for misspelt ones.
 pub(super) fn how_to_map<S: AsRef<str>>(names: &[S]) -> String {
     const MOST: usize = 12;
     let meant = |name: &str| Emotion::near_word(name).map_or("CLASS", Emotion::name);

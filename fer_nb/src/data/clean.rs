@@ -1,4 +1,4 @@
-//! The data without what its audit found: images that are also in test, images of one flat colour.
+//! The data without findings of its audit: images that are also in test, images of one flat colour.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use super::{Dataset, FaceData};
 use crate::common::{Result, text};
 
 impl FaceData {
-    /// Places of the test images whose exact copy is also in train or validation, ascending.
+    /// Indices of the test images that have an exact copy in train or validation, ascending.
     pub(crate) fn leaked_test_images(&self) -> Vec<usize> {
         let leaked = self.leaked().into_iter().filter(|member| member.split == TEST);
         let mut places: Vec<usize> = leaked.map(|member| member.index).collect();
@@ -15,7 +15,7 @@ impl FaceData {
         places
     }
 
-    /// The images of all groups of copies that are in test and in another part.
+    /// The images of all groups of copies that occur in test and in another part.
     fn leaked(&self) -> Vec<Member<'_>> {
         let mut groups = groups_of_copies(&members(self.parts()));
         let has = |group: &[Member], test| group.iter().any(|one| (one.split == TEST) == test);
@@ -23,14 +23,14 @@ impl FaceData {
         groups.concat()
     }
 
-    /// The same data without the train and validation images that are also in test. The test set
-    /// stays whole, so that its metrics can be compared with others'.
+    /// The same data without the train and validation images that are also in test. The test part keeps all images,
+    /// so that its metrics stay comparable.
     pub fn without_leaks(&self) -> Result<FaceData> {
         self.without(&self.leaked(), "also in test")
     }
 
-    /// The same data without the train and validation images of one flat colour. The test set stays
-    /// whole, so that its metrics can be compared with others'.
+    /// The same data without the train and validation images of one flat colour. The test part keeps all images, so
+    /// that its metrics stay comparable.
     pub fn without_flat(&self) -> Result<FaceData> {
         let mut flat = members(self.parts());
         flat.retain(|member| is_flat(member.pixels));

@@ -3,7 +3,7 @@
 use super::Dataset;
 use crate::emotion::Emotion;
 
-/// The part of the data, of [`Member::split`], that is measured on.
+/// The test part, as a value of [`Member::split`].
 pub(super) const TEST: usize = 2;
 
 /// One image of one part.
@@ -32,8 +32,8 @@ pub(super) fn members(parts: [&Dataset; 3]) -> Vec<Member<'_>> {
         .collect()
 }
 
-/// Groups of two or more images with equal pixels, in the order of their first members; members keep
-/// the data's order. The hash finds candidates, the bytes decide.
+/// Groups of two or more images with equal pixels, in the order of their first members; members keep the data's
+/// order. The hash finds candidates, and the bytes are compared.
 pub(super) fn groups_of_copies<'a>(members: &[Member<'a>]) -> Vec<Vec<Member<'a>>> {
     let mut hashed: Vec<(u64, usize)> = members
         .iter()
@@ -43,7 +43,7 @@ pub(super) fn groups_of_copies<'a>(members: &[Member<'a>]) -> Vec<Vec<Member<'a>
     hashed.sort_unstable();
     let mut groups: Vec<(usize, Vec<Member>)> = Vec::new();
     for run in hashed.chunk_by(|one, other| one.0 == other.0).filter(|run| run.len() > 1) {
-        // Two images of one hash are as good as always equal; then this makes one group.
+        // Images with the same hash are almost always equal; then the result is one group.
         let mut of_run: Vec<(usize, Vec<Member>)> = Vec::new();
         for (_, place) in run {
             let Some(member) = members.get(*place) else { continue };
@@ -61,7 +61,7 @@ pub(super) fn groups_of_copies<'a>(members: &[Member<'a>]) -> Vec<Vec<Member<'a>
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// Whether all pixels have one value.
+/// Whether all pixels have the same value.
 pub(super) fn is_flat(pixels: &[u8]) -> bool {
     pixels.first().is_some_and(|first| pixels.iter().all(|pixel| pixel == first))
 }

@@ -1,4 +1,4 @@
-//! [`Dataset`]: images, labels and one table, whatever they were read from.
+//! [`Dataset`]: images, labels and one table, from any source.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,51 +13,51 @@ use super::table;
 use crate::common::{During, Error, Result, brief, text};
 use crate::emotion::Emotion;
 
-/// The most characters of a name that a figure's title has room for.
+/// The maximum number of characters of a name in a figure's title.
 const TITLE_LENGTH: usize = 32;
 
-/// The number of training images of each class of FER2013, those of validation among them.
+/// The number of training images of each class of FER2013, including the validation images.
 pub(super) const TRAINING_COUNTS: [usize; Emotion::COUNT] =
     [3995, 436, 4097, 7215, 4965, 4830, 3171];
 
-/// The source of a data set. Every report names it, so that neither made-up faces nor other people's
-/// photos pass for FER2013.
+/// The source of a data set. Every report names it, so that neither made-up faces nor other photos are mistaken for
+/// FER2013.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// FER2013's images in folders `train/<class>` and `test/<class>` below this path.
     Folder(PathBuf),
-    /// Custom images in folders below this path, or in a table there, called by its last part's name.
+    /// Custom images in folders below this path, or in a table at this path, named after its last part.
     Custom {
         /// The folder or the table.
         path: PathBuf,
-        /// Its own name, escaped; a table's without its extension.
+        /// Its name, escaped; a table's without its extension.
         name: String,
     },
     /// Kaggle's `fer2013.csv` at this path.
     Csv(PathBuf),
-    /// Faces that the crate drew itself, from this seed.
+    /// Faces drawn by the crate, from this seed.
     Sample {
         /// The seed of [`SampleConfig`](super::SampleConfig).
         seed: u64,
     },
 }
 
-/// Images of each class, by class index.
+/// The number of images of each class, by class index.
 type Counts = [usize; Emotion::COUNT];
 
-/// FER2013's test images of each class: PublicTest, and PrivateTest.
+/// FER2013's number of test images of each class: PublicTest, and PrivateTest.
 const PUBLIC_TEST: Counts = [467, 56, 496, 895, 607, 653, 415];
 const PRIVATE_TEST: Counts = [491, 55, 528, 879, 626, 594, 416];
 
-/// Of FER2013's training images, how many of each class a copy may lack or have twice and still be FER2013:
-/// people leave out blank or doubtful ones.
+/// The share of FER2013's training images of each class that a copy may lack or repeat and still count as FER2013:
+/// some copies lack blank or doubtful images.
 const TOLERATED: f64 = 0.02;
 
 impl Origin {
-    /// The origin of images that were read from a folder or a table. They are FER2013 if they have as many
-    /// training images of each class, but for two of a hundred, or, without a training part, just as many test
-    /// images. A validation part counts as training images, unless it is one of FER2013's test parts. Names decide
-    /// nothing: FER2013 is handed on under many, and others' data under its.
+    /// The origin of images from a folder or a table. They are FER2013 if each class has as many training images,
+    /// within 2 %, or, without a training part, exactly as many test images. A validation part counts as training
+    /// images, unless it is one of FER2013's test parts. Names are not considered: copies of FER2013 have many
+    /// names, and other data has its name.
     pub(super) fn of(path: &Path, is_table: bool, labels: &[u8], parts: &[Part]) -> Self {
         let counts = |wanted: Part| {
             let mut counts = [0usize; Emotion::COUNT];
@@ -88,12 +88,12 @@ impl Origin {
             (true, true) => return Origin::Csv(path.to_path_buf()),
             _ => {}
         }
-        // "." has no name of its own.
+        // "." has no name.
         let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let name = if is_table { whole.file_stem() } else { whole.file_name() };
         let name = text::shown(name.unwrap_or_default());
         let name: String = name.chars().take(TITLE_LENGTH).collect();
-        // A folder may be called as something that it is not.
+        // A folder's name can be misleading.
         let name = match name.as_str() {
             "" => "custom images".into(),
             Self::FER2013 | Self::SAMPLE => format!("{name} (other images)"),
@@ -102,10 +102,10 @@ impl Origin {
         Origin::Custom { path: path.to_path_buf(), name }
     }
 
-    /// FER2013's name in titles. No other data set has it, whatever its folder is called.
+    /// FER2013's name in titles. No other data set gets it, whatever its folder is called.
     pub(crate) const FER2013: &str = "FER2013";
 
-    /// The made-up sample's name in titles; no other data set's.
+    /// The made-up sample's name in titles; no other data set gets it.
     pub(crate) const SAMPLE: &str = "made-up sample";
 
     /// The data's name in titles: "FER2013", "made-up sample" or the name of a folder.
@@ -117,7 +117,7 @@ impl Origin {
         }
     }
 
-    /// The folder or the table; `None` for faces that were drawn.
+    /// The folder or the table; `None` for drawn faces.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Origin::Folder(path) | Origin::Csv(path) | Origin::Custom { path, .. } => Some(path),
@@ -145,20 +145,31 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// The images that all subsets of one loaded data set share; never copied.
+/// The images that all subsets of one loaded data set share without copying.
 #[derive(Debug)]
 struct Store {
     /// u8, N × 2304, row-major.
     images: Vec<u8>,
     /// Class index of each image, 0 to 6.
     labels: Vec<u8>,
-    /// One row an image; see [`Dataset::table`].
+    /// One row per image; see [`Dataset::table`].
     table: DataFrame,
     origin: Origin,
 }
 
-/// Grayscale faces of 48×48 pixels with their labels. A subset shares its pixels with the whole, so
-/// cloning and splitting cost four bytes an image.
+/// Grayscale faces of 48×48 pixels with their labels. A subset shares the pixels of the whole, so cloning and
+/// splitting take four bytes per image.
+///
+/// ```
+/// use fer_nb::prelude::*;
+///
+/// let train = FaceData::sample(SampleConfig { seed: 1, train: 140, test: 35 })?.train;
+/// let few = train.take_per_class(2)?;
+/// assert_eq!(few.len(), 14);
+/// assert_eq!(few.images_tensor(Device::Cpu)?.size(), [14, 1, 48, 48]);
+/// println!("{}", train.table()?.head(Some(5)));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Dataset {
     store: Arc<Store>,
@@ -168,11 +179,11 @@ pub struct Dataset {
 brief!(Dataset, |data| "{}, {}", text::plural(data.len(), "image"), data.origin());
 
 impl Dataset {
-    /// Puts N images together: `images` u8 [N × 2304] on 0 to 255, `labels` \[N\] on 0 to 6, and for
-    /// the table their `sources` \[N\] (a path or "row 17") and `usages` \[N\] ("train", "test").
+    /// Combines N images: `images` u8 [N × 2304] on 0 to 255, `labels` \[N\] on 0 to 6, and for the table their
+    /// `sources` \[N\] (a path or "row 17") and `usages` \[N\] ("train", "test").
     ///
     /// # Errors
-    /// [`Error::Input`] for lengths that differ and for a label that is no class.
+    /// [`Error::Input`] for different lengths and for an invalid label.
     pub fn new(
         images: Vec<u8>,
         labels: Vec<u8>,
@@ -205,7 +216,7 @@ impl Dataset {
         self.rows.len()
     }
 
-    /// Whether there is no image.
+    /// Whether the data set is empty.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -257,8 +268,8 @@ impl Dataset {
         Ok(Self { store: self.store.clone(), rows: rows.into() })
     }
 
-    /// The same rows with other pixels: `change` turns the pixels u8 [48 × 48] of an image into others.
-    /// Images are changed in parallel, each by itself.
+    /// The same rows with other pixels: `change` maps the pixels u8 [48 × 48] of an image to others. Images are
+    /// processed in parallel, each separately.
     ///
     /// # Errors
     /// The first error of `change`; [`Error::Input`] if it returns another number of pixels.
@@ -282,7 +293,7 @@ impl Dataset {
         Ok(Self { store: Arc::new(store), rows })
     }
 
-    /// This set's images and another's, in the order in which they were loaded.
+    /// The images of this set and of another, in the order in which they were loaded.
     ///
     /// # Errors
     /// [`Error::Input`] if they are not parts of one loaded data set.
@@ -308,10 +319,9 @@ impl Dataset {
         self.select(&indices)
     }
 
-    /// A table of one row an image, in order. Columns: `source` (str: path below the root, or
-    /// "row 17"), `label` (u32 class index), `emotion` (str), `usage` (str: train or test, or
-    /// Kaggle's Usage), `mean` and `std` (f32, of the pixels on 0 to 1), `hash` (u64, XXH3 of the
-    /// pixels; equal for exact copies).
+    /// A table with a row for each image, in order. Columns: `source` (str: path below the root, or "row 17"),
+    /// `label` (u32 class index), `emotion` (str), `usage` (str: train or test, or Kaggle's Usage), `mean` and
+    /// `std` (f32, of the pixels on 0 to 1), `hash` (u64, XXH3 of the pixels; equal for exact copies).
     pub fn table(&self) -> Result<DataFrame> {
         let rows = IdxCa::from_vec("row".into(), self.rows.to_vec());
         Ok(self.store.table.take(&rows)?)
@@ -322,8 +332,7 @@ impl Dataset {
         self.iter().map(|(image, _)| xxhash_rust::xxh3::xxh3_64(image)).collect()
     }
 
-    /// A fingerprint (XXH3) of pixels, labels and order. Runs record it, so that a result can be tied to
-    /// its data.
+    /// A fingerprint (XXH3) of pixels, labels and order. Runs record it, to connect a result with its data.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         for (image, emotion) in self.iter() {
@@ -336,7 +345,7 @@ impl Dataset {
     /// Images as a tensor: u8 [N, 1, 48, 48] on `device`, 0 to 255.
     ///
     /// # Errors
-    /// [`Error::Tensor`] if the device's memory does not suffice.
+    /// [`Error::Tensor`] if the device has too little memory.
     pub fn images_tensor(&self, device: Device) -> Result<Tensor> {
         let mut pixels = Vec::with_capacity(self.len() * PIXELS);
         for (image, _) in self.iter() {
@@ -350,7 +359,7 @@ impl Dataset {
     /// Labels as a tensor: i64 \[N\] on `device`, class indices 0 to 6.
     ///
     /// # Errors
-    /// [`Error::Tensor`] if the device's memory does not suffice.
+    /// [`Error::Tensor`] if the device has too little memory.
     pub fn labels_tensor(&self, device: Device) -> Result<Tensor> {
         let labels: Vec<i64> = self.iter().map(|(_, emotion)| emotion.index() as i64).collect();
         Tensor::f_from_slice(&labels)?.f_to_device(device).during("copying labels to the device")

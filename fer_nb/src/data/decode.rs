@@ -1,4 +1,4 @@
-//! One image file to 48×48 gray pixels, with notes on conversions.
+//! Decodes an image file to 48×48 gray pixels, with notes on conversions.
 
 use std::io::Cursor;
 
@@ -18,25 +18,24 @@ const LARGEST_SIDE: u32 = 16_384;
 /// The conversions that made an image 48×48 gray.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Converted {
-    /// It was in colour, had an alpha channel or 16 bits a pixel.
+    /// The image was in colour, had an alpha channel or 16 bits per channel.
     pub(super) color: bool,
-    /// It had another size.
+    /// The image had another size.
     pub(super) size: bool,
     /// It lay on a side, by its EXIF orientation, or was mirrored.
     pub(super) turned: bool,
 }
 
 impl Converted {
-    /// Whether there was any.
+    /// Whether there was any conversion.
     pub(super) fn any(self) -> bool {
         self.color || self.size || self.turned
     }
 }
 
-/// Decodes a JPEG, PNG, WebP or BMP, whatever its file is called, into `out` (u8 [48 × 48], row-major). Colour
-/// becomes luma by ITU-R BT.601, as in Pillow's `convert("L")` and so in Keras; other sizes are
-/// scaled without regard to their proportions. The error says in a few words what is wrong with the
-/// file.
+/// Decodes a JPEG, PNG, WebP or BMP, whatever its name, into `out` (u8 [48 × 48], row-major). Colour becomes luma
+/// by ITU-R BT.601, as in Pillow's `convert("L")` and so in Keras; other sizes are scaled without keeping their
+/// proportions. The error describes the file's fault in a few words.
 pub(super) fn decode(bytes: &[u8], out: &mut [u8]) -> Result<Converted, String> {
     if bytes.is_empty() {
         return Err("0 bytes".into());

@@ -11,13 +11,13 @@ use crate::emotion::Emotion;
 pub struct ClassDistribution {
     /// The source of the images.
     pub origin: Origin,
-    /// Each part's name and its images by class index.
+    /// The name of each part, and its number of images by class index.
     pub splits: [(&'static str, [usize; Emotion::COUNT]); 3],
 }
 
 impl ClassDistribution {
-    /// A table of one row a class and one with the totals: `emotion` (str), and `train`, `validation` and `test`
-    /// (u64, images).
+    /// A table with a row for each class and one for the totals: `emotion` (str), and `train`, `validation` and
+    /// `test` (u64, numbers of images).
     pub fn table(&self) -> Result<DataFrame> {
         let mut names = Emotion::names().map(String::from).to_vec();
         names.push("total".into());

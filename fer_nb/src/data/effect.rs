@@ -1,15 +1,15 @@
-//! Whether the options that data was read with had any effect on it.
+//! Checks whether the options for reading data had an effect.
 
 use super::options::{Class, ClassMap, DataOptions, number};
 use super::{FaceData, Layout};
 use crate::common::{Error, Result, text};
 
 impl DataOptions {
-    /// That each of these options changed how at least one of the data sets, which were read with them, was read.
-    /// An option without effect is a slip of the pen, and what was read is not what was meant.
+    /// Checks that each of these options changed how at least one of the data sets was read. An option without
+    /// effect is probably a mistake, and the data was not read as intended.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the first option without effect, and what was found instead.
+    /// [`Error::Setting`] with the first option without effect, and the content of the data.
     pub fn check_effect(&self, sets: &[FaceData]) -> Result<()> {
         let layouts = || sets.iter().map(|data| &data.layout);
         let names = || {

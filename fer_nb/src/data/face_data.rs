@@ -29,17 +29,17 @@ use crate::project::root;
 /// ```
 #[derive(Clone)]
 pub struct FaceData {
-    /// The images that a network is trained on: the training images less those held back. None where the data
-    /// has no training part.
+    /// The images that a network is trained on: the training images without those held back. Empty if the data has
+    /// no training part.
     pub train: Dataset,
-    /// The images that choose the best epoch: the data's own validation part, or the first 20 % of each class's
+    /// The images for choosing the best epoch: the data's validation part, or the first 20 % of each class's
     /// training images.
     pub validation: Dataset,
-    /// The images that the final metrics are of. None where the data has no test part.
+    /// The images for the final metrics. Empty if the data has no test part.
     pub test: Dataset,
-    /// Notes on what was set aside, converted or left out, in sentences; empty if all was well.
+    /// Notes on skipped and converted images, in sentences; empty if there were none.
     pub notes: Vec<String>,
-    /// What of the folder or the table was taken for what; empty for the made-up sample.
+    /// How the folder or the table was read; empty for the made-up sample.
     pub layout: Layout,
 }
 
@@ -53,9 +53,9 @@ brief!(
 );
 
 impl FaceData {
-    /// Loads the first of: what `$FER2013_DIR` names (a folder or a csv file), `data/fer2013/` and
-    /// `data/fer2013.csv` below the project's root, and else the made-up sample. Prints nothing but its
-    /// progress, if it takes more than a few seconds; show the value to see what was found.
+    /// Loads the first of: the path in `$FER2013_DIR` (a folder or a csv file), `data/fer2013/` and
+    /// `data/fer2013.csv` below the project's root, and otherwise the made-up sample. Prints only its progress, if
+    /// it takes more than a few seconds; display the value to see the result.
     ///
     /// # Errors
     /// As [`FaceData::from_folder`] and [`FaceData::from_csv`].
@@ -63,15 +63,15 @@ impl FaceData {
         Self::open_or(None)
     }
 
-    /// As [`FaceData::open`], with an explicit path before all others: that of `--data`.
+    /// As [`FaceData::open`], with an explicit path, that of `--data`, before all others.
     ///
     /// # Errors
-    /// As [`FaceData::open`]; [`Error::Missing`] for a path that is not there.
+    /// As [`FaceData::open`]; [`Error::Missing`] for a path that does not exist.
     pub fn open_or(path: Option<&Path>) -> Result<Self> {
         Self::open_with(path, &DataOptions::from_env()?)
     }
 
-    /// As [`FaceData::open_or`], read as `options` say and not as the environment does.
+    /// As [`FaceData::open_or`], with `options` instead of those of the environment.
     ///
     /// # Errors
     /// As [`FaceData::open_or`].
@@ -89,7 +89,7 @@ impl FaceData {
         }
     }
 
-    /// The data at `path`, whichever it is: folders of images or a table. [`FaceData::read`] without options.
+    /// The data at `path`: folders of images or a table. [`FaceData::read`] without options.
     ///
     /// # Errors
     /// As [`FaceData::read`].
@@ -97,16 +97,16 @@ impl FaceData {
         Self::read(path, &DataOptions::default())
     }
 
-    /// The data at `path`, or in the folders that an archive wrapped around it.
+    /// The data at `path`, or in the folders that an archive added around it.
     ///
-    /// Folders: train and test, also with a validation part and under other usual names (Training, PublicTest,
-    /// val), with a folder for each class below; or class folders alone, all of which are for testing. Classes
-    /// are found by English words for them. Tables: as [`FaceData::from_csv`]. What was taken for what is in
-    /// `layout`.
+    /// Folders: train and test, also with a validation part and with other usual names (Training, PublicTest, val),
+    /// with a folder for each class in them; or class folders only, all of which are for testing. Classes are
+    /// identified by English words. Tables: as [`FaceData::from_csv`]. `layout` reports how each folder or row was
+    /// read.
     ///
     /// # Errors
-    /// As [`FaceData::from_folder`] and [`FaceData::from_csv`]; [`Error::File`] if there are several data sets, or
-    /// none.
+    /// As [`FaceData::from_folder`] and [`FaceData::from_csv`]; [`Error::File`] if the path contains several data
+    /// sets, or none.
     pub fn read(path: impl AsRef<Path>, options: &DataOptions) -> Result<Self> {
         options.validate()?;
         let path = path.as_ref();
@@ -156,31 +156,31 @@ impl FaceData {
     /// Images in `train/<class>` and `test/<class>` below `path`, as JPEG, PNG, WebP or BMP; see
     /// [`FaceData::read`].
     ///
-    /// Files that can't be decoded are set aside and named in [`FaceData::notes`]; colour and other
-    /// sizes are converted.
+    /// Files that can't be decoded are skipped and named in [`FaceData::notes`]; colour and other sizes are
+    /// converted.
     ///
     /// # Errors
-    /// [`Error::Missing`] or [`Error::File`], with the folder, for one that is missing or holds no class, and for
-    /// a class of whose files most can't be decoded; [`Error::Stopped`] if the user stops it.
+    /// [`Error::Missing`] or [`Error::File`], with the folder, if a folder is missing or has no class, or if most
+    /// files of a class can't be decoded; [`Error::Stopped`] if the user stops it.
     pub fn from_folder(path: impl AsRef<Path>) -> Result<Self> {
         let options = DataOptions::default();
         Self::assemble(folder::load(path.as_ref(), &options)?, &options)
     }
 
     /// A table such as Kaggle's `fer2013.csv`, with the columns emotion, pixels and Usage in any order. Training
-    /// rows are for train and validation, PublicTest and PrivateTest rows together are test.
+    /// rows are for train and validation; PublicTest and PrivateTest rows together are test.
     ///
-    /// Bad rows, up to 1 %, are set aside and named in [`FaceData::notes`].
+    /// Bad rows, up to 1 %, are skipped and named in [`FaceData::notes`].
     ///
     /// # Errors
-    /// [`Error::File`] with the first bad row if there are more, and for a missing column;
+    /// [`Error::File`] with the first bad row if more than 1 % are bad, and for a missing column;
     /// [`Error::Stopped`] if the user stops it.
     pub fn from_csv(path: impl AsRef<Path>) -> Result<Self> {
         let options = DataOptions::default();
         Self::assemble(csv::load(&[path.as_ref().to_path_buf()], &options)?, &options)
     }
 
-    /// Made-up faces, drawn from a seed; nothing is read.
+    /// Made-up faces, drawn from a seed, without reading files.
     ///
     /// # Errors
     /// [`Error::Setting`] for sizes out of range.
@@ -255,7 +255,7 @@ impl FaceData {
         Ok(data)
     }
 
-    /// Notes on parts that are not there, and on classes that a part lacks.
+    /// Notes on missing parts, and on classes that a part lacks.
     fn note_what_is_missing(&mut self) {
         let training = [&self.train, &self.validation].map(Dataset::class_counts);
         let training = std::array::from_fn(|class| training[0][class] + training[1][class]);
@@ -293,9 +293,9 @@ impl FaceData {
         }
     }
 
-    /// The same images with another share, above 0 and below 1, of each class's training images held
-    /// back for validation: the first floor(`share`·n). With less than the 20 % it was loaded with, the
-    /// validation images are a subset of the former ones.
+    /// The same images with another share, above 0 and below 1, of each class's training images held back for
+    /// validation: the first floor(`share`·n). With a share below the 20 % of loading, the validation images are a
+    /// subset of the earlier ones.
     ///
     /// # Errors
     /// [`Error::Setting`] for a share out of range.
@@ -318,10 +318,10 @@ impl FaceData {
         Ok(data)
     }
 
-    /// That there are images to train on and to choose by.
+    /// Checks that the data has images for training and for choosing the epoch.
     ///
     /// # Errors
-    /// [`Error::Input`], with what was found and what to do, if there are none.
+    /// [`Error::Input`], with the images found and what to do, if it has none.
     pub fn require_train(&self) -> Result<()> {
         let what = match (self.train.is_empty(), self.validation.is_empty()) {
             (false, false) => return Ok(()),
@@ -336,10 +336,10 @@ impl FaceData {
         Err(Error::input(what, format!("none in {}", self.origin()), hint))
     }
 
-    /// That there are images to measure on.
+    /// Checks that the data has test images.
     ///
     /// # Errors
-    /// [`Error::Input`], with what was found and what to do, if there are none.
+    /// [`Error::Input`], with the images found and what to do, if it has none.
     pub fn require_test(&self) -> Result<()> {
         match self.test.is_empty() {
             false => Ok(()),
@@ -359,7 +359,7 @@ impl FaceData {
         self.train.origin()
     }
 
-    /// Whether these are made-up faces and not FER2013.
+    /// Whether these are made-up faces.
     pub fn is_sample(&self) -> bool {
         matches!(self.origin(), Origin::Sample { .. })
     }
@@ -377,7 +377,7 @@ impl FaceData {
                 *present |= count > 0;
             }
         }
-        // Keras counts folders, so a class that one part has no image of counts there too.
+        // Keras counts folders, so a class without images in one part counts there too.
         let classes = present.iter().filter(|present| **present).count();
         self.parts().map(|data| {
             let images = text::nouns(data.len(), "image");
@@ -398,8 +398,7 @@ impl FaceData {
         }
     }
 
-    /// A fingerprint (XXH3) of all pixels, labels, their order and the split; equal for equal data,
-    /// wherever it is stored.
+    /// A fingerprint (XXH3) of all pixels, labels, their order and the split; equal for equal data in any place.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         for data in self.parts() {
@@ -428,7 +427,7 @@ impl FaceData {
     }
 }
 
-/// The error for a share of test images that is none of any class.
+/// The error for a share of test images that gives no class a test image.
 fn no_test_share(share: f64, labels: &[Emotion]) -> Error {
     let mut counts = [0usize; Emotion::COUNT];
     for label in labels {

@@ -10,7 +10,7 @@ use super::FaceData;
 use super::pixels::SIDE;
 use crate::emotion::Emotion;
 
-/// A gray image that differs from that of any other seed.
+/// A gray image that differs from the image of every other seed.
 pub(crate) fn gray(seed: u32) -> GrayImage {
     let mut image = GrayImage::from_fn(SIDE as u32, SIDE as u32, |x, y| {
         Luma([(x * (seed % 5 + 1) + y * 3) as u8])
@@ -37,7 +37,7 @@ pub(crate) fn jpeg(seed: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A FER2013-shaped tree in a temporary folder, which is removed with it.
+/// A folder tree as FER2013's in a temporary folder, which is removed with this value.
 pub(crate) struct Tree(PathBuf);
 
 impl Drop for Tree {
@@ -62,7 +62,7 @@ impl Tree {
         Self::of([train; Emotion::COUNT], [test; Emotion::COUNT])
     }
 
-    /// As many images as said, by class index.
+    /// The given number of images, by class index.
     pub(crate) fn of(train: [usize; Emotion::COUNT], test: [usize; Emotion::COUNT]) -> Self {
         let tree = Self::empty();
         let mut seed = 0;
@@ -88,7 +88,7 @@ impl Tree {
     }
 }
 
-/// 10 train and 3 test images a class (2 of the 10 for validation), and these extra files.
+/// 10 train and 3 test images per class (2 of the 10 for validation), and these extra files.
 pub(crate) fn data_with(files: &[(&str, Vec<u8>)]) -> FaceData {
     let tree = Tree::new(10, 3);
     for (name, bytes) in files {

@@ -1,4 +1,4 @@
-//! [`Layout`]: what of a folder or a table was taken for what, and what was left.
+//! [`Layout`]: how the parts of a folder or a table were read, and which were skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,32 +10,32 @@ use super::part::Part;
 use crate::common::{Result, text};
 use crate::emotion::Emotion;
 
-/// One folder of images, or all rows of a table that say the same.
+/// One folder of images, or all rows of a table with the same values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayoutRow {
     /// "train/Angry", or "Training 3".
     pub found: String,
-    /// The class as the data calls it: "Angry", "3".
+    /// The class name in the data: "Angry", "3".
     pub name: String,
-    /// The part that it was taken for.
+    /// The part that it was read as.
     pub part: Part,
-    /// The class that it was taken for; `None` if its images are left out.
+    /// The class that it was read as; `None` if its images are skipped.
     pub class: Option<Emotion>,
-    /// Its images, those that can't be read among them.
+    /// The number of its images, including unreadable ones.
     pub images: usize,
 }
 
-/// What reading data left out or changed. Printed, it is a note of one sentence.
+/// Images that were skipped or changed during reading. Displayed, it is a note of one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// What and how much: "Left out 3 images of class contempt".
+    /// The change and its count: "Left out 3 images of class contempt".
     pub(crate) what: String,
-    /// Names of files and folders, and options: what the user can do something about.
+    /// Names of files and folders, and options with which the user can change it.
     pub(super) more: String,
 }
 
 impl Change {
-    /// A change with the names of what was changed.
+    /// A change with the names of the affected items.
     pub(super) fn of(what: impl Into<String>, names: &[String]) -> Self {
         let more =
             if names.is_empty() { String::new() } else { format!(": {}", text::list(names)) };
@@ -49,19 +49,18 @@ impl fmt::Display for Change {
     }
 }
 
-/// How data was read: what was taken for which part and class, and what was passed over. Printed, it is a
-/// table.
+/// How data was read: the part and class of each folder or row, and the skipped files. Displayed, it is a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layout {
-    /// In the order of parts and classes.
+    /// The folders or rows, in the order of parts and classes.
     pub rows: Vec<LayoutRow>,
-    /// Why files and folders were passed over, in a word or two, and how many each.
+    /// The reasons for skipping files and folders, in a word or two, with their counts.
     pub passed_over: BTreeMap<String, usize>,
-    /// What they are called, by the same reasons; not there if they are the system's own.
+    /// The names of skipped items by reason, without those of system files.
     pub passed_over_names: BTreeMap<String, Vec<String>>,
-    /// What was left out, set aside or converted: notes whose first halves are fit for readers elsewhere.
+    /// Skipped and converted images, as notes whose first halves are suitable for other readers.
     pub(crate) changes: Vec<Change>,
-    /// The reasons to pass over what may have been meant to be read.
+    /// The reasons for skipping items that the user may have wanted to be read.
     pub(super) doubtful: BTreeSet<String>,
     /// Whether the data has a separate validation part.
     pub(super) own_validation: bool,
@@ -70,10 +69,10 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// A table of one row each: `found` (str), `taken_for` (str, "train, angry" or "left out") and `images` (u64).
+    /// A table with the columns `found` (str), `taken_for` (str, "train, angry" or "left out") and `images` (u64).
     ///
     /// # Errors
-    /// [`Error::Table`](crate::common::Error::Table) if polars refuses.
+    /// [`Error::Table`](crate::common::Error::Table) if polars reports an error.
     pub fn table(&self) -> Result<DataFrame> {
         let taken: Vec<String> = self.rows.iter().map(LayoutRow::taken_for).collect();
         let found: Vec<&str> = self.rows.iter().map(|row| row.found.as_str()).collect();
@@ -86,14 +85,14 @@ impl Layout {
         Ok(DataFrame::new(self.rows.len(), columns)?)
     }
 
-    /// Counts what was passed over for a reason.
+    /// Counts skipped items by reason.
     pub(super) fn pass_over(&mut self, why: &str, count: usize) {
         if count > 0 {
             *self.passed_over.entry(why.into()).or_default() += count;
         }
     }
 
-    /// Counts and names what was passed over for a reason.
+    /// Counts and names skipped items by reason.
     pub(super) fn name_passed_over(&mut self, why: &str, names: Vec<String>) {
         self.pass_over(why, names.len());
         if !names.is_empty() {
@@ -101,7 +100,7 @@ impl Layout {
         }
     }
 
-    /// [`Layout::name_passed_over`] of what may have been meant to be read: a note says so, too.
+    /// [`Layout::name_passed_over`] for items that the user may have wanted to be read: a note also reports them.
     pub(super) fn name_doubtful(&mut self, why: &str, names: Vec<String>) {
         if !names.is_empty() {
             self.doubtful.insert(why.into());
@@ -109,7 +108,7 @@ impl Layout {
         self.name_passed_over(why, names);
     }
 
-    /// Adds what was passed over and may have been meant to be read to the changes.
+    /// Adds such items to the changes.
     pub(super) fn finish(&mut self) {
         for why in std::mem::take(&mut self.doubtful) {
             let names = self.passed_over_names.get(&why).map_or(&[][..], Vec::as_slice);
@@ -119,8 +118,8 @@ impl Layout {
         }
     }
 
-    /// Adds the classes that are left out, with their images, to the changes. Returns notes on what the map says in
-    /// vain.
+    /// Adds the skipped classes, with their images, to the changes. Returns notes on entries of the map without
+    /// effect.
     pub(super) fn leave_out_classes(&mut self, options: &DataOptions) -> Vec<String> {
         let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
         for row in self.rows.iter().filter(|row| row.class.is_none()) {

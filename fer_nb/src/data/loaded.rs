@@ -5,28 +5,28 @@ use super::layout::Layout;
 use super::part::Part;
 use super::pixels::PIXELS;
 
-/// Everything that was read from one place.
+/// The complete content of a folder or a table.
 pub(super) struct Loaded {
     /// All images, train and test.
     pub(super) dataset: Dataset,
-    /// What each image is for.
+    /// The part of each image.
     pub(super) parts: Vec<Part>,
-    /// What was taken for what.
+    /// How the folder or the table was read.
     pub(super) layout: Layout,
-    /// Notes on what was set aside or converted, in sentences.
+    /// Notes on skipped and converted images, in sentences.
     pub(super) notes: Vec<String>,
 }
 
 #[cfg(test)]
 impl Loaded {
-    /// What the user is told: changes, and notes.
+    /// All notes for the user: changes, and notes.
     pub(super) fn said(&self) -> Vec<String> {
         self.layout.changes.iter().map(ToString::to_string).chain(self.notes.clone()).collect()
     }
 }
 
-/// Closes the gaps that images set aside leave in `images` (u8 [N × 2304]), in place: a second
-/// buffer would double the memory that loading takes.
+/// Closes the gaps that skipped images leave in `images` (u8 [N × 2304]), in place: a second buffer would double
+/// the memory for loading.
 pub(super) fn compact(images: &mut Vec<u8>, keep: &[bool]) {
     let mut kept = 0;
     for (index, keep) in keep.iter().enumerate() {

@@ -1,15 +1,15 @@
-//! Where the data is looked for.
+//! The places where the crate looks for data.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::common::{Error, Result};
 
-/// The environment variable that names a folder or a table.
+/// The environment variable with the path of a folder or a table.
 pub(super) const VARIABLE: &str = "FER2013_DIR";
 
-/// The data to load: the explicit path, else the variable's, else what lies below `root`; `None` for
-/// the made-up sample. A path that was given and isn't there is an error, never passed over.
+/// The data to load: the explicit path, else the variable's, else a known place below `root`; `None` for the
+/// made-up sample. A given path that does not exist is an error; it is never ignored.
 pub(super) fn locate(
     explicit: Option<&Path>,
     variable: Option<OsString>,
@@ -24,7 +24,7 @@ pub(super) fn locate(
     }
     let Some(data) = root.map(|root| root.join("data")) else { return Ok(None) };
     let (folder, table) = (data.join("fer2013"), data.join("fer2013.csv"));
-    // A folder that was made and not filled yet is as good as none.
+    // An empty folder does not count.
     let filled = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
     Ok([(filled, folder), (table.is_file(), table)]
         .into_iter()
@@ -32,7 +32,7 @@ pub(super) fn locate(
         .map(|(_, path)| path))
 }
 
-/// A path whose first part is ~, which a shell replaces and a desktop's or an editor's settings don't.
+/// Replaces a leading ~, as a shell does and the settings of a desktop or an editor don't.
 fn from_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(below), Some(home)) => home.join(below),

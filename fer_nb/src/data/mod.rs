@@ -37,5 +37,5 @@ pub use pixels::{PIXELS, SIDE};
 pub use sample::SampleConfig;
 pub(crate) use table::column;
 
-/// The name that cells of earlier notebooks use.
+/// The name that cells of older notebooks use.
 pub type Fer2013 = FaceData;

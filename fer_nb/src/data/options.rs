@@ -1,4 +1,4 @@
-//! [`DataOptions`]: how data is read where it could be read in more than one way.
+//! [`DataOptions`]: how ambiguous data is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use crate::common::{Error, Result, check, named};
 use crate::emotion::Emotion;
 use crate::project::param;
 
-/// What numbers mean that stand for classes. Data sets number them differently, so this is never guessed for
-/// folders; the column `emotion` of a table is Kaggle's unless this says otherwise.
+/// The meaning of numbers for classes. Data sets number them differently, so it is never guessed for folders; the
+/// column `emotion` of a table has Kaggle's numbers unless this option says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbering {
     /// 0 to 6 as in fer2013.csv: angry, disgust, fear, happy, sad, surprise, neutral.
@@ -80,7 +80,7 @@ impl Numbering {
         let from_zero = most < 7 || numbers.contains(&0);
         match self {
             Numbering::Kaggle => most <= 7 && from_zero,
-            // With an eighth class in alphabetical order all others would have other numbers.
+            // With an eighth class in alphabetical order, all others would have other numbers.
             Numbering::Alphabetical => most < 7,
             Numbering::AlphabeticalEight => most == 7 && from_zero,
             // 8 to 10 are images without an expression or without a face.
@@ -100,22 +100,22 @@ impl Numbering {
     }
 }
 
-/// Classes of the data that are read as one of the seven, or left out.
+/// Classes of the data that are read as one of the seven, or skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClassMap(BTreeMap<String, Option<Emotion>>);
 
 impl ClassMap {
-    /// What the user says of a class; `None` where nothing was said.
+    /// The user's entry for a class; `None` if there is none.
     pub(super) fn of(&self, name: &str) -> Option<Option<Emotion>> {
         self.0.get(&key(name)).copied()
     }
 
-    /// The classes of the data that something was said of, in lower case.
+    /// The classes of the data with an entry, in lower case.
     pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// A class of which both maps say something, and not the same.
+    /// A class with different entries in both maps.
     pub fn contradicts(&self, other: &Self) -> Option<&str> {
         let differs = |(name, to): &(&String, &Option<Emotion>)| {
             other.0.get(*name).is_some_and(|other| other != *to)
@@ -123,7 +123,7 @@ impl ClassMap {
         self.0.iter().find(differs).map(|(name, _)| name.as_str())
     }
 
-    /// These and those of another map, which win.
+    /// The entries of both maps; those of the other map take precedence.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
         self.0.extend(other.0);
@@ -134,8 +134,8 @@ impl ClassMap {
 impl FromStr for ClassMap {
     type Err = Error;
 
-    /// "contempt=disgust,7=none": a class of the data, and one of the seven or none. In the data's name for a class
-    /// "\\," is a comma and "\\\\" a backslash; the last equals sign counts.
+    /// "contempt=disgust,7=none": a class of the data, and one of the seven or none. In the name of a class "\\,"
+    /// is a comma and "\\\\" a backslash; the last equals sign separates.
     fn from_str(text: &str) -> Result<Self> {
         let pairs = pairs(text).into_iter().map(|pair| {
             let wrong = || {
@@ -168,8 +168,8 @@ impl std::fmt::Display for ClassMap {
     }
 }
 
-/// What a class's name is compared by: in lower case, without blanks around it, and letters with marks in one
-/// spelling.
+/// The form in which class names are compared: in lower case, without surrounding blanks, and with composed
+/// letters.
 pub(super) fn key(name: &str) -> String {
     composed(name.trim()).to_lowercase()
 }
@@ -192,32 +192,32 @@ fn pairs(text: &str) -> Vec<String> {
     pairs
 }
 
-/// A pair of a map as [`ClassMap`] reads it: the data's name for a class, and what it is taken for.
+/// A pair of a map as [`ClassMap`] parses it: the class name in the data, and the class to read it as.
 pub(super) fn map_pair(name: &str, to: &str) -> String {
     format!("{}={to}", name.replace('\\', "\\\\").replace(',', "\\,"))
 }
 
-/// The option that takes a class of the data for another, as a shell reads it.
+/// The option that reads a class of the data as another, quoted for a shell.
 pub(super) fn map_option(name: &str, to: &str) -> String {
     option("--map", map_pair(name, to))
 }
 
-/// How data is read where its names leave a choice. The default leaves none to guess.
+/// How ambiguous data is read. The default resolves no ambiguity.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DataOptions {
-    /// What numbered classes mean.
+    /// The meaning of numbered classes.
     pub classes: Option<Numbering>,
-    /// Classes that are read as others, or left out.
+    /// Classes that are read as others, or skipped.
     pub map: ClassMap,
-    /// The share of each class that becomes the test part, above 0 and below 1, of data that has no parts.
+    /// The share of each class for the test part, above 0 and below 1, if the data has no parts.
     pub test_share: Option<f64>,
 }
 
 impl DataOptions {
-    /// Those of the environment: `FER_CLASSES`, `FER_MAP` and `FER_TEST_SHARE`.
+    /// The options of the environment: `FER_CLASSES`, `FER_MAP` and `FER_TEST_SHARE`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for what can't be read.
+    /// [`Error::Setting`] for a value that can't be parsed.
     pub fn from_env() -> Result<Self> {
         let classes = param("classes", String::new())?;
         let classes = (!classes.is_empty()).then(|| classes.parse()).transpose()?;
@@ -226,7 +226,7 @@ impl DataOptions {
         Ok(Self { classes, map: param("map", ClassMap::default())?, test_share })
     }
 
-    /// Names the first value outside its range.
+    /// Returns an error for the first value out of range.
     pub(super) fn validate(&self) -> Result<()> {
         let share = self.test_share.unwrap_or(0.5);
         check::ensure(share > 0.0 && share < 1.0, "test_share", share, "above 0 and below 1")
@@ -263,18 +263,18 @@ impl DataOptions {
     }
 }
 
-/// What a class of the data is for us.
+/// The meaning of a class of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     /// One of the seven.
     Is(Emotion),
     /// None of them.
     LeftOut,
-    /// A number, which could mean several.
+    /// A number, which is ambiguous.
     Number,
 }
 
-/// A whole number, also as pandas writes it after a gap: "3", " 3 ", "3.0".
+/// A whole number, also as pandas writes it in a column with gaps: "3", " 3 ", "3.0".
 pub(super) fn number(text: &str) -> Option<u32> {
     let text = text.trim();
     let whole = match text.split_once('.') {

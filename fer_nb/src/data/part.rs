@@ -1,4 +1,4 @@
-//! [`Part`]: what images are for, and the names that people give to parts.
+//! [`Part`]: the purpose of images, and the usual names of parts.
 
 use std::path::{Path, PathBuf};
 
@@ -7,20 +7,20 @@ use crate::common::named;
 /// One of a data set's three parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// What a network learns from.
+    /// Images for training a network.
     Train,
-    /// What epochs and hyperparameters are chosen on.
+    /// Images for choosing epochs and hyperparameters.
     Validation,
-    /// What results are measured on.
+    /// Images for measuring results.
     Test,
 }
 
 named! { Part: "part", Train => "train", Validation => "validation", Test => "test" }
 
-/// A part, and what the data's table calls it: "Training", "PrivateTest".
+/// A part, and its name in the data: "Training", "PrivateTest".
 pub(super) type Usage = (Part, &'static str);
 
-/// Words next to a part's name that say nothing about it.
+/// Words next to a part's name that have no meaning for it.
 const BESIDE: [&str; 22] = [
     "set",
     "sets",
@@ -47,22 +47,22 @@ const BESIDE: [&str; 22] = [
 ];
 
 impl Part {
-    /// The part that a table's file is called after: train.csv, PrivateTest.csv.
+    /// The part in the name of a table's file: train.csv, PrivateTest.csv.
     pub(super) fn of_file(path: &Path) -> Option<Usage> {
         Self::of(path.file_stem()?.to_str()?)
     }
 
-    /// The parts that tables next to each other are called after.
+    /// The parts in the names of tables in one folder.
     pub(super) fn of_files(paths: &[PathBuf]) -> Vec<Option<Usage>> {
         let names: Vec<_> = paths.iter().map(|path| path.file_stem()?.to_str()).collect();
         Self::of_siblings(&names)
     }
 
-    /// The part that a name stands for: "Training", "val", "Public Test", "val_images", "1_train", "trainval".
+    /// The part that a name means: "Training", "val", "Public Test", "val_images", "1_train", "trainval".
     pub(super) fn of(name: &str) -> Option<Usage> {
         let letters: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
         let letters = letters.to_lowercase();
-        // Most names are one word, and a table asks for each row.
+        // Most names are one word, and a table calls this for each row.
         Self::of_word(&letters).or_else(|| {
             let words: Vec<String> =
                 words(name).into_iter().filter(|word| !says_nothing(word)).collect();
@@ -84,10 +84,10 @@ impl Part {
         })
     }
 
-    /// The parts that names next to each other stand for. What they have in common counts for nothing if two of
-    /// them are different parts without it: "fer-train" and "fer-test", "FER2013Train" and "FER2013Valid".
+    /// The parts that names in one folder mean. If two of them are different parts without the text that all names
+    /// share, that text is ignored: "fer-train" and "fer-test", "FER2013Train" and "FER2013Valid".
     pub(super) fn of_siblings(names: &[Option<&str>]) -> Vec<Option<Usage>> {
-        // Of more names these are classes, persons or photos.
+        // A longer list of names has classes, persons or photos.
         const MOST: usize = 40;
         let of = |name: &Option<&str>| name.and_then(Self::of);
         let alone: Vec<Option<Usage>> = names.iter().map(of).collect();
@@ -111,21 +111,21 @@ impl Part {
     }
 }
 
-/// What names have in common, in characters at both ends.
+/// The text that names share, in characters at both ends.
 struct Around {
     start: Vec<char>,
     end: Vec<char>,
 }
 
 impl Around {
-    /// The part that a name is without what is around it.
+    /// The part that a name means without its surroundings.
     fn part(&self, name: &[char]) -> Option<Usage> {
         let rest = name.strip_prefix(&self.start[..])?.strip_suffix(&self.end[..])?;
         Part::of(&rest.iter().collect::<String>())
     }
 }
 
-/// The least that two names have in common without which they are different parts.
+/// The least common text of two names without which they are different parts.
 fn in_common(one: &[char], other: &[char]) -> Option<Around> {
     let same = |pairs: &mut dyn Iterator<Item = (&char, &char)>| {
         pairs.take_while(|(one, other)| one == other).count()
@@ -146,7 +146,7 @@ fn in_common(one: &[char], other: &[char]) -> Option<Around> {
     None
 }
 
-/// The words of a name in lower case: letters, and numbers, between other characters or where a capital begins.
+/// The words of a name in lower case: letters and numbers, separated by other characters or by a capital letter.
 fn words(name: &str) -> Vec<String> {
     let (mut words, mut word, mut last) = (Vec::new(), String::new(), ' ');
     for c in name.chars() {
@@ -166,7 +166,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a word next to a part's name says nothing: "images", or a number.
+/// Whether a word next to a part's name has no meaning: "images", or a number.
 fn says_nothing(word: &str) -> bool {
     BESIDE.contains(&word) || word.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! Pixels of gray images: conversion to gray, cutting and shrinking, the same for data sets and photos.
+//! Pixels of gray images: conversion to gray, cropping and shrinking, the same for data sets and photos.
 
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, RgbImage};
@@ -7,12 +7,12 @@ use crate::common::{Error, Result};
 
 /// Height and width of an image, in pixels.
 pub const SIDE: usize = 48;
-/// Bytes of an image: one u8 a pixel, row-major.
+/// Bytes of an image: one u8 per pixel, row-major.
 pub const PIXELS: usize = SIDE * SIDE;
 
-/// Gray as PIL, OpenCV and TensorFlow make it: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), with
-/// PIL's rounding. Transparency is ignored. (The image crate's own weights are BT.709's, which make
-/// another face of it than the one that Keras trains on.)
+/// Gray as computed by PIL, OpenCV and TensorFlow: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), with PIL's rounding.
+/// Transparency is ignored. (The image crate's weights are BT.709's, whose faces differ from those that Keras
+/// trains on.)
 pub(crate) fn gray(image: &DynamicImage) -> GrayImage {
     match image.as_rgb8() {
         Some(rgb) => gray_of(rgb),
@@ -31,12 +31,11 @@ pub(crate) fn gray_of(rgb: &RgbImage) -> GrayImage {
     gray
 }
 
-/// Scales an image to 48×48 with a triangle filter over the area that each pixel covers, as PIL's
-/// bilinear, without regard to its proportions. An image of 48×48 stays as it is. u8 [48 × 48] on 0
-/// to 255, row-major.
+/// Scales an image to 48×48 with a triangle filter over the area of each pixel, as PIL's bilinear filter, without
+/// keeping its proportions. An image of 48×48 stays unchanged. u8 [48 × 48] on 0 to 255, row-major.
 ///
 /// # Errors
-/// [`Error::Input`] for an image without a pixel.
+/// [`Error::Input`] for an image without pixels.
 pub(crate) fn scaled(image: GrayImage) -> Result<Vec<u8>> {
     let (width, height) = image.dimensions();
     let side = SIDE as u32;
@@ -51,11 +50,11 @@ pub(crate) fn scaled(image: GrayImage) -> Result<Vec<u8>> {
     }
 }
 
-/// Cuts out a square, in pixels of the image, and scales it to 48×48; see [`scaled`]. Beyond the
-/// image's edges, its last pixels are repeated.
+/// Crops a square, in pixels of the image, and scales it to 48×48; see [`scaled`]. Beyond the image's edges, its
+/// last pixels are repeated.
 ///
 /// # Errors
-/// [`Error::Input`] for an image without a pixel.
+/// [`Error::Input`] for an image without pixels.
 pub(crate) fn square(image: &GrayImage, left: i64, top: i64, side: u32) -> Result<Vec<u8>> {
     let (width, height) = image.dimensions();
     if width == 0 || height == 0 {
@@ -68,19 +67,18 @@ pub(crate) fn square(image: &GrayImage, left: i64, top: i64, side: u32) -> Resul
     }))
 }
 
-/// Cuts out the largest centred square and scales it to 48×48; see [`square`].
+/// Crops the largest centred square and scales it to 48×48; see [`square`].
 ///
 /// # Errors
-/// [`Error::Input`] for an image without a pixel.
+/// [`Error::Input`] for an image without pixels.
 pub(crate) fn middle_square(image: &GrayImage) -> Result<Vec<u8>> {
     let (width, height) = image.dimensions();
     let side = width.min(height);
     square(image, i64::from((width - side) / 2), i64::from((height - side) / 2), side)
 }
 
-/// Divides width and height by `factor`, 1 or more: each pixel is the mean of the square it stands
-/// for, and what fills no square at the right and lower edge is left out. `pixels` are u8
-/// [height × width × `C`], row-major.
+/// Divides width and height by `factor`, 1 or more: each pixel is the mean of a square, and incomplete squares at
+/// the right and lower edge are dropped. `pixels` are u8 [height × width × `C`], row-major.
 pub(crate) fn shrunk<const C: usize>(pixels: &[u8], width: u32, factor: u32) -> Vec<u8> {
     let (row, side) = (width as usize * C, factor.max(1) as usize);
     let area = (side * side) as u32;
@@ -100,15 +98,15 @@ pub(crate) fn shrunk<const C: usize>(pixels: &[u8], width: u32, factor: u32) -> 
     shrunk
 }
 
-/// Whether a JPEG file reaches its end-of-image marker. The decoder fills what is missing of a cut
-/// file with gray and reports success. Walks the segments (ITU-T T.81, annex B), because an embedded
-/// thumbnail has its own end marker.
+/// Whether a JPEG file reaches its end-of-image marker. The decoder fills the missing part of a truncated file with
+/// gray and reports success. This function walks the segments (ITU-T T.81, annex B), because an embedded thumbnail
+/// has a separate end marker.
 pub(crate) fn is_complete_jpeg(bytes: &[u8]) -> bool {
     const END_OF_IMAGE: u8 = 0xD9;
     let mut at = 2;
     loop {
-        // Entropy-coded data: a 0xFF in it is followed by 0, or by a restart marker (D0 to D7).
-        // Between segments this finds the next marker at once.
+        // In entropy-coded data a 0xFF is followed by 0, or by a restart marker (D0 to D7). Between segments this
+        // finds the next marker at once.
         let marker = loop {
             match (bytes.get(at), bytes.get(at + 1)) {
                 (Some(0xFF), Some(0 | 0x01 | 0xD0..=0xD7)) => at += 2,
@@ -126,8 +124,9 @@ pub(crate) fn is_complete_jpeg(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether a JPEG file of so many bytes can hold this many pixels: each block of 8×8 of the component with the most of
-/// them takes a bit or more. What is missing the decoder fills with gray, in seconds for a picture of a kilobyte.
+/// Whether a JPEG file of this length can contain this many pixels: each 8×8 block of the largest component takes
+/// at least one bit. The decoder would fill missing data with gray, which takes seconds for a large picture in a
+/// file of a kilobyte.
 pub(crate) fn can_hold_jpeg(bytes: usize, (width, height): (u32, u32)) -> bool {
     u64::from(width) * u64::from(height) <= bytes as u64 * 8 * 64
 }

@@ -1,12 +1,12 @@
-//! Rectangles within images, one an image: what random erasing blanks and CutMix replaces.
+//! Rectangles within images, one per image, for random erasing and CutMix.
 
 use tch::{Device, Tensor};
 
 use super::SIDE;
 use crate::common::Result;
 
-/// Columns `left` to below `right` and rows `top` to below `bottom`, in pixels of an image of 48×48; empty if
-/// they are equal.
+/// Columns `left` to below `right` and rows `top` to below `bottom`, in pixels of an image of 48×48; empty if they
+/// are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Rectangle {
     pub(crate) left: i64,
@@ -16,8 +16,7 @@ pub(crate) struct Rectangle {
 }
 
 impl Rectangle {
-    /// The part within the image of a rectangle of this width and height around a centre, all in
-    /// pixels.
+    /// The part of a rectangle with this width, height and centre, in pixels, that lies within the image.
     pub(crate) fn around(centre: (f64, f64), width: f64, height: f64) -> Self {
         let side = SIDE as f64;
         let range = |centre: f64, length: f64| {
@@ -36,8 +35,8 @@ impl Rectangle {
     }
 }
 
-/// The pixels within the rectangles of images of `side`×`side` pixels: bool [N, 1, side, side]. A pixel is
-/// within if its centre is.
+/// The pixels within the rectangles of images of `side`×`side` pixels: bool [N, 1, side, side]. A pixel is within
+/// if its centre is.
 pub(crate) fn mask(rectangles: &[Rectangle], side: i64, device: Device) -> Result<Tensor> {
     let count = rectangles.len() as i64;
     let of_48 = |place: i64| (2 * place + 1) * SIDE as i64 / (2 * side);

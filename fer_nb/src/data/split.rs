@@ -1,8 +1,8 @@
 //! The split of training images into train and validation.
 //!
-//! The rule is Keras' `ImageDataGenerator(validation_split=0.2)`: class by class, the first
-//! floor(0.2·n) images in file-name order are validation and the rest are train. On the full FER2013
-//! that gives 22,968 + 5,741 images, always the same ones.
+//! The rule is that of Keras' `ImageDataGenerator(validation_split=0.2)`: class by class, the first floor(0.2·n)
+//! images in file-name order are validation and the others are train. On the full FER2013 this gives 22,968 + 5,741
+//! images, always the same ones.
 
 use crate::common::{Error, Result};
 use crate::emotion::Emotion;
@@ -10,21 +10,21 @@ use crate::emotion::Emotion;
 /// The share of each class's training images that is held back for validation.
 pub(crate) const VALIDATION_SHARE: f64 = 0.2;
 
-/// Indices of the training images, split in two; both in ascending order.
+/// Indices of the training images, split into two; both in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Split {
     pub(super) train: Vec<usize>,
     pub(super) validation: Vec<usize>,
 }
 
-/// The number of a class's `count` images that are held back: floor(`share`·count), in double precision as
-/// Keras computes it.
+/// The number of a class's `count` images that are held back: floor(`share`·count), in double precision as in
+/// Keras.
 fn held_back(count: usize, share: f64) -> usize {
     (share * count as f64).floor() as usize
 }
 
-/// Splits images by class: of each class the first floor(`share`·n), in the order given, go to
-/// validation. `share` is 0 or more and below 1.
+/// Splits images by class: the first floor(`share`·n) of each class, in the given order, are for validation.
+/// `share` is 0 or more and below 1.
 pub(super) fn by_class(labels: &[Emotion], share: f64) -> Result<Split> {
     if !(0.0..1.0).contains(&share) {
         return Err(Error::setting("validation share", share, "0 or more and below 1"));

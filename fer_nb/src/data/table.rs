@@ -1,4 +1,4 @@
-//! The one table that describes a data set: a row an image.
+//! The table that describes a data set, with a row for each image.
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -7,13 +7,13 @@ use super::pixels::PIXELS;
 use crate::common::Result;
 use crate::emotion::Emotion;
 
-/// A column of a table that has a row for each of these: what `of` says of it.
+/// A column with the value of `of` for each item.
 pub(crate) fn column<R, T>(rows: &[R], of: impl Fn(&R) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
 }
 
-/// Builds the table of [`super::Dataset::table`] from `sources` (path below the root, or
-/// "row 17"), `usages` (train, test, …), pixels (u8 [N × 2304]) and class indices.
+/// Builds the table of [`super::Dataset::table`] from `sources` (path below the root, or "row 17"), `usages`
+/// (train, test, …), pixels (u8 [N × 2304]) and class indices.
 pub(super) fn build(
     sources: Vec<String>,
     usages: Vec<&'static str>,
@@ -29,8 +29,8 @@ pub(super) fn build(
     described(table, images)
 }
 
-/// A table with the columns that describe pixels, u8 [N × 2304]: mean, std and hash. Columns of these
-/// names that it has already are replaced.
+/// A table with the columns that describe pixels, u8 [N × 2304]: mean, std and hash. Existing columns with these
+/// names are replaced.
 pub(super) fn described(mut table: DataFrame, images: &[u8]) -> Result<DataFrame> {
     let statistics: Vec<(f32, f32, u64)> =
         images.par_chunks_exact(PIXELS).with_min_len(256).map(describe).collect();

@@ -1,4 +1,4 @@
-//! [`FaceBox`]: a face in a photo, and the crop that FER2013 would have of it.
+//! [`FaceBox`]: a face in a photo, and its crop in the style of FER2013.
 
 use image::{GrayImage, Luma};
 use serde::Serialize;
@@ -9,12 +9,12 @@ use crate::data::pixels::{scaled, square};
 
 /// Landmarks of a face: the eyes, the nose, the corners of the mouth.
 pub(super) const LANDMARKS: usize = 5;
-/// From the middle of the eyes to the middle of the mouth, in sides of an image of FER2013: the median of its
-/// training images. `cargo run --example face_margin` measures this and [`BELOW`].
+/// The distance from the middle of the eyes to the middle of the mouth, in sides of an image of FER2013: the median
+/// of its training images. `cargo run --example face_margin` measures this and [`BELOW`].
 const EYES_TO_MOUTH: f32 = 0.369;
-/// How far the middle between eyes and mouth is below an image's centre, in sides of the image.
+/// The distance of the middle between eyes and mouth below an image's centre, in sides of the image.
 const BELOW: f32 = 0.078;
-/// A face that is cut out turned is sampled at no more points a side: more than enough for 48 pixels.
+/// The maximum number of samples per side of a rotated crop: more than enough for 48 pixels.
 const MOST_SAMPLES: f32 = 384.0;
 
 /// A face in a photo, in the photo's pixels; it may reach beyond the photo's edges.
@@ -24,29 +24,29 @@ pub struct FaceBox {
     pub left: f32,
     /// The upper edge.
     pub top: f32,
-    /// From the left edge to the right.
+    /// The width.
     pub width: f32,
-    /// From the upper edge to the lower.
+    /// The height.
     pub height: f32,
-    /// How sure the detector is that this is a face, 0 to 1.
+    /// The detector's confidence that this is a face, 0 to 1.
     pub score: f32,
-    /// Eyes, nose and corners of the mouth, each \[right, down\] in the photo; the picture's left ones before
-    /// its right ones. None for a box that no detector found.
+    /// Eyes, nose and corners of the mouth, each \[right, down\] in the photo; those on the left of the picture
+    /// before those on the right. `None` for a box without a detector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub landmarks: Option<[[f32; 2]; LANDMARKS]>,
 }
 
-/// What is cut out of a photo: a square that may be turned, in the photo's pixels.
+/// The area that is cropped from a photo: a square that may be rotated, in the photo's pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Cut {
-    /// Right and down.
+    /// The centre, right and down.
     center: [f32; 2],
     side: f32,
-    /// How the square's upper edge runs, right and down, of length 1.
+    /// The direction of the square's upper edge, right and down, of length 1.
     along: [f32; 2],
 }
 
-/// The numbers that [`FaceBox::crop`] goes by, for programs that do the same elsewhere.
+/// The constants of [`FaceBox::crop`], for implementations in other languages.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct CutRule {
     side: usize,
@@ -63,7 +63,7 @@ impl Default for CutRule {
 }
 
 impl FaceBox {
-    /// The largest centred square of a picture, for one that is a face and nothing else.
+    /// The largest centred square of a picture that shows only a face.
     pub fn middle_square(width: u32, height: u32) -> Self {
         let side = width.min(height);
         let (left, top) = ((width - side) / 2, (height - side) / 2);
@@ -71,7 +71,7 @@ impl FaceBox {
         Self { left, top, width: side, height: side, score: 0.0, landmarks: None }
     }
 
-    /// The same face in a picture that is larger by a factor.
+    /// The same face in a picture that is scaled by a factor.
     pub(crate) fn scaled(self, factor: f32) -> Self {
         Self {
             left: self.left * factor,
@@ -83,7 +83,7 @@ impl FaceBox {
         }
     }
 
-    /// The same face further right and down.
+    /// The same face, moved to the right and down.
     #[cfg(feature = "serve")]
     pub(super) fn moved(self, right: f32, down: f32) -> Self {
         let landmarks = self.landmarks.map(|all| all.map(|[x, y]| [x + right, y + down]));
@@ -97,21 +97,21 @@ impl FaceBox {
         overlap(sides(self), sides(other))
     }
 
-    /// How the face is turned in the picture's plane, in degrees clockwise; 0 without landmarks.
+    /// The rotation of the face in the picture's plane, in degrees clockwise; 0 without landmarks.
     pub fn tilt(&self) -> f32 {
         let [right, down] = self.cut().along;
         down.atan2(right).to_degrees()
     }
 
-    /// The face as FER2013 would have cropped it: eyes above mouth, as large and in the place as in the median
-    /// of FER2013, scaled to u8 [48 × 48], row-major. Without landmarks it is the box's square. Beyond the
-    /// photo's edges, its last pixels are repeated.
+    /// The face cropped as in FER2013: eyes above mouth, in the median size and position of FER2013's faces, scaled
+    /// to u8 [48 × 48], row-major. Without landmarks it is the box's square. Beyond the photo's edges, its last
+    /// pixels are repeated.
     ///
     /// # Errors
-    /// [`Error::Input`](crate::common::Error::Input) for a photo without a pixel.
+    /// [`Error::Input`](crate::common::Error::Input) for a photo without pixels.
     pub fn crop(&self, photo: &GrayImage) -> Result<Vec<u8>> {
-        // A square of twice the photo's size, far outside, is nothing but repeated edges, and so is any
-        // larger one; NaN becomes 0.
+        // A square of twice the photo's size, far outside, contains only repeated edges, and so does any larger
+        // one; NaN becomes 0.
         let largest = 2.0 * photo.width().max(photo.height()) as f32;
         let bounded = |value: f32| {
             if value.is_nan() { 0.0 } else { value.clamp(-largest, largest) }
@@ -140,8 +140,8 @@ impl FaceBox {
         let middle =
             |one: [f32; 2], other: [f32; 2]| [(one[0] + other[0]) / 2.0, (one[1] + other[1]) / 2.0];
         let (eyes, mouth) = (middle(left_eye, right_eye), middle(left_mouth, right_mouth));
-        // Down the face; and across it, where the eyes and the mouth's corners are further apart than a
-        // face in profile has them, turned by a quarter.
+        // The direction down the face; and the direction across it, rotated by a quarter, which is more reliable if
+        // eyes and corners of the mouth are further apart than in a face in profile.
         let down = [mouth[0] - eyes[0], mouth[1] - eyes[1]];
         let across = [
             right_eye[0] - left_eye[0] + right_mouth[0] - left_mouth[0],
@@ -155,7 +155,7 @@ impl FaceBox {
         let along = along.map(|part| part / length);
         let side = height / EYES_TO_MOUTH;
         let [right, below] = middle(eyes, mouth);
-        // Up the face from there.
+        // Up the face from that point.
         let center = [right + along[1] * BELOW * side, below - along[0] * BELOW * side];
         Cut { center, side, along }
     }
@@ -175,7 +175,7 @@ pub(super) fn overlap(one: [f32; 4], other: [f32; 4]) -> f32 {
 const UPRIGHT: [f32; 2] = [1.0, 0.0];
 
 impl Cut {
-    /// The pixels of the square, each from the four of the photo around its place (bilinear).
+    /// The pixels of the square, each interpolated from four pixels of the photo (bilinear).
     fn out_of(&self, photo: &GrayImage) -> GrayImage {
         let samples = self.side.round().clamp(SIDE as f32, MOST_SAMPLES);
         let step = self.side / samples;

@@ -1,8 +1,8 @@
-//! Stage 6, deployment: a trained network put to use.
+//! Stage 6, deployment: a trained network in use.
 //!
-//! [`PhotoFiles`] finds photos in folders, [`Photo`] reads one, [`FaceDetector`] finds its faces,
-//! [`Predictor`] gives a [`Prediction`] for each, [`Video`] reads frames through ffmpeg, [`publish`] exports a
-//! run, and its [`ModelCard`] says what the network is for and what not.
+//! [`PhotoFiles`] finds photos in folders, [`Photo`] reads one, [`FaceDetector`] finds its faces, [`Predictor`]
+//! returns a [`Prediction`] for each, [`Video`] reads frames through ffmpeg, [`publish`] exports a run, and its
+//! [`ModelCard`] describes the intended and excluded uses of the network.
 
 mod detector;
 pub mod export;

@@ -1,4 +1,4 @@
-//! [`ModelCard`]: what a trained network is, its metrics, and what it is not for.
+//! [`ModelCard`]: a description of a trained network, its metrics, and its excluded uses.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -29,37 +29,37 @@ pub struct ModelCard {
     light: Option<LightRule>,
     /// The data it was trained on.
     trained_on: TrainedOn,
-    /// Whether the metrics are of FER2013's images, as the original's are.
+    /// Whether the metrics are for FER2013's images, as the original's are.
     on_fer2013: bool,
     /// All hyperparameters, as in the run's `config.toml`.
     pub(crate) config: String,
-    /// Where and how long it was trained: processor or GPU, versions, minutes.
+    /// The hardware and the time of training: processor or GPU, versions, minutes.
     pub hardware: String,
-    /// Share of the test images predicted correctly.
+    /// The accuracy on the test images.
     pub(crate) accuracy: Accuracy,
     /// Mean cross-entropy on the test images, in nats.
     pub(crate) loss: f64,
     /// Scores of each class on the test images.
     pub(crate) report: ClassificationReport,
-    /// What was trained, chosen and measured on.
+    /// The images for training, choosing and measuring.
     pub(crate) protocol: Protocol,
     /// The temperature of the probabilities; 1 if none was fitted.
     pub(crate) temperature: Temperature,
-    /// What was left out of the data that the metrics are of, or changed, without the names of files.
+    /// Skipped or changed images of the data that the metrics are for, without file names.
     pub(crate) changes: Vec<String>,
-    /// How many of the test images the weights were trained on, if the data is not the run's own.
+    /// How many of the test images the weights were trained on, if the data is not the run's training data.
     pub(crate) overlap: Option<String>,
-    /// What else a user of the weights should know; one paragraph each.
+    /// Further facts for users of the weights; one paragraph each.
     pub notes: Vec<String>,
 }
 
 brief!(ModelCard, |card| "{}", card.name);
 
-/// What a network was trained on, as far as its card tells it.
+/// The training data, as far as the card describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TrainedOn {
     Fer2013,
-    /// Drawn faces, of this seed if it is known.
+    /// Drawn faces, with their seed if it is known.
     Sample(Option<u64>),
     /// Other images, by their title.
     Custom(String),
@@ -76,7 +76,7 @@ impl From<&Origin> for TrainedOn {
 }
 
 impl TrainedOn {
-    /// What a run says of itself, whatever data is at hand now.
+    /// The part of a card that depends only on the run, not on the present data.
     fn of(config: &RunConfig) -> Self {
         match config.data_title.as_str() {
             Origin::FER2013 => TrainedOn::Fer2013,
@@ -87,11 +87,11 @@ impl TrainedOn {
 }
 
 impl ModelCard {
-    /// The card of a run: its network, hyperparameters and device, with the metrics of `test`, which are of
-    /// `data`'s test images. The run may have been trained on other images; the card says what on.
+    /// The card of a run: its network, hyperparameters and device, with the metrics of `test`, which are for
+    /// `data`'s test images. The run may have been trained on other images; the card names them.
     ///
     /// # Errors
-    /// [`Error::Missing`] and [`Error::File`] for a run that is not there or can't be read, and as
+    /// [`Error::Missing`] and [`Error::File`] for a run that does not exist or can't be read, and as
     /// [`RunFolder::check_data`] for one that was trained on drawn faces if these are photos.
     pub fn of_run(run: &RunFolder, data: &FaceData, test: &Evaluation) -> Result<Self> {
         run.check_data(data)?;
@@ -102,7 +102,7 @@ impl ModelCard {
             .map_err(|error| Error::input("hyperparameters", error, "values that TOML can hold"))?;
         let name = run.path().file_name().unwrap_or_default().to_string_lossy();
         let minutes = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0;
-        // The same images may have another title by now.
+        // The title of the same images may have changed.
         let (trained_on, title) = match run.is_trained_on(data)? {
             true => (data.origin().into(), data.origin().title()),
             false => (TrainedOn::of(&config), config.data_title.as_str()),
@@ -159,7 +159,7 @@ impl ModelCard {
         std::fs::write(path, self.to_markdown()).map_err(|source| Error::io("write", path, source))
     }
 
-    /// Whether the network was trained on drawn faces, and knows no photo.
+    /// Whether the network was trained on drawn faces, not on photos.
     pub(crate) fn is_of_drawn_faces(&self) -> bool {
         matches!(self.trained_on, TrainedOn::Sample(_))
     }
@@ -191,7 +191,7 @@ impl ModelCard {
                      people: the network knows drawn faces only.**"
                 )
             }
-            // The path says something about the machine, nothing about the data.
+            // The path describes the machine, not the data.
             TrainedOn::Fer2013 => {
                 "FER2013 (Goodfellow et al., \"Challenges in Representation Learning: A report on \
                  three machine learning contests\", 2013): photos found by web search, cropped to \

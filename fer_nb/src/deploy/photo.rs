@@ -26,15 +26,15 @@ const HINT: &str = "A complete JPEG, PNG, WebP or BMP file is expected.";
 
 /// The longest side of a photo, in pixels.
 const MAX_SIDE: u32 = 16_000;
-/// The most pixels of a photo: 50 megapixels, as telephones have them. Checked on the file's header,
-/// before anything is decoded: a small file can hold a picture that fills the memory.
+/// The maximum size of a photo: 50 megapixels, as phones have. It is checked in the file's header before decoding,
+/// because a small file can contain a picture that fills the memory.
 const MAX_PIXELS: u64 = 50_000_000;
 /// The shortest side of a photo that can show a face, in pixels.
 const MIN_SIDE: u32 = 8;
 /// The most that a decoder may allocate, in bytes: twice what such a photo takes with transparency, and some more.
 const MAX_BYTES: u64 = 512 << 20;
 
-/// The sizes that a photo may have, for programs that do the same elsewhere.
+/// The allowed sizes of a photo, for implementations in other languages.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct PhotoRule {
     least_side: u32,
@@ -60,14 +60,14 @@ pub struct Photo {
 brief!(Photo, |photo| "{} × {} pixels", photo.rgb.width(), photo.rgb.height());
 
 impl Photo {
-    /// Pictures up to this many pixels on the longer side are taken as faces, cut out as FER2013's are.
+    /// Pictures with a longer side of at most this many pixels are treated as faces, cropped as in FER2013.
     pub const CUT_OUT: u32 = 96;
 
     /// Reads a JPEG, PNG, WebP or BMP file of at least 8 pixels on each side, at most 16,000 on the longer one,
     /// and at most 50 megapixels.
     ///
     /// # Errors
-    /// [`Error::Missing`] for a file that is not there, [`Error::Io`] for one that can't be read, and as
+    /// [`Error::Missing`] for a file that does not exist, [`Error::Io`] for one that can't be read, and as
     /// [`Photo::decode`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -80,18 +80,18 @@ impl Photo {
         }
         let refused = |source| Error::io("read", path, source);
         let (mut bytes, mut file) = head(path).map_err(refused)?;
-        // Of a film only the beginning is read.
+        // Only the beginning of a video is read.
         if FileKind::of(&bytes).is_some_and(FileKind::is_image) {
             file.read_rest(&mut bytes, IMAGE).map_err(refused)?;
         }
         Self::decode(&bytes, path)
     }
 
-    /// Reads such a file's bytes; `name` stands for the file in errors.
+    /// Decodes the bytes of such a file; `name` is the file's name for errors.
     ///
     /// # Errors
-    /// [`Error::File`] for bytes that are another format, cut short or an animation, and for a photo
-    /// that is too small or too large; see [`Photo::open`].
+    /// [`Error::File`] for another format, a truncated file or an animation, and for a photo that is too small or
+    /// too large; see [`Photo::open`].
     pub fn decode(bytes: &[u8], name: impl AsRef<Path>) -> Result<Self> {
         decode(bytes, name.as_ref()).map(Self::from)
     }
@@ -101,16 +101,16 @@ impl Photo {
         &self.rgb
     }
 
-    /// The same in gray, as PIL makes it: u8 [height × width].
+    /// The same in gray, as computed by PIL: u8 [height × width].
     pub fn gray(&self) -> &GrayImage {
         &self.gray
     }
 
-    /// The network's input for a photo that is a face and nothing else: the largest centred square,
-    /// scaled to u8 [48 × 48] on 0 to 255, row-major.
+    /// The network's input for a photo that shows only a face: the largest centred square, scaled to u8 [48 × 48]
+    /// on 0 to 255, row-major.
     ///
     /// # Errors
-    /// [`Error::Input`] for a photo without a pixel.
+    /// [`Error::Input`] for a photo without pixels.
     pub fn middle_square(&self) -> Result<Vec<u8>> {
         middle_square(&self.gray)
     }
@@ -122,7 +122,7 @@ impl Photo {
         Self { rgb, gray }
     }
 
-    /// This photo with another at its right, on black where their heights differ.
+    /// This photo with another to its right, on black if their heights differ.
     pub fn beside(&self, right: &Self) -> Self {
         let (left, (width, height)) = (self.size(), right.size());
         let (width, height) = (left.0.saturating_add(width), left.1.max(height));
@@ -185,7 +185,7 @@ fn decode(bytes: &[u8], name: &Path) -> Result<DynamicImage> {
     }
 }
 
-/// Refuses a picture by its size, before it is decoded.
+/// Rejects a picture by its size, before it is decoded.
 fn check_size(width: u32, height: u32, name: &Path) -> Result<()> {
     let pixels = u64::from(width) * u64::from(height);
     let size = format!("{width}×{height} pixels");
@@ -200,8 +200,8 @@ fn check_size(width: u32, height: u32, name: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The decoded image, rotated by its orientation; within the decoder's result, a refusal of one that could be
-/// decoded.
+/// The decoded image, rotated by its orientation; the inner result is an error for an image that can be decoded but
+/// is rejected.
 fn upright(bytes: &[u8], format: ImageFormat, name: &Path) -> ImageResult<Result<DynamicImage>> {
     let is_animated = match format {
         ImageFormat::Png => PngDecoder::new(Cursor::new(bytes))?.is_apng()?,

@@ -7,12 +7,13 @@ use super::photo_files::{PhotoFile, PhotoFiles};
 use crate::common::{Error, Result};
 
 impl PhotoFiles {
-    /// A path below `folder` for a copy of each photo, in order: its place below the folder that was named, in
-    /// PNG. Where two would be the same file, names keep their endings ("x.jpg.png"), and folders above tell apart
-    /// what lies in several that were named.
+    /// A path below `folder` for a copy of each photo, in order: its path below the given folder, as PNG. If two
+    /// would be the same file, names keep their extensions ("x.jpg.png"), and parent folders distinguish photos of
+    /// several given folders.
     ///
     /// # Errors
-    /// [`Error::WouldOverwrite`] if one would be a photo; [`Error::File`] if no names tell them apart.
+    /// [`Error::WouldOverwrite`] if a copy would replace a photo; [`Error::File`] if no names distinguish the
+    /// copies.
     pub fn copies_in(&self, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
         let folder = folder.as_ref();
         let below = || self.photos.iter().map(|photo| photo.below.clone());
@@ -22,7 +23,7 @@ impl PhotoFiles {
             self.below_their_common_folder()?.into_iter().map(with_png).collect(),
         ];
         let Some(names) = names.into_iter().find(|names: &Vec<PathBuf>| are_apart(names)) else {
-            let hint = "Predict one folder at a time, each into a folder of its own.";
+            let hint = "Predict one folder at a time, each into a separate folder.";
             return Err(Error::file(folder, "copies of two photos would be the same file", hint));
         };
         let copies: Vec<_> = names.into_iter().map(|name| folder.join(name)).collect();
@@ -30,7 +31,7 @@ impl PhotoFiles {
         Ok(copies)
     }
 
-    /// Fails if one of these files is a photo.
+    /// Returns an error if one of these files is a photo.
     ///
     /// # Errors
     /// [`Error::WouldOverwrite`].
@@ -47,7 +48,7 @@ impl PhotoFiles {
         }
     }
 
-    /// The photos' paths below the deepest folder that holds all of them.
+    /// The photos' paths below the deepest folder that contains all of them.
     fn below_their_common_folder(&self) -> Result<Vec<PathBuf>> {
         let absolute = |photo: &PhotoFile| {
             let path = photo.path.canonicalize().or_else(|_| std::path::absolute(&photo.path));
@@ -66,14 +67,14 @@ impl PhotoFiles {
     }
 }
 
-/// The path with .png behind its name.
+/// The path with .png after its name.
 fn with_png(path: PathBuf) -> PathBuf {
     let mut name = path.into_os_string();
     name.push(".png");
     name.into()
 }
 
-/// Whether files of these names can all lie in one folder: no two are the same, and none is a folder of another.
+/// Whether files of these names can be in one folder: no two are equal, and none is a parent folder of another.
 fn are_apart(names: &[PathBuf]) -> bool {
     let all: HashSet<&Path> = names.iter().map(PathBuf::as_path).collect();
     let is_folder = |name: &PathBuf| name.ancestors().skip(1).any(|above| all.contains(above));

@@ -1,4 +1,4 @@
-//! [`PhotoFiles`]: the photos at paths, folders with their subfolders, and what was passed over there.
+//! [`PhotoFiles`]: the photos at paths and in folders with their subfolders, and the skipped files.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -14,17 +14,17 @@ use crate::common::text::{plural, shown};
 use crate::common::way_out::Wanted;
 use crate::common::{Error, Result};
 
-/// A photo that was named, or found in a folder.
+/// A photo that was given, or found in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhotoFile {
-    /// Its path, to open it by.
+    /// The path for opening it.
     pub path: PathBuf,
-    /// Its path below the folder that was named; its name if it was named itself.
+    /// Its path below the given folder, or its name if the photo was given.
     pub(super) below: PathBuf,
 }
 
-/// The photos at paths, in order: files as they were named, and those in folders and their subfolders by the
-/// byte order of their paths. Content decides what a photo is, not its name.
+/// The photos at paths, in order: given files, and files in folders and their subfolders by the byte order of their
+/// paths. The content determines whether a file is a photo, not its name.
 ///
 /// ```no_run
 /// use fer_nb::prelude::*;
@@ -45,24 +45,24 @@ pub struct PhotoFiles {
     passed_over: BTreeMap<Reason, usize>,
 }
 
-/// Files that were passed over for one reason.
+/// Files that were skipped for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PassedOver {
-    /// What they are: "HEIC image", "text".
+    /// Their format: "HEIC image", "text".
     pub kind: String,
-    /// How many.
+    /// Their number.
     pub files: usize,
-    /// What makes photos of them; empty if nothing is known to.
+    /// The command that converts them to photos; empty if none is known.
     pub way_out: String,
 }
 
-/// Why a file or a folder was passed over.
+/// The reason why a file or a folder was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     Kind(FileKind),
     Text,
     Unknown,
-    /// A pipe, a socket, a link that leads nowhere.
+    /// A pipe, a socket, a dead link.
     NoFile,
     Unreadable,
     UnreadableFolder,
@@ -72,7 +72,8 @@ enum Reason {
 }
 
 impl PhotoFiles {
-    /// Finds the photos at these paths. A path that is no folder is a photo, whatever it holds: opening it says so.
+    /// Finds the photos at these paths. A path that is not a folder is a photo, whatever its content: opening it
+    /// reports errors.
     ///
     /// # Errors
     /// [`Error::File`] for a folder without a photo in it; [`Error::Io`] for one that can't be read.
@@ -80,7 +81,7 @@ impl PhotoFiles {
         Self::find_without(paths, None)
     }
 
-    /// [`PhotoFiles::find`] that leaves out a folder within them, such as the one that copies are written to.
+    /// [`PhotoFiles::find`] without one folder, such as the one for copies.
     ///
     /// # Errors
     /// As [`PhotoFiles::find`].
@@ -114,7 +115,7 @@ impl PhotoFiles {
         Ok(walk.found)
     }
 
-    /// What was passed over, and how many of each kind.
+    /// The skipped files, with the number of each format.
     pub fn passed_over(&self) -> Vec<PassedOver> {
         let over = |(reason, files): (&Reason, &usize)| {
             let kind = reason.noun().into();
@@ -123,7 +124,7 @@ impl PhotoFiles {
         self.passed_over.iter().map(over).collect()
     }
 
-    /// "passed over: 1 HEIC image (…), 2 texts"; empty if nothing was.
+    /// "passed over: 1 HEIC image (…), 2 texts"; empty without skipped files.
     fn over(&self) -> String {
         if self.passed_over.is_empty() {
             return String::new();
@@ -171,10 +172,10 @@ impl Reason {
     }
 }
 
-/// A walk through folders.
+/// A recursive search of folders.
 struct Walk {
     found: PhotoFiles,
-    /// Files and folders that were met, whatever names and links led there.
+    /// The files and folders found so far, by identity, whatever names and links led to them.
     seen: HashSet<PathBuf>,
     without: Option<PathBuf>,
 }
@@ -195,8 +196,8 @@ impl Walk {
         *self.found.passed_over.entry(reason).or_default() += 1;
     }
 
-    /// Adds what lies in `root` below `below`. Links count as what they lead to; a folder is read once, or a link
-    /// to a folder above would never end.
+    /// Adds the content of `root` below `below`. Links are followed; a folder is read once, or a link to a parent
+    /// folder would never end.
     fn folder(&mut self, root: &Path, below: &Path) -> io::Result<()> {
         let folder = root.join(below);
         if !self.is_new(&folder) {
@@ -238,8 +239,8 @@ impl Walk {
     }
 }
 
-/// Why a file in a folder is no photo; `None` if it is one. One that is called a photo and holds nothing that
-/// is known is a broken photo, so that opening it says what is wrong.
+/// Why a file in a folder is not a photo; `None` if it is one. A file with a photo's extension and unknown content
+/// is a broken photo, so that opening it reports the error.
 fn why_not(path: &Path) -> Option<Reason> {
     let called = is_called_photo(path);
     let Ok((head, _)) = head(path) else {

@@ -1,4 +1,4 @@
-//! [`Prediction`]: the probabilities of one image's classes, and the likeliest.
+//! [`Prediction`]: the probabilities of one image's classes, and the most probable class.
 
 use polars::prelude::{DataFrame, df};
 use serde::Serialize;
@@ -8,10 +8,10 @@ use crate::emotion::Emotion;
 use crate::evaluate::probs::{argmax, check_probs, softmax};
 use crate::evaluate::{Temperature, Threshold};
 
-/// The likeliest class of one image, and the probability of each class.
+/// The most probable class of one image, and the probability of each class.
 ///
-/// Displayed, the three likeliest: "happy 93.1 %, neutral 4.0 %, surprise 1.2 %", after "uncertain; "
-/// if the confidence is below the threshold.
+/// Displayed, the three most probable: "happy 93.1 %, neutral 4.0 %, surprise 1.2 %", after "uncertain; " if the
+/// confidence is below the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Prediction {
     emotion: Emotion,
@@ -21,10 +21,10 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// From probabilities on 0 to 1 that add up to 1, by class index.
+    /// A prediction from probabilities on 0 to 1 that add up to 1, by class index.
     ///
     /// # Errors
-    /// [`Error::Input`] for others.
+    /// [`Error::Input`] for other values.
     pub fn from_probs(probs: [f32; Emotion::COUNT]) -> Result<Self> {
         check_probs(&probs).map_err(|problem| {
             Error::input("prediction", problem, "seven probabilities on 0 to 1 that add up to 1")
@@ -35,7 +35,7 @@ impl Prediction {
         Ok(Self { emotion, confidence, probs, uncertain: false })
     }
 
-    /// From the network's last layer before softmax, by class index.
+    /// A prediction from logits, by class index.
     ///
     /// # Errors
     /// [`Error::Input`] for numbers that are not finite.
@@ -46,25 +46,25 @@ impl Prediction {
         }
     }
 
-    /// The same at a temperature, marked as uncertain by a threshold.
+    /// The same prediction at a temperature, marked as uncertain by a threshold.
     pub(super) fn calibrated(self, temperature: Temperature, threshold: Threshold) -> Result<Self> {
         let calibrated = Self::from_probs(temperature.apply(&self.probs))?;
         let uncertain = threshold.is_uncertain(calibrated.confidence);
-        // The class stays, since rounding can make two probabilities equal.
+        // The class stays, because rounding can make two probabilities equal.
         Ok(Self { emotion: self.emotion, ..calibrated }.marked(uncertain))
     }
 
-    /// The same, marked as uncertain or not.
+    /// The same prediction, marked as uncertain or not.
     pub(crate) fn marked(self, uncertain: bool) -> Self {
         Self { uncertain, ..self }
     }
 
-    /// The likeliest class, the first of equals.
+    /// The most probable class, the first of equals.
     pub fn emotion(&self) -> Emotion {
         self.emotion
     }
 
-    /// The probability of the likeliest class, 0 to 1. Most networks are overconfident.
+    /// The probability of the most probable class, 0 to 1. Most networks are overconfident.
     pub fn confidence(&self) -> f32 {
         self.confidence
     }
@@ -79,14 +79,14 @@ impl Prediction {
         self.uncertain
     }
 
-    /// All classes with their probabilities, the likeliest first; equals in class order.
+    /// All classes with their probabilities, the most probable first; equals in class order.
     pub fn ranked(&self) -> Vec<(Emotion, f32)> {
         let mut ranked: Vec<_> = Emotion::ALL.into_iter().zip(self.probs).collect();
         ranked.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         ranked
     }
 
-    /// A table of one row a class, the likeliest first: `emotion` (str), `probability` (f32, 0 to 1).
+    /// A table with a row for each class, the most probable first: `emotion` (str), `probability` (f32, 0 to 1).
     pub fn to_table(&self) -> Result<DataFrame> {
         let (emotions, probs): (Vec<&str>, Vec<f32>) =
             self.ranked().into_iter().map(|(emotion, prob)| (emotion.name(), prob)).unzip();

@@ -20,13 +20,13 @@ use crate::train::RunFolder;
 /// A face in a photo, with its prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Face {
-    /// Its place in the photo.
+    /// Its position in the photo.
     pub area: FaceBox,
-    /// What it was classified as.
+    /// The prediction.
     pub prediction: Prediction,
 }
 
-/// Classifies faces with the best weights of a run, at its temperature and with its threshold.
+/// Predicts the emotions of faces with the best weights of a run, at its temperature and with its threshold.
 ///
 /// ```no_run
 /// use fer_nb::prelude::*;
@@ -55,8 +55,8 @@ impl Predictor {
     /// for it by notebook 05_validation or `fer evaluate`.
     ///
     /// # Errors
-    /// [`Error::Missing`] for a run that is not there or has no weights, [`Error::File`] for one that
-    /// can't be used, or whose weights are damaged; [`RunFolder::unchecked`] takes those, too.
+    /// [`Error::Missing`] for a run that does not exist or has no weights, [`Error::File`] for one that can't be
+    /// used, or whose weights are damaged; [`RunFolder::unchecked`] accepts damaged weights.
     pub fn load(run: impl Into<RunFolder>, device: Device) -> Result<Self> {
         let run = run.into();
         let network = run.network(device)?;
@@ -69,9 +69,8 @@ impl Predictor {
         Ok(Self { network, temperature, threshold, trained_on, is_of_sample, light })
     }
 
-    /// Loads the default of the weights that come with the project, which were trained on FER2013:
-    /// [`RunFolder::pretrained`]. Another one is loaded by its name:
-    /// `Predictor::load(pretrained("seed_cnn"), device()?)`.
+    /// Loads the default pretrained weights, which were trained on FER2013: [`RunFolder::pretrained`]. Other
+    /// pretrained weights are loaded by their name: `Predictor::load(pretrained("seed_cnn"), device()?)`.
     ///
     /// # Errors
     /// As [`Predictor::load`].
@@ -79,11 +78,11 @@ impl Predictor {
         Self::load(RunFolder::pretrained().path(), device)
     }
 
-    /// Changes the dtype that it computes in, float32 at first. bfloat16 is faster if the hardware
-    /// supports it, and gives probabilities to about two digits.
+    /// Changes the dtype of the computation, initially float32. bfloat16 is faster if the hardware supports it, and
+    /// its probabilities have about two correct digits.
     ///
     /// # Errors
-    /// [`Error::Tensor`] if libtorch refuses.
+    /// [`Error::Tensor`] if libtorch reports an error.
     pub fn set_precision(&mut self, precision: Precision) -> Result<()> {
         let parameters = self.network.parameters_mut();
         let kind = precision.kind(parameters.device());
@@ -95,12 +94,12 @@ impl Predictor {
         self.threshold
     }
 
-    /// What the network was trained on: "FER2013", "made-up sample" or a folder's name.
+    /// The title of the training data: "FER2013", "made-up sample" or the name of a folder.
     pub fn trained_on(&self) -> &str {
         &self.trained_on
     }
 
-    /// Whether it was trained on drawn faces, the made-up sample: what it says of people means nothing.
+    /// Whether it was trained on drawn faces, the made-up sample: its predictions for people have no meaning.
     pub fn is_of_sample(&self) -> bool {
         self.is_of_sample
     }
@@ -110,7 +109,7 @@ impl Predictor {
         &*self.network
     }
 
-    /// Classifies a picture of one face: any JPEG, PNG, WebP or BMP, cropped to its middle square.
+    /// Predicts a picture of one face: any JPEG, PNG, WebP or BMP, cropped to its middle square.
     ///
     /// # Errors
     /// As [`Photo::open`].
@@ -118,7 +117,7 @@ impl Predictor {
         self.predict_pixels(&Photo::open(path)?.middle_square()?)
     }
 
-    /// Classifies one face of u8 [48 × 48], row-major.
+    /// Predicts one face, u8 [48 × 48], row-major.
     ///
     /// # Errors
     /// [`Error::Input`] for a face of another size.
@@ -127,7 +126,7 @@ impl Predictor {
         predictions.first().copied().ok_or_else(|| Error::input("logits", 0, "one row"))
     }
 
-    /// Classifies faces of u8 [48 × 48] each, all at once.
+    /// Predicts faces, u8 [48 × 48] each, in one batch.
     ///
     /// # Errors
     /// [`Error::Input`] for a face of another size.
@@ -152,7 +151,7 @@ impl Predictor {
         self.calibrated(&logits_of(&*self.network, &images).during("classifying faces")?)
     }
 
-    /// Classifies all faces of a photo, the largest first; none if no face was found.
+    /// Predicts all faces of a photo, the largest first; the result is empty if no face was found.
     ///
     /// # Errors
     /// As [`FaceDetector::detect`].
@@ -160,10 +159,10 @@ impl Predictor {
         self.predict_areas(photo, detector.detect(photo)?)
     }
 
-    /// Classifies faces that were found in a photo.
+    /// Predicts faces that were found in a photo.
     ///
     /// # Errors
-    /// [`Error::Tensor`] if the memory does not suffice.
+    /// [`Error::Tensor`] if the device has too little memory.
     pub(super) fn predict_areas(&self, photo: &Photo, areas: Vec<FaceBox>) -> Result<Vec<Face>> {
         let crops = areas.iter().map(|area| area.crop(photo.gray())).collect::<Result<Vec<_>>>()?;
         let predictions = self.predict_crops(&crops)?;
@@ -171,8 +170,8 @@ impl Predictor {
         Ok(faces.map(|(area, prediction)| Face { area, prediction }).collect())
     }
 
-    /// Classifies faces that were cut out of photos, u8 [48 × 48] each: as [`Predictor::predict_batch`], those in a
-    /// light that FER2013 hardly has in a usual one.
+    /// Predicts faces cropped from photos, u8 [48 × 48] each: as [`Predictor::predict_batch`], after adjusting
+    /// faces whose light is rare in FER2013.
     ///
     /// # Errors
     /// As [`Predictor::predict_batch`].
@@ -182,7 +181,7 @@ impl Predictor {
         self.predict_batch(&lit)
     }
 
-    /// Classifies every image of a data set, in order.
+    /// Predicts every image of a data set, in order.
     ///
     /// # Errors
     /// [`Error::Stopped`] after the batch in flight if the user stops it.

@@ -1,5 +1,4 @@
-//! [`publish`]: a run's weights for others, in float16 and in the formats of other programs, with their
-//! model card.
+//! [`publish`]: exports a run's weights in float16 and in the formats of other programs, with their model card.
 
 use std::fmt;
 use std::path::Path;
@@ -26,41 +25,40 @@ const WEB: &str = "web/";
 /// The files that [`publish`] wrote.
 #[derive(Debug, Clone)]
 pub struct Published {
-    /// The float16 weights on the test images.
+    /// The evaluation of the float16 weights on the test images.
     pub test: Evaluation,
-    /// One entry a file with weights.
+    /// One entry for each file with weights.
     pub files: Vec<PublishedFile>,
-    /// How the data was read: what was left out, set aside or converted, in sentences.
+    /// How the data was read: skipped or converted images, in sentences.
     pub notes: Vec<String>,
 }
 
 /// A file with a run's weights.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PublishedFile {
-    /// Its name within the folder; a folder's ends in a slash.
+    /// Its name within the folder; the name of a folder ends in a slash.
     pub name: &'static str,
     /// The dtype of its weights: "float32" or "float16".
     pub weights: &'static str,
-    /// Its size, in bytes; a folder's with all that is in it.
+    /// Its size, in bytes; for a folder, with all its content.
     pub bytes: u64,
-    /// The accuracy of these very weights on the test images.
+    /// The accuracy of exactly these weights on the test images.
     pub accuracy: Accuracy,
 }
 
-/// Writes what others need of a run into the folder `to`, which can be used as a run folder itself: the
-/// best weights in float16 (`best.safetensors`), `config.toml` without paths of this machine,
-/// `history.csv`, temperature and threshold, and `model_card.md` with the metrics of these very weights.
-/// The formats add `model.onnx`, `model_f16.onnx` and `model.pt`, see [`super::export`] for their inputs
-/// and outputs, and `web/`, a page for any host of files. Those of an earlier call that this one doesn't
-/// write are removed: they hold other weights.
+/// Exports a run to the folder `to`, which can be used as a run folder: the best weights in float16
+/// (`best.safetensors`), `config.toml` without paths of this machine, `history.csv`, temperature and threshold, and
+/// `model_card.md` with the metrics of exactly these weights. The formats add `model.onnx`, `model_f16.onnx` and
+/// `model.pt`, see [`super::export`] for their inputs and outputs, and `web/`, a static page. Files of an earlier
+/// export that this one does not write are removed, because they hold other weights.
 ///
 /// `command` is the command that trained the weights, for the card; it may be empty.
 ///
 /// # Errors
-/// [`Error::Missing`] for a run that is not there; as [`RunFolder::check_data`] for one that was trained
-/// on drawn faces if these are photos; [`Error::Input`] for data without test images; [`Error::WouldOverwrite`] if `to` is this run or another trained one, whose
-/// float32 weights would be lost; [`Error::Io`] if a file can't be written; as
-/// [`check_formats`].
+/// [`Error::Missing`] for a run that does not exist; as [`RunFolder::check_data`] for one that was trained on drawn
+/// faces if these are photos; [`Error::Input`] for data without test images; [`Error::WouldOverwrite`] if `to` is
+/// this run or another trained one, whose float32 weights would be lost; [`Error::Io`] if a file can't be written;
+/// as [`check_formats`].
 pub fn publish(
     run: &RunFolder,
     data: &FaceData,
@@ -83,7 +81,7 @@ pub fn publish(
     let protocol = Protocol::of(Some(&config), data)?;
     let about =
         [("trained_on", protocol.trained_on.clone()), ("measured_on", protocol.measured_on)];
-    // All that can be refused comes before the first file.
+    // Everything that can fail for bad input comes before the first file.
     let (whole, history) = (run.network(device)?, run.history()?);
     let kept = (Temperature::of_run(run)?, Threshold::of_run(run)?);
     std::fs::create_dir_all(folder.path())
@@ -95,7 +93,7 @@ pub fn publish(
     weights::save_with(&*whole, folder.weights(), Kind::Half, &about)?;
     folder.save_config(&config)?;
     folder.save_history(&history)?;
-    // From here on with the rounded weights.
+    // From this line on with the rounded weights.
     let rounded = folder.network(device)?;
     let held_back = run.held_back(data)?;
     let (temperature, threshold) = match run.is_of(data)? && !held_back.is_empty() {
@@ -105,7 +103,7 @@ pub fn publish(
             let validation = validation.at_temperature(temperature)?;
             (temperature, Threshold::fit(&validation, Threshold::RIGHT)?)
         }
-        // What other images would give is not what the run is published with.
+        // A run is not published with values fitted on other images.
         false => kept,
     };
     if (temperature, threshold) != (Temperature::default(), Threshold::default()) {
@@ -117,9 +115,9 @@ pub fn publish(
     let mut files = vec![half("best.safetensors")?];
     if formats.iter().any(|format| [Format::Onnx, Format::TorchScript].contains(format)) {
         let full = evaluate(&*whole, &data.test)?.accuracy();
-        // Weights on the CPU can be opened on every machine.
+        // Weights saved from the CPU can be opened on every machine.
         let mut on_cpu = run.network(Device::Cpu)?;
-        on_cpu.parameters_mut().freeze("")?; // a trace takes no trainable weights
+        on_cpu.parameters_mut().freeze("")?; // a trace can't have trainable weights
         let network: &dyn Network = &*on_cpu;
         let exported = Exported { network, temperature, about: &about };
         let path = |name| folder.path().join(name);
@@ -135,7 +133,7 @@ pub fn publish(
         }
     }
     let mut card = ModelCard::of_run(&folder, data, &test)?;
-    // The run says it; what is published has no list of its images.
+    // Taken from the run, because the export has no list of its images.
     card.overlap = overlap_note(run, data)?;
     card.notes
         .push("The weights are rounded to float16; all metrics are of the rounded ones.".into());
@@ -155,11 +153,11 @@ pub fn publish(
     Ok(published)
 }
 
-/// Whether these formats can be written into a folder, which need not exist.
+/// Checks whether these formats can be written to a folder, which need not exist.
 ///
 /// # Errors
-/// [`Error::Missing`] for [`Format::Web`] if npm has not brought what the page needs; [`Error::WouldOverwrite`] if
-/// the folder's `web/` is no exported page.
+/// [`Error::Missing`] for [`Format::Web`] if npm has not installed the page's requirements;
+/// [`Error::WouldOverwrite`] if the folder's `web/` is not an exported page.
 pub fn check_formats(formats: &[Format], to: impl AsRef<Path>) -> Result<()> {
     match formats.contains(&Format::Web) {
         true => web::check(to.as_ref()),
@@ -167,10 +165,10 @@ pub fn check_formats(formats: &[Format], to: impl AsRef<Path>) -> Result<()> {
     }
 }
 
-/// Whether a run can be published into a folder, which need not exist.
+/// Checks whether a run can be exported to a folder, which need not exist.
 ///
 /// # Errors
-/// [`Error::WouldOverwrite`] for a folder with a run that was trained, above all the run's own.
+/// [`Error::WouldOverwrite`] for a folder with a trained run, in particular the run to export.
 pub fn check_target(run: &RunFolder, to: impl AsRef<Path>) -> Result<()> {
     let folder = RunFolder::at(to.as_ref());
     if is_same(run.path(), folder.path()) || folder.checkpoint().is_file() {
@@ -194,7 +192,7 @@ fn without_folders(name: &str) -> String {
     Path::new(name).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Whether both are the same folder, whatever names and links lead there.
+/// Whether both are the same folder, for any names and links.
 fn is_same(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     real(one).is_some() && real(one) == real(other)

@@ -6,12 +6,12 @@ use super::{ClassificationReport, ConfusionMatrix};
 use crate::common::text;
 use crate::emotion::Emotion;
 
-/// A class of which no image was evaluated. It has no scores and no part in averages.
+/// A class without evaluated images. It has no scores and is not part of averages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbsentClass {
     /// The class.
     pub class: Emotion,
-    /// The number of images that were predicted as it, all of them wrongly.
+    /// The number of images that were predicted as this class, all of them wrongly.
     pub predicted: u64,
 }
 
@@ -26,13 +26,13 @@ impl std::fmt::Display for AbsentClass {
 }
 
 impl ConfusionMatrix {
-    /// The classes that have images, in class order: what tables and figures have rows of, and averages are over.
+    /// The classes that have images, in class order: the rows of tables and figures, and the classes of averages.
     pub fn classes(&self) -> Vec<Emotion> {
         let has_images = |class: &Emotion| self.support(*class) > 0;
         Emotion::ALL.into_iter().filter(has_images).collect()
     }
 
-    /// The classes that have images or were predicted, in class order: what tables and figures have columns of.
+    /// The classes that have images or were predicted, in class order: the columns of tables and figures.
     pub(crate) fn columns(&self) -> Vec<Emotion> {
         let predicted = Emotion::ALL.into_iter().zip(self.predicted());
         predicted
@@ -50,14 +50,14 @@ impl ConfusionMatrix {
             .collect()
     }
 
-    /// Names the classes without images, in a sentence; empty if all have some.
+    /// Lists the classes without images, in a sentence; empty if all have some.
     pub fn absent_note(&self) -> String {
         note(&self.absent())
     }
 }
 
 impl ClassificationReport {
-    /// Names the classes without images, in a sentence; empty if all have some.
+    /// Lists the classes without images, in a sentence; empty if all have some.
     pub(crate) fn absent_note(&self) -> String {
         note(&self.absent_names())
     }

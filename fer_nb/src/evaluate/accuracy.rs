@@ -1,11 +1,11 @@
-//! [`Accuracy`]: the share of correct predictions, and how much of it could be chance.
+//! [`Accuracy`]: the share of correct predictions, with its interval.
 
 use serde::{Deserialize, Serialize};
 
 /// Two-sided 95 % quantile of the standard normal distribution.
 pub(super) const Z: f64 = 1.959_963_984_540_054;
 
-/// The share of images whose class was predicted, with its 95 % interval.
+/// The share of correctly predicted images, with its 95 % interval.
 ///
 /// The interval is Wilson's score interval (E. B. Wilson, "Probable Inference, the Law of
 /// Succession, and Statistical Inference", JASA 22, 1927), with p the share, n the images and
@@ -13,14 +13,14 @@ pub(super) const Z: f64 = 1.959_963_984_540_054;
 ///
 /// > (p + z²/2n ± z·√(p(1 − p)/n + z²/4n²)) / (1 + z²/n)
 ///
-/// It covers which images happened to be tested; retraining with another seed varies on top.
+/// It covers the random choice of test images; retraining with another seed adds further variation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
     /// Images predicted correctly.
     pub correct: u64,
-    /// Images in all.
+    /// All images.
     pub total: u64,
-    /// `correct / total`, 0 to 1; 0 if there is no image.
+    /// `correct / total`, 0 to 1; 0 without images.
     pub value: f64,
     /// Lower end of the 95 % interval.
     pub low: f64,
@@ -40,7 +40,7 @@ impl Accuracy {
         let scale = 1.0 + Z * Z / n;
         let centre = (p + Z * Z / (2.0 * n)) / scale;
         let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt() / scale;
-        // At the ends the formula gives 0 and 1 but for rounding.
+        // At the ends the formula gives 0 and 1, except for rounding.
         let low = if correct == 0 { 0.0 } else { (centre - half).max(0.0) };
         let high = if correct >= total { 1.0 } else { (centre + half).min(1.0) };
         Self { correct, total, value: p, low, high }

@@ -20,29 +20,30 @@ pub struct AcrossRow {
     /// The data set's title, with a part of its path if another one has the same.
     #[serde(skip)] // the summary's title
     pub data: String,
-    /// Where it is, in words.
+    /// Its place, in words.
     pub origin: String,
-    /// Fingerprint of pixels, labels and order of all three parts, hexadecimal: what the data is, wherever it lies.
+    /// Fingerprint of pixels, labels and order of all three parts, hexadecimal: it identifies the data in any
+    /// place.
     pub fingerprint: String,
     /// Whether the run had the same training and validation images; `None` for weights of unknown origin.
     pub own: Option<bool>,
-    /// How many of the test images the run was trained on; `None` if that is not known.
+    /// How many of the test images the run was trained on; `None` if it is unknown.
     pub overlap: Option<Overlap>,
     /// The number of test images.
     pub images: usize,
-    /// Of the classes that have images, the plain mean of F1, 0 to 1.
+    /// The plain mean of F1 over the classes that have images, 0 to 1.
     pub macro_f1: f64,
     /// The metrics of all classes.
     #[serde(flatten)]
     pub summary: EvaluationSummary,
-    /// Notes on how the data was read: what was left out, set aside or converted, in sentences.
+    /// Notes on skipped and converted images, in sentences.
     pub notes: Vec<String>,
     /// The classes without images, in words.
     #[serde(skip)]
     absent: String,
 }
 
-/// One network on several data sets: how far its accuracy carries beyond the images that it was trained on.
+/// The metrics of one network on several data sets, which show its accuracy on images outside its training data.
 ///
 /// ```no_run
 /// use fer_nb::evaluate::across;
@@ -57,25 +58,25 @@ pub struct AcrossRow {
 pub struct Across {
     /// The run's name, or a weights file's.
     pub run: String,
-    /// One entry a data set.
+    /// One entry for each data set.
     pub data_sets: Vec<AcrossRow>,
 }
 
-/// Evaluates a run's best weights on the test images of each data set. Nothing is fitted, and nothing is written
-/// into the run.
+/// Evaluates a run's best weights on the test images of each data set. It fits nothing, and writes nothing to the
+/// run.
 ///
 /// # Errors
-/// As [`across_with`]; [`Error::Missing`] for a run that is not there or has no weights.
+/// As [`across_with`]; [`Error::Missing`] for a run that does not exist or has no weights.
 pub fn across(run: &RunFolder, sets: &[FaceData], device: Device) -> Result<Across> {
     let network = run.network(device)?;
     let name = run.path().file_name().unwrap_or_default().to_string_lossy();
     across_with(&*network, name, Some(run), sets, TestTimeAugmentation::None)
 }
 
-/// [`across`] of a network called `name`, which is that of `run` if there is one, with several views of each image.
+/// [`across`] for a network called `name`, the network of `run` if there is one, with several views of each image.
 ///
 /// # Errors
-/// [`Error::Input`] for no data set, and for one without test images, before the first is evaluated; as
+/// [`Error::Input`] for an empty list, and for a data set without test images, before the first is evaluated; as
 /// [`evaluate`](super::evaluate()).
 pub fn across_with(
     network: &dyn Network,
@@ -98,7 +99,7 @@ pub fn across_with(
     Ok(Across { run: name.into(), data_sets })
 }
 
-/// The data sets' titles, equal ones with as much of their paths as tells them apart.
+/// The data sets' titles; equal ones with as much of their paths as needed to distinguish them.
 fn titles<'a>(sets: &'a [FaceData]) -> Vec<String> {
     let title = |data: &FaceData| data.origin().title().to_string();
     let path = |data: &'a FaceData| data.origin().path().unwrap_or(Path::new("drawn"));
@@ -139,8 +140,8 @@ impl AcrossRow {
         self.summary.accuracy()
     }
 
-    /// "yes" for the run's own data; else "412 of 500" or "no", and "not known" for a run of an older version and
-    /// for weights of unknown origin.
+    /// "yes" for the run's training data; else "412 of 500" or "no", and "not known" for a run of an older version
+    /// and for weights of unknown origin.
     fn trained_on(&self) -> String {
         match (self.own, self.overlap) {
             (Some(true), _) => "yes".into(),
@@ -156,7 +157,7 @@ impl Across {
     const NOTE: &str = "Macro F1 is over the classes that have images. Trained on: yes if the run had the same \
                         training and validation images; a number if so many of the test images are exact copies of them.";
 
-    /// The lines below the table: what its columns mean, and how each data set was read.
+    /// The lines below the table: the meaning of its columns, and notes on each data set.
     pub(crate) fn notes(&self) -> String {
         let notes = self.data_sets.iter().flat_map(|row| {
             row.notes.iter().map(move |note| format!("\nNote on {}: {note}.", row.data))
@@ -164,12 +165,12 @@ impl Across {
         Self::NOTE.to_string() + &notes.collect::<String>()
     }
 
-    /// A table of one row a data set. Columns: `data set` (str), `images` (u64), `accuracy`, `low`, `high`,
+    /// A table with a row for each data set. Columns: `data set` (str), `images` (u64), `accuracy`, `low`, `high`,
     /// `macro F1`, `loss` (f64, in nats), `no images of` (str: classes) and `trained on` (str: yes, no, 412 of 500,
     /// not known).
     ///
     /// # Errors
-    /// [`Error::Table`] if polars refuses.
+    /// [`Error::Table`] if polars reports an error.
     pub fn to_table(&self) -> Result<DataFrame> {
         let rows = &self.data_sets;
         Ok(df!(

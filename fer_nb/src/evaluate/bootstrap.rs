@@ -1,4 +1,4 @@
-//! [`Intervals`]: how much a score depends on which images were tested.
+//! [`Intervals`]: the variation of a score with the choice of test images.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::emotion::Emotion;
 /// A score with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// On the images as they are.
+    /// The score of all images.
     pub value: f64,
     /// Lower end.
     pub low: f64,
@@ -29,12 +29,12 @@ impl fmt::Display for Interval {
     }
 }
 
-/// Scores with 95 % intervals from the bootstrap: the images are resampled with replacement, and the
-/// middle 95 % of the scores are the interval (the percentile method; Efron, "Bootstrap Methods:
-/// Another Look at the Jackknife", 1979). Retraining with another seed varies on top of it.
+/// Scores with 95 % intervals from the bootstrap: the images are resampled with replacement, and the middle 95 % of
+/// the scores are the interval (the percentile method; Efron, "Bootstrap Methods: Another Look at the Jackknife",
+/// 1979). Retraining with another seed adds further variation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Intervals {
-    /// Share of correct predictions.
+    /// The share of correct predictions.
     pub accuracy: Interval,
     /// The plain mean of the F1 of the classes that have images.
     pub macro_f1: Interval,
@@ -63,7 +63,7 @@ impl Evaluation {
         let pairs: Vec<(u8, u8)> =
             self.labels().iter().copied().zip(self.predictions().iter().copied()).collect();
         let matrix = self.confusion_matrix();
-        // Of a rare class a resample may have no image; the average is over the same classes all the same.
+        // A resample may have no image of a rare class; the average is over the same classes anyway.
         let classes = matrix.classes();
         let drawn: Vec<[f64; 3]> = (0..resamples)
             .into_par_iter()
@@ -103,8 +103,7 @@ fn balanced_accuracy(matrix: &ConfusionMatrix) -> f64 {
     recalls.iter().sum::<f64>() / recalls.len().max(1) as f64
 }
 
-/// The value below which a share of sorted values lies, interpolated linearly, as numpy's
-/// `quantile`.
+/// The value below which a share of sorted values lies, with linear interpolation, as numpy's `quantile`.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * sorted.len().saturating_sub(1) as f64;
     let at = |index: usize| sorted.get(index).or(sorted.last()).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! [`Calibration`]: confidence against accuracy; [`Temperature`] scales the one to fit the other.
+//! [`Calibration`]: confidence compared with accuracy; [`Temperature`] scales the confidence.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,18 +16,18 @@ const BINS: usize = 15;
 /// The images whose confidence lies in one range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Upper end of the range, which belongs to it; the lower end is the bin before's.
+    /// Upper end of the range, inclusive; the lower end is that of the previous bin.
     pub high: f64,
-    /// Mean confidence, 0 to 1; 0 if there is no image.
+    /// Mean confidence, 0 to 1; 0 without images.
     pub confidence: f64,
     /// The share of correct predictions, with its interval.
     pub accuracy: Accuracy,
 }
 
-/// Confidence against accuracy.
+/// Confidence compared with accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// From the least confidence to the most.
+    /// The bins in ascending order of confidence.
     pub bins: Vec<Bin>,
     /// The expected calibration error: the mean distance between confidence and accuracy, each bin
     /// weighted by its images (Guo et al., "On Calibration of Modern Neural Networks", 2017, with 15
@@ -36,7 +36,7 @@ pub struct Calibration {
 }
 
 impl Evaluation {
-    /// Confidence against accuracy in 15 bins.
+    /// Confidence compared with accuracy in 15 bins.
     pub fn calibration(&self) -> Calibration {
         let mut counts = [(0u64, 0u64, 0.0f64); BINS];
         for (_, label, predicted, confidence) in self.rows() {
@@ -63,9 +63,9 @@ impl Evaluation {
         Calibration { bins, ece }
     }
 
-    /// The same predictions at another temperature: every probability is raised to the power of 1 / T
-    /// and all are divided by their sum, which is what dividing the logits by T does. The loss is that
-    /// of the new probabilities.
+    /// The same predictions at another temperature: every probability is raised to the power of 1 / T, and all are
+    /// divided by their sum, which is equivalent to dividing the logits by T. The loss is that of the new
+    /// probabilities.
     ///
     /// # Errors
     /// As [`Evaluation::from_probs`].
@@ -74,9 +74,9 @@ impl Evaluation {
     }
 }
 
-/// The number, above 0, that logits are divided by before softmax, so that confidence fits accuracy
-/// (temperature scaling; Guo et al., 2017): above 1 for an overconfident network; 1 changes nothing.
-/// It changes no prediction.
+/// A number above 0 by which logits are divided before softmax, so that confidence matches accuracy (temperature
+/// scaling; Guo et al., 2017): above 1 for an overconfident network; 1 changes nothing. It changes no predicted
+/// class.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Temperature {
     temperature: f64,
@@ -100,23 +100,23 @@ impl Temperature {
         }
     }
 
-    /// The number itself, above 0.
+    /// The value, above 0.
     pub fn value(self) -> f64 {
         self.temperature
     }
 
-    /// Fits the temperature, 0.05 to 20, at which these predictions have the least cross-entropy. Fit
-    /// it on validation images and use it on others. The cross-entropy has one minimum in 1 / T, which
-    /// is found by bisection to four digits.
+    /// Fits the temperature, 0.05 to 20, at which these predictions have the lowest cross-entropy. Fit it on
+    /// validation images and use it on others. The cross-entropy has one minimum in 1 / T, which bisection finds to
+    /// four digits.
     pub fn fit(validation: &Evaluation) -> Self {
-        // ln p are logits, but for a number that softmax takes away again.
+        // ln p equals the logits except for a constant, which softmax removes.
         let rows: Vec<(usize, [f64; Emotion::COUNT])> = validation
             .labels()
             .iter()
             .zip(validation.probs())
             .map(|(label, row)| (usize::from(*label), row.map(logit)))
             .collect();
-        // The slope of the mean cross-entropy by 1 / T: the mean of Σ p · z - z of the label.
+        // The derivative of the mean cross-entropy by 1 / T: the mean of Σ p · z - z of the label.
         let slope = |inverse: f64| -> f64 {
             rows.iter()
                 .map(|(label, logits)| {
@@ -144,9 +144,9 @@ impl Temperature {
         softmax(&probs.map(|p| (logit(p) / self.temperature) as f32))
     }
 
-    /// Saves it in a run's folder, as `temperature.toml`, for the run's present best weights, if the run was trained
-    /// on `data`, whose held-back images it was fitted on. On other images, and for weights that come with the
-    /// project, nothing is written.
+    /// Saves it in a run's folder as `temperature.toml`, for the run's current best weights, if the run was trained
+    /// on `data`, on whose held-back images it was fitted. For other images, and for pretrained weights, nothing is
+    /// written.
     ///
     /// # Errors
     /// [`Error::Io`] if there are no weights, or the file can't be written.
@@ -154,28 +154,28 @@ impl Temperature {
         fitted::save(run, data, TEMPERATURE, self)
     }
 
-    /// Writes it into a folder for the weights there, whatever they were trained on.
+    /// Writes it to a folder for the weights in it, whatever their training data.
     pub(crate) fn write(&self, run: &RunFolder) -> Result<()> {
         fitted::write(run, TEMPERATURE, self)
     }
 
-    /// The temperature that [`Temperature::save`] left for a run's best weights; 1 if it left none, or
-    /// for other weights.
+    /// The temperature that [`Temperature::save`] saved for a run's best weights; 1 if none was saved, or if it was
+    /// saved for other weights.
     ///
     /// # Errors
-    /// [`Error::File`] if the file holds something else, or the weights may be damaged: it was left for
-    /// others, and they have no checksum.
+    /// [`Error::File`] if the file has another content, or the weights may be damaged: the temperature was saved
+    /// for others, and they have no checksum.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
         let kept = fitted::of_run::<Self>(run, TEMPERATURE)?.unwrap_or_default();
         Self::new(kept.temperature).map_err(|_| {
-            let problem = format!("{} is no number above 0", kept.temperature);
+            let problem = format!("{} is not a number above 0", kept.temperature);
             let place = Place::Key("temperature".into());
             Error::file_at(run.path().join(TEMPERATURE), place, problem, REFIT)
         })
     }
 }
 
-/// ln p; a probability of 0 counts as the smallest f32.
+/// ln p; a probability of 0 is replaced by the smallest f32.
 fn logit(p: f32) -> f64 {
     f64::from(p.max(f32::MIN_POSITIVE)).ln()
 }

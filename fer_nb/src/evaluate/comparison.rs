@@ -17,31 +17,31 @@ use crate::train::{History, Overlap, RunConfig, RunDifference, RunFolder, differ
 /// One run's metrics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedRun {
-    /// The folder's name, with folders above it where another run's has the same.
+    /// The folder's name, with parent folders if another run has the same name.
     pub run: String,
     /// The architecture's name.
     pub network: String,
-    /// The number of epochs that were trained.
+    /// The number of completed epochs.
     pub epochs: usize,
     /// Its seed.
     pub seed: u64,
-    /// On the validation images, which choose between runs; `None` if it held none back, or was trained on other
-    /// images: it may have been trained on the ones that the data holds back. For a run that wasn't evaluated, as
-    /// its history has it.
+    /// The accuracy on the validation images, by which to choose between runs; `None` if it held none back, or was
+    /// trained on other images, which may include those that the data holds back. For a run that was not evaluated,
+    /// the value of its history.
     pub val_accuracy: Option<Accuracy>,
     /// Mean cross-entropy on them, in nats.
     pub val_loss: Option<f64>,
-    /// On the test images; `None` for a run that wasn't evaluated.
+    /// The metrics on the test images; `None` for a run that was not evaluated.
     #[serde(flatten)]
     pub test: Option<TestScores>,
-    /// Why it wasn't evaluated, in words.
+    /// Why it was not evaluated, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_evaluated: Option<String>,
-    /// Against [`Comparison::baseline`]; `None` for that run itself, and for one that wasn't evaluated.
+    /// The test against [`Comparison::baseline`]; `None` for the baseline, and for a run that was not evaluated.
     pub mcnemar: Option<McNemar>,
-    /// What the test says at 5 %, after Holm's correction for the number of runs.
+    /// The result of the test at 5 %, after Holm's correction for the number of runs.
     pub verdict: Option<Verdict>,
-    /// What it was trained, chosen and measured on.
+    /// The images that it was trained on, chosen by and measured on.
     pub protocol: Protocol,
     /// How many of the test images it was trained on; `None` if that is not known.
     pub overlap: Option<Overlap>,
@@ -62,32 +62,32 @@ pub struct TestScores {
     pub macro_f1: f64,
     /// The mean recall of the classes that have images, 0 to 1.
     pub balanced_accuracy: f64,
-    /// The share of labels among the two likeliest classes.
+    /// The share of labels among the two most probable classes.
     pub top_2: Accuracy,
-    /// Expected calibration error as it is.
+    /// Expected calibration error without a temperature.
     pub ece: f64,
-    /// The temperature fitted on validation; the run's own if it was trained on other images.
+    /// The temperature fitted on validation images; the run's temperature if it was trained on other images.
     pub temperature: f64,
     /// Expected calibration error at that temperature.
     pub ece_calibrated: f64,
 }
 
-/// Runs on the same test images, in the order in which they were named.
+/// Runs on the same test images, in the given order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// One entry a run.
+    /// One entry for each run.
     pub runs: Vec<ComparedRun>,
-    /// The run that the others are tested against: the first that was evaluated.
+    /// The run that the others are tested against: the first evaluated one.
     pub baseline: String,
-    /// The settings that not all runs have the same value of.
+    /// The settings with different values in the runs.
     pub differences: Vec<RunDifference>,
-    /// Mean and spread, if the runs differ in nothing but their seeds.
+    /// Mean and spread, if the runs differ only in their seeds.
     pub seeds: Option<SeedSpread>,
     /// "FER2013", "made-up sample" or a folder's name.
     pub title: String,
 }
 
-/// [`compare_on`] with the data that is found and the device that is chosen: `compare(&RunFolder::all()?)?`.
+/// [`compare_on`] with the default data and device: `compare(&RunFolder::all()?)?`.
 ///
 /// # Errors
 /// As [`compare_on`], [`FaceData::open`] and [`device`].
@@ -98,24 +98,24 @@ pub fn compare(runs: &[RunFolder]) -> Result<Comparison> {
     compare_on(runs, &FaceData::open()?, device()?)
 }
 
-/// Evaluates the best weights of each run on `data`'s test images and puts the metrics side by side.
+/// Evaluates the best weights of each run on `data`'s test images and compares the metrics.
 ///
-/// A run of a custom network, one without weights, and one that was trained on drawn faces if these are photos
-/// (or the other way round) is not evaluated: it has its settings, its curves and its results on validation, and
-/// [`ComparedRun::not_evaluated`] says why. [`compare_with`] evaluates custom networks too.
+/// A run of a custom network, one without weights, and one that was trained on drawn faces if these are photos (or
+/// the other way round) is not evaluated: it has its settings, its curves and its results on validation, and
+/// [`ComparedRun::not_evaluated`] has the reason. [`compare_with`] evaluates custom networks too.
 ///
 /// # Errors
-/// [`Error::Input`] for no run or no test image; [`Error::Missing`] for a run that is not there, and if no run can
-/// be evaluated.
+/// [`Error::Input`] without runs or test images; [`Error::Missing`] for a run that does not exist, and if no run
+/// can be evaluated.
 pub fn compare_on(runs: &[RunFolder], data: &FaceData, device: Device) -> Result<Comparison> {
     compare_with(runs, data, device, |_| Ok(None))
 }
 
-/// As [`compare_on`]; `build` makes the networks that this crate doesn't know, by the run's config: untrained, for
-/// the run's weights are loaded into them. `None` leaves a run without results on the test images.
+/// As [`compare_on`]; `build` creates custom networks from the run's config, untrained, because the run's weights
+/// are loaded into them. If it returns `None`, the run has no results on the test images.
 ///
 /// # Errors
-/// As [`compare_on`], and what `build` and [`weights::load`](crate::model::weights::load) fail with.
+/// As [`compare_on`], and errors of `build` and [`weights::load`](crate::model::weights::load).
 pub fn compare_with(
     runs: &[RunFolder],
     data: &FaceData,
@@ -127,7 +127,7 @@ pub fn compare_with(
     }
     data.require_test()?;
     let configs = runs.iter().map(RunFolder::config).collect::<Result<Vec<_>>>()?;
-    // What can't be evaluated is known before anything is computed.
+    // Runs that can't be evaluated are known before anything is computed.
     let hindrances: Vec<Option<Error>> =
         runs.iter().map(|run| run.check_data(data).err().or_else(|| no_weights(run))).collect();
     let (mut rows, mut tests) = (Vec::new(), Vec::<Evaluation>::new());
@@ -197,7 +197,7 @@ fn no_weights(run: &RunFolder) -> Option<Error> {
     (!run.weights().is_file()).then(|| Error::missing("The run's weights", run.weights(), hint))
 }
 
-/// The run's network with its weights, or why there is none.
+/// The run's network with its weights, or the reason why it can't be built.
 fn network_of(
     run: &RunFolder,
     config: &RunConfig,
@@ -247,7 +247,7 @@ impl ComparedRun {
         Ok(test)
     }
 
-    /// What training recorded of the best epoch.
+    /// The values of the best epoch in the history.
     fn take_from_history(&mut self, config: &RunConfig) {
         let images = config.trained_on.map_or(config.images[1], |[_, validation]| validation);
         if let Some(best) = self.history.best().filter(|_| images > 0) {
@@ -260,8 +260,8 @@ impl ComparedRun {
     }
 }
 
-/// The folders' names, with as many of the folders above as tell them apart: every run may have a
-/// `before/`, every study a first trial.
+/// The folders' names, with as many parent folders as needed to distinguish them: every run may have a `before/`,
+/// every study a first trial.
 fn names(runs: &[RunFolder]) -> Vec<String> {
     text::path_ends(&runs.iter().map(RunFolder::path).collect::<Vec<_>>())
 }

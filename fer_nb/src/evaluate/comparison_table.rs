@@ -1,4 +1,4 @@
-//! A [`Comparison`] as a table: what differs between the runs first, then their results.
+//! A [`Comparison`] as a table: the differences between the runs first, then their results.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::{Accuracy, McNemar, SeedSpread};
 use crate::common::{Result, text};
 use crate::data::column;
 
-/// The columns of results, which come after those of the differences.
+/// The columns of results, after those of the differences.
 const RESULTS: [&str; 11] = [
     "epochs",
     "val_accuracy",
@@ -23,18 +23,18 @@ const RESULTS: [&str; 11] = [
     "p",
     "verdict",
 ];
-/// What stands for a value that there isn't.
+/// The placeholder for a missing value.
 const NONE: &str = "–";
 
 impl Comparison {
-    /// A table of one row a run. Columns: `run`, `network` (str), each of [`Comparison::differences`] (str, null if
-    /// the run has no such setting), `epochs` (u32), `val_accuracy`, `val_low`, `val_high`, `val_loss` (f64, null
-    /// if nothing was held back), and of the test images `accuracy`, `low`, `high`, `macro F1`,
-    /// `balanced`, `top 2` (f64, 0 to 1), `ECE`, `temperature`, `ECE calibrated` (f64, null for a run that wasn't
-    /// evaluated), `p` (f64), McNemar's against [`Comparison::baseline`], and `verdict` (str); null for that run.
+    /// A table with a row for each run. Columns: `run`, `network` (str), each of [`Comparison::differences`] (str,
+    /// null if the run lacks the setting), `epochs` (u32), `val_accuracy`, `val_low`, `val_high`, `val_loss` (f64,
+    /// null if nothing was held back), and for the test images `accuracy`, `low`, `high`, `macro F1`, `balanced`,
+    /// `top 2` (f64, 0 to 1), `ECE`, `temperature`, `ECE calibrated` (f64, null for a run that was not evaluated),
+    /// `p` (f64), McNemar's against [`Comparison::baseline`], and `verdict` (str); null for that run.
     ///
     /// # Errors
-    /// [`Error::Table`](crate::error::Error::Table) if polars refuses.
+    /// [`Error::Table`](crate::error::Error::Table) if polars reports an error.
     pub fn to_table(&self) -> Result<DataFrame> {
         let runs = &self.runs;
         let validation = |of: fn(Accuracy) -> f64| column(runs, |run| run.val_accuracy.map(of));
@@ -70,8 +70,7 @@ impl Comparison {
         Ok(table)
     }
 
-    /// The names of the columns of settings. One that a result has as well is told apart by its place in the
-    /// config.
+    /// The names of the columns of settings. A setting with the name of a result gets its full path.
     fn settings(&self) -> Vec<String> {
         let name = |setting: &String| match RESULTS.contains(&setting.as_str()) {
             true => format!("train.{setting}"),
@@ -80,15 +79,15 @@ impl Comparison {
         self.differences.iter().map(|difference| name(&difference.setting)).collect()
     }
 
-    /// The heads of [`Comparison::lines`].
+    /// The headings of [`Comparison::lines`].
     pub(crate) fn heads(&self) -> Vec<String> {
         let before = ["run", "network"].map(String::from);
         let results = RESULTS.map(String::from);
         before.into_iter().chain(self.settings()).chain(results).collect()
     }
 
-    /// A line of text for each run: what [`Comparison::to_table`] has, with intervals in the same cell and as many
-    /// digits as they need.
+    /// A line of text for each run: the values of [`Comparison::to_table`], with intervals in the same cell and
+    /// only significant digits.
     pub(crate) fn lines(&self) -> Vec<Vec<String>> {
         let setting = |place: usize| {
             let values = self.differences.iter().map(move |found| found.values.get(place));
@@ -101,7 +100,7 @@ impl Comparison {
         self.runs.iter().enumerate().map(of_run).collect()
     }
 
-    /// How many columns there are before those of results.
+    /// The number of columns before those of results.
     pub(crate) fn settings_end(&self) -> usize {
         2 + self.differences.len()
     }
@@ -144,7 +143,7 @@ impl Comparison {
     }
 }
 
-/// A run's cells of the columns [`RESULTS`].
+/// A run's cells for the columns [`RESULTS`].
 fn results(run: &ComparedRun) -> [String; RESULTS.len()] {
     let interval = |accuracy: Option<Accuracy>| {
         accuracy.map_or(NONE.into(), |Accuracy { value, low, high, .. }| {

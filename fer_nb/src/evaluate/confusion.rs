@@ -1,4 +1,4 @@
-//! [`ConfusionMatrix`]: which class was predicted for which.
+//! [`ConfusionMatrix`]: the predicted classes of each true class.
 
 use polars::prelude::{Column, DataFrame};
 use serde::{Deserialize, Serialize};
@@ -17,11 +17,11 @@ pub struct ConfusionMatrix {
 /// One kind of mistake: images of class `truth` that were predicted as `predicted`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Confusion {
-    /// The class on the label.
+    /// The class of the label.
     pub truth: Emotion,
-    /// The class that was predicted instead.
+    /// The predicted class.
     pub predicted: Emotion,
-    /// How many images.
+    /// The number of images.
     pub count: u64,
     /// `count` as a share of all images of `truth`, 0 to 1.
     pub share: f64,
@@ -30,15 +30,15 @@ pub struct Confusion {
 impl std::fmt::Display for Confusion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { truth, predicted, count, share } = self;
-        write!(f, "{truth} taken for {predicted}: {count} ({:.1} % of {truth})", share * 100.0)
+        write!(f, "{truth} predicted as {predicted}: {count} ({:.1} % of {truth})", share * 100.0)
     }
 }
 
 impl ConfusionMatrix {
-    /// How [`ConfusionMatrix::most_confused`] ranks mistakes, for the captions of figures and tables.
+    /// The order of [`ConfusionMatrix::most_confused`], for the captions of figures and tables.
     pub(crate) const RANKED_BY: &'static str = "by number of images";
 
-    /// Counts pairs of class indices 0 to 6; pairs with another index are left out.
+    /// Counts pairs of class indices 0 to 6; pairs with another index are ignored.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (u8, u8)>, title: impl Into<String>) -> Self {
         let mut counts = [[0; Emotion::COUNT]; Emotion::COUNT];
         for (truth, predicted) in pairs {
@@ -55,7 +55,7 @@ impl ConfusionMatrix {
         &self.counts
     }
 
-    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
+    /// The name of the evaluated data for headings: "FER2013", "made-up sample" or the name of a folder.
     pub fn title(&self) -> &str {
         &self.title
     }
@@ -89,7 +89,7 @@ impl ConfusionMatrix {
         }
     }
 
-    /// How often each class was predicted (column sums), by class index.
+    /// The number of predictions of each class (column sums), by class index.
     pub(crate) fn predicted(&self) -> [u64; Emotion::COUNT] {
         let mut sums = [0; Emotion::COUNT];
         for row in &self.counts {
@@ -109,9 +109,9 @@ impl ConfusionMatrix {
         })
     }
 
-    /// The `n` commonest mistakes, or fewer. They are ranked by number of images, as in every figure and
-    /// table; equals are in class order. By share of the true class a rare class would lead with a
-    /// handful of images.
+    /// The `n` most frequent mistakes, or fewer. They are ranked by number of images, as in every figure and table;
+    /// equals are in class order. Ranked by share of the true class, a rare class would come first with a handful
+    /// of images.
     pub fn most_confused(&self, n: usize) -> Vec<Confusion> {
         let mut all = Vec::new();
         for (truth, (row, shares)) in
@@ -130,8 +130,8 @@ impl ConfusionMatrix {
         all
     }
 
-    /// A table of one row a true class that has images: `true` (str), then one u64 column a class that has images
-    /// or was predicted, of images.
+    /// A table with a row for each true class that has images: `true` (str), then a u64 column for each class that
+    /// has images or was predicted, with numbers of images.
     pub fn to_table(&self) -> Result<DataFrame> {
         let classes = self.classes();
         let mut columns = vec![Column::new("true".into(), column(&classes, |class| class.name()))];
@@ -143,8 +143,8 @@ impl ConfusionMatrix {
     }
 }
 
-/// Aligned text: counts, then each row's recall in percent. Classes without images have no row, and no column
-/// unless they were predicted.
+/// Aligned text: counts, then each row's recall in percent. Classes without images have no row, and a column only
+/// if they were predicted.
 impl std::fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "confusion matrix, {} (rows: true, columns: predicted)", self.title)?;
@@ -192,8 +192,8 @@ mod tests {
         matrix.counts[5][4] = 2;
         let confused = matrix.most_confused(2);
         assert_eq!(confused.len(), 2);
-        assert_eq!(confused[0].to_string(), "sad taken for neutral: 2 (100.0 % of sad)");
-        assert_eq!(confused[1].to_string(), "angry taken for fear: 1 (50.0 % of angry)");
+        assert_eq!(confused[0].to_string(), "sad predicted as neutral: 2 (100.0 % of sad)");
+        assert_eq!(confused[1].to_string(), "angry predicted as fear: 1 (50.0 % of angry)");
         assert_eq!(matrix.most_confused(99).len(), 3);
         assert!(ConfusionMatrix::from_pairs([(1, 1)], "").most_confused(3).is_empty());
     }

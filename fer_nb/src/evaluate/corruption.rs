@@ -1,4 +1,4 @@
-//! [`Corruption`]: a change to an image that a camera, its light or a file makes, of a fixed strength.
+//! [`Corruption`]: a change of images by a camera, its light or a file, of fixed strength.
 
 use std::fmt;
 use std::io::Cursor;
@@ -18,11 +18,11 @@ use crate::common::{Error, Result};
 use crate::data::pixels::square;
 use crate::data::{Dataset, SIDE};
 
-/// A change to images that leaves their class as it is. Its strength is fixed, so that networks can be
-/// compared; it is not the augmentation of training, whose strength is random.
+/// A change of images that does not change their class. Its strength is fixed, so that networks can be compared; it
+/// is not the augmentation of training, whose strength is random.
 ///
-/// Images are u8 on 0 to 255 before and after, as from a camera or a file: results are rounded and cut
-/// off there. Places outside of an image take the nearest edge's value.
+/// Images are u8 on 0 to 255 before and after, as from a camera or a file: results are rounded and clipped.
+/// Positions outside the image have the value of the nearest edge.
 ///
 /// ```
 /// use fer_nb::evaluate::Corruption;
@@ -37,28 +37,28 @@ use crate::data::{Dataset, SIDE};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "corruption", content = "strength", rename_all = "snake_case")]
 pub enum Corruption {
-    /// Every pixel times this factor, 0 or more; below 1 is darker.
+    /// Multiplies every pixel by this factor, 0 or more; below 1 is darker.
     Brightness(f64),
-    /// Every pixel's distance from the image's mean times this factor, 0 or more.
+    /// Multiplies every pixel's distance from the image's mean by this factor, 0 or more.
     Contrast(f64),
-    /// Rotated about the centre by this many degrees, 0 to 180, with bilinear interpolation; every second
-    /// image, at random, clockwise.
+    /// Rotates about the centre by this many degrees, 0 to 180, with bilinear interpolation; a random half of the
+    /// images clockwise.
     Tilt(f64),
-    /// Moved by this many pixels, 0 to 47, along both axes; the direction along each is random.
+    /// Shifts by this many pixels, 0 to 47, along both axes; the direction along each is random.
     Shift(u32),
-    /// Gaussian blur; the standard deviation in pixels, above 0 and at most 12. The filter ends at four of
-    /// them.
+    /// Gaussian blur; the standard deviation in pixels, above 0 and at most 12. The filter extends to four standard
+    /// deviations.
     Blur(f64),
     /// Gaussian noise, independent for each pixel; the standard deviation in grey levels, 0 to 255.
     Noise(f64),
-    /// Written as a JPEG file of this quality, 1 to 100, and read again.
+    /// Encodes as JPEG with this quality, 1 to 100, and decodes.
     Jpeg(u8),
-    /// Shrunk to this many pixels a side, 1 to 48, and enlarged to 48, both with a triangle filter.
+    /// Shrinks to this many pixels a side, 1 to 48, and enlarges to 48, both with a triangle filter.
     Shrink(u32),
 }
 
 impl Corruption {
-    /// What [`robustness`](super::robustness()) and `fer evaluate --corruptions` evaluate.
+    /// The corruptions of [`robustness`](super::robustness()) and `fer evaluate --corruptions`.
     pub const STANDARD: [Corruption; 12] = [
         Corruption::Brightness(0.5),
         Corruption::Brightness(0.25),
@@ -74,12 +74,12 @@ impl Corruption {
         Corruption::Shrink(24),
     ];
 
-    /// The data set with every image changed. What is random (directions, noise) follows from `seed` and
-    /// from the image's own pixels, so an image's change does not depend on the other images nor on its
-    /// place among them. The same seed gives the same pixels.
+    /// The data set with every image changed. Random values (directions, noise) are derived from `seed` and from
+    /// the image's pixels, so an image's change does not depend on the other images or on its position among them.
+    /// The same seed gives the same pixels.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a strength outside its range.
+    /// [`Error::Setting`] for a strength out of range.
     pub fn apply(&self, data: &Dataset, seed: u64) -> Result<Dataset> {
         self.validate()?;
         data.with_images(|image| {
@@ -158,7 +158,7 @@ impl fmt::Display for Corruption {
     }
 }
 
-/// -1 or 1, each as likely.
+/// -1 or 1, with equal probability.
 fn sign(rng: &mut StdRng) -> f64 {
     if rng.random::<bool>() { 1.0 } else { -1.0 }
 }
@@ -174,7 +174,7 @@ fn gray(image: &[u8]) -> Result<GrayImage> {
         .ok_or_else(|| Error::input("image", image.len(), "48 × 48 pixels"))
 }
 
-/// f64 [1, 1, 48, 48]: in single precision, the order of a sum could decide a grey level.
+/// f64 [1, 1, 48, 48]: in single precision, the order of a sum could change a grey level.
 fn tensor(image: &[u8]) -> Result<Tensor> {
     let values: Vec<f64> = image.iter().map(|pixel| f64::from(*pixel)).collect();
     Ok(Tensor::f_from_slice(&values)?.f_view([1, 1, SIDE as i64, SIDE as i64])?)
@@ -185,7 +185,7 @@ fn to_pixels(image: &Tensor) -> Result<Vec<u8>> {
     Ok(values.into_iter().map(to_pixel).collect())
 }
 
-/// Rotated about the centre.
+/// Rotates about the centre.
 fn tilted(image: &[u8], degrees: f64) -> Result<Vec<u8>> {
     const BILINEAR: i64 = 0;
     const BORDER: i64 = 1;
@@ -196,7 +196,7 @@ fn tilted(image: &[u8], degrees: f64) -> Result<Vec<u8>> {
     to_pixels(&image.f_grid_sampler(&grid, BILINEAR, BORDER, false)?)
 }
 
-/// Blurred along one axis, then along the other.
+/// Blurs along one axis, then along the other.
 fn blurred(image: &[u8], deviation: f64) -> Result<Vec<u8>> {
     let reach = (4.0 * deviation + 0.5) as i64;
     let weights: Vec<f64> =
@@ -212,7 +212,7 @@ fn blurred(image: &[u8], deviation: f64) -> Result<Vec<u8>> {
     to_pixels(&convolved(&rows, [1, 1, length, 1])?)
 }
 
-/// Written as a JPEG file, and read again.
+/// Encodes as JPEG, and decodes.
 fn through_jpeg(image: &GrayImage, quality: u8) -> Result<Vec<u8>> {
     let mut file = Cursor::new(Vec::new());
     let refused = |error| Error::input("JPEG file in memory", error, "one that can be read again");

@@ -1,18 +1,18 @@
-//! The accuracy that is lost from one evaluation to another of the same images.
+//! The accuracy lost between two evaluations of the same images.
 
 use super::{Evaluation, Interval, McNemar};
 use crate::common::Result;
 use crate::evaluate::accuracy::Z;
 
 impl Evaluation {
-    /// The accuracy of this evaluation less that of `other`, on the same images in the same order, with
-    /// its 95 % interval; -1 to 1, above 0 if `other` is worse.
+    /// The accuracy of this evaluation minus that of `other`, on the same images in the same order, with its 95 %
+    /// interval; -1 to 1, above 0 if `other` is worse.
     ///
-    /// The interval uses the pairing: images that both predict correctly, or neither, do not widen it. It
-    /// is Wald's with one image added to each kind of disagreement (Bonett and Price, "Adjusted Wald
-    /// Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", Journal of
-    /// Educational and Behavioral Statistics 37, 2012). With b images that only this evaluation has right,
-    /// c that only `other` has, n in all, p = (b + 1)/(n + 2) and q = (c + 1)/(n + 2):
+    /// The interval uses the pairing: images that both predict correctly, or neither, do not widen it. It is Wald's
+    /// with one image added to each kind of disagreement (Bonett and Price, "Adjusted Wald Confidence Interval for
+    /// a Difference of Binomial Proportions Based on Paired Data", Journal of Educational and Behavioral Statistics
+    /// 37, 2012). With b images that only this evaluation predicts correctly, c that only `other` does, n images, p
+    /// = (b + 1)/(n + 2) and q = (c + 1)/(n + 2):
     ///
     /// > p − q ± z·√((p + q − (p − q)²)/(n + 2))
     ///

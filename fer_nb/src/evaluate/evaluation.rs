@@ -12,11 +12,11 @@ use crate::evaluate::confusion::{Confusion, ConfusionMatrix};
 use crate::evaluate::probs::{Row, argmax, check_probs, log_sum_exp, softmax};
 use crate::evaluate::report::ClassificationReport;
 
-/// Keras' `epsilon()`: the least probability that its cross-entropy takes a logarithm of.
+/// Keras' `epsilon()`: the minimum probability for the logarithm in its cross-entropy.
 const EPSILON: f64 = 1e-7;
 
-/// Labels and predictions of N images, in the data set's order, all checked: one or more images,
-/// classes 0 to 6, probabilities on 0 to 1 that add up to 1, a finite loss.
+/// Labels and predictions of N images, in the data set's order, all validated: one or more images, classes 0 to 6,
+/// probabilities on 0 to 1 that add up to 1, a finite loss.
 ///
 /// ```
 /// use fer_nb::evaluate::Evaluation;
@@ -25,7 +25,7 @@ const EPSILON: f64 = 1e-7;
 /// let likely_happy = [0.0, 0.0, 0.1, 0.8, 0.1, 0.0, 0.0];
 /// let test = Evaluation::from_probs(vec![3, 3, 2], vec![likely_happy; 3], "three faces")?;
 /// assert_eq!(test.accuracy().correct, 2);
-/// assert_eq!(test.most_confused(1)[0].to_string(), "fear taken for happy: 1 (100.0 % of fear)");
+/// assert_eq!(test.most_confused(1)[0].to_string(), "fear predicted as happy: 1 (100.0 % of fear)");
 /// println!("{test}\n{}", test.classification_report());
 /// # Ok::<(), Error>(())
 /// ```
@@ -47,13 +47,13 @@ brief!(
 );
 
 impl Evaluation {
-    /// Puts an evaluation together: `labels` \[N\] on 0 to 6, `probs` \[N\] × 7 on 0 to 1, `loss` in
-    /// nats. The prediction is the likeliest class, the first of equals as in numpy's `argmax`.
+    /// Creates an evaluation: `labels` \[N\] on 0 to 6, `probs` \[N\] × 7 on 0 to 1, `loss` in nats. The prediction
+    /// is the most probable class, the first of equals as in numpy's `argmax`.
     ///
     /// # Errors
-    /// [`Error::Input`], with the image's index, for no image, for labels and probabilities that
-    /// differ in number, for a label that is no class, for probabilities that are NaN, off 0 to 1 or
-    /// don't add up to 1, and for a loss that is not finite.
+    /// [`Error::Input`], with the image's index, for no image, for different numbers of labels and probabilities,
+    /// for an invalid label, for probabilities that are NaN, outside 0 to 1 or don't add up to 1, and for a loss
+    /// that is not finite.
     pub fn new(
         labels: Vec<u8>,
         probs: Vec<[f32; Emotion::COUNT]>,
@@ -74,8 +74,8 @@ impl Evaluation {
         Ok(Self { labels, predictions, probs, loss, title: title.into() })
     }
 
-    /// As [`Evaluation::new`], with the loss computed: the mean of −ln p of the true class. As in
-    /// Keras, p is taken as 1e-7 if it is less.
+    /// As [`Evaluation::new`], with the loss computed: the mean of −ln p of the true class. As in Keras, p is at
+    /// least 1e-7.
     ///
     /// # Errors
     /// As [`Evaluation::new`].
@@ -114,20 +114,20 @@ impl Evaluation {
         }));
         let probs = logits.iter().map(softmax).collect();
         let mut evaluation = Self::new(labels, probs, loss, title)?;
-        // Logits that differ can have equal probabilities after rounding; the logits decide.
+        // Different logits can have equal probabilities after rounding; the logits determine the prediction.
         evaluation.predictions = logits.iter().map(|row| argmax(row) as u8).collect();
         Ok(evaluation)
     }
 
-    /// The same predictions with other probabilities, f32 [N] × 7, that keep each image's order of
-    /// classes, and with their loss.
+    /// The same predictions with other probabilities, f32 [N] × 7, that keep each image's order of classes, and
+    /// with their loss.
     pub(super) fn with_probs(&self, probs: Vec<Row>) -> Result<Self> {
         let mut other = Self::from_probs(self.labels.clone(), probs, self.title.clone())?;
         other.predictions.clone_from(&self.predictions);
         Ok(other)
     }
 
-    /// The same under another title.
+    /// The same with another title.
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
@@ -142,7 +142,7 @@ impl Evaluation {
         &self.predictions
     }
 
-    /// Probabilities of the seven classes, by class index, each image's adding up to 1.
+    /// Probabilities of the seven classes, by class index; those of an image add up to 1.
     pub fn probs(&self) -> &[[f32; Emotion::COUNT]] {
         &self.probs
     }
@@ -152,7 +152,7 @@ impl Evaluation {
         self.loss
     }
 
-    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
+    /// The name of the evaluated data for headings: "FER2013", "made-up sample" or the name of a folder.
     pub fn title(&self) -> &str {
         &self.title
     }
@@ -163,21 +163,21 @@ impl Evaluation {
         self.labels.len()
     }
 
-    /// The same without the images at these places; places past the end are ignored.
+    /// The evaluation without the images at these indices; indices past the end are ignored.
     ///
     /// # Errors
-    /// [`Error::Input`] if none would be left.
+    /// [`Error::Input`] if none would remain.
     pub fn without(&self, indices: &[usize]) -> Result<Self> {
         let left: Vec<usize> = (0..self.len()).filter(|index| !indices.contains(index)).collect();
         let of = |classes: &[u8]| left.iter().filter_map(|at| classes.get(*at).copied()).collect();
         let probs = left.iter().filter_map(|at| self.probs.get(*at).copied()).collect();
-        // The loss of fewer images is another one.
+        // The loss of fewer images has to be computed again.
         let mut kept = Self::from_probs(of(&self.labels), probs, self.title.clone())?;
         kept.predictions = of(&self.predictions);
         Ok(kept)
     }
 
-    /// The share of right predictions, with its 95 % interval.
+    /// The share of correct predictions, with its 95 % interval.
     pub fn accuracy(&self) -> Accuracy {
         let pairs = self.labels.iter().zip(&self.predictions);
         let correct = pairs.filter(|(label, predicted)| label == predicted).count();
@@ -195,14 +195,13 @@ impl Evaluation {
         self.confusion_matrix().report()
     }
 
-    /// The `n` commonest mistakes, as [`ConfusionMatrix::most_confused`] ranks them.
+    /// The `n` most frequent mistakes, in the order of [`ConfusionMatrix::most_confused`].
     pub fn most_confused(&self, n: usize) -> Vec<Confusion> {
         self.confusion_matrix().most_confused(n)
     }
 
-    /// A table of one row an image, in order. Columns: `index` (u32), `true` and `predicted` (str),
-    /// `correct` (bool), `confidence` (f32: probability of the predicted class), `prob_angry` …
-    /// `prob_surprise` (f32).
+    /// A table with a row for each image, in order. Columns: `index` (u32), `true` and `predicted` (str), `correct`
+    /// (bool), `confidence` (f32: probability of the predicted class), `prob_angry` … `prob_surprise` (f32).
     pub fn table(&self) -> Result<DataFrame> {
         let rows: Vec<_> = self.rows().collect();
         let mut table = df!(
@@ -219,7 +218,7 @@ impl Evaluation {
         Ok(table)
     }
 
-    /// Each image's place, label, prediction and the prediction's probability, 0 to 1.
+    /// Each image's index, label, prediction and the prediction's probability, 0 to 1.
     pub(super) fn rows(&self) -> impl Iterator<Item = (usize, u8, u8, f32)> + '_ {
         self.labels.iter().zip(&self.predictions).enumerate().map(|(at, (label, predicted))| {
             (at, *label, *predicted, self.probability(at, usize::from(*predicted)))

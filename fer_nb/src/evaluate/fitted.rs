@@ -13,14 +13,14 @@ use crate::data::FaceData;
 use crate::model::weights::{FITTED_FOR, REFIT, integrity};
 use crate::train::RunFolder;
 
-/// Where a fitted value went. Printed, it is a sentence.
+/// Where a fitted value was saved. Displayed, it is a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Saved {
-    /// Into this file of the run.
+    /// In this file of the run.
     In(PathBuf),
-    /// Nowhere: the run was trained on other images, whose value it keeps.
+    /// Not saved: the run was trained on other images, and keeps its value.
     OtherImages,
-    /// Nowhere: the weights come with the project, which has fitted values for them.
+    /// Not saved: these are pretrained weights, which have fitted values.
     Pretrained,
 }
 
@@ -32,13 +32,13 @@ impl fmt::Display for Saved {
                 f.write_str("not saved: the run was trained on other images, and keeps what was fitted on those")
             }
             Saved::Pretrained => {
-                f.write_str("not saved: these weights come with the project, with values of their own")
+                f.write_str("not saved: these are pretrained weights, which keep their fitted values")
             }
         }
     }
 }
 
-/// [`write`] for a run that was trained on `data` and does not come with the project; else nothing is written.
+/// [`write`] for a run that was trained on `data` and is not pretrained; else nothing is written.
 pub(super) fn save(
     run: &RunFolder,
     data: &FaceData,
@@ -66,11 +66,11 @@ pub(super) fn write(run: &RunFolder, file: &str, values: &impl Serialize) -> Res
     write_toml(run.path().join(file), &table)
 }
 
-/// The values that [`write`] wrote for the run's present best weights; `None` if it wrote none, or for
-/// other weights, which have a checksum that says so.
+/// The values that [`write`] saved for the run's current best weights; `None` if none were saved, or if they were
+/// saved for other weights with a valid checksum.
 ///
 /// # Errors
-/// [`Error::File`] if the file holds something else, or the weights may be damaged.
+/// [`Error::File`] if the file has another content, or the weights may be damaged.
 pub(super) fn of_run<T: DeserializeOwned>(run: &RunFolder, file: &str) -> Result<Option<T>> {
     let path = run.path().join(file);
     let what = "what was fitted for a run";
@@ -82,7 +82,7 @@ pub(super) fn of_run<T: DeserializeOwned>(run: &RunFolder, file: &str) -> Result
     if weights == Some(file_fingerprint(run.weights())?.into()) {
         return Ok(Some(values));
     }
-    // Other weights are no reason for an error, and damaged ones are.
+    // Other weights are not an error, but damaged ones are.
     if !run.is_unchecked() {
         integrity(run.weights())?;
     }

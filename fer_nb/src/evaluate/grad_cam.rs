@@ -1,4 +1,4 @@
-//! Grad-CAM: the regions of a face that a prediction rests on.
+//! Grad-CAM: the regions of a face on which a prediction is based.
 
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -7,15 +7,14 @@ use crate::data::{Dataset, PIXELS, SIDE};
 use crate::emotion::Emotion;
 use crate::model::{Network, to_float};
 
-/// A network's prediction for one image, with the map of where it looked.
+/// A network's prediction for one image, with the map of its Grad-CAM.
 #[derive(Clone, PartialEq)]
 pub struct Attention {
     /// The image, u8 [48 × 48].
     pub pixels: Vec<u8>,
-    /// How much each pixel's surroundings speak for the predicted class, f32 [48 × 48] on 0 to 1; all 0
-    /// if none do.
+    /// How much each pixel's surroundings support the predicted class, f32 [48 × 48] on 0 to 1; all 0 if none do.
     pub map: Vec<f32>,
-    /// The predicted class, which the map is for.
+    /// The predicted class, for which the map was computed.
     pub predicted: Emotion,
     /// Its probability, 0 to 1.
     pub confidence: f32,
@@ -25,13 +24,12 @@ pub struct Attention {
 
 brief!(Attention, |map| "{} at {:.2}, a map of {SIDE}×{SIDE}", map.predicted, map.confidence);
 
-/// Grad-CAM of each image for its predicted class (Selvaraju et al., "Grad-CAM: Visual Explanations
-/// from Deep Networks via Gradient-based Localization", 2017): the feature maps of
-/// [`Network::features`], each weighted by the mean of its gradient, added up; what is negative is cut
-/// off, and the largest value is 1.
+/// Grad-CAM of each image for its predicted class (Selvaraju et al., "Grad-CAM: Visual Explanations from Deep
+/// Networks via Gradient-based Localization", 2017): the sum of the feature maps of [`Network::features`], each
+/// weighted by the mean of its gradient; negative values become 0, and the largest value is 1.
 ///
 /// # Errors
-/// As [`Network::features`] for a custom network without it; [`Error::Tensor`] if libtorch refuses.
+/// As [`Network::features`] for a custom network without it; [`Error::Tensor`] if libtorch reports an error.
 pub fn grad_cam(network: &dyn Network, data: &Dataset) -> Result<Vec<Attention>> {
     attention(network, data).during("Grad-CAM")
 }
@@ -66,7 +64,8 @@ fn attention(network: &dyn Network, data: &Dataset) -> Result<Vec<Attention>> {
         .collect()
 }
 
-/// Maps f32 [B, 1, 48, 48] on 0 to 1, of features [B, C, h, w] and the class's gradient by them.
+/// Maps f32 [B, 1, 48, 48] on 0 to 1, from features [B, C, h, w] and the gradient of the class with respect to
+/// them.
 fn class_maps(features: &Tensor, gradient: &Tensor) -> Result<Tensor> {
     let side = SIDE as i64;
     let weights = gradient.f_mean_dim(&[2i64, 3][..], true, Kind::Float)?;

@@ -1,4 +1,4 @@
-//! [`McNemar`]: whether two networks differ by more than chance.
+//! [`McNemar`]: tests whether two networks differ by more than chance.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use super::Evaluation;
 use crate::common::text::plural;
 use crate::common::{Error, Result};
 
-/// McNemar's test of two networks on the same images (McNemar, "Note on the Sampling Error of the
-/// Difference Between Correlated Proportions or Percentages", 1947), exact: if the two were equally
-/// good, each would be as likely to be the one that is right on an image that only one has right.
+/// McNemar's test of two networks on the same images (McNemar, "Note on the Sampling Error of the Difference
+/// Between Correlated Proportions or Percentages", 1947), exact: if both were equally good, each would be equally
+/// likely to be correct on an image that only one of them predicts correctly.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct McNemar {
     /// Images that only the first predicts correctly.
     pub only_first: u64,
     /// Images that only the second predicts correctly.
     pub only_second: u64,
-    /// Probability of a difference at least as large if there were none, two-sided; 0 to 1.
+    /// The probability of a difference at least as large for equally good networks, two-sided; 0 to 1.
     pub p_value: f64,
 }
 
 impl McNemar {
-    /// From the counts of images that only one of the two predicts correctly.
+    /// The test of the numbers of images that only one of the two predicts correctly.
     fn new(only_first: u64, only_second: u64) -> Self {
         Self { only_first, only_second, p_value: sign_test(only_first, only_second) }
     }
@@ -43,7 +43,7 @@ impl fmt::Display for McNemar {
 }
 
 impl Evaluation {
-    /// McNemar's test of this evaluation, the first, and `other`, on the same images in the same order.
+    /// McNemar's test of this evaluation (the first) and `other`, on the same images in the same order.
     ///
     /// # Errors
     /// [`Error::Input`] if their labels differ.
@@ -64,7 +64,7 @@ impl Evaluation {
 /// Two-sided binomial test with probability 1/2: twice the smaller tail, 1 at most.
 fn sign_test(one: u64, other: u64) -> f64 {
     let total = one + other;
-    // ln of the binomial coefficient over 2^total, from k to k + 1 by its ratio.
+    // ln of the binomial coefficient over 2^total, computed from k to k + 1 by the ratio.
     let mut log_term = -(total as f64) * std::f64::consts::LN_2;
     let mut tail = 0.0;
     for k in 0..=one.min(other) {

@@ -9,8 +9,8 @@ use crate::data::column;
 use crate::emotion::Emotion;
 
 impl Evaluation {
-    /// Places of the wrong predictions, the most confident first; `n` at most. Many of them are labels
-    /// that people would not agree with.
+    /// Indices of the wrong predictions, the most confident first; at most `n`. Many of them have labels that
+    /// people would not agree with.
     pub fn surest_mistakes(&self, n: usize) -> Vec<usize> {
         let mut wrong: Vec<(f32, usize)> = self
             .rows()
@@ -21,8 +21,8 @@ impl Evaluation {
         wrong.into_iter().take(n).map(|(_, index)| index).collect()
     }
 
-    /// Places of the images with the highest loss, the highest first; `n` at most. The loss depends on
-    /// the label's probability alone, so among them are also mistakes that were close.
+    /// Indices of the images with the highest loss, the highest first; at most `n`. The loss depends only on the
+    /// label's probability, so the list also has mistakes with a low confidence.
     pub fn top_losses(&self, n: usize) -> Vec<usize> {
         let mut all: Vec<(f32, usize)> = self
             .rows()
@@ -32,8 +32,8 @@ impl Evaluation {
         all.into_iter().take(n).map(|(_, index)| index).collect()
     }
 
-    /// The accuracy of the predictions with a confidence of at least `low` and below `high`. A
-    /// calibrated network's is about their mean confidence.
+    /// The accuracy of the predictions with a confidence of at least `low` and below `high`. For a calibrated
+    /// network it is close to their mean confidence.
     pub fn accuracy_between(&self, low: f32, high: f32) -> Accuracy {
         let chosen = self.rows().filter(|(_, _, _, sure)| (low..high).contains(sure));
         let (total, correct) = chosen.fold((0, 0), |(total, correct), (_, label, predicted, _)| {
@@ -42,11 +42,11 @@ impl Evaluation {
         Accuracy::new(correct, total)
     }
 
-    /// A table of one row for each of these places, in their order: `index` (u32), `true` and `predicted` (str),
-    /// `confidence` and `true_probability` (f32: of the predicted class and of the label's).
+    /// A table with a row for each of these indices, in their order: `index` (u32), `true` and `predicted` (str),
+    /// `confidence` and `true_probability` (f32: of the predicted class and of the label).
     ///
     /// # Errors
-    /// [`Error::Input`] for a place past the end.
+    /// [`Error::Input`] for an index past the end.
     pub fn table_of(&self, indices: &[usize]) -> Result<DataFrame> {
         let rows = indices
             .iter()

@@ -1,9 +1,8 @@
 //! Stage 5, validation: the metrics of a network's predictions.
 //!
-//! An [`Evaluation`] holds the predictions on one data set; everything else is counted from it:
-//! the [`Accuracy`] with its interval, the [`ConfusionMatrix`], the [`ClassificationReport`] in
-//! scikit-learn's layout, and that report next to the numbers that the [original](original()) Keras project
-//! published.
+//! An [`Evaluation`] holds the predictions on one data set; all metrics are computed from it: the [`Accuracy`] with
+//! its interval, the [`ConfusionMatrix`], the [`ClassificationReport`] in scikit-learn's layout, and that report
+//! next to the published results of the [original](original()) Keras project.
 //!
 //! ```
 //! use fer_nb::evaluate::Evaluation;

@@ -13,8 +13,8 @@ use crate::train::Trainer;
 /// Evaluates a network, without dropout and without augmentation, on a data set of one image or more.
 ///
 /// # Errors
-/// [`Error::Stopped`] after the batch in flight if the user stops it; [`Error::Input`] for logits that
-/// are not finite; [`Error::Tensor`] if libtorch refuses.
+/// [`Error::Stopped`] after the batch in flight if the user stops it; [`Error::Input`] for logits that are not
+/// finite; [`Error::Tensor`] if libtorch reports an error.
 pub fn evaluate(network: &dyn Network, data: &Dataset) -> Result<Evaluation> {
     let labels = data.iter().map(|(_, emotion)| emotion.index() as u8).collect();
     let logits = rows(&logits(network, data).during("evaluating the network")?)?;
@@ -22,7 +22,7 @@ pub fn evaluate(network: &dyn Network, data: &Dataset) -> Result<Evaluation> {
 }
 
 impl Trainer {
-    /// Evaluates the network as it is now; see [`evaluate`].
+    /// Evaluates the network in its present state; see [`evaluate`].
     ///
     /// # Errors
     /// As [`evaluate`].

@@ -9,13 +9,12 @@ use crate::evaluate::report::ClassificationReport;
 /// Precision, recall and F1 of one row, as published: with two digits.
 type Published = [f64; 3];
 
-/// The original's published test results: one run of the seed network on FER2013's PublicTest and
-/// PrivateTest together.
+/// The original's published test results: one run of the seed CNN on FER2013's PublicTest and PrivateTest together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Original {
     /// Test images.
     pub(crate) images: u64,
-    /// Share predicted correctly.
+    /// The share of correct predictions.
     pub accuracy: f64,
     /// Precision, recall and F1 of each class, by class index.
     classes: [Published; Emotion::COUNT],
@@ -25,7 +24,7 @@ pub struct Original {
     weighted_avg: Published,
 }
 
-/// The original's published numbers.
+/// The original's published results.
 pub const fn original() -> Original {
     Original {
         images: 7178,
@@ -50,8 +49,8 @@ impl Original {
         self.classes.map(|[_, _, f1]| f1)
     }
 
-    /// Precision, recall and F1 of a row of [`ClassificationReport::rows`]. Compared with fewer than seven classes, the
-    /// macro average is over the same classes, and the rest, which is of all images, is not there.
+    /// Precision, recall and F1 of a row of [`ClassificationReport::rows`]. Compared with fewer than seven classes,
+    /// the macro average is over the same classes, and the other rows, which are for all images, are `None`.
     fn beside(&self, report: &ClassificationReport, row: &str) -> [Option<f64>; 3] {
         if let Ok(class) = row.parse::<Emotion>() {
             return self.classes[class.index()].map(Some);
@@ -75,13 +74,13 @@ impl Original {
 }
 
 impl ClassificationReport {
-    /// A table of this report next to the original's: one row a class, then macro avg, weighted avg and
-    /// accuracy; columns `class`, and for each of precision, recall and F1 three of f64: ours, the
-    /// original's (`… original`, two digits as published) and the `… difference`, ours less the
-    /// original's. The row `accuracy` has its numbers in the F1 columns, as in the report's text.
+    /// A table of this report next to the original's: a row for each class, then macro avg, weighted avg and
+    /// accuracy; columns `class`, and for each of precision, recall and F1 three of f64: ours, the original's (`…
+    /// original`, two digits as published) and the `… difference`, ours minus the original's. The row `accuracy`
+    /// has its values in the F1 columns, as in the report's text.
     ///
-    /// The original's are of FER2013's 7,178 test images: next to another data set's they say little. Classes without
-    /// images have no row.
+    /// The original's values are for FER2013's 7,178 test images: next to another data set's they say little.
+    /// Classes without images have no row.
     pub(crate) fn beside_original(&self) -> Result<DataFrame> {
         let theirs = original();
         let (mut names, mut rows) = (Vec::new(), Vec::new());

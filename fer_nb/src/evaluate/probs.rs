@@ -1,14 +1,14 @@
-//! Seven probabilities or logits of one image: checks, softmax, the likeliest class.
+//! Seven probabilities or logits of one image: checks, softmax, the most probable class.
 
 use crate::emotion::Emotion;
 
 /// One number for each class, by class index.
 pub(crate) type Row = [f32; Emotion::COUNT];
 
-/// How far seven probabilities may be from adding up to 1; bfloat16's rounding stays below.
+/// The tolerance for the sum of seven probabilities; bfloat16's rounding stays below.
 const SUM_TOLERANCE: f64 = 0.02;
 
-/// Checks that seven probabilities are on 0 to 1 and add up to 1; says what is wrong otherwise.
+/// Checks that seven probabilities are on 0 to 1 and add up to 1; otherwise returns the problem.
 pub(crate) fn check_probs(row: &Row) -> Result<(), String> {
     if let Some(value) = row.iter().find(|value| !(0.0..=1.0).contains(*value)) {
         return Err(format!("probability {value}"));
@@ -20,7 +20,7 @@ pub(crate) fn check_probs(row: &Row) -> Result<(), String> {
     Ok(())
 }
 
-/// The index of the greatest value, the first of equals, as numpy's `argmax`; NaN is never greatest.
+/// The index of the largest value, the first of equals, as numpy's `argmax`; NaN is never the largest.
 pub(crate) fn argmax(row: &Row) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
     for (index, value) in row.iter().enumerate() {
@@ -31,14 +31,14 @@ pub(crate) fn argmax(row: &Row) -> usize {
     best.0
 }
 
-/// Probabilities from logits: e^x over its sum, computed in f64 from the greatest logit down so
-/// that nothing overflows.
+/// Probabilities from logits: e^x over its sum, computed in f64 relative to the largest logit so that nothing
+/// overflows.
 pub(crate) fn softmax(logits: &Row) -> Row {
     let log_sum = log_sum_exp(logits);
     logits.map(|logit| (f64::from(logit) - log_sum).exp() as f32)
 }
 
-/// ln Σ e^x, computed from the greatest logit down so that nothing overflows.
+/// ln Σ e^x, computed relative to the largest logit so that nothing overflows.
 pub(crate) fn log_sum_exp(logits: &Row) -> f64 {
     let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let greatest = f64::from(greatest);

@@ -1,4 +1,4 @@
-//! [`Protocol`]: what a result was trained, chosen and measured on.
+//! [`Protocol`]: the images on which a result was trained, chosen and measured.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,21 +9,20 @@ use crate::common::{Result, text};
 use crate::data::{Dataset, FaceData};
 use crate::train::RunConfig;
 
-/// What has to be said with every metric. FER2013's published results differ as much in this as in
-/// their networks: many are of the epoch that was best on the very images that they report.
+/// The facts that belong to every metric. FER2013's published results differ as much in these as in their networks:
+/// many are those of the epoch that was best on the reported test images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Protocol {
-    /// What the weights were fitted to.
+    /// The training images of the weights.
     pub(crate) trained_on: String,
-    /// What epoch, hyperparameters and temperature were chosen on.
+    /// The images for choosing epoch, hyperparameters and temperature.
     pub(crate) chosen_on: String,
-    /// What the metrics are of.
+    /// The images of the metrics.
     pub(crate) measured_on: String,
 }
 
 impl Protocol {
-    /// The protocol of a run of this crate and the data that it is evaluated on; without a run, of
-    /// weights of unknown origin.
+    /// The protocol of a run of this crate and the evaluated data; without a run, of weights of unknown origin.
     ///
     /// # Errors
     /// [`Error::Table`](crate::common::Error::Table) if the data's table can't be read.
@@ -61,8 +60,8 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// The test images in words: by Kaggle's column Usage, or by the names that FER2013's folders give their
-/// files, "PublicTest_123.jpg".
+/// The test images in words: by Kaggle's column Usage, or by the file names in FER2013's folders,
+/// "PublicTest_123.jpg".
 fn measured_on(test: &Dataset) -> Result<String> {
     let images = text::plural(test.len(), "image");
     let title = test.origin().title();

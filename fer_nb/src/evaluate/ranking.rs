@@ -12,19 +12,19 @@ use crate::emotion::Emotion;
 pub struct Roc {
     /// The class.
     pub emotion: Emotion,
-    /// False positive rate and true positive rate, both 0 to 1, as the threshold falls; from (0, 0)
-    /// to (1, 1). Equal probabilities are one step, as in scikit-learn.
+    /// False positive rate and true positive rate, both 0 to 1, for falling thresholds; from (0, 0) to (1, 1).
+    /// Equal probabilities are one step, as in scikit-learn.
     pub points: Vec<(f64, f64)>,
-    /// The area below: the probability that an image of the class gets a higher probability of it than
-    /// one of another class (Fawcett, "An introduction to ROC analysis", 2006). 0.5 is chance.
+    /// The area below the curve: the probability that the network scores an image of the class higher than one of
+    /// another class (Fawcett, "An introduction to ROC analysis", 2006). 0.5 is chance.
     pub auc: f64,
 }
 
 brief!(Roc, |roc| "{}, auc {:.4}, {}", roc.emotion, roc.auc, plural(roc.points.len(), "point"));
 
 impl Evaluation {
-    /// The share of images whose label is among the `k` likeliest classes, 1 to 7, with its interval.
-    /// Of equals, the lower class index counts as likelier.
+    /// The share of images whose label is among the `k` most probable classes, 1 to 7, with its interval. Among
+    /// equals, the lower class index ranks higher.
     ///
     /// # Errors
     /// [`Error::Setting`] for another `k`.
@@ -41,7 +41,7 @@ impl Evaluation {
                 .filter(|(class, p)| **p > own || (**p == own && *class < label));
             above.count() < k
         };
-        // The prediction itself may have been made of logits that round to equal probabilities.
+        // The prediction may come from logits that round to equal probabilities.
         let right = match k {
             1 => self.accuracy().correct as usize,
             _ => self.labels().iter().zip(self.probs()).filter(|pair| within(*pair)).count(),
@@ -49,7 +49,7 @@ impl Evaluation {
         Ok(Accuracy::new(right as u64, self.len() as u64))
     }
 
-    /// The ROC curve of each class that has images, if other classes have some, too.
+    /// The ROC curve of each class that has images, if other classes also have some.
     pub fn roc(&self) -> Vec<Roc> {
         Emotion::ALL.into_iter().filter_map(|emotion| self.roc_of(emotion)).collect()
     }

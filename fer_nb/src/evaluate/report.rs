@@ -1,5 +1,4 @@
-//! [`ClassificationReport`]: precision, recall and F1 of each class, as scikit-learn counts and
-//! prints them.
+//! [`ClassificationReport`]: precision, recall and F1 of each class, computed and printed as in scikit-learn.
 
 use polars::prelude::{DataFrame, df};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -12,26 +11,25 @@ use crate::evaluate::confusion::ConfusionMatrix;
 /// One row of a report, all on 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Of the images predicted as the class, the share that is of it.
+    /// The share of images of the class among those predicted as the class.
     pub precision: f64,
-    /// Of the images of the class, the share predicted as it.
+    /// The share of images predicted as the class among those of the class.
     pub recall: f64,
     /// The harmonic mean of precision and recall, 2·TP / (images of the class + predicted as it).
     #[serde(rename = "f1-score")]
     pub f1: f64,
-    /// Images of the class; in an average, all images.
+    /// The number of images of the class; for an average, of all images.
     pub support: u64,
 }
 
 /// Precision, recall, F1 and support of the classes that have images, with accuracy and averages.
 ///
-/// The same numbers as scikit-learn's `classification_report(labels, predictions, labels=classes,
-/// zero_division=0)` with the classes that occur in the labels: a share of nothing counts as 0, also
-/// in the averages. A prediction of a class without images is a wrong one. Displayed, it is that
-/// function's text with `digits=2`, to the byte; as JSON, its `output_dict` with a `title` in
-/// addition. (Two differences: where not a single prediction is right, scikit-learn 1.9 prints each
-/// support with ".0" behind it, by accident of its types; and if a class without images was
-/// predicted, it has "micro avg" in place of the accuracy.)
+/// The same numbers as scikit-learn's `classification_report(labels, predictions, labels=classes, zero_division=0)`
+/// with the classes that occur in the labels: an undefined share is 0, also in the averages. A prediction of a
+/// class without images counts as wrong. Displayed, it is that function's text with `digits=2`, byte for byte; as
+/// JSON, its `output_dict` with an additional `title`. (Two differences: if no prediction is correct, scikit-learn
+/// 1.9 prints each support with ".0" after it, because of its types; and if a class without images was predicted,
+/// it has "micro avg" instead of the accuracy.)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassificationReport {
     #[serde(default)]
@@ -70,7 +68,7 @@ impl ConfusionMatrix {
         self.report_over(&self.classes())
     }
 
-    /// [`ConfusionMatrix::report`] with averages over these classes, whether they have images or not.
+    /// [`ConfusionMatrix::report`] with averages over the given classes, even those without images.
     pub(super) fn report_over(&self, classes: &[Emotion]) -> ClassificationReport {
         ClassificationReport::from_counts(self, classes)
     }
@@ -93,8 +91,8 @@ impl ClassificationReport {
             };
         }
         let total = matrix.total();
-        // Sums in class order and one division at the end, as numpy does, so that rounding to two
-        // digits never differs from scikit-learn's.
+        // Sums in class order and one division at the end, as in numpy, so that rounding to two digits always
+        // equals scikit-learn's.
         let averaged = || averaged.iter().filter_map(|class| classes.get(class.index()));
         let average = |weight: &dyn Fn(&Scores) -> f64| {
             let weights: f64 = averaged().map(weight).sum();
@@ -123,17 +121,17 @@ impl ClassificationReport {
         self.accuracy
     }
 
-    /// The plain mean over the classes: each class weighs the same.
+    /// The plain mean over the classes: each class has the same weight.
     pub fn macro_avg(&self) -> Scores {
         self.macro_avg
     }
 
-    /// The mean weighted by support: each image weighs the same.
+    /// The mean weighted by support: each image has the same weight.
     pub fn weighted_avg(&self) -> Scores {
         self.weighted_avg
     }
 
-    /// What was evaluated, for headings: "FER2013", "made-up sample" or a folder's name.
+    /// The name of the evaluated data for headings: "FER2013", "made-up sample" or the name of a folder.
     pub fn title(&self) -> &str {
         &self.title
     }
@@ -149,16 +147,15 @@ impl ClassificationReport {
         self.classes.get(emotion.index()).copied().unwrap_or_default()
     }
 
-    /// The scores of the classes that have images with their names, then both averages with theirs, in the order
-    /// printed.
+    /// The scores of the classes that have images with their names, then both averages, in the printed order.
     pub fn rows(&self) -> Vec<(&'static str, Scores)> {
         let averages = [("macro avg", self.macro_avg), ("weighted avg", self.weighted_avg)];
         let classes = self.present().map(|(class, scores)| (class.name(), scores));
         classes.chain(averages).collect()
     }
 
-    /// A table of one row a class that has images, then accuracy, macro avg and weighted avg. Columns: `class` (str),
-    /// `precision`, `recall`, `f1-score` (f64, 0 to 1), `support` (u64). As in the text, the
+    /// A table with a row for each class that has images, then accuracy, macro avg and weighted avg. Columns:
+    /// `class` (str), `precision`, `recall`, `f1-score` (f64, 0 to 1), `support` (u64). As in the text, the
     /// accuracy is in the F1 column and its precision and recall are null.
     pub fn to_table(&self) -> Result<DataFrame> {
         let mut rows: Vec<(&str, Option<Scores>)> =
@@ -174,12 +171,12 @@ impl ClassificationReport {
     }
 }
 
-/// A share on 0 to 1, 0 of nothing (scikit-learn's `zero_division=0`).
+/// A share on 0 to 1, or 0 if it is undefined (scikit-learn's `zero_division=0`).
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// scikit-learn's text with `digits=2`, with its empty lines and the line feed at the end.
+/// scikit-learn's text with `digits=2`, with its empty lines and the final line feed.
 impl std::fmt::Display for ClassificationReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{:>12}  precision    recall  f1-score   support", "")?;

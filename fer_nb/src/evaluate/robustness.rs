@@ -12,15 +12,15 @@ use crate::project::Task;
 /// The accuracy on the images of a data set, and on the same images after each corruption.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct Robustness {
-    /// On the images as they are.
+    /// On the unchanged images.
     pub clean: Accuracy,
-    /// One entry a corruption, in the order of [`Corruption::STANDARD`].
+    /// One entry for each corruption, in the order of [`Corruption::STANDARD`].
     pub corrupted: Vec<CorruptedAccuracy>,
     /// The seed of directions and noise.
     pub seed: u64,
     /// "FER2013", "made-up sample" or a folder's name.
     pub title: String,
-    /// An example as it is, u8 [48 × 48].
+    /// An unchanged example, u8 [48 × 48].
     #[serde(skip)]
     pub(crate) face: Vec<u8>,
 }
@@ -36,19 +36,19 @@ brief!(
 /// The accuracy after one corruption.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CorruptedAccuracy {
-    /// What was done to the images.
+    /// The corruption of the images.
     #[serde(flatten)]
     pub corruption: Corruption,
     /// On the corrupted images.
     pub accuracy: Accuracy,
-    /// The accuracy on the images as they are less this one; see [`Evaluation::accuracy_lost`].
+    /// The accuracy on the unchanged images minus this one; see [`Evaluation::accuracy_lost`].
     pub lost: Interval,
     /// The example after the corruption, u8 [48 × 48].
     #[serde(skip)]
     pub(crate) face: Vec<u8>,
 }
 
-/// Evaluates a network on the images of a data set as they are, and after each corruption of
+/// Evaluates a network on the unchanged images of a data set, and after each corruption of
 /// [`Corruption::STANDARD`]. The same seed gives the same images.
 ///
 /// # Errors
@@ -76,8 +76,8 @@ pub fn robustness(
     Ok(Robustness { clean: clean.accuracy(), corrupted, seed, title, face: face(data) })
 }
 
-/// The place of the image whose mean and standard deviation are nearest to the average image's: the effect
-/// of a corruption shows on it.
+/// The index of the image whose mean and standard deviation are nearest to the average image's, as an example of
+/// the corruptions.
 fn typical(data: &Dataset) -> Result<usize> {
     let table = data.table()?;
     let mut distances = vec![0.0; data.len()];
@@ -106,12 +106,12 @@ impl CorruptedAccuracy {
 }
 
 impl Robustness {
-    /// The heads of [`Robustness::lines`].
+    /// The headings of [`Robustness::lines`].
     pub(crate) const HEADS: [&str; 5] =
         ["images", "accuracy", "95 % interval", "points lost", "95 % interval"];
 
-    /// What the figure and the table say of each row, the images as they are first: name, accuracy and
-    /// points lost, each with its interval.
+    /// The texts of each row in figure and table, the unchanged images first: name, accuracy and points lost, each
+    /// with its interval.
     pub(crate) fn lines(&self) -> Vec<[String; 5]> {
         let line =
             |name: String, Accuracy { value, low, high, .. }: Accuracy, lost: [String; 2]| {
@@ -133,7 +133,7 @@ impl Robustness {
     }
 }
 
-/// A share in points of a hundred, with a decimal.
+/// A share in percentage points, with one decimal.
 fn points(share: f64) -> String {
     let tenths = (share * 1000.0).round();
     let sign = if tenths < 0.0 { "−" } else { "" };

@@ -1,4 +1,4 @@
-//! [`Spread`]: one recipe with several seeds.
+//! [`Spread`]: the results of one recipe with several seeds.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct Spread {
     pub n: usize,
     /// Their mean.
     pub mean: f64,
-    /// Their standard deviation, with n - 1 below; 0 for one value.
+    /// Their standard deviation, with n - 1 in the denominator; 0 for one value.
     pub sd: f64,
     /// The smallest.
     pub min: f64,
@@ -23,10 +23,10 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of one value or more.
+    /// The spread of one or more values.
     ///
     /// # Errors
-    /// [`Error::Input`] for none, or for values that are not finite.
+    /// [`Error::Input`] without values, or for values that are not finite.
     pub fn of(values: &[f64]) -> Result<Self> {
         if values.is_empty() || values.iter().any(|value| !value.is_finite()) {
             let found = format!("{values:?}");
@@ -55,7 +55,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// The spread of accuracy, macro F1 and balanced accuracy over runs that differ in their seed alone.
+/// The spread of accuracy, macro F1 and balanced accuracy over runs that differ only in their seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SeedSpread {
     /// Of the share of correct predictions.
@@ -67,10 +67,10 @@ pub struct SeedSpread {
 }
 
 impl SeedSpread {
-    /// The spread over one evaluation a seed.
+    /// The spread over one evaluation for each seed.
     ///
     /// # Errors
-    /// [`Error::Input`] for none.
+    /// [`Error::Input`] without evaluations.
     pub fn of(evaluations: &[Evaluation]) -> Result<Self> {
         let spread = |score: fn(&Evaluation) -> f64| {
             Spread::of(&evaluations.iter().map(score).collect::<Vec<_>>())

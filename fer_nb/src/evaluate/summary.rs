@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{AbsentClass, Accuracy, ClassificationReport, Confusion, Evaluation};
 use crate::emotion::Emotion;
 
-/// Everything that is counted from an [`Evaluation`]: what `fer evaluate --json` writes.
+/// All metrics of an [`Evaluation`]: the content of `fer evaluate --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EvaluationSummary {
     title: String,
@@ -15,7 +15,7 @@ pub struct EvaluationSummary {
     /// Images by true (row) and predicted class (column).
     confusion_matrix: [[u64; Emotion::COUNT]; Emotion::COUNT],
     most_confused: Vec<Confusion>,
-    /// Classes without images; not in the JSON if there is none.
+    /// Classes without images; omitted from the JSON if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     absent: Vec<AbsentClass>,
 }
@@ -33,7 +33,7 @@ impl EvaluationSummary {
 }
 
 impl Evaluation {
-    /// All metrics in one value that can be written as JSON.
+    /// All metrics in one value for JSON.
     pub fn summary(&self) -> EvaluationSummary {
         let matrix = self.confusion_matrix();
         EvaluationSummary {

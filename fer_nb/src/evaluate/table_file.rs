@@ -1,4 +1,4 @@
-//! Predictions as a CSV file: what `fer evaluate --predictions` reads.
+//! Predictions as a CSV file, for `fer evaluate --predictions`.
 
 use std::path::Path;
 
@@ -8,17 +8,17 @@ use crate::emotion::Emotion;
 use crate::evaluate::evaluation::Evaluation;
 use crate::evaluate::probs::{Row, check_probs};
 
-/// The most bytes of such a file: two million predictions.
+/// The maximum size of such a file: two million predictions.
 const LARGEST: u64 = 256 << 20;
 
 const COLUMNS: &str = "Expected are a column 'label' and either prob_angry … prob_surprise or \
                        logit_angry … logit_surprise.";
 
-/// Which columns of a file hold what.
+/// The columns of a file.
 struct Layout {
     label: usize,
     scores: [usize; Emotion::COUNT],
-    /// Whether the seven numbers are before softmax.
+    /// Whether the seven numbers are logits.
     logits: bool,
 }
 
@@ -28,12 +28,12 @@ impl Evaluation {
     /// any order; other columns are ignored. The title is the file's name.
     ///
     /// # Errors
-    /// [`Error::Missing`] for a file that is not there; [`Error::File`], with the row, counted from 1
-    /// below the header, for content that is something else.
+    /// [`Error::Missing`] for a file that does not exist; [`Error::File`] for invalid content, with the row,
+    /// counted from 1 below the header.
     pub fn from_csv(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if !path.exists() {
-            let hint = "Give the CSV file that holds one prediction a row.";
+            let hint = "Give a CSV file with one prediction per row.";
             return Err(Error::missing("the table of predictions", path, hint));
         }
         let text = plain_file::read(path, LARGEST);
@@ -144,18 +144,18 @@ fn row_place(row: usize) -> Place {
     Place::Row { row: row as u64, line: None }
 }
 
-/// The csv crate's errors in this crate's words.
+/// Converts errors of the csv crate to this crate's errors.
 fn broken(path: &Path, row: usize, error: csv::Error) -> Error {
     let place = if row == 0 { Place::Header } else { row_place(row) };
     match error.into_kind() {
         csv::ErrorKind::Io(source) => Error::io("read", path, source),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             let problem =
-                format!("{} where the header has {expected_len}", plural(len as usize, "field"));
+                format!("{}, but the header has {expected_len}", plural(len as usize, "field"));
             Error::file_at(path, place, problem, "The file may be cut short.")
         }
         csv::ErrorKind::Utf8 { .. } => {
-            Error::file_at(path, place, "this is no UTF-8 text", "Save the file as UTF-8.")
+            Error::file_at(path, place, "this is not UTF-8 text", "Save the file as UTF-8.")
         }
         other => Error::file_at(path, place, format!("{other:?}"), COLUMNS),
     }

@@ -13,9 +13,9 @@ use crate::train::RunFolder;
 pub struct Threshold {
     /// 0 (no prediction is uncertain) to 1 (all are, except those of confidence 1).
     uncertain_below: f32,
-    /// The share of correct predictions that was asked for among the rest, 0 to 1.
+    /// The required share of correct predictions among the others, 0 to 1.
     right: f64,
-    /// The share of the validation images whose prediction is one of the rest, 0 to 1.
+    /// The share of the validation images whose prediction is not uncertain, 0 to 1.
     answered: f64,
 }
 
@@ -27,15 +27,15 @@ impl Default for Threshold {
 }
 
 impl Threshold {
-    /// The usual share of correct predictions for [`Threshold::fit`]: three of four.
+    /// The usual share of correct predictions for [`Threshold::fit`]: 75 %.
     pub const RIGHT: f64 = 0.75;
 
-    /// Fits the lowest confidence at which the share `right` (0 to 1) of the predictions of that
-    /// confidence or more is correct: selective classification (Geifman and El-Yaniv, 2017), by the
-    /// empirical risk. Fit it on validation images, at the temperature that will be used.
+    /// Fits the lowest confidence for which the share `right` (0 to 1) of the predictions with this confidence or
+    /// more is correct: selective classification (Geifman and El-Yaniv, 2017), by the empirical risk. Fit it on
+    /// validation images, at the temperature of later predictions.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a share off 0 to 1.
+    /// [`Error::Setting`] for a share outside 0 to 1.
     pub fn fit(validation: &Evaluation, right: f64) -> Result<Self> {
         if !(0.0..=1.0).contains(&right) {
             return Err(Error::setting("share of correct predictions", right, "0 to 1"));
@@ -49,7 +49,7 @@ impl Threshold {
         let mut hits = 0usize;
         for (rank, (confidence, hit)) in predictions.iter().enumerate() {
             hits += usize::from(*hit);
-            // Images of equal confidence are taken or left together.
+            // Images of equal confidence are on the same side of the threshold.
             if predictions.get(rank + 1).is_some_and(|(next, _)| next == confidence) {
                 continue;
             }
@@ -74,9 +74,9 @@ impl Threshold {
         confidence < self.uncertain_below
     }
 
-    /// Saves it in a run's folder, as `certainty.toml`, for the run's present best weights, if the run was trained
-    /// on `data`, whose held-back images it was fitted on. On other images, and for weights that come with the
-    /// project, nothing is written.
+    /// Saves it in a run's folder as `certainty.toml`, for the run's current best weights, if the run was trained
+    /// on `data`, on whose held-back images it was fitted. For other images, and for pretrained weights, nothing is
+    /// written.
     ///
     /// # Errors
     /// [`Error::Io`] if there are no weights, or the file can't be written.
@@ -84,16 +84,16 @@ impl Threshold {
         fitted::save(run, data, CERTAINTY, self)
     }
 
-    /// Writes it into a folder for the weights there, whatever they were trained on.
+    /// Writes it to a folder for the weights in it, whatever their training data.
     pub(crate) fn write(&self, run: &RunFolder) -> Result<()> {
         fitted::write(run, CERTAINTY, self)
     }
 
-    /// The threshold that [`Threshold::save`] left for a run's best weights; no prediction is
-    /// uncertain if it left none, or for other weights.
+    /// The threshold that [`Threshold::save`] saved for a run's best weights; without one, or if it was saved for
+    /// other weights, no prediction is uncertain.
     ///
     /// # Errors
-    /// [`Error::File`] if the file holds something else, or the weights may be damaged.
+    /// [`Error::File`] if the file has another content, or the weights may be damaged.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
         let kept = fitted::of_run::<Self>(run, CERTAINTY)?.unwrap_or_default();
         if (0.0..=1.0).contains(&kept.uncertain_below) {

@@ -1,4 +1,4 @@
-//! [`Trust`]: what to know about an accuracy before believing it.
+//! [`Trust`]: the facts that belong next to an accuracy.
 
 use std::fmt;
 
@@ -16,33 +16,34 @@ const SEED: u64 = 0;
 /// Intervals, calibration, and the accuracy without leaked images, of one evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trust {
-    /// Of accuracy, macro F1 and balanced accuracy.
+    /// The intervals of accuracy, macro F1 and balanced accuracy.
     pub(crate) intervals: Intervals,
-    /// Labels among the two likeliest classes.
+    /// The share of labels among the two most probable classes.
     pub(crate) top_2: Accuracy,
-    /// Labels among the three likeliest classes.
+    /// The share of labels among the three most probable classes.
     pub(crate) top_3: Accuracy,
-    /// Expected calibration error as it is, 0 to 1.
+    /// Expected calibration error without a temperature, 0 to 1.
     pub(crate) ece: f64,
-    /// The temperature that was fitted on validation images, and the calibration error with it.
+    /// The temperature fitted on validation images, and the calibration error with it.
     pub(crate) calibrated: Option<(f64, f64)>,
-    /// Whether temperature and threshold were fitted on this data, which the run was not trained on.
+    /// Whether temperature and threshold were fitted on this data, and the run was trained on other data.
     #[serde(skip)]
     pub(crate) is_fitted_on_data: bool,
     /// The threshold of uncertain predictions, and the accuracy of the others on the test images.
     pub(crate) certain: Option<(Threshold, Accuracy)>,
-    /// Test images that have a copy in train or validation, and the accuracy without them; of none if all have.
+    /// Test images that have a copy in train or validation, and the accuracy without them; without images if all
+    /// have one.
     pub(crate) without_leaks: Option<(usize, Accuracy)>,
-    /// What was trained, chosen and measured on.
+    /// The images that the run was trained on, chosen by and measured on.
     pub(crate) protocol: Option<Protocol>,
-    /// How many of the test images the run was trained on; `None` if that is not known.
+    /// How many of the test images the run was trained on; `None` if it is unknown.
     pub(crate) overlap: Option<Overlap>,
     /// [`overlap_note`].
     #[serde(skip)]
     pub(crate) overlap_note: Option<String>,
 }
 
-/// What is known of the test images that a run was trained on, if the data is another one than the run's.
+/// A note on the test images that a run was trained on, if the data is not the run's training data.
 ///
 /// # Errors
 /// As [`RunFolder::overlap`].
@@ -57,7 +58,7 @@ pub(crate) fn overlap_note(run: &RunFolder, data: &FaceData) -> Result<Option<St
 }
 
 impl Trust {
-    /// What the predictions alone say.
+    /// The values that need only the predictions.
     ///
     /// # Errors
     /// As [`Evaluation::bootstrap`].
@@ -86,13 +87,13 @@ impl Trust {
         Ok(Self { calibrated: Some((temperature.value(), ece)), ..self })
     }
 
-    /// Says that temperature and threshold were fitted on the validation images of the data that is evaluated,
-    /// though the run was trained on other data. Else they were fitted on the run's own.
+    /// Records that temperature and threshold were fitted on the validation images of the evaluated data, although
+    /// the run was trained on other data. Otherwise they were fitted on the run's data.
     pub fn fitted_on_data(self, is_fitted_on_data: bool) -> Self {
         Self { is_fitted_on_data, ..self }
     }
 
-    /// What the temperature was fitted on: "the run's own validation images".
+    /// The images that the temperature was fitted on: "the run's own validation images".
     pub(crate) fn fitted_on(&self) -> &'static str {
         match self.is_fitted_on_data {
             true => "this data's validation images",
@@ -100,8 +101,8 @@ impl Trust {
         }
     }
 
-    /// Adds the accuracy of the predictions that are not uncertain, at the temperature that the
-    /// threshold was fitted at.
+    /// Adds the accuracy of the predictions that are not uncertain, at the temperature for which the threshold was
+    /// fitted.
     ///
     /// # Errors
     /// As [`Evaluation::at_temperature`].
@@ -131,7 +132,7 @@ impl Trust {
         Ok(Self { without_leaks, ..self })
     }
 
-    /// Adds how many of `data`'s test images the run was trained on, as far as the run says.
+    /// Adds how many of `data`'s test images the run was trained on, if the run has a list of its images.
     ///
     /// # Errors
     /// As [`RunFolder::overlap`].
@@ -140,7 +141,7 @@ impl Trust {
         Ok(Self { overlap, overlap_note, ..self })
     }
 
-    /// Adds what was trained, chosen and measured on.
+    /// Adds the images for training, choosing and measuring.
     pub fn protocol(self, protocol: Protocol) -> Self {
         Self { protocol: Some(protocol), ..self }
     }
@@ -154,7 +155,7 @@ impl fmt::Display for Trust {
         writeln!(f, "  macro F1           {macro_f1}")?;
         writeln!(f, "  balanced accuracy  {balanced_accuracy}")?;
         let (two, three) = (self.top_2.value, self.top_3.value);
-        writeln!(f, "label among the two likeliest {two:.4}, among the three {three:.4}")?;
+        writeln!(f, "top-2 accuracy {two:.4}, top-3 accuracy {three:.4}")?;
         write!(f, "calibration error {:.4}", self.ece)?;
         if let Some((temperature, ece)) = self.calibrated {
             let on = self.fitted_on();

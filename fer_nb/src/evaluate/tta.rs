@@ -9,19 +9,19 @@ use crate::data::{Dataset, SIDE};
 use crate::model::{Network, inference_batch_size, to_float};
 use crate::project::Task;
 
-/// Side of a crop out of 48×48; ten-crop takes it from the corners and the centre.
+/// The side of a crop of 48×48; ten-crop takes it from the corners and the centre.
 const CROP: i64 = 44;
 
-/// The views of a test image that are classified; their probabilities are averaged.
+/// The views of a test image whose probabilities are averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TestTimeAugmentation {
-    /// The image alone.
+    /// The image only.
     #[default]
     None,
     /// The image and its mirror image: 2 views.
     Flip,
-    /// The image and its mirror image, each as it is and shifted by 2 pixels to the left, right, up and
-    /// down, with the edge repeated: 10 views.
+    /// The image and its mirror image, each unchanged and shifted by 2 pixels to the left, right, up and down, with
+    /// the edge repeated: 10 views.
     Shifts,
     /// Crops of 44×44 from the four corners and the centre, enlarged to 48×48, and their mirror
     /// images: 10 views (Krizhevsky, Sutskever and Hinton, 2012).
@@ -37,7 +37,7 @@ named! {
 }
 
 impl TestTimeAugmentation {
-    /// The views of images f32 [B, 1, 48, 48], each of that shape.
+    /// The views of images f32 [B, 1, 48, 48], each with that shape.
     fn views(&self, images: &Tensor) -> Result<Vec<Tensor>> {
         const SHIFT: i64 = 2;
         let side = SIDE as i64;

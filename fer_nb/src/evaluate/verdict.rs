@@ -1,4 +1,4 @@
-//! [`Verdict`]: what McNemar's test says of a run against another one.
+//! [`Verdict`]: the result of McNemar's test of a run against another one.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use super::McNemar;
 
-/// The probability of a difference where there is none, over all runs of a comparison.
+/// The probability of finding a difference between equally good runs, over all runs of a comparison.
 const LEVEL: f64 = 0.05;
 
 /// Whether a run is better than the one that it is tested against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// More test images are predicted correctly than chance explains.
+    /// Better: it predicts more test images correctly than chance explains.
     Better,
-    /// Fewer are.
+    /// Worse: it predicts fewer correctly.
     Worse,
     /// The difference may be chance.
     NoDifference,

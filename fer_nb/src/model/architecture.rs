@@ -1,5 +1,4 @@
-//! [`Architecture`]: the networks of this crate by name, with their settings, as a run's `config.toml`
-//! keeps them.
+//! [`Architecture`]: the crate's networks by name, with their settings, as saved in a run's `config.toml`.
 
 use std::fmt;
 
@@ -13,7 +12,7 @@ use super::vgg::{Vgg, VggConfig};
 use super::vit::{Vit, VitConfig};
 use crate::common::{Result, parsed};
 
-/// A network's name and settings, from which it is built.
+/// A network's name and settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum Architecture {
@@ -27,7 +26,7 @@ pub enum Architecture {
     Vit(VitConfig),
 }
 
-// A name alone gives the default settings.
+// A name without settings gives the default settings.
 parsed! {
     Architecture: "network",
     "seed_cnn" => Architecture::default(),
@@ -85,8 +84,7 @@ impl Architecture {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
-    /// refuses.
+    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; errors of libtorch.
     pub fn build(&self, device: Device, seed: u64) -> Result<Box<dyn Network>> {
         Ok(match self {
             Architecture::SeedCnn(config) => {

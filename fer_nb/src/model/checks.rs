@@ -1,4 +1,4 @@
-//! Checks of settings that several networks have.
+//! Checks of settings that several networks share.
 
 use crate::common::{Error, Result};
 
@@ -10,7 +10,7 @@ pub(super) fn share(field: &str, share: f64) -> Result<()> {
     Err(Error::setting(format!("network.{field}"), share, "at least 0 and below 1"))
 }
 
-/// A number that is 1 or more.
+/// A number of 1 or more.
 pub(super) fn positive(field: &str, number: i64) -> Result<()> {
     if number >= 1 {
         return Ok(());
@@ -18,7 +18,7 @@ pub(super) fn positive(field: &str, number: i64) -> Result<()> {
     Err(Error::setting(format!("network.{field}"), number, "1 or more"))
 }
 
-/// The channels of 1 to 5 stages, of which each but the last may halve 48 pixels, and as many numbers in
+/// The channels of 1 to 5 stages, all but the last of which may halve 48 pixels, and equally many numbers in
 /// `field`.
 pub(super) fn stages(channels: &[i64], field: &str, numbers: &[i64]) -> Result<()> {
     let stages = channels.len();

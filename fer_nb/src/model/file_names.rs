@@ -1,11 +1,11 @@
-//! [`FileNames`]: a network's names for the names in a weights file.
+//! [`FileNames`]: maps the names in a weights file to a network's names.
 
 use std::collections::{BTreeSet, HashSet};
 
 use super::name_map::NameMap;
 use super::network::Network;
 
-/// What programs put in front of every name: PyTorch's DataParallel and AveragedModel, torch.compile, Lightning.
+/// Prefixes that programs add to every name: PyTorch's DataParallel and AveragedModel, torch.compile, Lightning.
 const IN_FRONT: [&str; 5] = ["module.", "_orig_mod.", "model.", "net.", "network."];
 
 /// How the names of one file become a network's: by the user's rules, else without what is in front of the
@@ -30,7 +30,7 @@ impl<'a> FileNames<'a> {
         Self { own, rules, aliases, in_front }
     }
 
-    /// The network's name for a name in the file; of a name that is none of the network's, what it would be.
+    /// The network's name for a name in the file; for a name that the network lacks, the mapped name.
     pub(super) fn map(&self, name: &str) -> String {
         let plain = name.strip_prefix(&self.in_front).unwrap_or(name);
         match () {
@@ -64,8 +64,8 @@ impl<'a> FileNames<'a> {
     }
 }
 
-/// What PyTorch saves in addition to weights, and no network uses: the batches that a normalisation has seen, the
-/// models in an average.
+/// Values that PyTorch saves in addition to weights and that no network uses: the number of batches of a
+/// normalisation, the number of models in an average.
 pub(super) fn is_counter(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     matches!(last, "num_batches_tracked" | "n_averaged")

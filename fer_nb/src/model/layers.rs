@@ -1,11 +1,11 @@
-//! Layers that networks are made of, this crate's and custom ones.
+//! Layers for this crate's networks and custom ones.
 //!
-//! A layer adds its parameters to a [`ParametersBuilder`] when it is made, and reads them from the
-//! [`Parameters`] when it computes. Activations are [B, C, H, W] in [`Parameters::kind`] unless a layer
-//! says otherwise. `operation` is the layer's entry in a [`Plan`](super::Plan).
+//! A layer adds its parameters to a [`ParametersBuilder`] when it is created, and reads them from the
+//! [`Parameters`] in its forward pass. Activations are [B, C, H, W] in [`Parameters::kind`] unless a layer says
+//! otherwise. `operation` is the layer's entry in a [`Plan`](super::Plan).
 //!
-//! Every `forward` fails if libtorch refuses the tensors, for example because their shape does not fit;
-//! the error names the layer.
+//! Every `forward` fails if libtorch reports an error, for example because a shape does not fit; the error names
+//! the layer.
 
 use std::borrow::Cow;
 
@@ -58,7 +58,7 @@ impl Conv {
         Self { name, weight, bias, channels, kernel: 3, stride: 1 }
     }
 
-    /// [B, input, H, W] in, [B, output, ⌈H / stride⌉, ⌈W / stride⌉] out.
+    /// Maps [B, input, H, W] to [B, output, ⌈H / stride⌉, ⌈W / stride⌉].
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
         let convolve = || -> Result<Tensor> {
             let weight = parameters.get(self.weight)?;
@@ -87,15 +87,15 @@ impl Conv {
         Operation::Conv { name, channels, kernel, stride, bias }
     }
 
-    /// The name that its weights begin with.
+    /// The prefix of the names of its weights.
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
-/// Batch normalisation (Ioffe and Szegedy, 2015) with PyTorch's momentum, 0.1, and epsilon, 1e-5.
-/// Scale, shift and running statistics stay f32. If its scale is frozen, it uses the running statistics
-/// in training, too, and leaves them unchanged.
+/// Batch normalisation (Ioffe and Szegedy, 2015) with PyTorch's momentum, 0.1, and epsilon, 1e-5. Scale, shift and
+/// running statistics stay f32. If its scale is frozen, it also uses the running statistics in training, and leaves
+/// them unchanged.
 #[derive(Debug, Clone)]
 pub struct BatchNorm {
     name: String,
@@ -120,13 +120,13 @@ impl BatchNorm {
         }
     }
 
-    /// [B, channels, H, W] in, the same out. With `train`, normalises by the batch's statistics and
-    /// updates the running ones; otherwise normalises by the running ones.
+    /// Maps [B, channels, H, W] to the same shape. With `train`, normalises by the batch's statistics and updates
+    /// the running ones; otherwise normalises by the running ones.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor, train: bool) -> Result<Tensor> {
         self.with(parameters, train, |norm, train| norm.forward(xs, train))
     }
 
-    /// [`BatchNorm::forward`] and ReLU. In training on a CPU both are one pass over the memory.
+    /// [`BatchNorm::forward`] and ReLU. In training on a CPU both take one pass over the memory.
     pub fn forward_relu(
         &self,
         parameters: &Parameters,
@@ -136,8 +136,8 @@ impl BatchNorm {
         self.with(parameters, train, |norm, train| norm.forward_relu(xs, train, false))
     }
 
-    /// [`BatchNorm::forward`], ReLU and 2×2 max pooling: [B, channels, H, W] in, [B, channels, H/2, W/2]
-    /// out. In training on a CPU all three are one pass over the memory.
+    /// [`BatchNorm::forward`], ReLU and 2×2 max pooling: maps [B, channels, H, W] to [B, channels, H/2, W/2]. In
+    /// training on a CPU all three take one pass over the memory.
     pub fn forward_relu_pool(
         &self,
         parameters: &Parameters,
@@ -147,7 +147,7 @@ impl BatchNorm {
         self.with(parameters, train, |norm, train| norm.forward_relu(xs, train, true))
     }
 
-    /// Calls `work` with the layer's tensors, and whether the batch's statistics count.
+    /// Calls `work` with the layer's tensors, and whether to use the batch's statistics.
     fn with(
         &self,
         parameters: &Parameters,
@@ -171,7 +171,7 @@ impl BatchNorm {
         Operation::BatchNorm { name: self.name.clone(), channels: self.channels }
     }
 
-    /// The name that its weights begin with.
+    /// The prefix of the names of its weights.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -196,7 +196,7 @@ impl LayerNorm {
         Self { name, weight, bias, width }
     }
 
-    /// [.., width] in, the same out.
+    /// Maps [.., width] to the same shape.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
         let (weight, bias) = (parameters.get(self.weight)?, parameters.get(self.bias)?);
         xs.f_to_kind(Kind::Float)
@@ -210,7 +210,7 @@ impl LayerNorm {
         Operation::LayerNorm { name: self.name.clone(), width: self.width }
     }
 
-    /// The name that its weights begin with.
+    /// The prefix of the names of its weights.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -246,7 +246,7 @@ impl Dense {
         Self { name, units, weight, bias }
     }
 
-    /// [.., input] in, [.., output] out.
+    /// Maps [.., input] to [.., output].
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
         xs.f_linear(parameters.get(self.weight)?, Some(parameters.get(self.bias)?))
             .during_step(|| layer(&self.name))
@@ -257,7 +257,7 @@ impl Dense {
         Operation::Dense { name: self.name.clone(), units: self.units }
     }
 
-    /// The name that its weights begin with.
+    /// The prefix of the names of its weights.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -287,7 +287,7 @@ impl SqueezeExcitation {
         Self { name, squeeze, excite }
     }
 
-    /// [B, channels, H, W] in, the same out.
+    /// Maps [B, channels, H, W] to the same shape.
     pub fn forward(&self, parameters: &Parameters, xs: &Tensor) -> Result<Tensor> {
         let units = self.squeeze.forward(parameters, &global_mean(xs)?)?.f_relu_()?;
         let scales = self.excite.forward(parameters, &units)?.f_sigmoid()?;
@@ -305,23 +305,23 @@ impl SqueezeExcitation {
     }
 }
 
-/// The mean of each channel: [B, C, H, W] in, [B, C] out.
+/// The mean of each channel: maps [B, C, H, W] to [B, C].
 ///
 /// # Errors
-/// If libtorch refuses the tensor.
+/// If libtorch reports an error.
 pub fn global_mean(xs: &Tensor) -> Result<Tensor> {
     xs.f_mean_dim(&[2i64, 3][..], false, xs.kind()).during("the mean of each channel")
 }
 
-/// Variance that [`standardize`] adds to an image's, so that a flat image does not become noise: that of one
+/// The variance that [`standardize`] adds to an image's, so that a flat image does not become noise: that of one
 /// step in 100 of the scale.
 pub(crate) const STANDARDIZE_EPSILON: f64 = 1e-4;
 
-/// Each image at mean 0 and variance 1, so that neither its brightness nor its contrast counts: f32 [B, C, H, W]
-/// in, (x - mean) / √(variance + 1e-4) out. The variance divides by the number of pixels.
+/// Each image with mean 0 and variance 1, so that neither its brightness nor its contrast matters: maps f32 [B, C,
+/// H, W] to (x - mean) / √(variance + 1e-4). The variance divides by the number of pixels.
 ///
 /// # Errors
-/// If libtorch refuses the tensor.
+/// If libtorch reports an error.
 pub fn standardize(images: &Tensor) -> Result<Tensor> {
     let (_, channels, height, width) = images.size4()?;
     let shape = [channels, height, width];
@@ -334,7 +334,7 @@ pub fn standardize(images: &Tensor) -> Result<Tensor> {
         .during("standardizing images")
 }
 
-/// Images as a network of the crate reads them: in the dtype of its parameters, standardized if it asks for it.
+/// Images as the input of a network of this crate: in the dtype of its parameters, and standardized if requested.
 pub(super) fn read_images(
     parameters: &Parameters,
     images: &Tensor,
@@ -344,11 +344,12 @@ pub(super) fn read_images(
     images.f_to_kind(parameters.kind()).during("reading the images")
 }
 
-/// Means of equal parts: [B, C, H, W] in, [B, C, side, side] out; the same tensor if it has these sides. Before
-/// a dense layer, it lets a network take images of other sizes; parts overlap if there are more than pixels.
+/// Means of equal parts: maps [B, C, H, W] to [B, C, side, side]; returns the same tensor if it already has these
+/// sides. Before a dense layer, it lets a network accept images of other sizes; if there are more parts than
+/// pixels, they overlap.
 ///
 /// # Errors
-/// If libtorch refuses the tensor.
+/// If libtorch reports an error.
 pub fn fit_side(xs: &Tensor, side: i64) -> Result<Tensor> {
     let (_, _, height, width) = xs.size4()?;
     if [height, width] == [side; 2] {
@@ -357,7 +358,7 @@ pub fn fit_side(xs: &Tensor, side: i64) -> Result<Tensor> {
     xs.f_adaptive_avg_pool2d([side; 2]).during("pooling features to one size")
 }
 
-/// What an error of libtorch says was being done.
+/// The name of the step for errors of libtorch.
 fn layer(name: &str) -> Cow<'static, str> {
     format!("layer {name}").into()
 }

@@ -1,6 +1,6 @@
-//! [`NameMap`]: names of weights in a file, and those of a network.
+//! [`NameMap`]: maps names of weights in a file to those of a network.
 
-/// Renames weights of a file to a network's names. Without a rule a name stays as it is.
+/// Renames weights of a file to a network's names. A name without a rule stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NameMap {
     rules: Vec<(String, String)>,
@@ -12,8 +12,8 @@ impl NameMap {
         Self::default()
     }
 
-    /// Replaces `from` at the beginning of a name by `to`. If several rules match, the longest `from`
-    /// counts.
+    /// Replaces the prefix `from` of a name by `to`. If several rules match, the one with the longest `from`
+    /// applies.
     pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
         self.rules.push((from.into(), to.into()));
         self
@@ -28,12 +28,12 @@ impl NameMap {
         }
     }
 
-    /// Whether a rule says something about a name.
+    /// Whether a rule matches a name.
     pub(crate) fn applies(&self, name: &str) -> bool {
         self.replaced().any(|from| name.starts_with(from))
     }
 
-    /// What the rules replace.
+    /// The prefixes that the rules replace.
     pub(crate) fn replaced(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|(from, _)| from.as_str())
     }

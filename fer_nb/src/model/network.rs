@@ -1,4 +1,4 @@
-//! [`Network`]: what training, evaluation and export ask of a network.
+//! [`Network`]: the interface of networks for training, evaluation and export.
 
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -12,8 +12,8 @@ use crate::project::Task;
 
 /// A classifier of 48×48 grayscale images into seven emotions.
 ///
-/// A custom network holds its [`Parameters`] and the [layers](super::layers) that read them. It can be
-/// trained, evaluated and exported like the crate's own; examples/custom_network.rs does all three.
+/// A custom network holds its [`Parameters`] and the [layers](super::layers) that read them. It can be trained,
+/// evaluated and exported like the crate's networks; examples/custom_network.rs does all three.
 ///
 /// ```
 /// use fer_nb::model::layers::{Conv, Dense, dropout, global_mean};
@@ -79,12 +79,11 @@ pub trait Network: Send {
     /// The weights.
     fn parameters(&self) -> &Parameters;
 
-    /// The weights, to change them.
+    /// The weights, mutable.
     fn parameters_mut(&mut self) -> &mut Parameters;
 
-    /// The layers of the forward pass, from which [`Network::summary`] and the ONNX graph are made. With
-    /// `Plan::default()` the network can be trained, but has an empty summary and can't be exported to
-    /// ONNX.
+    /// The layers of the forward pass, from which [`Network::summary`] and the ONNX graph are derived. With
+    /// `Plan::default()` the network can be trained, but has an empty summary and can't be exported to ONNX.
     fn plan(&self) -> Plan;
 
     /// A row per layer, as Keras prints it.
@@ -92,11 +91,11 @@ pub trait Network: Send {
         Summary::new(self.name(), &self.plan())
     }
 
-    /// The output of the last layers with height and width, for [Grad-CAM](crate::evaluate::grad_cam()):
-    /// f32 [B, C, h, w] of images f32 [B, 1, 48, 48], without dropout.
+    /// The output of the last layers that have height and width, for [Grad-CAM](crate::evaluate::grad_cam()): f32
+    /// [B, C, h, w] of images f32 [B, 1, 48, 48], without dropout.
     ///
     /// # Errors
-    /// [`Error::Input`] for a network that does not implement it; whatever libtorch refuses.
+    /// [`Error::Input`] for a network that does not implement it; errors of libtorch.
     fn features(&self, _images: &Tensor) -> Result<Tensor> {
         Err(Error::input("network", self.name(), "one that implements Network::features"))
     }
@@ -110,20 +109,20 @@ pub trait Network: Send {
         Err(Error::input("network", self.name(), "one that implements Network::head"))
     }
 
-    /// The settings from which [`Architecture`](super::Architecture) builds the network again; `None`
-    /// for a custom network, whose run folders are loaded by [`weights::load`](super::weights::load()).
+    /// The settings from which [`Architecture`](super::Architecture) builds the network again; `None` for a custom
+    /// network, whose run folders are loaded by [`weights::load`](super::weights::load()).
     fn settings(&self) -> Option<toml::Table> {
         None
     }
 
-    /// Names by which other programs know the weights, for [`weights::load`](super::weights::load()).
+    /// Names of the weights in other programs, for [`weights::load`](super::weights::load()).
     fn aliases(&self) -> NameMap {
         NameMap::identity()
     }
 }
 
-/// The methods of [`Network`] by which the crate's own networks are alike: each has the fields `parameters`
-/// and `config`, and its logits are `head_t` of `features_t`.
+/// The methods of [`Network`] that the crate's networks share: each has the fields `parameters` and `config`, and
+/// its logits are `head_t` of `features_t`.
 macro_rules! from_parts {
     ($name:literal) => {
         fn name(&self) -> &'static str {
@@ -153,7 +152,7 @@ macro_rules! from_parts {
 }
 pub(super) use from_parts;
 
-/// Methods that are those of the network in the box.
+/// Methods that call those of the boxed network.
 macro_rules! of_the_boxed {
     ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $result:ty;)+) => {
         $(fn $name(&self $(, $argument: $type)*) -> $result {
@@ -186,23 +185,23 @@ impl Network for Box<dyn Network> {
     }
 }
 
-/// Images u8 on 0 to 255 as f32 on 0 to 1, any shape.
+/// Converts images u8 on 0 to 255 to f32 on 0 to 1, any shape.
 pub fn to_float(images: &Tensor) -> Result<Tensor> {
     let floats = images.f_to_kind(Kind::Float).and_then(|images| images.f_mul_scalar(1.0 / 255.0));
     floats.during("converting images to float32")
 }
 
-/// Batch size for inference. Small on a CPU, so that a layer's output is still in the caches when the next
-/// layer reads it: the seed CNN's largest is 9 MB in float32.
+/// Batch size for inference. Small on a CPU, so that a layer's output is still in the caches when the next layer
+/// reads it: the seed CNN's largest output is 9 MB in float32.
 pub(crate) fn inference_batch_size(device: Device) -> i64 {
     if device == Device::Cpu { 32 } else { 256 }
 }
 
-/// Logits of a whole data set, f32 [N, 7] on the network's device, without dropout. Progress is printed
-/// if it takes more than some seconds.
+/// Logits of a whole data set, f32 [N, 7] on the network's device, without dropout. Prints its progress if it takes
+/// more than some seconds.
 ///
 /// # Errors
-/// [`Error::Stopped`] after the batch in flight if the user stops it; whatever libtorch refuses.
+/// [`Error::Stopped`] after the batch in flight if the user stops it; errors of libtorch.
 pub(crate) fn logits(network: &dyn Network, data: &Dataset) -> Result<Tensor> {
     let task = Task::begin("evaluating images", Some(data.len()))?;
     let images = data.images_tensor(network.parameters().device())?;
@@ -221,13 +220,12 @@ pub(crate) fn mirrored_logits(network: &dyn Network, data: &Dataset) -> Result<T
     Ok(logits.f_add(&mirrored)?.f_mul_scalar(0.5)?)
 }
 
-/// `logits` of images u8 [N, 1, 48, 48] on the network's device, without progress and without a way to
-/// stop.
+/// `logits` of images u8 [N, 1, 48, 48] on the network's device, without progress and not interruptible.
 pub fn logits_of(network: &dyn Network, images: &Tensor) -> Result<Tensor> {
     in_batches(network, images, |_| Ok(()))
 }
 
-/// Logits batch by batch; `after` gets each batch's number of images.
+/// Logits batch by batch; `after` is called with each batch's number of images.
 fn in_batches(
     network: &dyn Network,
     images: &Tensor,

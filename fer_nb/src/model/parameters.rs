@@ -1,12 +1,12 @@
 //! [`Parameters`]: all weights of a network in one flat buffer.
 //!
-//! With one buffer, an optimizer's step is a few operations on whole tensors, whatever the number of
-//! layers, and its state is saved as one tensor. The layers' weights are views of the buffer, so nothing
-//! is copied after a step. To compute in bfloat16, the views are of a second buffer of that dtype, which is
-//! updated from the first by one copy per step.
+//! With one buffer, an optimizer's step is a few operations on whole tensors, whatever the number of layers, and
+//! its state is saved as one tensor. The layers' weights are views of the buffer, so nothing is copied after a
+//! step. To compute in bfloat16, the views are of a second buffer of that dtype, which is updated from the first by
+//! one copy per step.
 //!
-//! Tensors that are kept but not trained, such as the running means of batch normalisation, follow the
-//! parameters in the same buffer, so averages of the weights, snapshots and weights files include them.
+//! Untrained tensors, such as the running means of batch normalisation, follow the parameters in the same buffer,
+//! so averages of the weights, snapshots and weights files include them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -27,10 +27,11 @@ pub enum Init {
     Zeros,
     /// All ones, the scale of a normalisation.
     Ones,
-    /// Normal with mean 0 and standard deviation `std`, clipped at two of them, for vision transformers.
+    /// Normal with mean 0 and standard deviation `std`, clipped at two standard deviations, for vision
+    /// transformers.
     Normal { std: f32 },
-    /// Normal with standard deviation sqrt(2 / fan) (He et al., "Delving Deep into Rectifiers", 2015),
-    /// for layers that a ReLU follows.
+    /// Normal with standard deviation sqrt(2 / fan) (He et al., "Delving Deep into Rectifiers", 2015), for layers
+    /// before a ReLU.
     HeNormal { fan: i64 },
     /// Uniform on ± sqrt(6 / (fan_in + fan_out)), Keras' default for kernels (Glorot and Bengio,
     /// "Understanding the difficulty of training deep feedforward neural networks", 2010).
@@ -41,7 +42,7 @@ pub enum Init {
 #[derive(Debug, Clone, Copy)]
 pub struct ParameterId(usize);
 
-/// A tensor that is kept but not trained.
+/// An untrained tensor.
 #[derive(Debug, Clone, Copy)]
 pub struct BufferId(usize);
 
@@ -53,7 +54,7 @@ struct Entry {
     /// First element in the flat buffer.
     offset: i64,
     init: Init,
-    /// Whether layers see it in f32, whatever dtype they compute in.
+    /// Whether layers read it in f32, in any dtype of computation.
     stays_float: bool,
     /// Factor of the learning rate; 0 if it is frozen.
     rate: f64,
@@ -64,9 +65,9 @@ impl Entry {
         self.shape.iter().product()
     }
 
-    /// The parameter's part of a flat buffer, in the parameter's shape. Convolution weights lie there as
-    /// [out, height, width, in], which makes the view channels_last, the fastest layout for libtorch's CPU
-    /// and CUDA kernels.
+    /// The parameter's part of a flat buffer, in the parameter's shape. Convolution weights are stored as [out,
+    /// height, width, in], which makes the view channels_last, the fastest layout for libtorch's CPU and CUDA
+    /// kernels.
     fn view(&self, flat: &Tensor) -> Result<Tensor> {
         let part = flat.f_narrow(0, self.offset, self.count())?;
         Ok(match self.shape[..] {
@@ -100,30 +101,29 @@ brief!(
 );
 
 impl ParametersBuilder {
-    /// Adds a parameter of PyTorch's shape; its name may be used once.
+    /// Adds a parameter with PyTorch's shape; each name may be used once.
     pub fn add(&mut self, name: impl Into<String>, shape: &[i64], init: Init) -> ParameterId {
         push(&mut self.entries, name.into(), shape, init, false);
         ParameterId(self.entries.len() - 1)
     }
 
-    /// [`ParametersBuilder::add`] for a parameter that layers see in f32, whatever dtype they compute in:
-    /// scale and shift of a normalisation.
+    /// [`ParametersBuilder::add`] for a parameter that layers read in f32, in any dtype of computation: scale and
+    /// shift of a normalisation.
     pub fn add_float(&mut self, name: impl Into<String>, shape: &[i64], init: Init) -> ParameterId {
         push(&mut self.entries, name.into(), shape, init, true);
         ParameterId(self.entries.len() - 1)
     }
 
-    /// Adds a tensor, f32, that is saved with the parameters but not trained: a running mean.
+    /// Adds an untrained tensor, f32, that is saved with the parameters: a running mean.
     pub fn add_buffer(&mut self, name: impl Into<String>, shape: &[i64], init: Init) -> BufferId {
         push(&mut self.buffers, name.into(), shape, init, true);
         BufferId(self.buffers.len() - 1)
     }
 
-    /// Allocates the buffer and draws the initial values. The same seed gives the same weights on every
-    /// device.
+    /// Allocates the buffer and draws the initial values. The same seed gives the same weights on every device.
     ///
     /// # Errors
-    /// [`Error::Input`] if a name was used twice; whatever libtorch refuses.
+    /// [`Error::Input`] if a name was used twice; errors of libtorch.
     pub fn build(self, device: Device, seed: u64) -> Result<Parameters> {
         let Self { entries, mut buffers } = self;
         let mut names = HashSet::new();
@@ -172,7 +172,7 @@ fn push(entries: &mut Vec<Entry>, name: String, shape: &[i64], init: Init, stays
     entries.push(Entry { name, shape: shape.to_vec(), offset, init, stays_float, rate: 1.0 });
 }
 
-/// Each entry's view of the buffer that layers see, as a leaf of the autograd graph.
+/// Each entry's view of the buffer that layers read, as a leaf of the autograd graph.
 fn leaves(entries: &[Entry], flat: &Tensor, low: &Tensor) -> Result<Vec<Tensor>> {
     entries
         .iter()
@@ -192,22 +192,22 @@ pub(crate) struct Span {
     pub(crate) length: i64,
     /// Factor of the learning rate, above 0.
     pub(crate) rate: f64,
-    /// If it is one matrix: how many rows, [outputs, inputs · window].
+    /// The number of rows if it is one matrix, [outputs, inputs · window].
     pub(crate) rows: Option<i64>,
 }
 
-/// The weights of a network on one device, with a view of them for each layer: P trained numbers and Q that
-/// are only kept, such as running means; Q may be 0.
+/// The weights of a network on one device, with a view of them for each layer: P trained numbers and Q untrained
+/// ones, such as running means; Q may be 0.
 pub struct Parameters {
     entries: Vec<Entry>,
     buffers: Vec<Entry>,
     /// Trainable parameters, then buffers: f32 [P + Q].
     flat: Tensor,
-    /// The same in the dtype that layers compute in, if that is not f32.
+    /// The same in the dtype of the layers, if that is not f32.
     low: Option<Tensor>,
-    /// What layers compute with, one per entry.
+    /// The tensors that layers compute with, one per entry.
     leaves: Vec<Tensor>,
-    /// The views of the tensors that are only kept.
+    /// The views of the untrained tensors.
     views: Vec<Tensor>,
 }
 
@@ -220,7 +220,7 @@ brief!(
 );
 
 impl Parameters {
-    /// A parameter in [`Parameters::kind`], or in f32 if it was added so; a leaf of the autograd graph.
+    /// A parameter in [`Parameters::kind`], or in f32 if it was added as f32; a leaf of the autograd graph.
     ///
     /// # Errors
     /// [`Error::Input`] for an id of another network.
@@ -229,8 +229,8 @@ impl Parameters {
         self.leaves.get(id.0).ok_or_else(|| Error::input("parameter", id.0, expected()))
     }
 
-    /// A tensor that is only kept: f32, without a gradient. Layers change it in place, as libtorch's batch
-    /// normalisation does.
+    /// An untrained tensor: f32, without a gradient. Layers change it in place, as libtorch's batch normalisation
+    /// does.
     ///
     /// # Errors
     /// As [`Parameters::get`].
@@ -239,18 +239,18 @@ impl Parameters {
         self.views.get(id.0).ok_or_else(|| Error::input("buffer", id.0, expected()))
     }
 
-    /// Everything as one tensor that shares its memory, for reading: f32 [P + Q], trained numbers first.
-    /// To change it, use [`Parameters::update`] or [`Parameters::restore`].
+    /// All numbers as one tensor that shares its memory, for reading: f32 [P + Q], trained numbers first. To change
+    /// it, use [`Parameters::update`] or [`Parameters::restore`].
     pub fn flat(&self) -> Tensor {
         self.flat.shallow_clone()
     }
 
-    /// The dtype that layers compute in: f32 unless [`Parameters::set_kind`] chose another.
+    /// The dtype in which layers compute: f32 unless [`Parameters::set_kind`] has changed it.
     pub fn kind(&self) -> Kind {
         self.low.as_ref().map_or(Kind::Float, Tensor::kind)
     }
 
-    /// Makes the layers compute in `kind`, f32 or bf16. The weights themselves stay f32.
+    /// Makes the layers compute in `kind`, f32 or bf16. The weights stay f32.
     pub fn set_kind(&mut self, kind: Kind) -> Result<()> {
         if kind == self.kind() {
             return Ok(());
@@ -264,13 +264,13 @@ impl Parameters {
         Ok(())
     }
 
-    /// Sets the learning rate's factor for all parameters whose name begins with a prefix: 0 freezes them,
-    /// 1 unfreezes them. If several prefixes match a name, the longest counts; a name that none matches
-    /// keeps its factor. Returns how many numbers have a name that matches.
+    /// Sets the learning rate's factor for all parameters whose names start with a prefix: 0 freezes them, 1
+    /// unfreezes them. If several prefixes match a name, the longest applies; a name without a match keeps its
+    /// factor. Returns the number of weights with a matching name.
     ///
     /// # Errors
-    /// [`Error::Setting`] if a factor is negative or not finite, or if no name begins with a prefix; then
-    /// nothing is changed.
+    /// [`Error::Setting`] if a factor is negative or not finite, or if no name starts with a prefix; then nothing
+    /// is changed.
     pub fn set_rates(&mut self, rates: &BTreeMap<String, f64>) -> Result<i64> {
         for (prefix, rate) in rates {
             if !rate.is_finite() || *rate < 0.0 {
@@ -296,7 +296,7 @@ impl Parameters {
         Ok(fitting)
     }
 
-    /// Freezes all parameters whose name begins with `prefix`; an empty prefix freezes all.
+    /// Freezes all parameters whose names start with `prefix`; an empty prefix freezes all.
     ///
     /// # Errors
     /// As [`Parameters::set_rates`].
@@ -304,7 +304,7 @@ impl Parameters {
         self.set_rates(&BTreeMap::from([(prefix.to_string(), 0.0)]))
     }
 
-    /// Trains all parameters whose name begins with `prefix` at the learning rate itself.
+    /// Trains all parameters whose names start with `prefix` with the unscaled learning rate.
     ///
     /// # Errors
     /// As [`Parameters::set_rates`].
@@ -312,14 +312,13 @@ impl Parameters {
         self.set_rates(&BTreeMap::from([(prefix.to_string(), 1.0)]))
     }
 
-    /// Whether a parameter is frozen. A frozen normalisation neither uses nor updates statistics of a
-    /// batch.
+    /// Whether a parameter is frozen. A frozen normalisation neither uses nor updates the statistics of a batch.
     pub(crate) fn is_frozen(&self, id: ParameterId) -> bool {
         self.entries.get(id.0).is_some_and(|entry| entry.rate == 0.0)
     }
 
-    /// The parts of the buffer that an optimizer changes, without frozen ones; neighbours of the same rate
-    /// are one part.
+    /// The parts of the buffer that an optimizer changes, without frozen ones; neighbours with the same rate are
+    /// one part.
     pub(crate) fn spans(&self) -> Vec<Span> {
         self.parts(|_| None)
     }
@@ -353,10 +352,10 @@ impl Parameters {
         spans
     }
 
-    /// Calls `change` with everything, f32 [P + Q], to change it in place; the layers see the result.
+    /// Calls `change` with all numbers, f32 [P + Q], which it changes in place; the layers use the result.
     ///
     /// # Errors
-    /// Those of `change`; whatever libtorch refuses.
+    /// Those of `change`; errors of libtorch.
     pub fn update(&mut self, change: impl FnOnce(&mut Tensor) -> Result<()>) -> Result<()> {
         no_grad(|| {
             change(&mut self.flat)?;
@@ -367,7 +366,7 @@ impl Parameters {
         })
     }
 
-    /// Number of trained numbers, P, frozen ones included.
+    /// The number of trained weights, P, including frozen ones.
     pub fn count(&self) -> i64 {
         self.entries.iter().map(Entry::count).sum()
     }
@@ -381,7 +380,7 @@ impl Parameters {
     /// for frozen parameters.
     ///
     /// # Errors
-    /// [`Error::Setting`] if all parameters are frozen; whatever libtorch refuses.
+    /// [`Error::Setting`] if all parameters are frozen; errors of libtorch.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
         let moving = self.entries.iter().zip(&self.leaves).filter(|(entry, _)| entry.rate != 0.0);
         let leaves: Vec<_> = moving.map(|(_, leaf)| leaf).collect();
@@ -390,7 +389,7 @@ impl Parameters {
         }
         let gradients = Tensor::f_run_backward(&[loss], &leaves, false, false);
         let mut gradients = gradients.during("the backward pass")?.into_iter();
-        // One dtype for all, because they are concatenated: f32 if it is among them.
+        // One dtype for all, because they are concatenated: f32 if one of them is f32.
         let mixed = self.low.is_some() && self.entries.iter().any(|entry| entry.stays_float);
         let parts = self
             .entries
@@ -411,7 +410,7 @@ impl Parameters {
         Ok(Tensor::f_cat(&parts, 0)?.f_to_kind(Kind::Float)?)
     }
 
-    /// A copy of everything, f32 [P + Q], for [`Parameters::restore`].
+    /// A copy of all numbers, f32 [P + Q], for [`Parameters::restore`].
     pub fn snapshot(&self) -> Result<Tensor> {
         self.flat.f_detach_copy().during("copying the weights")
     }
@@ -421,9 +420,9 @@ impl Parameters {
         self.update(|flat| flat.f_copy_(snapshot).during("restoring the weights"))
     }
 
-    /// Everything by name, contiguous, on the CPU, in PyTorch's shapes: the content of a weights file.
+    /// All tensors by name, contiguous, on the CPU, in PyTorch's shapes: the content of a weights file.
     pub fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
-        // One transfer: each one waits for a GPU.
+        // One transfer, because each transfer waits for the GPU.
         let flat = self.flat.f_to_device(Device::Cpu)?;
         self.all()
             .map(|entry| Ok((entry.name.clone(), entry.view(&flat)?.f_contiguous()?)))
@@ -435,11 +434,11 @@ impl Parameters {
         self.entries.iter().chain(&self.buffers)
     }
 
-    /// Loads weights from named tensors in PyTorch's shapes; `path` is for the error.
+    /// Loads weights from named tensors in PyTorch's shapes; `path` is for the error message.
     ///
     /// # Errors
-    /// [`Error::File`] names the first tensor that is missing, of another shape or not the network's; then
-    /// nothing is changed.
+    /// [`Error::File`] with the first tensor that is missing, has another shape or does not belong to the network;
+    /// then nothing is changed.
     pub(crate) fn load_named(&mut self, tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
         let (mut missing, mut shapes) = (Vec::new(), Vec::new());
         let mut parts = Vec::with_capacity(self.entries.len() + self.buffers.len());

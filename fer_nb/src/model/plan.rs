@@ -1,9 +1,9 @@
-//! [`Plan`]: a network's layers, from which its summary and its ONNX graph are made.
+//! [`Plan`]: a network's layers, from which its summary and its ONNX graph are derived.
 
 use crate::data::SIDE;
 
-/// A network as a list of layers, in the order of the forward pass. Its operations compute the same logits
-/// as [`Network::forward_t`](super::Network::forward_t) without dropout, from weights that they know by name.
+/// A network as a list of layers, in the order of the forward pass. Its operations compute the same logits as
+/// [`Network::forward_t`](super::Network::forward_t) without dropout, and refer to weights by name.
 ///
 /// A network builds it from its layers:
 ///
@@ -38,7 +38,7 @@ impl Plan {
     /// Shape of one image, [channels, height, width].
     pub(crate) const INPUT: [i64; 3] = [1, SIDE as i64, SIDE as i64];
 
-    /// Adds a layer, which is one row of the summary. Its type there is that of the first operation.
+    /// Adds a layer, which is one row of the summary. Its type in the summary is that of the first operation.
     pub fn layer(self, name: impl Into<String>, operations: impl Into<Vec<Operation>>) -> Self {
         let operations = operations.into();
         let kind = operations.first().map_or("", Operation::kind).to_string();
@@ -99,26 +99,26 @@ pub enum Operation {
     GlobalMean,
     /// [channels, height, width] to [channels · height · width].
     Flatten,
-    /// Does nothing after training.
+    /// Dropout, which does nothing after training.
     Dropout,
     /// Self-attention with `heads` heads. [tokens, 3 · width], which are queries, keys and values, to
     /// [tokens, width].
     Attention { heads: i64 },
-    /// The sum of two paths from the same input, `body` and `shortcut`. An empty path is the input itself.
+    /// The sum of two paths from the same input, `body` and `shortcut`. An empty path is the input.
     Residual { body: Vec<Operation>, shortcut: Vec<Operation> },
-    /// Anything else. The summary shows `kind`, `output` shape, `parameters` and `flops`; it can't be exported
-    /// to ONNX.
+    /// Any other operation. The summary shows `kind`, `output` shape, `parameters` and `flops`; it can't be
+    /// exported to ONNX.
     Other { kind: String, output: Vec<i64>, parameters: i64, flops: i64 },
 }
 
-/// Parameters of an operation, and its work for one image.
+/// The number of parameters of an operation, and its work for one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Cost {
-    /// Biases and running statistics included.
+    /// All numbers, including biases and running statistics.
     pub(crate) parameters: i64,
-    /// Those of them that are not trained.
+    /// The untrained ones among them.
     pub(crate) non_trainable: i64,
-    /// Two for each multiplication of a matrix product or a convolution.
+    /// Floating-point operations: two for each multiplication of a matrix product or a convolution.
     pub(crate) flops: i64,
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn apply(operations: &[Operation], input: &[i64]) -> Option<(Vec<i64>
 }
 
 impl Operation {
-    /// Keras's name of such a layer.
+    /// Keras's name for such a layer.
     fn kind(&self) -> &str {
         match self {
             Self::Conv { .. } => "Conv2D",

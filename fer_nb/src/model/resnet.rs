@@ -15,19 +15,18 @@ use crate::emotion::Emotion;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResNetConfig {
-    /// Channels of each stage, 1 or more. Every stage but the first halves height and width, so there are 1
-    /// to 5 stages.
+    /// Channels of each stage, 1 or more. Every stage but the first halves height and width, so a network has 1 to
+    /// 5 stages.
     pub channels: Vec<i64>,
     /// Number of residual blocks of each stage, 1 or more.
     pub blocks: Vec<i64>,
-    /// How many times fewer units than channels squeeze and excitation has, 1 or more; `None` for blocks
-    /// without it, 0 in a file.
+    /// Channels divided by units of squeeze and excitation, 1 or more; `None` for blocks without it, 0 in a file.
     #[serde(with = "zero_is_none")]
     pub reduction: Option<i64>,
     /// Share of the last features that are dropped in training; at least 0 and below 1.
     pub dropout: f64,
-    /// Whether each image is [standardized](super::layers::standardize) first, so that dark and pale
-    /// photos are nothing new.
+    /// Whether each image is [standardized](super::layers::standardize) first, so that the network handles dark and
+    /// pale photos.
     pub standardize: bool,
 }
 
@@ -38,7 +37,7 @@ impl Default for ResNetConfig {
     }
 }
 
-/// `None` as 0: TOML has no null, and a key that is left out means the default.
+/// `None` is 0 in a file: TOML has no null, and a missing key means the default.
 mod zero_is_none {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -56,8 +55,8 @@ mod zero_is_none {
     }
 }
 
-/// Normalisation and ReLU before each convolution, and a path around both (He et al., "Identity
-/// Mappings in Deep Residual Networks", 2016).
+/// Normalisation and ReLU before each convolution, and a shortcut around both (He et al., "Identity Mappings in
+/// Deep Residual Networks", 2016).
 #[derive(Debug)]
 struct Block {
     name: String,
@@ -66,7 +65,7 @@ struct Block {
     norm2: BatchNorm,
     conv2: Conv,
     squeeze: Option<SqueezeExcitation>,
-    /// If channels or size change.
+    /// The projection of the shortcut, if channels or size change.
     shortcut: Option<Conv>,
 }
 
@@ -93,7 +92,7 @@ impl Block {
         }
     }
 
-    /// As [`Block::forward`] computes them.
+    /// In the order of [`Block::forward`].
     fn operations(&self) -> Vec<Operation> {
         let mut active = vec![self.norm1.operation(), Operation::Relu];
         let mut body = vec![self.conv1.operation(), self.norm2.operation()];
@@ -140,8 +139,7 @@ impl ResNet {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
-    /// refuses.
+    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; errors of libtorch.
     pub fn new(device: Device, seed: u64, config: ResNetConfig) -> Result<Self> {
         checks::stages(&config.channels, "blocks", &config.blocks)?;
         checks::positive("reduction", config.reduction.unwrap_or(1))?;

@@ -19,7 +19,7 @@ use crate::project::pretrained;
 const CHANNELS: [i64; 3] = [32, 64, 128];
 /// Units of the hidden dense layer.
 const HIDDEN: i64 = 256;
-/// Height and width of the last block's output, and its numbers: 6 × 6 × 128.
+/// Height and width of the last block's output, and its number of activations: 6 × 6 × 128.
 const LAST_SIDE: i64 = SIDE as i64 / 8;
 const FLAT: i64 = LAST_SIDE * LAST_SIDE * CHANNELS[2];
 
@@ -61,7 +61,7 @@ impl SeedCnn {
         Self::with_config(device, seed, SeedCnnConfig::default())
     }
 
-    /// [`SeedCnn::with_config`] of these shares.
+    /// [`SeedCnn::with_config`] with these shares.
     pub fn with_dropout(
         device: Device,
         seed: u64,
@@ -74,8 +74,7 @@ impl SeedCnn {
     /// [`SeedCnn::new`] with other settings.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
-    /// refuses.
+    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; errors of libtorch.
     pub fn with_config(device: Device, seed: u64, config: SeedCnnConfig) -> Result<Self> {
         checks::share("block_dropout", config.block_dropout)?;
         checks::share("hidden_dropout", config.hidden_dropout)?;
@@ -95,25 +94,25 @@ impl SeedCnn {
         Ok(Self { parameters, convolutions, hidden, output, config })
     }
 
-    /// The network with the weights that come with the project, data/pretrained/seed_cnn, trained on
-    /// FER2013. The model card there says how, and what they must not be used for.
+    /// The network with the pretrained weights of data/pretrained/seed_cnn, trained on FER2013. Their model card
+    /// describes the training and the excluded uses.
     ///
     /// # Errors
-    /// [`Error::Missing`](crate::common::Error::Missing) without the file.
+    /// [`Error::Missing`](crate::common::Error::Missing) if the file does not exist.
     pub fn pretrained(device: Device) -> Result<Self> {
         let mut network = Self::new(device, 0)?;
         weights::load(&mut network, pretrained("seed_cnn").join("best.safetensors"))?;
         Ok(network)
     }
 
-    /// Logits of the last block's convolutions, with dropout if `train`.
+    /// The output of the last block, with dropout if `train`.
     fn head_t(&self, features: &Tensor, train: bool) -> Result<Tensor> {
         let SeedCnnConfig { block_dropout, hidden_dropout } = self.config;
         let parameters = &self.parameters;
         let xs = pool_relu_dropout(features, block_dropout, train)?;
         let xs = fit_side(&xs, LAST_SIDE)?;
-        // [B, 128, 6, 6] is flattened channel by channel, as in PyTorch. Keras flattens pixel by pixel: the
-        // same network with the hidden layer's inputs in another order.
+        // [B, 128, 6, 6] is flattened channel by channel, as in PyTorch. Keras flattens pixel by pixel: the same
+        // network with another order of the hidden layer's inputs.
         let hidden = self.hidden.forward(parameters, &xs.f_flatten(1, -1)?)?.f_relu_()?;
         let hidden = dropout(&hidden, hidden_dropout, train)?;
         Ok(self.output.forward(parameters, &hidden)?.f_to_kind(Kind::Float)?)
@@ -140,7 +139,7 @@ impl Network for SeedCnn {
         Ok(self.features_t(images, false)?.f_relu()?)
     }
 
-    /// The same network written as a PyTorch `nn.Sequential` numbers its layers.
+    /// The same network as a PyTorch `nn.Sequential`, which numbers its layers.
     fn aliases(&self) -> NameMap {
         let places = ["0", "2", "6", "8", "12", "14"].into_iter();
         let convolutions = places.zip(self.convolutions.iter().flatten().map(Conv::name));
@@ -189,7 +188,7 @@ mod tests {
         // 4608 · 256 + 256 · 7 of dense layers.
         assert_eq!(summary.flops(), 2 * (85_598_208 + 1_181_440));
         let footer = "Total params: 1,468,135 (5.60 MB)\n\
-                      Input: (None, 48, 48, 1), 173.6 MFLOPs an image";
+                      Input: (None, 48, 48, 1), 173.6 MFLOPs per image";
         assert_eq!(summary.footer(), footer);
     }
 

@@ -12,12 +12,12 @@ use crate::common::text::count;
 pub struct SummaryRow {
     /// Name and kind: "conv1_1 (Conv2D)".
     pub layer: String,
-    /// Output shape without the batch, in Keras's order: [height, width, channels], [tokens, width] or
-    /// \[units\]; empty if the layer does not fit the one before it.
+    /// Output shape without the batch, in Keras's order: [height, width, channels], [tokens, width] or \[units\];
+    /// empty if the layer does not fit the previous one.
     pub output: Vec<i64>,
-    /// Number of parameters, biases and running statistics included.
+    /// The number of parameters, including biases and running statistics.
     pub parameters: i64,
-    /// Those of them that are not trained: running statistics.
+    /// The untrained ones among them: running statistics.
     pub non_trainable: i64,
     /// Floating-point operations of one image's forward pass: two for each multiplication of a matrix
     /// product or a convolution, none for anything else, as PyTorch's `FlopCounterMode` counts.
@@ -31,7 +31,7 @@ pub struct Summary {
     pub network: String,
     /// Height, width and channels of an image.
     pub input: [i64; 3],
-    /// In the order of the forward pass.
+    /// The layers in the order of the forward pass.
     pub layers: Vec<SummaryRow>,
 }
 
@@ -55,12 +55,12 @@ impl Summary {
         Self { network: network.into(), input: [height, width, channels], layers }
     }
 
-    /// Number of parameters, running statistics included.
+    /// The number of parameters, including running statistics.
     pub fn total(&self) -> i64 {
         self.layers.iter().map(|layer| layer.parameters).sum()
     }
 
-    /// Number of parameters that are trained.
+    /// The number of trained parameters.
     pub fn trainable(&self) -> i64 {
         self.total() - self.layers.iter().map(|layer| layer.non_trainable).sum::<i64>()
     }
@@ -83,8 +83,8 @@ impl Summary {
             .collect()
     }
 
-    /// The lines below the table: parameters with their size in memory as f32, how many are trained if
-    /// not all are, and the operations per image.
+    /// The lines below the table: parameters with their size in memory as f32, the number of trained ones if some
+    /// are untrained, and the operations per image.
     pub(crate) fn footer(&self) -> String {
         let with_size = |number: i64| {
             let mebibytes = number as f64 * 4.0 / f64::from(1 << 20);
@@ -99,12 +99,12 @@ impl Summary {
         let [height, width, channels] = self.input;
         let millions = self.flops() as f64 / 1e6;
         text + &format!(
-            "Input: (None, {height}, {width}, {channels}), {millions:.1} MFLOPs an image"
+            "Input: (None, {height}, {width}, {channels}), {millions:.1} MFLOPs per image"
         )
     }
 }
 
-/// [channels, height, width] as [height, width, channels]; other shapes as they are.
+/// [channels, height, width] as [height, width, channels]; other shapes unchanged.
 fn channels_last(shape: &[i64]) -> Vec<i64> {
     match shape {
         [channels, height, width] => vec![*height, *width, *channels],

@@ -1,4 +1,4 @@
-//! [`TensorBytes`]: a tensor's numbers as files hold them.
+//! [`TensorBytes`]: a tensor's numbers in the form of files.
 
 use safetensors::tensor::Dtype;
 use tch::{Device, Kind, Tensor};
@@ -14,7 +14,7 @@ impl TensorBytes {
     /// The bytes of a tensor on any device, in any memory format.
     ///
     /// # Errors
-    /// [`Error::Input`] for a dtype that files don't have here; whatever libtorch refuses.
+    /// [`Error::Input`] for a dtype that files do not support; errors of libtorch.
     pub(crate) fn of(tensor: &Tensor) -> Result<Self> {
         let tensor = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
         let kind = tensor.kind();
@@ -25,10 +25,10 @@ impl TensorBytes {
     }
 }
 
-/// What safetensors files call a dtype.
+/// The name of a dtype in safetensors files.
 ///
 /// # Errors
-/// [`Error::Input`] for one that files don't have here.
+/// [`Error::Input`] for a dtype that files do not support.
 pub(super) fn dtype_of(kind: Kind) -> Result<Dtype> {
     Ok(match kind {
         Kind::Float => Dtype::F32,

@@ -1,8 +1,9 @@
-//! [`TensorFile`] and [`write`]: safetensors files with a checksum, read and written a tensor at a time.
+//! [`TensorFile`] and [`write`]: safetensors files with a checksum, read and written one tensor at a time.
 //!
-//! A file is the length of its header (u64, little-endian), the header (JSON: metadata and the place of each tensor),
-//! and the tensors. The metadata of files that the crate writes hold the XXH3 of all bytes, computed with zeros in its
-//! own place. Any reader of safetensors reads such a file; this one also notices every bit that changed since.
+//! A file consists of the length of its header (u64, little-endian), the header (JSON: metadata and the position of
+//! each tensor), and the tensors. The metadata of files written by this crate contain the XXH3 of all bytes,
+//! computed with zeros in place of the checksum. Every safetensors reader can read such a file; this one also
+//! detects every changed bit.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -19,35 +20,35 @@ use crate::common::files::replace_file;
 use crate::common::plain_file::{self, PlainFile};
 use crate::common::{Error, Result};
 
-/// The bytes before the header.
+/// The number of bytes before the header.
 const LENGTH: usize = size_of::<u64>();
-/// The largest header that is read; a checkpoint's holds its history, some 150 bytes an epoch.
+/// The maximum size of a header; a checkpoint's contains its history, some 150 bytes per epoch.
 const LARGEST_HEADER: u64 = 16 << 20;
-/// What the checksum's place holds while the checksum is computed.
+/// The placeholder of the checksum during its computation.
 const ZEROS: &str = "0000000000000000";
 /// The checksum's key in the metadata.
 const CHECKSUM: &str = "checksum";
-/// The key that says how the checksum was computed. A file with one of the two keys has lost the other.
+/// The key with the method of the checksum. A file with only one of the two keys has lost the other.
 const KIND: &str = "checksum_kind";
 const XXH3: &str = "xxh3";
 
-/// Whether a file's checksum has to fit.
+/// Whether a file's checksum must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// A file without one is refused, too.
+    /// A file without a checksum is an error, too.
     Required,
-    /// A file without one is taken: older versions and other programs write none.
+    /// A file without a checksum is accepted: older versions and other programs write none.
     IfPresent,
-    /// Nothing is compared: the user asked for what can be read.
+    /// The checksum is not compared: the user wants to read a damaged file.
     Off,
 }
 
-/// Why a file was refused.
+/// Why a file was rejected.
 #[derive(Debug)]
 pub(crate) enum Problem {
-    /// The system, or the file is none that is read.
+    /// An error of the system, or a file that is not plain.
     Io(io::Error),
-    /// It is no whole safetensors file; why.
+    /// The file is not a complete safetensors file; the reason.
     Broken(String),
     /// A tensor of a dtype that is not read.
     Dtype { tensor: String, dtype: String },
@@ -85,14 +86,14 @@ impl From<tch::TchError> for Problem {
     }
 }
 
-/// A safetensors file whose header was read.
+/// A safetensors file whose header has been read.
 #[derive(Debug)]
 pub(crate) struct TensorFile {
     file: PlainFile,
     /// The file's bytes before the first tensor.
     header: Vec<u8>,
     metadata: HashMap<String, String>,
-    /// By their places in the file, without a gap.
+    /// In the order of their positions in the file, without a gap.
     tensors: Vec<(String, TensorInfo)>,
 }
 
@@ -150,32 +151,32 @@ impl TensorFile {
                 return Err(Problem::Broken(format!("{size} bytes, cut short")));
             }
             std::cmp::Ordering::Less => {
-                return Err(Problem::Broken("bytes behind its last tensor".into()));
+                return Err(Problem::Broken("bytes after its last tensor".into()));
             }
         }
         let metadata = parsed.metadata().clone().unwrap_or_default();
         Ok(Self { file, header, metadata, tensors })
     }
 
-    /// What the metadata say under this key.
+    /// The value of this key in the metadata.
     pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
         self.metadata.get(key).map(String::as_str)
     }
 
-    /// Whether the file has a checksum, or what is left of one.
+    /// Whether the file has a checksum, or a part of one.
     pub(crate) fn is_sealed(&self) -> bool {
         self.metadata(CHECKSUM).is_some() && self.is_ours() || self.metadata(KIND).is_some()
     }
 
-    /// Whether the crate wrote the metadata. Other programs may call other things a checksum.
+    /// Whether this crate wrote the metadata. Other programs may use the key for other values.
     fn is_ours(&self) -> bool {
         ["fer_nb", "state"].iter().any(|key| self.metadata.contains_key(*key))
     }
 
-    /// The tensors, on the CPU. At most one of them is in memory twice.
+    /// The tensors, on the CPU. At most one of them is in memory twice at a time.
     ///
     /// # Errors
-    /// A [`Problem`]: [`Problem::Changed`] if the checksum does not fit, as far as `check` asks.
+    /// A [`Problem`]: [`Problem::Changed`] if the checksum does not match and `check` requires it.
     pub(crate) fn read(mut self, check: Check) -> Result<Vec<(String, Tensor)>, Problem> {
         let mut sum = Xxh3::new();
         let expected = match (check, self.is_sealed()) {
@@ -233,19 +234,19 @@ fn unknown_dtype(header: &[u8]) -> Option<Problem> {
 
 /// Where the checksum's digits begin.
 fn checksum_place(header: &[u8]) -> Option<usize> {
-    // The key can't occur in another value: quotation marks are escaped there.
+    // The key can't occur in another value, because quotation marks are escaped in values.
     let key = format!("\"{CHECKSUM}\":\"");
     let found = header.windows(key.len()).position(|window| window == key.as_bytes())?;
     Some(found + key.len())
 }
 
-/// Writes a safetensors file with these metadata and a checksum, whole or not at all: the same bytes for the same
-/// content. (The library writes metadata in a hash map's order; here they come first, sorted by name.) Tensors, on any
-/// device, become `kind` if one is given.
+/// Writes a safetensors file with these metadata and a checksum, as a whole or not at all: the same bytes for the
+/// same content. (The library writes metadata in the order of a hash map; here they come first, sorted by name.)
+/// Tensors, on any device, are converted to `kind` if one is given.
 ///
 /// # Errors
-/// [`Error::Io`] if the file can't be written; [`Error::Input`] for a dtype that files don't have here; what libtorch
-/// refuses.
+/// [`Error::Io`] if the file can't be written; [`Error::Input`] for a dtype that files do not support; errors of
+/// libtorch.
 pub(crate) fn write(
     path: &Path,
     tensors: &[(String, Tensor)],
@@ -262,7 +263,7 @@ pub(crate) fn write(
             Ok((name, dtype, shape, tensor))
         })
         .collect::<Result<Vec<_>>>()?;
-    // As the library orders them: what needs the most alignment first.
+    // In the library's order: tensors with the largest alignment first.
     order.sort_by(|(name, one, ..), (other, two, ..)| two.cmp(one).then_with(|| name.cmp(other)));
     let in_json = |text: serde_json::Result<String>| {
         text.map_err(|error| Error::io("write", path, io::Error::other(error)))
@@ -280,7 +281,7 @@ pub(crate) fn write(
     }
     header.push('}');
     while header.len() % LENGTH != 0 {
-        header.push(' '); // aligned, because readers map the data
+        header.push(' '); // aligned, because readers map the data into memory
     }
     let mut header = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
     replace_file(path, |temporary| {
@@ -367,7 +368,7 @@ mod tests {
         assert_eq!(refused(&of("[4294967296,4294967296,4]", 0, 0), 0), wrong);
         assert_eq!(refused(&of("[1]", 8, 12), 12), wrong);
         assert_eq!(refused(&of("[2]", 0, 4), 4), wrong);
-        assert_eq!(refused(&of("[1]", 0, 4), 8), "bytes behind its last tensor");
+        assert_eq!(refused(&of("[1]", 0, 4), 8), "bytes after its last tensor");
         std::fs::write(&path, u64::MAX.to_le_bytes()).unwrap();
         let error = TensorFile::open(&path, 1 << 20).unwrap_err();
         assert_eq!(error.to_string(), "8 bytes are less than its header");

@@ -1,4 +1,4 @@
-//! [`transfer`]: the weights of one network that fit another.
+//! [`transfer`]: loads the weights of one network into another where names and shapes match.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,13 +24,13 @@ pub struct Transfer {
     pub missing: Vec<String>,
     /// Unchanged because the shapes differ: name, shape in the file, shape in the network.
     pub mismatched: Vec<(String, Vec<i64>, Vec<i64>)>,
-    /// Tensors of the file, by its own names, that the network lacks.
+    /// Tensors of the file, by the file's names, that the network lacks.
     pub unused: Vec<String>,
-    /// What rules of the map replace, where no name in the file begins so.
+    /// The prefixes of the map's rules that no name in the file starts with.
     pub idle_rules: Vec<String>,
 }
 
-/// How many differing shapes are named one by one.
+/// The number of different shapes that are listed.
 const SHAPES: usize = 5;
 
 impl fmt::Display for Transfer {
@@ -58,15 +58,16 @@ impl fmt::Display for Transfer {
     }
 }
 
-/// Loads the tensors of a safetensors file whose names and shapes fit: this crate's weights (f32 or f16),
-/// or a PyTorch state dict whose names `names` maps to the network's; `module.` and the like in front of all
-/// names need no rule. All other weights stay unchanged.
+/// Loads the tensors of a safetensors file whose names and shapes match: weights of this crate (f32 or f16), or a
+/// PyTorch state dict whose names `names` maps to the network's; prefixes of all names, such as `module.`, need no
+/// rule. All other weights stay unchanged.
 ///
-/// To train only those at first, freeze the loaded ones by `rates` of a
-/// [`TrainConfig`](crate::train::TrainConfig) or by [`Parameters::freeze`](super::Parameters::freeze).
+/// To train only the others at first, freeze the loaded ones with `rates` of a
+/// [`TrainConfig`](crate::train::TrainConfig) or with [`Parameters::freeze`](super::Parameters::freeze).
 ///
 /// # Errors
-/// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file or nothing in it fits.
+/// [`Error::Missing`] if the file does not exist, [`Error::File`] if it is not a safetensors file or no tensor
+/// matches.
 pub fn transfer(
     network: &mut dyn Network,
     path: impl AsRef<Path>,
@@ -110,7 +111,7 @@ fn load(network: &mut dyn Network, path: &Path, names: &NameMap, widen: bool) ->
                 if let Some((other, _)) = fitting.insert(mapped.clone(), (name, tensor)) {
                     let problem =
                         format!("both {other} and {name} would be the network's {mapped}");
-                    return Err(Error::file(path, problem, "Give each name a rule of its own."));
+                    return Err(Error::file(path, problem, "Give each name a different rule."));
                 }
             }
             false if is_counter(name) => {}
@@ -136,12 +137,12 @@ fn load(network: &mut dyn Network, path: &Path, names: &NameMap, widen: bool) ->
     if result.loaded.is_empty() && result.widened.is_empty() {
         let problem = match result.mismatched.first() {
             Some((name, found, expected)) => format!(
-                "nothing in it fits: names do and shapes don't, such as {name} with {found:?} for {expected:?}"
+                "no tensor fits: names match, but shapes don't, such as {name} with {found:?} for {expected:?}"
             ),
-            None => format!("nothing in it fits: it has {}", few(&shown(&result.unused))),
+            None => format!("no tensor fits: the file has {}", few(&shown(&result.unused))),
         };
         let hint = format!(
-            "The network has {}. A map of names, such as --weights-map {}=…, takes other names for them.",
+            "The network has {}. Map the names, for example with --weights-map {}=….",
             few(&result.missing),
             result
                 .unused
@@ -190,7 +191,7 @@ fn few(names: &[String]) -> String {
     format!("{}{more}", names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
-/// Names of a file, fit for a message.
+/// Names of a file, for a message.
 fn shown(names: &[String]) -> Vec<String> {
     names.iter().map(text::shown).collect()
 }

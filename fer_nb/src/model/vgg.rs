@@ -18,8 +18,8 @@ use crate::emotion::Emotion;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VggConfig {
-    /// Channels of each stage, 1 or more. Each stage halves height and width at its end, so there are 1 to
-    /// 5 stages.
+    /// Channels of each stage, 1 or more. Each stage halves height and width at its end, so a network has 1 to 5
+    /// stages.
     pub channels: Vec<i64>,
     /// Number of convolutions of each stage, 1 or more.
     pub convolutions: Vec<i64>,
@@ -27,8 +27,8 @@ pub struct VggConfig {
     pub hidden: i64,
     /// Share of features and of hidden units that are dropped in training; at least 0 and below 1.
     pub dropout: f64,
-    /// Whether each image is [standardized](super::layers::standardize) first, so that dark and pale
-    /// photos are nothing new.
+    /// Whether each image is [standardized](super::layers::standardize) first, so that the network handles dark and
+    /// pale photos.
     pub standardize: bool,
 }
 
@@ -56,8 +56,7 @@ impl Vgg {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; whatever libtorch
-    /// refuses.
+    /// [`Error::Setting`](crate::common::Error::Setting) for a setting out of range; errors of libtorch.
     pub fn new(device: Device, seed: u64, config: VggConfig) -> Result<Self> {
         checks::stages(&config.channels, "convolutions", &config.convolutions)?;
         checks::positive("hidden", config.hidden)?;

@@ -69,7 +69,7 @@ impl Block {
         }
     }
 
-    /// As [`Block::forward`] computes them.
+    /// In the order of [`Block::forward`].
     fn operations(&self, heads: i64) -> [Operation; 2] {
         let attention = vec![
             self.norm1.operation(),
@@ -88,7 +88,7 @@ impl Block {
         [attention, dense].map(|body| Operation::Residual { body, shortcut: vec![] })
     }
 
-    /// Tokens [B, T, width] in, the same out.
+    /// Maps tokens [B, T, width] to the same shape.
     fn forward(
         &self,
         parameters: &Parameters,
@@ -96,7 +96,7 @@ impl Block {
         config: &VitConfig,
         train: bool,
     ) -> Result<Tensor> {
-        // The batch's size is left open, so that a traced network takes any.
+        // The batch size stays variable, so that a traced network accepts any.
         let (_, tokens, width) = xs.size3()?;
         let normed = self.norm1.forward(parameters, xs)?;
         let shape = [-1, tokens, 3, config.heads, width / config.heads];
@@ -120,10 +120,10 @@ impl Block {
     }
 }
 
-/// Two 3×3 convolutions with max pooling make 12×12 tokens, to which learned positions are added; pre-norm
-/// transformer blocks follow, and the tokens' mean, with weights that the network learns, is classified
-/// (Hassani et al., "Escaping the Big Data Paradigm with Compact Transformers", 2021;
-/// Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021).
+/// Two 3×3 convolutions with max pooling make 12×12 tokens, to which trained positions are added; pre-norm
+/// transformer blocks follow, and a dense layer classifies the mean of the tokens, with trained weights (Hassani et
+/// al., "Escaping the Big Data Paradigm with Compact Transformers", 2021; Dosovitskiy et al., "An Image is Worth
+/// 16x16 Words", 2021).
 pub struct Vit {
     parameters: Parameters,
     config: VitConfig,
@@ -137,7 +137,7 @@ pub struct Vit {
 
 brief!(Vit, |network| "{:?}", network.parameters);
 
-/// The weight that says where a token is.
+/// The trained positions of the tokens.
 const POSITIONS: &str = "positions";
 /// Height and width of the grid of tokens.
 const GRID: i64 = SIDE as i64 / 4;
@@ -146,7 +146,7 @@ impl Vit {
     /// The network with initial weights drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a setting out of range; whatever libtorch refuses.
+    /// [`Error::Setting`] for a setting out of range; errors of libtorch.
     pub fn new(device: Device, seed: u64, config: VitConfig) -> Result<Self> {
         let VitConfig { width, depth, heads, mlp_ratio, dropout } = config;
         checks::positive("depth", depth)?;
@@ -195,7 +195,7 @@ impl Vit {
     }
 
     /// Positions for a grid of tokens, [1, rows · columns, width]: for another grid than 12×12 they are
-    /// interpolated between the learned ones.
+    /// interpolated between the trained ones.
     fn positions_of(&self, rows: i64, columns: i64) -> Result<Tensor> {
         let positions = self.parameters.get(self.positions)?;
         if [rows, columns] == [GRID; 2] {

@@ -19,8 +19,8 @@ use crate::common::way_out::Wanted;
 use crate::common::{Error, Place, Result};
 use crate::project::known;
 
-/// Writes a network's weights to a safetensors file: f32, PyTorch's shapes, names such as
-/// `conv1_1.weight`. A previous file is replaced once the new one is complete.
+/// Writes a network's weights to a safetensors file: f32, PyTorch's shapes, names such as `conv1_1.weight`. It
+/// replaces a previous file after the new one is complete.
 ///
 /// # Errors
 /// [`Error::Io`] if the file can't be written.
@@ -42,7 +42,7 @@ pub fn save_with(
     let path = path.as_ref();
     let tensors = network.parameters().named_tensors()?;
     let own = [
-        ("format", "pt".to_string()), // as PyTorch's tools ask for it
+        ("format", "pt".to_string()), // required by PyTorch's tools
         ("network", network.name().to_string()),
         ("fer_nb", env!("CARGO_PKG_VERSION").to_string()),
     ];
@@ -51,20 +51,21 @@ pub fn save_with(
     tensor_file::write(path, &tensors, Some(kind), metadata)
 }
 
-/// Loads weights from a safetensors file (f32 or f16) by the network's names, also with `module.` and the like in
-/// front of all of them, or by others that [`Network::aliases`] knows. [`transfer`](super::transfer()) loads files of which only a part fits.
+/// Loads weights from a safetensors file (f32 or f16) by the network's names, also with a common prefix such as
+/// `module.`, or by the names of [`Network::aliases`]. [`transfer`](super::transfer()) loads files that match only
+/// in part.
 ///
 /// # Errors
-/// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file, if bytes have changed since the
-/// crate wrote it, or if any name or shape does not fit; then nothing is changed.
+/// [`Error::Missing`] if the file does not exist, [`Error::File`] if it is not a safetensors file, if bytes have
+/// changed since the crate wrote it, or if any name or shape does not match; then nothing is changed.
 pub fn load(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<()> {
     load_with(network, path.as_ref(), Check::IfPresent)
 }
 
-/// [`load`] of a file whatever its checksum says.
+/// [`load`] without comparing the checksum.
 ///
 /// # Errors
-/// As [`load`], but for bytes that have changed.
+/// As [`load`], except for changed bytes.
 pub fn load_unchecked(network: &mut dyn Network, path: impl AsRef<Path>) -> Result<()> {
     load_with(network, path.as_ref(), Check::Off)
 }
@@ -82,10 +83,10 @@ fn load_with(network: &mut dyn Network, path: &Path, checksum: Check) -> Result<
     network.parameters_mut().load_named(&tensors, path)
 }
 
-/// Whether a path leads to weights that can be read, by the file's first bytes.
+/// Checks whether a path leads to readable weights, by the file's first bytes.
 ///
 /// # Errors
-/// [`Error::Missing`] without the file; [`Error::File`] for one of another kind, with what helps.
+/// [`Error::Missing`] if the file does not exist; [`Error::File`] for another format, with what to do.
 pub(crate) fn check(path: &Path) -> Result<()> {
     const HINT: &str = "A safetensors file is expected.";
     let is_other = |kind: FileKind| {
@@ -119,7 +120,7 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     }
 }
 
-/// What could be meant instead of weights that are not there: files next to them, runs, weights that come along.
+/// Suggestions for missing weights: files next to them, runs, pretrained weights.
 fn what_is_there(path: &Path) -> String {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
@@ -186,28 +187,29 @@ fn one_of_several(path: &Path) -> Option<Error> {
     Some(Error::file(path, format!("this is one of {all} files that belong together"), hint))
 }
 
-/// The most bytes of a file of weights: 500 million parameters in float32.
+/// The maximum size of a weights file: 500 million parameters in float32.
 const LARGEST: u64 = 2 << 30;
 
-/// A run's file of weights.
+/// The weights file of a run.
 pub(crate) const BEST: &str = "best.safetensors";
 /// Files with values that were fitted for the weights next to them.
 pub(crate) const TEMPERATURE: &str = "temperature.toml";
 pub(crate) const CERTAINTY: &str = "certainty.toml";
-/// The key with the fingerprint of the weights that such values are for: a run that is retrained has others.
+/// The key with the fingerprint of the weights that such values were fitted for: a retrained run has other weights.
 pub(crate) const FITTED_FOR: &str = "weights";
-/// What to do about such a file that can't be used.
+/// What to do about such a file if it is unusable.
 pub(crate) const REFIT: &str = "Delete it; `fer evaluate` fits it again.";
 
-/// What vouches for a file of weights. Printed, it is a sentence for the user.
+/// What verifies a weights file. Displayed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Integrity {
-    /// The file has a checksum, which [`load`] compares, or it is the one that the values next to it were fitted for.
+    /// The file has a checksum, which [`load`] compares, or the values next to it were fitted for exactly this
+    /// file.
     Known,
     /// The file has a checksum, and the values in this file next to it were fitted for other weights.
     OtherFit(&'static str),
-    /// Nothing: an older version wrote it, or another program.
+    /// No checksum: an older version wrote the file, or another program.
     Unknown,
 }
 
@@ -220,17 +222,17 @@ impl fmt::Display for Integrity {
                 "{file} was fitted for other weights and is not used; `fer evaluate` fits it again"
             ),
             Integrity::Unknown => f.write_str(
-                "the weights have no checksum, as older versions wrote them: damage would not be noticed",
+                "the weights have no checksum, because an older version wrote them: damage would not be detected",
             ),
         }
     }
 }
 
-/// What vouches for a file of weights.
+/// What verifies a weights file.
 ///
 /// # Errors
-/// [`Error::Missing`] without the file, [`Error::File`] if it is no safetensors file, or has no checksum and is not
-/// the one that the values next to it were fitted for.
+/// [`Error::Missing`] if the file does not exist, [`Error::File`] if it is not a safetensors file, or if it has no
+/// checksum and the values next to it were fitted for another file.
 pub fn integrity(path: impl AsRef<Path>) -> Result<Integrity> {
     let path = path.as_ref();
     check(path)?;
@@ -243,7 +245,7 @@ fn integrity_of(path: &Path, file: &TensorFile) -> Result<Integrity> {
     let mut known = if file.is_sealed() { Integrity::Known } else { Integrity::Unknown };
     for name in [TEMPERATURE, CERTAINTY].into_iter().filter(|_| is_runs) {
         let fitted = path.with_file_name(name);
-        let Some(table) = read_toml::<toml::Table>(&fitted, "what was fitted for a run", REFIT)?
+        let Some(table) = read_toml::<toml::Table>(&fitted, "a file of fitted values", REFIT)?
         else {
             continue;
         };
@@ -261,7 +263,7 @@ fn integrity_of(path: &Path, file: &TensorFile) -> Result<Integrity> {
                     "these are not the weights that {name} was fitted for: bytes have changed"
                 );
                 let hint = format!(
-                    "The file is damaged: copy it again, or train again. If it is meant to be another one, delete \
+                    "The file is damaged: copy it again, or train again. If it was replaced on purpose, delete \
                      {name}. {UNCHECKED}"
                 );
                 return Err(Error::file(path, problem, hint));
@@ -279,7 +281,7 @@ pub(super) fn read(path: &Path, checksum: Check) -> Result<Vec<(String, Tensor)>
         integrity_of(path, &file)?;
     }
     let tensors = file.read(checksum).map_err(|problem| refused(path, problem))?;
-    // Left alone, it would look as if each photo were to blame.
+    // Otherwise every photo would seem to be the cause.
     for (name, tensor) in &tensors {
         if tensor.is_floating_point() && tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
             let place = Place::Key(shown(name));
@@ -296,7 +298,7 @@ pub(super) fn read(path: &Path, checksum: Check) -> Result<Vec<(String, Tensor)>
 }
 
 const UNCHECKED: &str =
-    "--unchecked-weights of `fer evaluate`, `fer predict` and `fer serve` takes it all the same.";
+    "--unchecked-weights of `fer evaluate`, `fer predict` and `fer serve` reads it anyway.";
 
 fn refused(path: &Path, problem: Problem) -> Error {
     match problem {

@@ -1,4 +1,4 @@
-//! Runs side by side: what a cell shows of a [`Comparison`], and its files.
+//! Runs side by side: the display of a [`Comparison`] in a cell, and its files.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::notebook::Table;
 use crate::notebook::show::{Show, shows};
 
 impl Show for Comparison {
-    /// The settings that differ come first, then results. McNemar's p and the verdict are in one column, the last,
-    /// which is in view however many there are.
+    /// Different settings come first, then results. McNemar's p and the verdict share the last column, which always
+    /// stays in view.
     fn overview(&self) -> Result<Table> {
         let (mut heads, mut lines) = (self.heads(), self.lines());
         for line in &mut lines {
@@ -32,12 +32,12 @@ impl Show for Comparison {
 shows!(Comparison, "what differs between the runs, then their scores side by side", Display);
 
 impl Comparison {
-    /// Saves the table and returns the comparison, so that a cell that ends in `.save(…)?` shows it too. The file's
-    /// name decides the format: `.csv` with the columns of [`Comparison::to_table`], `.md`, `.tex` or a page, `.html`,
-    /// as it is shown. Missing folders are created.
+    /// Saves the table and returns the comparison, so that a cell that ends in `.save(…)?` also displays it. The
+    /// file's extension selects the format: `.csv` with the columns of [`Comparison::to_table`], `.md`, `.tex` or a
+    /// page, `.html`. Missing folders are created.
     ///
     /// # Errors
-    /// [`Error::Input`] for another ending; [`Error::Io`] if the file can't be written.
+    /// [`Error::Input`] for another extension; [`Error::Io`] if the file can't be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Comparison> {
         let path = path.as_ref();
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
@@ -81,7 +81,7 @@ fn page(title: &str, table: &str) -> String {
     )
 }
 
-/// Makes one cell of a line's last two.
+/// Joins the last two cells of a line.
 fn join_last(line: &mut Vec<String>, join: impl Fn(String, String) -> String) {
     if let (Some(verdict), Some(p)) = (line.pop(), line.pop()) {
         line.push(join(p, verdict));

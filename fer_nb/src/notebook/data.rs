@@ -1,4 +1,4 @@
-//! What a cell shows of stage 2.
+//! Displays of stage 2 in a cell.
 
 use crate::common::Result;
 use crate::common::text::{count, percent, plural};

@@ -1,4 +1,4 @@
-//! What a cell shows of stage 6.
+//! Displays of stage 6 in a cell.
 
 use crate::common::Result;
 use crate::deploy::{ModelCard, Prediction, Published, Timeline};
@@ -12,7 +12,7 @@ impl Show for Prediction {
     }
 }
 
-shows!(Prediction, "the classes and their probabilities, the likeliest first", Display);
+shows!(Prediction, "the classes and their probabilities, the most probable first", Display);
 
 impl Show for Published {
     fn overview(&self) -> Result<Table> {
@@ -35,7 +35,7 @@ impl Show for Timeline {
     }
 }
 
-shows!(Timeline, "one row a frame and face", Display);
+shows!(Timeline, "one row for each frame and face", Display);
 
 /// The photo, as PNG.
 impl Shown for Annotated {

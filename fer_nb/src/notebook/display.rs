@@ -1,4 +1,4 @@
-//! [`display`], and what a notebook shows of types that are defined elsewhere.
+//! [`display`], and the display of types of other modules and crates in a notebook.
 
 use polars::prelude::DataFrame;
 
@@ -15,7 +15,7 @@ impl Shown for Figure {
     }
 }
 
-/// polars itself draws a table in characters.
+/// Without this, polars prints a table of characters.
 impl Shown for DataFrame {
     fn formats(&self) -> Formats {
         match Table::from_frame(self) {
@@ -25,8 +25,8 @@ impl Shown for DataFrame {
     }
 }
 
-/// Shows a value now, in a cell, a loop or a function; as often as it is called. What a cell ends in shows
-/// itself without it.
+/// Displays a value now, in a cell, a loop or a function, any number of times. A cell displays its last value
+/// without it.
 ///
 /// ```
 /// use fer_nb::prelude::*;
@@ -41,15 +41,15 @@ pub fn display(value: impl Shown) {
     if notebook_is_live() {
         live::display(&formats);
     } else {
-        formats.emit(); // of plain evcxr's formats, the last of a cell wins
+        formats.emit(); // in plain evcxr, the last of a cell replaces the others
     }
 }
 
 displays!(Accuracy, Annotated, Figure, Gallery, LiveCurves, ModelCard, Table);
 
-/// Shows a cell's last value of a type that others define: a polars table, one with [`Shown`].
+/// Displays a cell's last value of a type of another crate: a polars table, a type with [`Shown`].
 pub trait ShowValue {
-    /// Shows the value in a notebook.
+    /// Displays the value in a notebook.
     fn evcxr_display(&self);
 }
 

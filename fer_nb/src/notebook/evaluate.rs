@@ -1,4 +1,4 @@
-//! What a cell shows of stage 5.
+//! Displays of stage 5 in a cell.
 
 use crate::common::Result;
 use crate::common::text::{count, percent, plural, shown};
@@ -36,8 +36,8 @@ impl Show for Evaluation {
 shows!(Evaluation, "number of images, accuracy with its interval, and loss");
 
 impl Evaluation {
-    /// The first `n` of [`Evaluation::most_confused`] as a table: true class, predicted class, number of
-    /// images, and share of the true class.
+    /// The first `n` of [`Evaluation::most_confused`] as a table: true class, predicted class, number of images,
+    /// and share of the true class.
     pub fn most_confused_table(&self, n: usize) -> Table {
         let heads = ["true", "predicted", "images", "share of the true class"];
         let caption = format!("Most confused, {}, {}", ConfusionMatrix::RANKED_BY, self.title());
@@ -52,8 +52,8 @@ impl Evaluation {
         })
     }
 
-    /// The classes from the easiest to the hardest, by F1, with the original's F1 on FER2013 and what
-    /// each is confused with most, by number of images.
+    /// The classes in descending order of F1, with the original's F1 on FER2013 and the class with which each is
+    /// confused most, by number of images.
     pub fn difficulty(&self) -> Table {
         let (report, published) = (self.classification_report(), original().f1());
         let confused = self.most_confused(Emotion::COUNT * Emotion::COUNT);
@@ -110,7 +110,7 @@ impl ClassificationReport {
         let heads = ["class"].into_iter().chain(
             ["precision", "recall", "F1"].into_iter().flat_map(|score| [score, "original", "±"]),
         );
-        let mut note = "±: ours less the original's".to_string();
+        let mut note = "±: ours minus the original's".to_string();
         let absent = self.absent_note();
         if !absent.is_empty() {
             note += &format!("\n{absent}");
@@ -143,7 +143,7 @@ impl Show for Across {
     }
 }
 
-shows!(Across, "one row a data set: accuracy with its interval, macro F1 and loss", Display);
+shows!(Across, "one row for each data set: accuracy with its interval, macro F1 and loss", Display);
 
 impl Show for Study {
     fn overview(&self) -> Result<Table> {
@@ -152,7 +152,7 @@ impl Show for Study {
     }
 }
 
-shows!(Study, "one row a trial: its values, its state and the value that it reached", Display);
+shows!(Study, "one row for each trial: its hyperparameters, its state and its value", Display);
 
 impl Show for Robustness {
     fn overview(&self) -> Result<Table> {

@@ -15,8 +15,8 @@ pub struct Gallery {
 
 brief!(Gallery, |gallery| "{}", plural(gallery.figures.len(), "figure"));
 
-/// Figures side by side, shown as a cell's last value. Write `gallery(&figures)` for figures that a variable
-/// holds: a cell that ends in an expression that uses up a variable of the same cell is shown as plain text.
+/// Figures side by side, as a cell's last value. Write `gallery(&figures)` for a variable: a cell that ends in an
+/// expression that consumes a variable of the same cell is displayed as plain text.
 pub fn gallery(figures: impl IntoIterator<Item = impl Borrow<Figure>>) -> Gallery {
     Gallery { figures: figures.into_iter().map(|figure| figure.borrow().clone()).collect() }
 }

@@ -1,4 +1,4 @@
-//! The table of hyperparameters, made from the config itself, so that it has every field there is.
+//! The table of hyperparameters, generated from the config, so that it has every field.
 
 use std::collections::HashMap;
 
@@ -23,13 +23,13 @@ impl Show for TrainConfig {
 
 shows!(
     TrainConfig,
-    "every hyperparameter by its path in a config file, with the original recipe's value where it \
+    "every hyperparameter by its path in a config file, with the original recipe's value if it \
      differs"
 );
 
 impl Show for RunConfig {
     fn overview(&self) -> Result<Table> {
-        // Data and device belong to no recipe, so they are no difference.
+        // Data and device are not part of a recipe, so they are not a difference.
         let architecture = self.architecture.as_ref().map(|_| Default::default());
         let recipe = RunConfig { train: TrainConfig::default(), architecture, ..self.clone() };
         let table = in_halves(&rows(self)?, &rows(&recipe)?);
@@ -39,7 +39,7 @@ impl Show for RunConfig {
 
 shows!(
     RunConfig,
-    "everything in a run's config.toml, with the original recipe's value where it differs"
+    "everything in a run's config.toml, with the original recipe's value if it differs"
 );
 
 /// The rows of a config, in the order of its fields.
@@ -51,8 +51,8 @@ fn rows(config: &impl Serialize) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Adds a field, or the fields of a struct one by one. A choice that holds values is serialised
-/// with a field `name`, which stands for the choice: "optimizer", then "optimizer.beta1".
+/// Adds a field, or the fields of a struct one by one. A choice with values is serialised with a field `name`,
+/// which represents the choice: "optimizer", then "optimizer.beta1".
 fn push_json(rows: &mut Vec<Row>, path: &str, json: &str) -> serde_json::Result<()> {
     let fields =
         if json.starts_with('{') { serde_json::from_str::<Fields>(json)?.0 } else { Vec::new() };
@@ -69,7 +69,7 @@ fn push_json(rows: &mut Vec<Row>, path: &str, json: &str) -> serde_json::Result<
     Ok(())
 }
 
-/// A struct's fields in their own order, by which [`Value`] does not keep them.
+/// The fields of a struct in declaration order, which [`Value`] does not keep.
 struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Fields {
@@ -96,8 +96,8 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// The rows in two halves side by side, which keep a struct's fields together. Rows that differ from the
-/// recipe are bold: "64 → 32" is the recipe's value and the config's.
+/// The rows in two halves side by side, which keep a struct's fields together. Rows that differ from the recipe are
+/// bold: "64 → 32" is the recipe's value and the config's.
 fn in_halves(rows: &[Row], recipe: &[Row]) -> Table {
     let recipe: HashMap<&str, &Value> =
         recipe.iter().map(|(path, value)| (path.as_str(), value)).collect();
@@ -144,7 +144,7 @@ fn group(path: &str) -> &str {
     path.split('.').next().unwrap_or(path)
 }
 
-/// A value as people write it: "off", "±10°", "5 %", "1e-7".
+/// A value for display: "off", "±10°", "5 %", "1e-7".
 fn written(path: &str, value: &Value) -> String {
     let name = path.rsplit('.').next().unwrap_or(path);
     match value {
@@ -153,7 +153,7 @@ fn written(path: &str, value: &Value) -> String {
         Value::Bool(true) => "on".into(),
         Value::String(text) if text.is_empty() => "none".into(),
         Value::String(text) => text.clone(),
-        Value::Object(_) => "none".into(), // one with fields is several rows
+        Value::Object(_) => "none".into(), // a struct with fields has several rows
         Value::Array(values) if values.is_empty() => "none".into(),
         Value::Array(values) => {
             values.iter().map(|value| written(path, value)).collect::<Vec<_>>().join(", ")

@@ -1,38 +1,37 @@
-//! Outputs that show, and change, while a cell runs.
+//! Outputs that appear and change while a cell runs.
 //!
-//! evcxr shows a cell's value when the cell has ended. This project's kernel also takes outputs from
-//! stdout: a line that begins with an escape sequence for applications (APC, ECMA-48 8.3.2) and holds
-//! the kernel's secret and JSON is an output, and is never shown as text. An output has an id, by which any
-//! later cell can change it.
+//! evcxr displays a cell's value after the cell has ended. This project's kernel also reads outputs from stdout: a
+//! line that starts with an escape sequence for applications (APC, ECMA-48 8.3.2) and contains the kernel's secret
+//! and JSON is an output, and is never displayed as text. An output has an id, by which any later cell can change
+//! it.
 
 use crate::common::machine::{for_kernel, notebook_is_live, print_line};
 use crate::notebook::Formats;
 
-/// The type under which a cell's last value tells the kernel its id.
+/// The MIME type by which a cell's last value tells the kernel its id.
 const ID_MIME: &str = "application/vnd.fer-nb.display-id";
 
-/// The formats of an output that can change, by its id.
+/// The formats of a changeable output, by its id.
 pub(super) fn named(id: &str, html: &str, text: &str) -> Formats {
     let formats = Formats::html(html, text);
     if notebook_is_live() { formats.and(ID_MIME, id) } else { formats }
 }
 
-/// Shows an output, as HTML and as text: in place of every output of this id, in whichever cell, or in
-/// the running cell if there is none. Without this project's kernel, in a terminal or in plain evcxr,
-/// nothing happens.
+/// Displays an output, as HTML and as text: it replaces every output of this id in any cell, or appears in the
+/// running cell if there is none. It has no effect without this project's kernel, in a terminal or in plain evcxr.
 pub(super) fn show(id: &str, html: &str, text: &str) {
     if notebook_is_live() {
         print_line(&line("show", Some(id), &Formats::html(html, text)));
     }
 }
 
-/// Shows an output in the running cell, below its other outputs.
+/// Displays an output in the running cell, below its other outputs.
 pub(super) fn display(formats: &Formats) {
     let id = formats.parts().find(|(mime, _)| *mime == ID_MIME).map(|(_, id)| id);
     print_line(&line("display", id, formats));
 }
 
-/// Tells the kernel that the cell has failed, for a reason in these words.
+/// Tells the kernel that the cell has failed, with the reason.
 pub(super) fn fail(reason: &str) {
     print_line(&line("fail", None, &Formats::text(reason)));
 }

@@ -1,4 +1,4 @@
-//! [`LiveCurves`]: the curves of a training, drawn while it runs.
+//! [`LiveCurves`]: the curves of a training, updated while it runs.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,13 +10,13 @@ use crate::model::Network;
 use crate::plot::{CurrentEpoch, Figure, curves_while_training};
 use crate::train::{BatchEnd, Callback, EpochEnd, History, StopReason, TrainBegin};
 
-/// The time between two updates within an epoch. Reading a loss makes a GPU wait.
+/// The time between two updates within an epoch. Reading a loss waits for a GPU.
 const WITHIN_EPOCH: Duration = Duration::from_secs(5);
 
 /// The curves so far, as a value and as a callback of the [`Trainer`](crate::train::Trainer).
 ///
-/// A cell that ends in it shows the chart. A training in a later cell that was given a clone extends it,
-/// epoch by epoch:
+/// A cell that ends in it displays the chart. A training in a later cell that has a clone extends the chart, epoch
+/// by epoch:
 ///
 /// ```no_run
 /// # use fer_nb::prelude::*;
@@ -29,9 +29,8 @@ const WITHIN_EPOCH: Duration = Duration::from_secs(5);
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// If no cell has shown it, the training cell does. It only observes: a training gives the same weights
-/// with it and without it, and a run can be resumed either way. Outside of a notebook nothing is drawn
-/// during training.
+/// If no cell has displayed it, the training cell does. It only observes: a training gives the same weights with it
+/// and without it, and a run can be resumed either way. Outside a notebook it draws nothing during training.
 #[derive(Clone)]
 pub struct LiveCurves {
     /// The kernel's id for the output.
@@ -44,7 +43,7 @@ brief!(LiveCurves, |live| "{}", live.text());
 #[derive(Debug)]
 struct State {
     history: History,
-    /// The epoch in progress, and how many batches' losses its mean is of.
+    /// The epoch in progress, and the number of batches in its mean loss.
     current: Option<(CurrentEpoch, usize)>,
     shown: Instant,
 }
@@ -54,8 +53,8 @@ impl LiveCurves {
     pub fn new() -> Self {
         let state = State { history: History::default(), current: None, shown: Instant::now() };
         let state = Arc::new(Mutex::new(state));
-        // Cells share no counter. At any one time, no two charts of a process have the same address, and
-        // no two processes of a machine the same number.
+        // Cells share no counter. At any time, two charts of a process have different addresses, and two processes
+        // of a machine have different numbers.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (process, place) = (std::process::id(), Arc::as_ptr(&state) as usize);
         Self { id: format!("curves-{process:x}-{now:x}-{place:x}").into(), state }
@@ -76,11 +75,11 @@ impl LiveCurves {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the history usable.
+        // A panic in another thread leaves the history usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is known and shows it.
+    /// Changes the state and displays it.
     fn update(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state());
         let (html, text) = self.page();
@@ -88,7 +87,7 @@ impl LiveCurves {
         self.state().shown = Instant::now();
     }
 
-    /// The chart as HTML and as text. If it can't be drawn it says why; training continues.
+    /// The chart as HTML and as text. If it can't be drawn, the text has the reason; training continues.
     fn page(&self) -> (String, String) {
         match self.figure() {
             Ok(figure) => (figure.html(), self.text()),

@@ -1,9 +1,8 @@
-//! What only a notebook needs: tables, several figures in one cell, and how results show themselves as a
-//! cell's last value, in one file for each stage.
+//! Notebook-only features: tables, several figures in one cell, and the display of results as a cell's last value,
+//! with one file for each stage.
 //!
-//! A cell shows its last value; [`display`] shows any number of values before it. Everything is put out once
-//! as HTML and once as plain text, for where HTML isn't shown. [`LiveCurves`] changes while a later cell
-//! trains.
+//! A cell displays its last value; [`display`] displays further values before it. Every output has two formats,
+//! HTML and plain text, for programs without HTML. [`LiveCurves`] changes while a later cell trains.
 
 mod comparison;
 mod data;

@@ -1,4 +1,4 @@
-//! What a cell shows of stage 3.
+//! Displays of stage 3 in a cell.
 
 use crate::common::Result;
 use crate::model::Summary;

@@ -1,4 +1,4 @@
-//! What a cell shows of stage 1.
+//! Displays of stage 1 in a cell.
 
 use crate::common::Result;
 use crate::notebook::Table;

@@ -1,5 +1,5 @@
-//! What a cell shows that ends in a `Result`: a `?` was forgotten. The value or the error is shown as with `?`,
-//! and a line says what to add. Without this a cell would show the `Result`'s `Debug`.
+//! The display of a cell that ends in a `Result`, because a `?` is missing. The value or the error is displayed as
+//! with `?`, and a line says that the `?` is missing. Without this a cell would display the `Result`'s `Debug`.
 
 use std::any::Any;
 use std::fmt::{Debug, Display};
@@ -22,10 +22,9 @@ use crate::train::{History, RunConfig, TrainConfig};
 
 const NOTE: &str = "note: this is a `Result`. Add `?` at the end for the value itself";
 
-/// Shows a `Result`: its value as a cell that ends in it would show it, if it is of a type of this crate's, or
-/// as text.
+/// Displays a `Result`: its value as the last value of a cell, if it is of a type of this crate, or as text.
 pub trait ShowResult {
-    /// Shows the value or the error in a notebook.
+    /// Displays the value or the error in a notebook.
     fn evcxr_display(&self);
 }
 
@@ -38,8 +37,8 @@ impl<T: Debug + 'static, E: Display> ShowResult for Result<T, E> {
 /// Writes [`known`] for these types.
 macro_rules! known {
     ($($type:ty),+ $(,)?) => {
-        /// The formats of a value of one of the types that a notebook can show; `None` of another type. rustc
-        /// can't choose between two traits by whether a type is [`Shown`], so the types are asked one by one.
+        /// The formats of a value of one of the types that a notebook can display; `None` for another type. rustc
+        /// can't choose between two traits by whether a type is [`Shown`], so the types are tried one by one.
         fn known(value: &dyn Any) -> Option<Formats> {
             $(if let Some(value) = value.downcast_ref::<$type>() {
                 return Some(value.formats());

@@ -1,18 +1,18 @@
-//! Results that are shown as a table: the trait [`Show`], and the macro [`shows!`], which makes them
-//! [`Shown`](crate::notebook::Shown).
+//! Results that are displayed as a table: the trait [`Show`], and the macro [`shows!`], which implements
+//! [`Shown`](crate::notebook::Shown) for them.
 
 use crate::common::Result;
 use crate::notebook::{Formats, Shown, Table};
 
-/// A result that a cell shows as a table.
+/// A result that a cell displays as a table.
 pub(crate) trait Show {
     /// The table, with its caption and note.
     fn overview(&self) -> Result<Table>;
 }
 
-/// `shows!(History, "one row an epoch")`: `overview` and [`Shown`](crate::notebook::Shown) of a type with
-/// [`Show`]. The text says what the table holds. `Display` as a third argument shows the type's own text
-/// in place of the table's if there is no HTML.
+/// `shows!(History, "one row for each epoch")`: `overview` and [`Shown`](crate::notebook::Shown) for a type with
+/// [`Show`]. The text describes the table. With `Display` as a third argument, the text format is the type's
+/// `Display` instead of the table.
 macro_rules! shows {
     ($type:ty, $content:literal) => {
         shows!($type, $content, |_: &$type| None);
@@ -44,7 +44,7 @@ macro_rules! shows {
 
 pub(crate) use shows;
 
-/// A result's formats: the table as HTML, and as text unless there is a better one.
+/// A result's formats: the table as HTML, and as text unless the type has a better one.
 pub(crate) fn formats(result: &impl Show, text: Option<String>) -> Formats {
     match (result.overview(), text) {
         (Ok(table), Some(text)) => Formats::html(table.html(), text),

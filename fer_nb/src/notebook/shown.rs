@@ -1,16 +1,16 @@
-//! [`Shown`]: what a notebook can show, as a cell's last value or with [`display`](super::display()).
+//! [`Shown`]: types that a notebook can display, as a cell's last value or with [`display`](super::display()).
 
-/// A value in each format that it has. A notebook shows the richest that it can.
+/// A value in several formats. A notebook displays the richest that it supports.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Formats(Vec<(&'static str, String)>);
 
 impl Formats {
-    /// As HTML, and as text for where HTML isn't shown.
+    /// HTML, and text for programs without HTML.
     pub fn html(html: impl Into<String>, text: impl Into<String>) -> Self {
         Self::text(text).and("text/html", html)
     }
 
-    /// As plain text.
+    /// Plain text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::default().and("text/plain", text)
     }
@@ -21,12 +21,12 @@ impl Formats {
         self
     }
 
-    /// Each MIME type and content.
+    /// Each MIME type with its content.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(mime, content)| (*mime, content.as_str()))
     }
 
-    /// Puts them out as a cell's value.
+    /// Prints them as a cell's value.
     pub(super) fn emit(&self) {
         for (mime, content) in self.parts() {
             evcxr_runtime::mime_type(mime).text(content);
@@ -34,7 +34,7 @@ impl Formats {
     }
 }
 
-/// What a notebook can show.
+/// A type that a notebook can display.
 ///
 /// ```
 /// use fer_nb::notebook::{Formats, Shown, display};
@@ -51,7 +51,7 @@ impl Formats {
 /// display(&Percent(0.5));
 /// ```
 pub trait Shown {
-    /// The value in each format that it has.
+    /// The value in each of its formats.
     fn formats(&self) -> Formats;
 }
 
@@ -73,12 +73,12 @@ impl Shown for String {
     }
 }
 
-/// `displays!(Figure)`: the method that evcxr calls of what a cell ends in, so that it is found in a cell that
-/// does not use the prelude as well.
+/// `displays!(Figure)`: the method that evcxr calls for a cell's last value, as an inherent method, so that it is
+/// also found in a cell that does not use the prelude.
 macro_rules! displays {
     ($($type:ty),+) => {
         $(impl $type {
-            /// Shows the value in a notebook; evcxr calls it for what a cell ends in.
+            /// Displays the value in a notebook; evcxr calls it for a cell's last value.
             pub fn evcxr_display(&self) {
                 $crate::notebook::Shown::formats(self).emit();
             }

@@ -1,4 +1,4 @@
-//! [`Table`]: rows for people to read, as HTML and as text.
+//! [`Table`]: rows for display, as HTML and as text.
 
 use polars::prelude::{AnyValue, Column, DataFrame};
 
@@ -6,14 +6,14 @@ use crate::common::text::{count, escape_xml, plural};
 use crate::common::{Result, brief};
 use crate::notebook::{Formats, Shown};
 
-/// Rows shown of a longer table: this many from its start …
+/// The number of first rows of a long table …
 const HEAD: usize = 30;
-/// … and this many from its end.
+/// … and the number of last rows.
 const TAIL: usize = 5;
 
-/// Sorts a table's rows by the column whose head was clicked: by the first number of each cell if all that have a
-/// value have one, or else as text. Cells without a value come last, whatever the order. An attribute, so without
-/// double quotes and `<`.
+/// Sorts a table's rows by the column whose heading was clicked: by the first number of each cell if every
+/// non-empty cell has one, otherwise as text. Empty cells come last in either order. It is an attribute, so it has
+/// no double quotes and no `<`.
 const SORT: &str = "const head=event.target.closest('th');if(head){const \
     body=this.tBodies[0],at=head.cellIndex,way=head.getAttribute('aria-sort')==='ascending'?-1:1;\
     for(const other of head.parentNode.cells)other.removeAttribute('aria-sort');\
@@ -24,7 +24,7 @@ const SORT: &str = "const head=event.target.closest('th');if(head){const \
     rows.sort((a,b)=>{const one=text(a),two=text(b);if(none(one)||none(two))return none(one)-none(two);\
     return way*(numeric?number(one)-number(two):one.localeCompare(two))});body.append(...rows)}";
 
-/// The side of a column that its cells are aligned to.
+/// The alignment of a column's cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
     Left,
@@ -47,9 +47,9 @@ pub struct Table {
     pub(super) rows: Vec<Vec<String>>,
     /// Row and column of bold cells.
     bold: Vec<(usize, usize)>,
-    /// Rows that are left out after the first [`HEAD`].
+    /// The number of omitted rows after the first [`HEAD`].
     pub(super) left_out: usize,
-    /// Whether a click on a head sorts the rows.
+    /// Whether a click on a heading sorts the rows.
     sortable: bool,
     /// Whether the first and the last column stay in view when the table is scrolled.
     pinned: bool,
@@ -63,19 +63,19 @@ brief!(
 );
 
 impl Table {
-    /// A table without rows; columns are left-aligned until [`Table::right`] says otherwise.
+    /// A table without rows; columns are left-aligned unless [`Table::right`] changes it.
     pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
         let columns = columns.into_iter().map(|name| (name.into(), Align::Left)).collect();
         Self { columns, ..Self::default() }
     }
 
-    /// A table of names and values, without heads.
+    /// A table of names and values, without headings.
     pub(crate) fn pairs(rows: impl IntoIterator<Item = [String; 2]>) -> Self {
         rows.into_iter().fold(Self::new(["", ""]), Self::row)
     }
 
-    /// A polars table: numbers right-aligned, whole ones with thousands separators, floats with as
-    /// many decimals as their column needs. Of more than 35 rows the middle is left out.
+    /// A polars table: numbers right-aligned, whole ones with thousands separators, floats with as many decimals as
+    /// their column needs. If it has more than 35 rows, the middle is omitted.
     pub fn from_frame(frame: &DataFrame) -> Result<Self> {
         Self::build(frame, None)
     }
@@ -115,7 +115,7 @@ impl Table {
         self
     }
 
-    /// Aligns the columns of these places to the right, for numbers.
+    /// Right-aligns the columns with these indices, for numbers.
     pub fn right(mut self, places: impl IntoIterator<Item = usize>) -> Self {
         for place in places {
             if let Some((_, align)) = self.columns.get_mut(place) {
@@ -125,13 +125,13 @@ impl Table {
         self
     }
 
-    /// Bold cells in one row, by column; only HTML shows it.
+    /// Bold cells in one row, by column; only HTML displays them bold.
     pub(crate) fn bold(mut self, row: usize, columns: impl IntoIterator<Item = usize>) -> Self {
         self.bold.extend(columns.into_iter().map(|column| (row, column)));
         self
     }
 
-    /// Other names for the columns, from the first one on.
+    /// Renames the columns, from the first one on.
     pub(crate) fn heads<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         for ((head, _), name) in self.columns.iter_mut().zip(names) {
             *head = name.into();
@@ -139,13 +139,14 @@ impl Table {
         self
     }
 
-    /// The table with heads that sort its rows when they are clicked, or chosen with Tab and Enter: numbers by
-    /// value, by the first one if a cell has several; again turns the order round. Needs a page that runs scripts.
+    /// The table with headings that sort its rows when they are clicked, or selected with Tab and Enter: numbers by
+    /// value, by the first one if a cell has several; a second click reverses the order. It needs a page that runs
+    /// scripts.
     pub fn sortable(self) -> Self {
         Self { sortable: true, ..self }
     }
 
-    /// The table with its first and last column always in view, however wide it is.
+    /// The table with its first and last column always in view, for any width.
     pub(crate) fn pinned(self) -> Self {
         Self { pinned: true, ..self }
     }
@@ -160,7 +161,7 @@ impl Table {
         Self { note: note.into(), ..self }
     }
 
-    /// The table as HTML, in the page's own colours, for light and dark themes.
+    /// The table as HTML, in the page's colours, for light and dark themes.
     pub fn html(&self) -> String {
         const LINE: &str = "1px solid var(--jp-border-color2,rgba(128,128,128,.45))";
         let last = self.columns.len().saturating_sub(1);
@@ -283,7 +284,7 @@ fn cells(column: &Column, rows: &[usize], digits: Option<usize>) -> Result<Vec<S
     Ok(values.iter().map(|value| cell(value, decimals, hash)).collect())
 }
 
-/// Decimals that show the largest value with about four digits, and digits of the smallest too.
+/// The number of decimals that shows the largest value with about four digits, and also the digits of the smallest.
 fn decimals_for(values: &[f64]) -> usize {
     let largest = values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
     let usual: usize = match largest {

@@ -1,4 +1,4 @@
-//! A [`Table`] for other programs' pages: Markdown and LaTeX.
+//! A [`Table`] for pages of other programs: Markdown and LaTeX.
 
 use super::Table;
 use super::table::Align;
@@ -63,7 +63,7 @@ fn part(text: &str, before: &str, after: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{before}{text}{after}") }
 }
 
-/// Text in which LaTeX sees no command.
+/// Text without LaTeX commands.
 fn escape_latex(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

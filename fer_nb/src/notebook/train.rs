@@ -1,4 +1,4 @@
-//! What a cell shows of stage 4; the hyperparameters have a separate file.
+//! Displays of stage 4 in a cell; the hyperparameters have a separate file.
 
 use crate::common::Result;
 use crate::notebook::Table;
@@ -32,7 +32,7 @@ impl Show for History {
     }
 }
 
-shows!(History, "one row an epoch, with the columns of history.csv");
+shows!(History, "one row for each epoch, with the columns of history.csv");
 
 #[cfg(test)]
 mod tests {

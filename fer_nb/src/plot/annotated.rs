@@ -27,15 +27,15 @@ pub struct Annotated {
 
 brief!(Annotated, |photo| "{} × {} pixels", photo.raster.width, photo.raster.height);
 
-/// The photo with a box around each face, its prediction and its probabilities. Small photos are
-/// enlarged to 960 pixels, so that the letters are legible.
+/// The photo with a box around each face, its prediction and its probabilities. Small photos are enlarged to 960
+/// pixels, so that the text is legible.
 ///
 /// # Errors
 /// [`Error::Figure`] if drawing fails.
 pub fn annotate(photo: &Photo, faces: &[Face]) -> Result<Annotated> {
     let (width, height) = photo.size();
     let longest = width.max(height).max(1);
-    // Drawn on a finer grid where memory allows, and shrunk: plotters has hard edges.
+    // Drawn on a finer grid if memory allows, and shrunk, because plotters does not smooth edges.
     let finer = if longest <= 2400 { 2 } else { 1 };
     let grow = (960.0 / f64::from(longest)).max(1.0) * f64::from(finer);
     let side = |pixels: u32| (f64::from(pixels) * grow).round().max(1.0) as u32;
@@ -49,8 +49,8 @@ pub fn annotate(photo: &Photo, faces: &[Face]) -> Result<Annotated> {
     Ok(Annotated { raster: if finer > 1 { raster.shrunk(finer) } else { raster } })
 }
 
-/// A video's frame with a box around each face, its number, and its smoothed prediction; of the frame's size,
-/// and drawn with hard edges, which is quick.
+/// A video's frame with a box around each face, its number, and its smoothed prediction; of the frame's size, and
+/// without smoothing, which is fast.
 ///
 /// # Errors
 /// [`Error::Figure`] if drawing fails.
@@ -72,7 +72,7 @@ struct Named {
     number: Option<usize>,
 }
 
-/// Draws faces on a picture that is larger than their photo by a factor.
+/// Draws faces on a picture that is a multiple of the photo's size.
 fn drawn_on(picture: RgbImage, grow: f64, faces: &[Named]) -> Result<Raster> {
     let (width, height) = picture.dimensions();
     let mut raster = Raster { width, height, pixels: picture.into_raw() };
@@ -98,11 +98,11 @@ impl Annotated {
         self.raster.encode().map_err(|error| failure(TITLE, error))
     }
 
-    /// Saves the photo and returns it. The file's name decides the format: `.png` or `.jpg`. Missing
-    /// folders are created.
+    /// Saves the photo and returns it. The file's extension selects the format: `.png` or `.jpg`. Missing folders
+    /// are created.
     ///
     /// # Errors
-    /// [`Error::Input`] for another ending; [`Error::Io`] if the file can't be written.
+    /// [`Error::Input`] for another extension; [`Error::Io`] if the file can't be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let extension = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
@@ -165,12 +165,12 @@ impl Area {
     }
 }
 
-/// The places of a face's parts.
+/// The positions of a face's parts.
 struct Place {
     face: Area,
-    /// The letters' em.
+    /// The em of the text.
     letters: f64,
-    /// The prediction, in the longest words that fit.
+    /// The longest text of the prediction that fits.
     label: Option<(String, Area)>,
     panel: Option<Area>,
 }
@@ -203,17 +203,16 @@ impl Sheet {
         area
     }
 
-    /// A place for each face's parts, so that nothing covers a face or another face's parts. The
-    /// prediction goes above its face or below it; the bars go to the right, else left, below or above.
-    /// Without room, the bars are left out first, then the prediction's number, then its word: the
-    /// box's colour still says the class.
+    /// Places each face's parts so that nothing covers a face or another face's parts. The prediction is above its
+    /// face or below it; the bars are to the right, else left, below or above. Without room, the bars are omitted
+    /// first, then the prediction's number, then its word: the box's colour still shows the class.
     fn layout(&self, faces: &[Named]) -> Vec<Place> {
         let areas: Vec<Area> = faces.iter().map(|named| self.area(&named.face.area)).collect();
         let longest = self.photo.right.max(self.photo.bottom);
         let mut taken = areas.clone();
         let mut places: Vec<Place> = Vec::new();
         for (face, area) in faces.iter().zip(&areas) {
-            // A fortieth of the longer side reads well on a slide; small faces get smaller letters.
+            // A fortieth of the longer side is legible on a slide; small faces get smaller text.
             let letters = ((area.right - area.left) / 4.5).clamp(longest / 90.0, longest / 40.0);
             let label = labels(face).into_iter().find_map(|text| {
                 let width = text.chars().count() as f64 * letters * 0.56 + letters;
@@ -225,7 +224,7 @@ impl Sheet {
                     .find(|label| self.is_free(label, &taken))
                     .map(|label| (text, label))
             });
-            // A single face may fill the photo: then the prediction lies on it.
+            // A single face may fill the photo: then the prediction is drawn on it.
             let label = label.or_else(|| {
                 let (text, width) = (labels(face).into_iter().next()?, letters * 10.0);
                 (faces.len() == 1)
@@ -236,7 +235,7 @@ impl Sheet {
         }
         for place in &mut places {
             if place.letters < longest / 60.0 {
-                continue; // nobody could read them
+                continue; // they would be illegible
             }
             let Place { face: area, letters, .. } = *place;
             let gap = letters * 0.4;
@@ -324,7 +323,7 @@ fn color(face: &Face) -> RGBColor {
     if face.prediction.is_uncertain() { MUTED } else { class_color(face.prediction.emotion()) }
 }
 
-/// Mixes four fifths of white into an area, so that dark letters are legible on it.
+/// Mixes 80 % of white into an area, so that dark text is legible on it.
 fn brighten(raster: &mut Raster, area: Area) {
     let (width, height) = (raster.width as usize, raster.height as usize);
     let (left, right) = (area.left.max(0.0) as usize, (area.right.max(0.0) as usize).min(width));

@@ -1,4 +1,4 @@
-//! The parts of a face that a prediction is based on.
+//! The parts of a face on which a prediction is based.
 
 use polars::prelude::df;
 
@@ -9,8 +9,8 @@ use crate::evaluate::Attention;
 use crate::plot::faces::{self, CaptionedFace};
 use crate::plot::figure::Figure;
 
-/// Up to twelve faces, each next to a copy on which orange marks what speaks for the predicted class;
-/// `subject` says where the faces came from.
+/// Up to twelve faces, each next to a copy on which orange marks the areas that support the predicted class;
+/// `subject` is the source of the faces.
 ///
 /// # Errors
 /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
@@ -41,7 +41,7 @@ pub fn attention(subject: impl AsRef<str>, faces: &[Attention]) -> Result<Figure
         .collect();
     let figure =
         Figure::draw(format!("Where the network looks, {}", subject.as_ref()), |canvas| {
-            let subtitle = "Grad-CAM: orange areas speak for the predicted class";
+            let subtitle = "Grad-CAM: orange areas support the predicted class";
             faces::draw(canvas, subtitle, &faces)
         })?;
     Ok(figure.of_data(data))
@@ -51,7 +51,7 @@ pub fn attention(subject: impl AsRef<str>, faces: &[Attention]) -> Result<Figure
 fn overlay(pixels: &[u8], map: &[f32]) -> Vec<u8> {
     const ORANGE: [f32; 3] = [230.0, 110.0, 0.0];
     let mix = |(gray, share): (&u8, &f32)| {
-        // A third of the face stays visible at the strongest point of the map.
+        // A third of the face stays visible at the maximum of the map.
         let share = share.clamp(0.0, 1.0) * 0.65;
         ORANGE.map(|channel| (f32::from(*gray) * (1.0 - share) + channel * share).round() as u8)
     };

@@ -1,4 +1,4 @@
-//! The problems of a data set, as bars.
+//! The findings of an audit, as bars.
 
 use polars::prelude::df;
 
@@ -34,7 +34,7 @@ fn findings(audit: &Audit) -> [(&'static str, &'static str, usize, bool); 5] {
         ("exact copies", "the same 48 × 48 pixels as another image", audit.copies, true),
         (
             "test images also in train or validation",
-            "the network may know their labels by heart",
+            "the network may have memorised their labels",
             audit.test_in_train,
             false,
         ),

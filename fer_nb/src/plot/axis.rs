@@ -7,19 +7,19 @@ use crate::common::text::count;
 use crate::plot::canvas::{Align, At, Canvas, Type};
 use crate::plot::palette::{GRID, MUTED};
 
-/// A straight map from values to a stretch of the sheet.
+/// A linear map from values to positions on the sheet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     pub(super) low: f64,
     pub(super) high: f64,
-    /// Where `low` lies, in logical units.
+    /// The position of `low`, in logical units.
     pub(super) from: f64,
-    /// Where `high` lies, in logical units.
+    /// The position of `high`, in logical units.
     pub(super) to: f64,
 }
 
 impl Scale {
-    /// Where a value lies.
+    /// The position of a value.
     pub(super) fn at(&self, value: f64) -> f64 {
         let span = self.high - self.low;
         if span == 0.0 {
@@ -58,7 +58,7 @@ fn step_of(raw: f64) -> f64 {
 /// The range of the finite values, widened to round numbers; 0 to 1 if there are none.
 pub(super) fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let mut range: Option<(f64, f64)> = None;
-    // Larger values overflow, and no picture of this size could show them.
+    // Larger values overflow, and a figure of this size could not show them.
     for value in values.into_iter().filter(|v| v.is_finite() && v.abs() < 1e12) {
         let (low, high) = range.unwrap_or((value, value));
         range = Some((low.min(value), high.max(value)));
@@ -70,7 +70,7 @@ pub(super) fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     ((low / step).floor() * step, (high / step).ceil() * step)
 }
 
-/// A number for an axis whose ticks are `step` apart: as many decimals as the step needs.
+/// A number for an axis with ticks at distances of `step`: as many decimals as the step needs.
 pub(super) fn number(value: f64, step: f64) -> String {
     if value.fract() == 0.0 && step >= 1.0 {
         let sign = if value < 0.0 { "−" } else { "" };
@@ -106,8 +106,8 @@ pub(super) fn step_between(ticks: &[f64]) -> f64 {
     }
 }
 
-/// Draws the axis of epochs below a panel that ends at `bottom`, between `left` and `right`; where each epoch
-/// lies. Only whole epochs are marked, the first one where there is room.
+/// Draws the axis of epochs below a panel that ends at `bottom`, between `left` and `right`; returns the position
+/// of each epoch. Only whole epochs are marked, and the first one if there is room.
 pub(super) fn epochs(
     canvas: &mut Canvas,
     (first, last): (f64, f64),

@@ -1,8 +1,8 @@
-//! The sheet that figures draw on: 1920 × 1080 logical units, whatever the size of the file.
+//! The sheet for figures: 1920 × 1080 logical units, for every size of the file.
 //!
-//! A [`Canvas`] keeps what is drawn, strokes and text included, in these units, and paints it with any
-//! backend and at any size afterwards. So a figure is drawn once, from a borrowed result, and a picture
-//! of twice the size is the same picture, only sharper.
+//! A [`Canvas`] stores the drawing, including strokes and text, in these units, and paints it afterwards with any
+//! backend and at any size. So a figure is drawn once, from a borrowed result, and a picture of twice the size has
+//! the same content with more detail.
 
 use plotters::coord::Shift;
 use plotters::element::{Drawable, PointCollection};
@@ -19,9 +19,9 @@ use crate::plot::style::{HEIGHT, Style, WIDTH, relabelled};
 /// Left and right margin in logical units.
 pub(super) const MARGIN: f64 = 70.0;
 
-/// The CSS name under which the embedded Inter is known to plotters; an SVG file names it as it is.
+/// The CSS name under which the embedded Inter is registered with plotters; an SVG file uses the same name.
 pub(super) const FONT_FAMILY: &str = "Inter, Helvetica, Arial, sans-serif";
-/// Inter's ascent less its descent, in ems; plotters measures font sizes by it.
+/// Inter's ascent minus its descent, in ems; plotters measures font sizes by it.
 pub(super) const LINE_HEIGHT: f64 = (1984.0 + 494.0) / 2048.0;
 /// Height of Inter's capitals, in ems.
 pub(super) const CAP_HEIGHT: f64 = 1490.0 / 2048.0;
@@ -37,7 +37,7 @@ pub(super) const fn font_file(bold: bool) -> &'static [u8] {
 /// A position in logical units, from the upper left corner.
 pub(super) type At = (f64, f64);
 
-/// Which part of a text lies at its position.
+/// The part of a text that lies at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
     Left,
@@ -45,7 +45,7 @@ pub(super) enum Align {
     Right,
 }
 
-/// How a text looks.
+/// The style of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Type {
     /// Size of the em in logical units.
@@ -107,12 +107,12 @@ impl Mark {
     }
 }
 
-/// What a figure shows, in the order in which it was drawn.
+/// The content of a figure, in the order in which it was drawn.
 #[derive(Debug, Clone)]
 pub(super) struct Canvas {
     title: String,
     marks: Vec<Mark>,
-    /// Where in `marks` the title is, and the line below it, which may be missing.
+    /// The positions in `marks` of the title and of the line below it, which may be missing.
     headline: [Option<usize>; 2],
 }
 
@@ -132,7 +132,7 @@ impl Canvas {
         &self.title
     }
 
-    /// For every drawing, because in a notebook each cell has a separate table of fonts.
+    /// Needed for every drawing, because in a notebook each cell has a separate table of fonts.
     fn register_fonts(&self) -> Result<()> {
         for (style, bold) in [(FontStyle::Normal, false), (FontStyle::Bold, true)] {
             register_font(FONT_FAMILY, style, font_file(bold))
@@ -141,7 +141,7 @@ impl Canvas {
         Ok(())
     }
 
-    /// Paints everything over what `area` shows already; its width becomes 1920 logical units.
+    /// Paints everything over the existing content of `area`; its width becomes 1920 logical units.
     ///
     /// # Errors
     /// [`Error::Figure`] if the backend fails.
@@ -157,7 +157,7 @@ impl Canvas {
         self.marks.push(Mark::Rect { from, to, color });
     }
 
-    /// The outline of a rectangle, inside of it.
+    /// The outline of a rectangle, within the rectangle.
     pub(super) fn frame(
         &mut self,
         (left, top): At,
@@ -197,7 +197,7 @@ impl Canvas {
         self.marks.push(Mark::Dot { center, radius, color });
     }
 
-    /// A circle that shows the paper, for a marked point of a line.
+    /// A circle in the paper's colour, for a marked point of a line.
     pub(super) fn ring(&mut self, center: At, [outer, inner]: [f64; 2], color: RGBColor) {
         self.dot(center, outer, color);
         self.dot(center, inner, PAPER);
@@ -249,14 +249,14 @@ impl Canvas {
         Ok(f64::from(right - left) / large)
     }
 
-    /// `kind` made small enough for the text to fit into `width`, though not below half its size; a
-    /// text that is still too long ends in "…".
+    /// Reduces `kind` so that the text fits into `width`, but not below half its size; a text that is still too
+    /// long ends in "…".
     pub(super) fn fit(&self, text: &str, width: f64, kind: Type) -> Result<(String, Type)> {
         let natural = self.width_of(text, kind)?;
         if natural <= width {
             return Ok((text.to_string(), kind));
         }
-        // A little smaller than computed: at another size, letters round to other widths.
+        // A little smaller than computed: at another size, the widths of letters are rounded differently.
         let size = (kind.size * width / natural * 0.985).max(kind.size / 2.0);
         let kind = Type { size, ..kind };
         let mut short: Vec<char> = text.chars().collect();
@@ -280,7 +280,7 @@ impl Canvas {
         self.set_headline(0, title, 92.0, Type::new(52.0).bold())
     }
 
-    /// The figure with another line below the title; an empty one takes it away.
+    /// The figure with another line below the title; an empty one removes it.
     pub(super) fn set_subtitle(&mut self, subtitle: &str) -> Result<()> {
         self.set_headline(1, subtitle, 144.0, Type::new(30.0).color(MUTED))
     }
@@ -294,14 +294,14 @@ impl Canvas {
         self.text(&text, (MARGIN, baseline), kind);
         let last = self.marks.len() - 1;
         if let Some(place) = place {
-            self.marks.swap_remove(place); // puts the last one, which is the new one, there
+            self.marks.swap_remove(place); // replaces it by the last one, which is the new one
         } else if let Some(place) = self.headline.get_mut(line) {
             *place = Some(last);
         }
         Ok(())
     }
 
-    /// The same marks in the colours of a theme, without the paper if what is behind shall show.
+    /// The same marks in the colours of a theme, without the paper if the figure is transparent.
     pub(super) fn styled(&self, style: &Style) -> Self {
         let mut canvas = self.clone();
         for color in canvas.marks.iter_mut().filter_map(Mark::color) {
@@ -313,7 +313,7 @@ impl Canvas {
         canvas
     }
 
-    /// The same marks with other words for the classes, in all texts but the headline.
+    /// The same marks with other words for the classes, in all texts except the headline.
     pub(super) fn relabelled(&self, labels: &[String; Emotion::COUNT]) -> Self {
         let mut canvas = self.clone();
         for (place, mark) in canvas.marks.iter_mut().enumerate() {
@@ -326,7 +326,7 @@ impl Canvas {
         canvas
     }
 
-    /// Says in the middle of the sheet why there is nothing to show.
+    /// Writes the reason for an empty figure in the middle of the sheet.
     pub(super) fn nothing(&mut self, why: &str) -> Result<()> {
         let middle = (f64::from(WIDTH) / 2.0, f64::from(HEIGHT) / 2.0);
         let width = f64::from(WIDTH) - 2.0 * MARGIN;
@@ -350,7 +350,7 @@ impl Canvas {
     }
 }
 
-/// Puts marks on a drawing area.
+/// Draws marks on a drawing area.
 struct Brush<'a, DB: PictureBackend> {
     area: &'a DrawingArea<DB, Shift>,
     /// Backend units in a logical unit.
@@ -391,7 +391,7 @@ impl<DB: PictureBackend> Brush<'_, DB> {
             Mark::Face { corner, side, pixels } => {
                 match Face::new(self.place(*corner), self.length(*side), pixels) {
                     Some(face) => self.draw(&face),
-                    None => Ok(()), // [`Canvas::face`] let none in
+                    None => Ok(()), // excluded by [`Canvas::face`]
                 }
             }
         }
@@ -410,8 +410,8 @@ impl<DB: PictureBackend> Brush<'_, DB> {
         ((length * self.unit).round() as u32).max(1)
     }
 
-    /// A position in backend units. One far outside, or not finite, is moved to the sheet's
-    /// neighbourhood, so that a backend's arithmetic can't overflow.
+    /// A position in backend units. A position that is far outside, or not finite, is moved near the sheet, so that
+    /// a backend's arithmetic can't overflow.
     fn place(&self, (x, y): At) -> (i32, i32) {
         let limit = f64::from(WIDTH);
         let clamp = |v: f64| (v.max(-limit).min(2.0 * limit) * self.unit).round() as i32;

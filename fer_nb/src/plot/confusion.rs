@@ -1,4 +1,4 @@
-//! The confusion matrix: which class is predicted for which.
+//! The confusion matrix: true classes and predicted classes.
 
 use crate::common::Result;
 use crate::common::text::{count, percent};
@@ -8,20 +8,20 @@ use crate::plot::canvas::{Align, Canvas, Type};
 use crate::plot::figure::Figure;
 use crate::plot::palette::{MUTED, class_color, sequential, text_on};
 
-/// How many kinds of mistake the figure lists.
+/// The number of kinds of mistake in the list.
 const LISTED: usize = 6;
 
 const LEFT: f64 = 330.0;
 const TOP: f64 = 158.0;
-/// Width and height of the matrix, whatever its number of rows and columns.
+/// Width and height of the matrix, for every number of rows and columns.
 const SIZE: (f64, f64) = (952.0, 791.0);
-/// A cell is no larger than this: a matrix of two classes would have cells like posters.
+/// The maximum size of a cell: a matrix of two classes would otherwise have huge cells.
 const LARGEST_CELL: (f64, f64) = (238.0, 197.75);
 
 impl ConfusionMatrix {
-    /// The matrix with counts and shares of the true class, which also give the colours. Next to it, the
-    /// accuracy with its interval and the first of [`ConfusionMatrix::most_confused`]. Classes without images
-    /// have no row; if they were predicted all the same, they have a column.
+    /// The matrix with counts and shares of the true class, which also determine the colours. Next to it, the
+    /// accuracy with its interval and the first of [`ConfusionMatrix::most_confused`]. Classes without images have
+    /// no row; if they were predicted, they have a column.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
@@ -79,7 +79,7 @@ fn draw(canvas: &mut Canvas, matrix: &ConfusionMatrix) -> Result<()> {
     summary(canvas, matrix)
 }
 
-/// Accuracy and the commonest mistakes, to the right of the matrix.
+/// Accuracy and the most frequent mistakes, to the right of the matrix.
 fn summary(canvas: &mut Canvas, matrix: &ConfusionMatrix) -> Result<()> {
     let (left, right) = (LEFT + SIZE.0 + 70.0, 1850.0);
     let muted = Type::new(30.0).color(MUTED);

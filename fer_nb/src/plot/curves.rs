@@ -29,12 +29,12 @@ pub(crate) fn curves_while_training(
     Curves { history, current, nothing: "Waiting for the first epoch." }.figure()
 }
 
-/// The progress of the epoch that is being trained.
+/// The progress of the epoch in training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CurrentEpoch {
-    /// From 1.
+    /// The epoch, from 1.
     pub(crate) epoch: usize,
-    /// Finished batches.
+    /// Completed batches.
     pub(crate) batch: usize,
     /// Batches in an epoch.
     pub(crate) batches: usize,
@@ -43,7 +43,7 @@ pub(crate) struct CurrentEpoch {
 }
 
 impl CurrentEpoch {
-    /// Its place on the axis of epochs, between the previous epoch's end and its own.
+    /// Its position on the axis of epochs, between the ends of the previous epoch and of this one.
     fn place(&self) -> f64 {
         let share = self.batch as f64 / self.batches.max(1) as f64;
         self.epoch as f64 - 1.0 + share.min(1.0)
@@ -76,7 +76,7 @@ struct Panel {
     /// A tick and the distance between ticks, in words.
     tick: fn(f64, f64) -> String,
     left: f64,
-    /// The loss of the epoch in progress, in the panel that shows it.
+    /// The loss of the epoch in progress, in the panel of the loss.
     current: Option<f64>,
 }
 
@@ -87,7 +87,7 @@ const PANEL_WIDTH: f64 = 600.0;
 impl Curves<'_> {
     fn figure(&self) -> Result<Figure> {
         let title = match self.history.title.as_str() {
-            "" => "Training".to_string(), // not begun yet
+            "" => "Training".to_string(), // not started yet
             title => format!("Training, {title}"),
         };
         let data = self.history.to_table()?;
@@ -201,7 +201,7 @@ fn draw_piece(canvas: &mut Canvas, piece: &[(f64, f64)], width: f64, color: RGBC
     }
 }
 
-/// Name and last value next to the end of each line, moved apart where lines end close together.
+/// The name and last value next to the end of each line, moved apart if lines end close together.
 fn label_ends(canvas: &mut Canvas, right: f64, mut ends: Vec<(f64, &str, RGBColor, String)>) {
     const APART: f64 = 76.0;
     ends.sort_by(|a, b| a.0.total_cmp(&b.0));

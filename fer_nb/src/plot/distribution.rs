@@ -1,4 +1,4 @@
-//! How many images each class has, in each part of the data.
+//! The number of images of each class, in each part of the data.
 
 use plotters::style::RGBColor;
 

@@ -1,4 +1,4 @@
-//! Inter as part of an SVG file, so that it looks the same where Inter isn't installed.
+//! Inter embedded in an SVG file, so that it looks the same on systems without Inter.
 
 use crate::plot::canvas::FONT_FAMILY;
 use crate::plot::picture::base64;
@@ -12,7 +12,7 @@ struct Subset {
     bold: &'static [u8],
 }
 
-/// ASCII, and what the charts themselves write in addition.
+/// ASCII, and the additional characters of the charts.
 const SMALL: Subset = Subset {
     family: "fer Inter",
     regular: include_bytes!("../../assets/fonts/Inter-Regular.small.woff2"),
@@ -24,10 +24,10 @@ const LATIN: Subset = Subset {
     regular: include_bytes!("../../assets/fonts/Inter-Regular.latin.woff2"),
     bold: include_bytes!("../../assets/fonts/Inter-SemiBold.latin.woff2"),
 };
-/// What [`SMALL`] has in addition to ASCII.
+/// The characters of [`SMALL`] beyond ASCII.
 const BESIDE_ASCII: &str = "°±²·×–—…→−σ’";
 
-/// The families for an SVG's texts, and the style that brings the first of them: nothing if there is no text.
+/// The font families for an SVG's texts, and the style that embeds the first of them; empty without text.
 pub(super) fn for_texts(body: &str) -> (String, String) {
     if !body.contains("<text") {
         return (FONT_FAMILY.into(), String::new());

@@ -9,8 +9,8 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{INK, MUTED, class_color, tint};
 
 impl ClassificationReport {
-    /// F1 of each class that has images and their mean. Next to each bar: the original's, on FER2013's test
-    /// images whatever ours is of; its mean is over the same classes.
+    /// F1 of each class that has images, and their mean. Next to each bar: the original's, always for FER2013's
+    /// test images; its mean is over the same classes.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.

@@ -5,19 +5,19 @@ use crate::plot::canvas::{Canvas, MARGIN, Type};
 use crate::plot::palette::MUTED;
 use crate::plot::style::WIDTH;
 
-/// How many faces a figure holds.
+/// The maximum number of faces in a figure.
 pub(super) const MOST: usize = 12;
 
 /// One face.
 #[derive(Debug, Clone)]
 pub(super) struct CaptionedFace {
-    /// One picture, or more side by side: u8 [48 × 48], or [48 × 48 × 3].
+    /// One picture, or several side by side: u8 [48 × 48], or [48 × 48 × 3].
     pub(super) pictures: Vec<Vec<u8>>,
-    /// The prediction, and what there is to say about it.
+    /// The prediction, and a remark about it.
     pub(super) lines: [String; 2],
 }
 
-/// Up to twelve faces below the headline; further ones are left out.
+/// Up to twelve faces below the headline; further ones are omitted.
 pub(super) fn draw(canvas: &mut Canvas, subtitle: &str, faces: &[CaptionedFace]) -> Result<()> {
     canvas.headline(subtitle)?;
     let faces = faces.get(..MOST).unwrap_or(faces);

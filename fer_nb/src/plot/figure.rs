@@ -1,4 +1,4 @@
-//! [`Figure`]: a drawn picture that can be shown, saved and passed on.
+//! [`Figure`]: a picture that can be displayed, saved and passed on.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,15 +43,13 @@ impl Format {
 /// A sheet of paper on a page.
 const CARD: &str = "max-width:1100px;line-height:0;border-radius:8px;overflow:hidden";
 
-/// Light and dark change places in a dark theme, and hues stay: so every contrast of the figure
-/// does, whatever it draws. Pictures are turned back, in the other order. 0.93 makes the paper the
-/// theme's #111 rather than black.
+/// In a dark theme, light and dark are exchanged and hues stay, which keeps every contrast of the figure. Pictures
+/// are inverted twice, in the opposite order. 0.93 gives the paper the theme's #111 rather than black.
 const DARK: &str = "[data-jp-theme-light=\"false\"] .fer-figure{filter:invert(.93) \
                     hue-rotate(180deg)}[data-jp-theme-light=\"false\"] .fer-figure image\
                     {filter:hue-rotate(180deg) invert(1)}";
 
-/// A picture as a value. Cloning it is cheap; it can be sent to another thread and kept in a notebook's
-/// variable.
+/// A picture as a value. Cloning it is cheap; it can be sent to another thread and stored in a notebook's variable.
 ///
 /// ```
 /// use fer_nb::evaluate::ConfusionMatrix;
@@ -70,7 +68,7 @@ pub struct Figure {
     canvas: Arc<Canvas>,
     style: Style,
     svg: Arc<str>,
-    /// What is drawn, as numbers.
+    /// The data of the figure.
     data: DataFrame,
 }
 
@@ -81,8 +79,8 @@ impl std::fmt::Debug for Figure {
 }
 
 impl Figure {
-    /// The figure of this title that `draw` draws. It is painted as SVG at once, which is quick, so
-    /// that errors show now.
+    /// The figure with this title, drawn by `draw`. It is painted as SVG at once, which is fast, so that errors are
+    /// reported now.
     ///
     /// # Errors
     /// [`Error::Figure`] if it can't be drawn.
@@ -96,13 +94,13 @@ impl Figure {
         Self::of(Arc::new(canvas), Style::default(), DataFrame::empty())
     }
 
-    /// The figure with the numbers that it draws.
+    /// The figure with the data that it shows.
     pub(super) fn of_data(self, data: DataFrame) -> Self {
         Self { data, ..self }
     }
 
-    /// The numbers that the figure draws, as a polars table: a row for each point, bar, cell or image. Its columns are
-    /// those of the result's own table if it has one. `figure.data().to_csv("curves.csv")?` saves it.
+    /// The data of the figure, as a polars table: a row for each point, bar, cell or image. Its columns are those
+    /// of the result's table if it has one. `figure.data().to_csv("curves.csv")?` saves it.
     pub fn data(&self) -> DataFrame {
         self.data.clone() // columns are shared, not copied
     }
@@ -122,15 +120,15 @@ impl Figure {
         Self::of(Arc::new(canvas), self.style, self.data.clone())
     }
 
-    /// The figure with another title. What it says of the data is then up to you.
+    /// The figure with another title, which then has to name the data.
     ///
     /// # Errors
-    /// [`Error::Figure`] if it can't be drawn; as all the methods that change a figure's looks.
+    /// [`Error::Figure`] if it can't be drawn; as all methods that change the look of a figure.
     pub fn titled(&self, title: impl AsRef<str>) -> Result<Self> {
         self.changed(|canvas| canvas.set_title(title.as_ref()))
     }
 
-    /// The figure with another line below the title; an empty one takes it away.
+    /// The figure with another line below the title; an empty one removes it.
     ///
     /// # Errors
     /// As [`Figure::titled`].
@@ -139,8 +137,8 @@ impl Figure {
     }
 
     /// The figure with other words for the seven classes, in the order of
-    /// [`Emotion::ALL`](crate::emotion::Emotion::ALL), in all texts but title and subtitle. A class's name within
-    /// a longer text changes if it is a whole word.
+    /// [`Emotion::ALL`](crate::emotion::Emotion::ALL), in all texts except title and subtitle. A class name within
+    /// a longer text is replaced if it is a whole word.
     ///
     /// # Errors
     /// As [`Figure::titled`].
@@ -149,8 +147,8 @@ impl Figure {
         Self::of(Arc::new(self.canvas.relabelled(&labels)), self.style, self.data.clone())
     }
 
-    /// The figure as a picture of `width` × `height` pixels. The drawing keeps its proportions, 16 : 9; if these
-    /// are others, there is more paper on two sides.
+    /// The figure as a picture of `width` × `height` pixels. The drawing keeps its proportions, 16 : 9; for other
+    /// proportions the paper is extended on two sides.
     ///
     /// # Errors
     /// [`Error::Input`] unless both are 64 to 7,680; as [`Figure::titled`].
@@ -166,7 +164,7 @@ impl Figure {
         Self::of(self.canvas.clone(), Style { theme, ..self.style }, self.data.clone())
     }
 
-    /// The figure without its paper: what is behind it, such as a slide, shows through.
+    /// The figure without its paper: the background, such as a slide, is visible.
     ///
     /// # Errors
     /// As [`Figure::titled`].
@@ -179,8 +177,8 @@ impl Figure {
         self.canvas.title()
     }
 
-    /// The picture as a complete SVG file, of 1920 × 1080 units unless it has another [`Figure::size`]. It carries its
-    /// font: the letters of European languages; others are drawn in a font of the viewer's.
+    /// The picture as a complete SVG file, of 1920 × 1080 units unless it has another [`Figure::size`]. Its font is
+    /// embedded for the letters of European languages; the viewer draws others in another font.
     pub fn svg(&self) -> &str {
         &self.svg
     }
@@ -222,7 +220,7 @@ impl Figure {
     /// The picture on a sheet of this colour.
     fn painted(&self, scale: u32, sheet: RGBColor) -> Result<Raster> {
         let (wide, high) = self.style.drawing(scale);
-        // A small picture's letters need the finer grid; both cost 100 MB for a moment.
+        // A small picture's text needs the finer grid; both need 100 MB for a moment.
         let finer = if wide <= WIDTH { 4 } else { 2 };
         let mut raster = Raster::sheet(finer * wide, finer * high, sheet);
         raster.paint(&self.canvas.styled(&self.style))?;
@@ -235,7 +233,7 @@ impl Figure {
     /// created.
     ///
     /// # Errors
-    /// [`Error::Input`] for another ending; [`Error::Io`] if the file can't be written.
+    /// [`Error::Input`] for another extension; [`Error::Io`] if the file can't be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Figure> {
         let path = path.as_ref();
         match Format::of(path)? {
@@ -263,12 +261,12 @@ impl Figure {
         Ok(self.clone())
     }
 
-    /// A line for where only text is shown.
+    /// A line for output without pictures.
     pub(crate) fn text(&self) -> String {
         format!("figure '{}' (save it with .save(\"figure.png\"))", self.title())
     }
 
-    /// The picture for a page, at most 1100 pixels wide. It is a card of white paper, and a dark one in
+    /// The picture for a page, at most 1100 pixels wide. It is a card of white paper, or of dark paper in
     /// JupyterLab's dark theme; saved files are always white.
     pub fn html(&self) -> String {
         match (self.style.theme, self.style.transparent) {
@@ -276,13 +274,13 @@ impl Figure {
                 "<div class=\"fer-figure\" style=\"{CARD};background:#fff\"><style>{DARK}</style>{}</div>",
                 self.svg
             ),
-            // As it was chosen, whatever the page's theme.
+            // In the chosen colours, for every theme of the page.
             _ => format!("<div style=\"{CARD}\">{}</div>", self.svg),
         }
     }
 }
 
-/// Writes a file and the folders above it.
+/// Writes a file and its parent folders.
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;

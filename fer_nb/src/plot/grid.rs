@@ -50,10 +50,10 @@ pub(super) struct GridRow {
     pub(super) faces: Vec<Vec<u8>>,
 }
 
-/// Rows of faces with the class before each, and heads above columns: each with the column that it
-/// starts at. A gap sets off every head but that of the first column.
+/// Rows of faces with the class before each, and headings above columns, each with the column at which it starts. A
+/// gap precedes every heading except the first column's.
 pub(super) fn draw(canvas: &mut Canvas, rows: &[GridRow], heads: &[(usize, &str)]) -> Result<()> {
-    // The room before a column for the gaps of the heads up to it.
+    // The space before a column for the gaps of the headings up to it.
     let gaps = |column: usize| {
         40.0 * heads.iter().filter(|(start, _)| (1..=column).contains(start)).count() as f64
     };
@@ -65,11 +65,11 @@ pub(super) fn draw(canvas: &mut Canvas, rows: &[GridRow], heads: &[(usize, &str)
     let left = MARGIN + 210.0;
     let room = f64::from(WIDTH) - MARGIN - left - gaps(columns);
     let pitch = ((1068.0 - top) / rows.len() as f64).min(room / columns as f64).min(400.0);
-    // A multiple of half an image's width, if that costs little: then every pixel of the
-    // image covers whole pixels of the picture at twice the size.
+    // A multiple of half an image's width, if this changes the size little: then every pixel of the image covers
+    // whole pixels of the picture at twice the size.
     let halves = pitch * 0.95 / 24.0;
     let side = 24.0 * if halves.fract() < 0.3 { halves.floor() } else { halves };
-    // Few columns are spread, though not so far that a row falls apart.
+    // Few columns are spread, but not so far that a row no longer looks like one.
     let across = (room / columns as f64).min(side * 1.3);
     let at = |column: usize| left + across * column as f64 + gaps(column);
 

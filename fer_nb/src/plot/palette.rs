@@ -6,20 +6,20 @@ use crate::emotion::Emotion;
 
 /// Text and axes.
 pub(super) const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
-/// Text of second rank; 5.9 : 1 against the paper.
+/// Secondary text; its contrast with the paper is 5.9 : 1.
 pub(super) const MUTED: RGBColor = RGBColor(0x5c, 0x5c, 0x5c);
 /// Grid lines.
 pub(super) const GRID: RGBColor = RGBColor(0xdf, 0xdf, 0xdf);
-/// The background. It is drawn, so that a figure stays legible in JupyterLab's dark theme.
+/// The background. It is painted, so that a figure stays legible in JupyterLab's dark theme.
 pub(super) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
-/// The main series of a figure, if it is no class: validation, the audit's bars.
+/// The main series of a figure without classes: validation, the audit's bars.
 pub(super) const ACCENT: RGBColor = RGBColor(0x1f, 0x3f, 0x77);
-/// The series that it is compared with: training.
+/// The series for comparison: training.
 pub(super) const SECOND: RGBColor = RGBColor(0x8a, 0x8a, 0x8a);
 
 /// The colour of a class: Okabe and Ito's colour-blind-safe set ("Color Universal Design", 2008,
-/// <https://jfly.uni-koeln.de/color/>). Their yellow is left out, being illegible on white, and
-/// their black, which takes its place, is softened to a dark grey.
+/// <https://jfly.uni-koeln.de/color/>), without their yellow, which is illegible on white; black, which replaces
+/// it, is softened to a dark grey.
 pub(super) const fn class_color(emotion: Emotion) -> RGBColor {
     match emotion {
         Emotion::Angry => RGBColor(0xd5, 0x5e, 0x00),
@@ -32,13 +32,13 @@ pub(super) const fn class_color(emotion: Emotion) -> RGBColor {
     }
 }
 
-/// `color` with `share` (0 to 1) of itself left, the rest white.
+/// `color` with a share (0 to 1) of it mixed with white.
 pub(super) fn tint(color: RGBColor, share: f64) -> RGBColor {
     mix(PAPER, color, share)
 }
 
-/// The sequential scale for a share of 0 to 1: ColorBrewer's nine "Blues", lightest first, with
-/// straight lines between them. Values outside count as the nearer end, NaN as 0.
+/// The sequential scale for a share of 0 to 1: ColorBrewer's nine "Blues", lightest first, with linear
+/// interpolation. Values outside have the colour of the nearer end, NaN that of 0.
 pub(super) fn sequential(share: f64) -> RGBColor {
     const BLUES: [RGBColor; 9] = [
         RGBColor(0xf7, 0xfb, 0xff),

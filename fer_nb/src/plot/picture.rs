@@ -1,14 +1,15 @@
-//! Small pictures inside a figure, enlarged with every pixel sharp.
+//! Small pictures inside a figure, enlarged with sharp pixels.
 
 use plotters::element::{Drawable, PointCollection};
 use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
 
 use crate::data::PIXELS;
 
-/// A backend that enlarges a small picture. plotters' own `blit_bitmap` draws pixel by pixel, in an SVG
-/// thousands of rectangles a face.
+/// A backend that enlarges a small picture. plotters' `blit_bitmap` draws pixel by pixel, which in an SVG takes
+/// thousands of rectangles per face.
 pub(super) trait PictureBackend: DrawingBackend {
-    /// Draws `pixels` (u8, row-major, gray [48 × 48] or red, green and blue [48 × 48 × 3]) as a square of `extent` backend units whose upper left corner is `corner`.
+    /// Draws `pixels` (u8, row-major, gray [48 × 48] or red, green and blue [48 × 48 × 3]) as a square of `extent`
+    /// backend units with its upper left corner at `corner`.
     fn draw_picture(
         &mut self,
         corner: BackendCoord,

@@ -13,14 +13,14 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{MUTED, class_color, tint};
 use crate::plot::style::WIDTH;
 
-/// How many images a figure holds.
+/// The maximum number of images in a figure.
 const MOST: usize = 6;
 
 /// An image, u8 [48 × 48], its prediction and, if it is known, its label.
 type Face = (Vec<u8>, Prediction, Option<Emotion>);
 
 impl Prediction {
-    /// The image, u8 [48 × 48], shown next to its probabilities; `subject` says where it came from.
+    /// The image, u8 [48 × 48], next to its probabilities; `subject` is the source of the image.
     ///
     /// # Errors
     /// [`Error::Figure`] for an image of another size.
@@ -29,8 +29,8 @@ impl Prediction {
     }
 }
 
-/// Up to six images, u8 [48 × 48] each, next to their probabilities, and whether the prediction is right
-/// if the label is known; `subject` says where they came from.
+/// Up to six images, u8 [48 × 48] each, next to their probabilities, and, if the label is known, whether the
+/// prediction is correct; `subject` is the source of the images.
 ///
 /// # Errors
 /// [`Error::Figure`] for an image of another size.
@@ -42,8 +42,8 @@ pub fn predictions(
 }
 
 impl Evaluation {
-    /// Up to six of the evaluated images with their probabilities and labels. `data` is the evaluated
-    /// data set, `indices` are places in it.
+    /// Up to six of the evaluated images with their probabilities and labels. `data` is the evaluated data set,
+    /// `indices` are indices into it.
     ///
     /// # Errors
     /// [`Error::Input`] if `data` has another number of images, or an index is past the end.

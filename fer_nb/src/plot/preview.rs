@@ -1,4 +1,4 @@
-//! What augmentation does to faces.
+//! The effect of augmentation on faces.
 
 use tch::{Device, Kind};
 
@@ -7,11 +7,11 @@ use crate::data::{Augmentation, Dataset, PIXELS};
 use crate::plot::figure::Figure;
 use crate::plot::grid::{self, GridRow};
 
-/// How many random views of a face the preview shows.
+/// The number of random views of a face in the preview.
 const VIEWS: usize = 9;
 
-/// The first face of each class and nine random views of it, drawn from `seed`: the pixels that
-/// training sees, rounded to 256 grays.
+/// The first face of each class and nine random views of it, drawn from `seed`: the pixels of training, rounded to
+/// 256 grays.
 ///
 /// # Errors
 /// [`Error::Setting`](crate::error::Error::Setting) if the augmentation is out of its ranges.
@@ -52,7 +52,7 @@ fn views(data: &Dataset, augmentation: &Augmentation, seed: u64) -> Result<Vec<G
     Ok(rows)
 }
 
-/// An augmentation in a line, without the changes that are off.
+/// An augmentation in one line, without changes that are off.
 fn describe(augmentation: &Augmentation) -> String {
     let percent = |share: f64| (share * 1000.0).round() / 10.0;
     let within =

@@ -1,4 +1,4 @@
-//! Loss against learning rate.
+//! The loss over the learning rate.
 
 use crate::common::Result;
 use crate::plot::axis::{self, Scale};
@@ -39,7 +39,7 @@ fn draw(canvas: &mut Canvas, test: &RangeTest) -> Result<()> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return canvas.nothing("No step has been recorded.");
     };
-    // The values of an exploding loss are left out: to scale they would flatten the rest.
+    // The values of an exploding loss are omitted, because they would flatten the rest of the curve.
     let least = points.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
     let top = first.1 + (first.1 - least).max(0.02 * first.1.abs());
     let shown = points.iter().take_while(|point| point.1 <= top).count().max(1);

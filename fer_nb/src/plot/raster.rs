@@ -1,6 +1,5 @@
-//! Figures as pixels: plotters' bitmap backend draws on a larger sheet, which is shrunk and encoded as
-//! PNG. Shrinking smooths the hard edges of polygons, and of glyphs, which plotters places on whole
-//! pixels.
+//! Figures as pixels: plotters' bitmap backend draws on a larger sheet, which is shrunk and encoded as PNG.
+//! Shrinking smooths the hard edges of polygons, and of glyphs, which plotters places on whole pixels.
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
@@ -31,7 +30,7 @@ impl Raster {
         Self { width, height, pixels }
     }
 
-    /// This in the middle of a sheet that is at least as large.
+    /// This picture in the middle of a sheet that is at least as large.
     pub(super) fn centered_on(self, mut sheet: Self) -> Self {
         if (self.width, self.height) == (sheet.width, sheet.height) {
             return self;
@@ -48,8 +47,8 @@ impl Raster {
         sheet
     }
 
-    /// As a PNG file that shows what is behind it, from the same drawing on black (this one) and on white:
-    /// where both agree nothing shows through.
+    /// A transparent PNG file, from the same drawing on black (this one) and on white: pixels that are equal on
+    /// both are opaque.
     pub(super) fn encode_with_alpha(&self, on_white: &Self) -> Result<Vec<u8>, ImageError> {
         let pairs = self.pixels.chunks_exact(CHANNELS).zip(on_white.pixels.chunks_exact(CHANNELS));
         let pixels: Vec<u8> = pairs
@@ -75,10 +74,10 @@ impl Raster {
         Self { width, height, pixels }
     }
 
-    /// Paints what is on a canvas over it.
+    /// Paints a canvas over this picture.
     ///
     /// # Errors
-    /// [`Error::Figure`](crate::common::Error::Figure) if plotters can't.
+    /// [`Error::Figure`](crate::common::Error::Figure) if plotters reports an error.
     pub(super) fn paint(&mut self, canvas: &Canvas) -> crate::common::Result<()> {
         let size = (self.width, self.height);
         let area = BitMapBackend::with_buffer_and_format(&mut self.pixels, size)
@@ -100,7 +99,7 @@ pub(super) fn encode_square(side: usize, pixels: &[u8]) -> Result<Vec<u8>, Image
     encode(pixels, side as u32, side as u32, kind)
 }
 
-/// The encoder panics if the buffer's size is not the picture's, so it is checked first.
+/// The encoder panics if the buffer's size does not match the picture's, so the size is checked first.
 fn encode(
     pixels: &[u8],
     width: u32,

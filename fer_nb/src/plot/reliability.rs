@@ -1,4 +1,4 @@
-//! The reliability diagram: confidence against accuracy.
+//! The reliability diagram: accuracy over confidence.
 
 use plotters::style::RGBColor;
 
@@ -14,8 +14,8 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, MUTED, SECOND, tint};
 
 impl Evaluation {
-    /// Accuracy against confidence, without and, unless it is 1, with temperature scaling. The
-    /// temperature is one that was fitted on other images.
+    /// Accuracy over confidence, without and, unless it is 1, with temperature scaling. The temperature must be
+    /// fitted on other images.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
@@ -55,7 +55,7 @@ const TOP: f64 = 244.0;
 const MIDDLE: f64 = 740.0;
 const BOTTOM: f64 = 960.0;
 
-/// Bins with fewer images than this get a bar and no dot: their accuracy says little.
+/// Bins with fewer images have a bar but no dot: their accuracy says little.
 const FEWEST: u64 = 5;
 
 /// Bins of at least `fewest` images, with their lower ends.
@@ -82,7 +82,7 @@ fn draw(
     let x = Scale { low: 0.0, high: 1.0, from: LEFT, to: RIGHT };
     let y = Scale { low: 0.0, high: 1.0, from: MIDDLE, to: TOP };
     axis::shares(canvas, [x, y], BOTTOM, ["confidence", "accuracy"]);
-    // The curve that is used lies on top.
+    // The curve in use is drawn on top.
     let (shown, color) = match scaled {
         Some((_, scaled)) => (scaled, SECOND),
         None => (before, ACCENT),

@@ -11,8 +11,8 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, GRID, INK, MUTED, tint};
 
 impl Robustness {
-    /// A row for each corruption: an image after it, the accuracy as a dot, and the points lost
-    /// against the images as they are.
+    /// A row for each corruption: a corrupted image, the accuracy as a dot, and the points lost compared with the
+    /// unchanged images.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
@@ -40,12 +40,12 @@ impl Robustness {
     }
 }
 
-/// Where the plot begins and ends.
+/// The left and right end of the plot.
 const LEFT: f64 = 560.0;
 const RIGHT: f64 = 1130.0;
 const TOP: f64 = 236.0;
 const BOTTOM: f64 = 990.0;
-/// Where the texts of [`Robustness::lines`] after the name lie, and to which side they extend.
+/// The positions of the texts of [`Robustness::lines`] after the name, and the direction in which they extend.
 const COLUMNS: [(f64, Align); 4] =
     [(1262.0, Align::Right), (1284.0, Align::Left), (1652.0, Align::Right), (1676.0, Align::Left)];
 
@@ -109,7 +109,7 @@ fn draw(canvas: &mut Canvas, robustness: &Robustness) -> Result<()> {
     Ok(())
 }
 
-/// The columns' heads.
+/// The headings of the columns.
 fn heads(canvas: &mut Canvas) {
     let kind = Type::new(26.0).bold();
     let [images, columns @ ..] = Robustness::HEADS;

@@ -36,7 +36,7 @@ const LEFT: f64 = 150.0;
 const RIGHT: f64 = 1160.0;
 const TOP: f64 = 210.0;
 const BOTTOM: f64 = 960.0;
-/// More points would make the file larger and the curve no finer.
+/// More points would make the file larger without a visible difference.
 const MOST_POINTS: usize = 400;
 
 fn draw(canvas: &mut Canvas, classes: &[Roc], absent: &str) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{MUTED, SECOND, class_color};
 use crate::train::{EpochRecord, History};
 
-/// Colours that can be told apart: those of the classes. More runs than that are gray.
+/// Distinguishable colours: those of the classes. Further runs are gray.
 const COLORED: usize = Emotion::COUNT;
 const TOP: f64 = 300.0;
 const BOTTOM: f64 = 940.0;
@@ -22,8 +22,8 @@ const WIDTH: f64 = 580.0;
 const LEGEND: f64 = 1520.0;
 
 impl Comparison {
-    /// The curves of all runs: loss and accuracy on the validation images over the epochs, a line a run, with
-    /// each best epoch marked. Runs after the seventh are gray and without a name.
+    /// The curves of all runs: loss and accuracy on the validation images over the epochs, a line for each run,
+    /// with each best epoch marked. Runs after the seventh are gray and have no name.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.
@@ -90,7 +90,7 @@ fn draw_panel(canvas: &mut Canvas, panel: &Panel, runs: &[(&str, &History)]) {
     let last = epochs().reduce(f64::max).unwrap_or(1.0);
     let x = axis::epochs(canvas, (first, last), (left, right), BOTTOM);
 
-    // The first runs are drawn last, so that their lines lie above the gray ones.
+    // The first runs are drawn last, so that their lines are above the gray ones.
     for (place, (_, history)) in runs.iter().enumerate().rev() {
         let at = |point: &EpochRecord| (x.at(point.epoch as f64), y.at((panel.value)(point)));
         for piece in history.epochs.split(|point| !(panel.value)(point).is_finite()) {
@@ -107,7 +107,7 @@ fn draw_panel(canvas: &mut Canvas, panel: &Panel, runs: &[(&str, &History)]) {
     }
 }
 
-/// A name a run, in its colour, with its best epoch's values, from the upper end of the panels down.
+/// The name of each run, in its colour, with its best epoch's values, from the top of the panels down.
 fn draw_legend(canvas: &mut Canvas, runs: &[(&str, &History)]) -> Result<()> {
     let (mut y, step) = (TOP + 10.0, 86.0);
     for (place, (name, history)) in runs.iter().take(COLORED).enumerate() {

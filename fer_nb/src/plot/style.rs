@@ -1,5 +1,5 @@
-//! [`Theme`]: how a figure looks, decided after it was drawn. A figure keeps its marks, so another theme, size
-//! or title is the same figure once more.
+//! [`Theme`]: the look of a figure, which can change after it was drawn. A figure keeps its marks, and is painted
+//! again with another theme, size or title.
 
 use plotters::style::RGBColor;
 
@@ -14,17 +14,17 @@ pub(super) const HEIGHT: u32 = 1080;
 /// The colours of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Theme {
-    /// On white paper.
+    /// White paper.
     #[default]
     Light,
-    /// Light and dark change places, and hues stay, as JupyterLab's dark theme shows figures.
+    /// Light and dark are exchanged, and hues stay, as JupyterLab's dark theme displays figures.
     Dark,
     /// Shades of gray, for a printer without colours.
     Print,
 }
 
 impl Theme {
-    /// A colour of the light theme as it is in this one.
+    /// A colour of the light theme in this theme.
     pub(super) fn color(self, color: RGBColor) -> RGBColor {
         let [red, green, blue] = [color.0, color.1, color.2].map(f64::from);
         let channel = |value: f64| value.round().clamp(0.0, 255.0) as u8;
@@ -48,11 +48,11 @@ impl Theme {
     }
 }
 
-/// What a figure's owner chose for it.
+/// The user's choices for a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Style {
     pub(super) theme: Theme,
-    /// Whether what is behind the figure shows through its paper.
+    /// Whether the background is visible through the paper.
     pub(super) transparent: bool,
     /// Width and height in pixels at scale 1.
     pub(super) size: (u32, u32),
@@ -78,8 +78,8 @@ impl Style {
         Ok(Self { size: (width, height), ..self })
     }
 
-    /// The sheet in logical units: that of the figure in its middle, and paper on two sides unless the size has
-    /// its proportions. Left, top, width, height.
+    /// The sheet in logical units: the figure in the middle, and paper on two sides unless the size has its
+    /// proportions. Left, top, width, height.
     pub(super) fn sheet(&self) -> [f64; 4] {
         let (width, height) = (f64::from(WIDTH), f64::from(HEIGHT));
         let (wanted, own) = (f64::from(self.size.0) / f64::from(self.size.1), width / height);
@@ -87,7 +87,7 @@ impl Style {
         [(width - whole.0) / 2.0, (height - whole.1) / 2.0, whole.0, whole.1]
     }
 
-    /// Width and height of the drawing in pixels, for one side `scale` times that of scale 1.
+    /// Width and height of the drawing in pixels, scaled by `scale`.
     pub(super) fn drawing(&self, scale: u32) -> (u32, u32) {
         let [_, _, width, _] = self.sheet();
         let unit = f64::from(scale * self.size.0) / width;
@@ -96,7 +96,7 @@ impl Style {
     }
 }
 
-/// A text of a figure with other words for the classes: each whole word that is a class's name.
+/// A text of a figure with other words for the classes: replaces each whole word that is a class name.
 pub(super) fn relabelled(text: &str, labels: &[String; Emotion::COUNT]) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut word = String::new();

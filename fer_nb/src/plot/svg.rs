@@ -1,8 +1,8 @@
 //! A plotters backend that writes SVG.
 //!
-//! The one in plotters rounds to whole pixels, embeds no pictures and places text by other rules. This
-//! one counts in tenths of a unit, embeds faces as PNG and the font, and gives each text its width in Inter, so
-//! that a viewer that knows no embedded fonts lays it out the same.
+//! plotters' SVG backend rounds to whole pixels, embeds no pictures and places text by other rules. This one uses
+//! tenths of a unit, embeds faces as PNG and the font, and gives each text its width in Inter, so that a viewer
+//! without support for embedded fonts has the same layout.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ const STEPS: u32 = 10;
 
 type Drawn<E = std::io::Error> = Result<(), DrawingErrorKind<E>>;
 
-/// Writes elements, without the `<svg>` around them, to a string; [`document`] adds that.
+/// Writes elements to a string, without the `<svg>` element, which [`document`] adds.
 pub(super) struct SvgBackend<'a> {
     body: &'a mut String,
 }
@@ -46,8 +46,8 @@ impl<'a> SvgBackend<'a> {
     }
 }
 
-/// The whole file. It has no ids, so that a page can hold any number of figures, and it shrinks to the
-/// available width.
+/// The complete file. It has no ids, so that a page can hold any number of figures, and it shrinks to the available
+/// width.
 pub(super) fn document(title: &str, body: &str, style: &Style) -> String {
     let (pixels_wide, pixels_high) = style.size;
     let [left, top, width, height] = style.sheet();
@@ -80,7 +80,7 @@ fn tenths(length: f64) -> f64 {
     (length * 10.0).round() / 10.0
 }
 
-/// A length in the SVG's units, without needless zeros.
+/// A length in the SVG's units, without unnecessary zeros.
 fn units(steps: impl Into<f64>) -> f64 {
     (steps.into() * 100.0 / f64::from(STEPS)).round() / 100.0
 }
@@ -90,7 +90,7 @@ fn hex(color: BackendColor) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// The attributes of a shape that is filled, or of its outline alone.
+/// The attributes of a filled shape, or of an outline.
 fn paint(style: &impl BackendStyle, fill: bool) -> String {
     let (color, opacity) = (hex(style.color()), opacity(style.color()));
     if fill {
@@ -100,7 +100,7 @@ fn paint(style: &impl BackendStyle, fill: bool) -> String {
     format!("fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"{opacity}")
 }
 
-/// The attribute for a colour that lets something through; nothing for one that doesn't.
+/// The attribute for a transparent colour; empty for an opaque one.
 fn opacity(color: BackendColor) -> String {
     if color.alpha >= 1.0 { String::new() } else { format!(" opacity=\"{}\"", color.alpha) }
 }
@@ -195,7 +195,7 @@ impl DrawingBackend for SvgBackend<'_> {
         ))
     }
 
-    /// As plotters' rasteriser does it: the baseline is half a line height below `position`.
+    /// As in plotters' rasteriser: the baseline is half a line height below `position`.
     fn draw_text<S: BackendTextStyle>(
         &mut self,
         text: &str,

@@ -10,9 +10,9 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{GRID, INK, MUTED, PAPER, class_color};
 use crate::plot::style::WIDTH;
 
-/// Faces that have a panel, those seen longest.
+/// The number of faces with a panel: those with the most frames.
 const MOST: usize = 4;
-/// Stretches of time that are drawn as one; each shows the mean of its frames.
+/// The number of intervals; each shows the mean of its frames.
 const COLUMNS: usize = 300;
 const LEFT: f64 = 260.0;
 const RIGHT: f64 = WIDTH as f64 - MARGIN;
@@ -20,8 +20,8 @@ const TOP: f64 = 236.0;
 const BOTTOM: f64 = 960.0;
 
 impl Timeline {
-    /// For each of the up to four faces that were seen longest the smoothed probabilities over time, stacked,
-    /// with a band below where predictions are uncertain, and the face's clearest picture.
+    /// The smoothed probabilities over time, stacked, for each of up to four faces with the most frames, with a
+    /// band below for uncertain predictions, and the face's clearest picture.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::common::Error::Figure) if it can't be drawn.
@@ -33,7 +33,7 @@ impl Timeline {
     }
 }
 
-/// What a stretch of time shows of a face.
+/// An interval of a face.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Column {
     frames: usize,
@@ -53,7 +53,7 @@ fn draw(canvas: &mut Canvas, timeline: &Timeline) -> Result<()> {
         return canvas.nothing("No face was found.");
     }
     legend(canvas)?;
-    // One frame has a width, too.
+    // A single frame also has a width.
     let end = timeline.seconds.max(0.04);
     let x = Scale { low: 0.0, high: end, from: LEFT, to: RIGHT };
     let pitch = (BOTTOM - TOP) / shown.len() as f64;
@@ -80,7 +80,7 @@ fn draw(canvas: &mut Canvas, timeline: &Timeline) -> Result<()> {
     Ok(())
 }
 
-/// A face's frames in equal stretches of time from 0 to `end`, in seconds.
+/// A face's frames in equal intervals from 0 to `end`, in seconds.
 fn columns(sightings: &[Sighting], face: usize, end: f64) -> Vec<Column> {
     let mut columns = vec![Column::default(); COLUMNS];
     for sighting in sightings.iter().filter(|sighting| sighting.face == face) {
@@ -92,8 +92,8 @@ fn columns(sightings: &[Sighting], face: usize, end: f64) -> Vec<Column> {
             *sum += f64::from(*prob);
         }
     }
-    // Where frames are further apart than columns, each is drawn until the next one; a face that is
-    // away for longer than three of them leaves a gap.
+    // If frames are further apart than columns, each is drawn until the next one; an absence of more than three of
+    // them is a gap.
     let seen: Vec<usize> = (0..COLUMNS).filter(|at| columns[*at].frames > 0).collect();
     let mut apart: Vec<usize> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
     apart.sort_unstable();
@@ -133,7 +133,7 @@ fn panel(canvas: &mut Canvas, columns: &[Column], [top, bottom]: [f64; 2], end: 
             canvas.rect((left, band[0]), (right, band[1]), INK);
         }
     }
-    // White lines at round times lead the eye down to the axis.
+    // White lines at round times guide the eye to the axis.
     for mark in axis::ticks(0.0, end, 10).into_iter().filter(|mark| *mark > 0.0 && *mark < end) {
         let x = LEFT + (RIGHT - LEFT) * mark / end;
         canvas.line(&[(x, top), (x, foot)], 1.5, PAPER);

@@ -1,4 +1,4 @@
-//! The device to compute on.
+//! The device for computing.
 
 use tch::{Cuda, Device};
 
@@ -6,14 +6,14 @@ use crate::common::machine::{load_compiler, load_cuda};
 use crate::common::text::plural;
 use crate::common::{Error, Result};
 
-/// The environment variable that asks for a device.
+/// The environment variable that selects a device.
 const VARIABLE: &str = "FER_DEVICE";
 
-/// The device that `$FER_DEVICE` asks for: `cpu`, `cuda` or `cuda:N`. Where it is not set, the first
-/// CUDA device, or the CPU where there is none.
+/// The device selected by `$FER_DEVICE`: `cpu`, `cuda` or `cuda:N`. If the variable is not set, the first CUDA
+/// device, or the CPU if the machine has none.
 ///
 /// # Errors
-/// [`Error::Setting`] for another value, and for a CUDA device that is not there.
+/// [`Error::Setting`] for another value, and for a CUDA device that does not exist.
 pub fn device() -> Result<Device> {
     let wanted = std::env::var(VARIABLE).unwrap_or_default();
     let wanted = wanted.trim();
@@ -28,8 +28,8 @@ pub fn device() -> Result<Device> {
     chosen(wanted, count, &missing)
 }
 
-/// The device of this name where there are `count` CUDA devices; the best there is for no name. `missing`
-/// is why libtorch's CUDA part could not be loaded, empty where it could.
+/// The device of this name if there are `count` CUDA devices; without a name, the first CUDA device or the CPU.
+/// `missing` is the reason why libtorch's CUDA part could not be loaded, or empty.
 fn chosen(name: &str, count: usize, missing: &str) -> Result<Device> {
     let index = match name.to_ascii_lowercase().as_str() {
         "" if count == 0 => return Ok(Device::Cpu),
@@ -39,15 +39,15 @@ fn chosen(name: &str, count: usize, missing: &str) -> Result<Device> {
     };
     let there = match count {
         0 if missing.contains("cannot open shared object file") => {
-            // The set-up leaves CUDA's libraries out on a machine without a GPU.
+            // The set-up does not install CUDA's libraries on a machine without a GPU.
             format!(
                 "CUDA can't be loaded: {missing}; `FER_GPU=1 make setup` installs its libraries"
             )
         }
         0 if !missing.is_empty() => format!("CUDA can't be loaded: {missing}"),
         0 => "no CUDA device was found".to_string(),
-        1 => "cuda:0 is the only one found".to_string(),
-        _ => format!("found are cuda:0 to cuda:{}", count - 1),
+        1 => "only cuda:0 was found".to_string(),
+        _ => format!("cuda:0 to cuda:{} were found", count - 1),
     };
     match index {
         None => Err(Error::setting(VARIABLE, name, "cpu, cuda or cuda:N")),
@@ -58,12 +58,12 @@ fn chosen(name: &str, count: usize, missing: &str) -> Result<Device> {
     }
 }
 
-/// "2 threads": those that compute on the CPU.
+/// "2 threads": the threads that compute on the CPU.
 pub(super) fn threads() -> String {
     plural(usize::try_from(tch::get_num_threads()).unwrap_or(1), "thread")
 }
 
-/// A device as reports name it: "CPU, 2 threads" or "CUDA device 0 of 1".
+/// A device as named in reports: "CPU, 2 threads" or "CUDA device 0 of 1".
 pub fn device_name(device: Device) -> String {
     match device {
         Device::Cuda(index) => format!("CUDA device {index} of {}", Cuda::device_count()),

@@ -1,4 +1,4 @@
-//! What this machine is and which versions run: the first cell of every notebook.
+//! The machine and the versions: the first cell of every notebook.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use crate::common::text::shown;
 /// Versions, device and folders, as rows of name and value.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// In the order in which they are shown.
+    /// In the order of display.
     pub rows: Vec<(&'static str, String)>,
 }
 
 impl Environment {
-    /// Looks around. Nothing here can fail: what isn't found is said in its row.
+    /// Collects the rows. This cannot fail: a missing item is reported in its row.
     pub fn detect() -> Self {
         let (device, precision) = match device() {
             Ok(device) => (device_name(device), Precision::Auto.report(device)),
@@ -51,7 +51,7 @@ impl fmt::Display for Environment {
     }
 }
 
-/// The processor's name, and how many cores this process may use.
+/// The processor's name, and the number of cores that this process may use.
 fn processor() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{}, {cores} cores", hardware::processor())

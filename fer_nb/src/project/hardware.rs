@@ -1,11 +1,11 @@
-//! The hardware in words, so that a measured time can be told from that of another machine.
+//! The hardware in words, so that measured times of different machines can be distinguished.
 
 use tch::Device;
 
 use super::device::{device_name, threads};
 use crate::common::machine::gpu_name;
 
-/// Instruction sets that decide how fast a CPU trains, as Linux names them, the least first.
+/// Instruction sets that determine how fast a CPU trains, with Linux's names, the oldest first.
 const INSTRUCTIONS: [(&str, &str); 4] = [
     ("avx2", "AVX2"),
     ("avx512f", "AVX-512"),
@@ -13,7 +13,7 @@ const INSTRUCTIONS: [(&str, &str); 4] = [
     ("amx_bf16", "AMX with bfloat16"),
 ];
 
-/// What computes on a device: "AMD EPYC 7B13 (AVX2), 2 threads" or "NVIDIA H200".
+/// The hardware of a device: "AMD EPYC 7B13 (AVX2), 2 threads" or "NVIDIA H200".
 pub fn hardware(device: Device) -> String {
     match device {
         Device::Cuda(index) => gpu_name(index).unwrap_or_else(|| device_name(device)),
@@ -28,19 +28,19 @@ pub fn hardware(device: Device) -> String {
     }
 }
 
-/// The processor's name as Linux tells it, or else its architecture.
+/// The processor's name as reported by Linux, or its architecture.
 pub(super) fn processor() -> String {
     let name = cpuinfo("model name");
     if name.is_empty() { std::env::consts::ARCH.into() } else { name }
 }
 
-/// The largest of [`INSTRUCTIONS`] among a processor's flags.
+/// The newest of [`INSTRUCTIONS`] among a processor's flags.
 fn instructions(flags: &str) -> Option<&'static str> {
     let has = |flag: &str| flags.split_whitespace().any(|word| word == flag);
     INSTRUCTIONS.iter().rev().find(|(flag, _)| has(flag)).map(|(_, name)| *name)
 }
 
-/// What /proc/cpuinfo says of the first core under this key; empty if it says nothing.
+/// The value of a key of the first core in /proc/cpuinfo; empty if it does not exist.
 fn cpuinfo(key: &str) -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let value = text.lines().find_map(|line| {

@@ -1,4 +1,4 @@
-//! Stage 1: where things are, which device there is, what can be set from outside.
+//! Stage 1: folders, the device, and settings from the environment.
 
 mod device;
 mod environment;

@@ -1,4 +1,4 @@
-//! [`Precision`]: the kind of number that training computes in.
+//! [`Precision`]: the dtype in which training computes.
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
@@ -6,18 +6,18 @@ use tch::{Device, Kind};
 use crate::common::machine::compute_capability;
 use crate::common::named;
 
-/// What a training step computes in. Whatever it is, the weights that are kept are float32: bfloat16
-/// works on a copy of them, which each step refreshes.
+/// The dtype of a training step. The saved weights are always float32: bfloat16 uses a copy of them, which each
+/// step refreshes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// bfloat16 if the processor or GPU is faster in it, else float32.
+    /// bfloat16 if the processor or GPU trains faster with it, else float32.
     #[default]
     Auto,
-    /// 24 bits of mantissa; in convolutions on a GPU 11 of them, since cuDNN computes in TF32 there.
+    /// 24 bits of mantissa; in convolutions on a GPU 11 of them, because cuDNN computes in TF32.
     Float32,
-    /// 8 bits of mantissa, float32's range: half the bytes, and two to sixteen times the arithmetic
-    /// where the hardware has it.
+    /// 8 bits of mantissa, and the range of float32: half the bytes, and two to sixteen times the arithmetic if the
+    /// hardware supports it.
     Bfloat16,
 }
 
@@ -29,7 +29,7 @@ named! {
 }
 
 impl Precision {
-    /// The kind that this means on a device: [`Kind::Float`] or [`Kind::BFloat16`].
+    /// The tch kind for a device: [`Kind::Float`] or [`Kind::BFloat16`].
     pub fn kind(self, device: Device) -> Kind {
         match self {
             Precision::Float32 => Kind::Float,
@@ -39,8 +39,7 @@ impl Precision {
         }
     }
 
-    /// What this means on a device, in words for a report: "bfloat16 (auto)", or "bfloat16 (float32 is
-    /// faster here)".
+    /// The dtype on a device, in words for a report: "bfloat16 (auto)", or "bfloat16 (float32 is faster here)".
     pub fn report(self, device: Device) -> String {
         let name = match self.kind(device) {
             Kind::BFloat16 => Precision::Bfloat16,
@@ -56,9 +55,10 @@ impl Precision {
     }
 }
 
-/// Whether training is faster in bfloat16 there. libtorch computes in it everywhere, if need be by conversion.
+/// Whether a device trains faster in bfloat16. libtorch can compute in it on every device, if necessary by
+/// conversion.
 fn computes_in_bfloat16(device: Device) -> bool {
-    /// Ampere, the first generation of GPUs with it.
+    /// Ampere, the first generation of GPUs with bfloat16.
     const AMPERE: i32 = 8;
     match device {
         Device::Cpu => cpu_computes_in_bfloat16(),
@@ -67,8 +67,9 @@ fn computes_in_bfloat16(device: Device) -> bool {
     }
 }
 
-/// With AMX, and on AMD's processors with AVX-512's instructions for it. Intel's multiply no faster by those than in
-/// float32, which needs fewer multiplications in larger tiles of Winograd's (docs/repeatable.md has figures).
+/// True with AMX, and on AMD processors with AVX-512's bfloat16 instructions. On Intel processors these are no
+/// faster than float32, which needs fewer multiplications in Winograd's larger tiles (docs/repeatable.md has
+/// numbers).
 #[cfg(target_arch = "x86_64")]
 fn cpu_computes_in_bfloat16() -> bool {
     use std::arch::x86_64::{__cpuid, __cpuid_count};

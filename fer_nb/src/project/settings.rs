@@ -1,4 +1,4 @@
-//! Hyperparameters from outside, the way papermill does it for Python.
+//! Hyperparameters from the environment, for papermill as well.
 
 use std::any::Any;
 use std::fmt::Display;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use crate::common::{Error, Result};
 
-/// The hyperparameter `name`: `$FER_<NAME>` where that is set, else `default`. What can't be read
-/// as the default's type is an error that names the variable and what it may hold.
+/// The hyperparameter `name`: the value of `$FER_<NAME>` if that is set, else `default`. A value that can't be
+/// parsed as the default's type is an error that names the variable and its valid values.
 ///
 /// ```
 /// let epochs = fer_nb::project::param("epochs", 35)?; // FER_EPOCHS=2 makes it 2
@@ -30,7 +30,7 @@ where
     T: FromStr<Err: 'static> + Display,
 {
     text.parse().map_err(|error: T::Err| {
-        // A type of this crate says itself what it takes.
+        // A type of this crate lists its valid values.
         let expected = match (&error as &dyn Any).downcast_ref::<Error>() {
             Some(Error::Setting { expected, .. }) => expected.clone(),
             _ => format!("{}, such as the default, {default}", kind::<T>()),
@@ -39,7 +39,7 @@ where
     })
 }
 
-/// What texts of a type look like, in words.
+/// The text form of a type, in words.
 fn kind<T>() -> &'static str {
     match std::any::type_name::<T>() {
         "usize" | "u8" | "u16" | "u32" | "u64" | "u128" => "a whole number, 0 or more",

@@ -1,4 +1,4 @@
-//! [`Task`]: work of many equal pieces that the user may stop, and that says how far it is.
+//! [`Task`]: work of many equal pieces that the user can stop, with progress reports.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -7,28 +7,27 @@ use crate::common::machine::{Interrupt, notebook_is_live, print_status};
 use crate::common::text::count;
 use crate::common::{Error, Result};
 
-/// Between two lines about how far the work is; what takes less says nothing.
+/// The time between two progress lines; shorter work prints none.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Work that is under way: it listens for Stop, and says how far it is where it takes long. It can
-/// be shared by threads.
+/// Work in progress: it listens for Stop, and prints its progress if it takes long. Threads can share it.
 #[derive(Debug)]
 pub struct Task {
     /// "loading images"
     what: String,
-    /// How many pieces there are; `None` where nobody knows.
+    /// The number of pieces; `None` if it is unknown.
     total: Option<usize>,
     done: AtomicUsize,
     interrupt: Interrupt,
     started: Instant,
     /// Seconds from the start to the last line.
     said: AtomicU64,
-    /// Whether anybody reads lines: a person does, and a file that stdout goes to does not want them.
+    /// Whether to print lines: for a person, but not if stdout is a file.
     watched: bool,
 }
 
 impl Task {
-    /// Begins `what`, in words such as "loading images", and listens for Stop.
+    /// Starts `what`, in words such as "loading images", and listens for Stop.
     pub fn begin(what: impl Into<String>, total: Option<usize>) -> Result<Self> {
         use std::io::IsTerminal;
         Ok(Self {
@@ -42,10 +41,10 @@ impl Task {
         })
     }
 
-    /// Another `pieces` are done.
+    /// Records another `pieces` as done.
     ///
     /// # Errors
-    /// [`Error::Stopped`] where the user asked to stop.
+    /// [`Error::Stopped`] if the user stopped the work.
     pub fn step(&self, pieces: usize) -> Result<()> {
         let done = self.done.fetch_add(pieces, Ordering::Relaxed) + pieces;
         if self.interrupt.requested() && self.total != Some(done) {
@@ -53,7 +52,7 @@ impl Task {
         }
         let (now, last) = (self.started.elapsed().as_secs(), self.said.load(Ordering::Relaxed));
         let due = self.watched && now >= last + LINE_EVERY.as_secs();
-        // Of several threads that find a line due, one prints it.
+        // If several threads find that a line is due, one prints it.
         let mine =
             || self.said.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due && mine() {

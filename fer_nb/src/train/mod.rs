@@ -1,6 +1,5 @@
-//! Stage 4: training. From the bottom up: what a user sets ([`TrainConfig`]), what a run leaves
-//! ([`History`], [`StopReason`]), where it is kept ([`RunFolder`]), one step, callbacks, the loop, and
-//! [`Trainer`].
+//! Stage 4: training. From the bottom up: the settings ([`TrainConfig`]), the results of a run ([`History`],
+//! [`StopReason`]), its folder ([`RunFolder`]), one step, callbacks, the loop, and [`Trainer`].
 
 mod callbacks;
 mod config;

@@ -1,4 +1,4 @@
-//! The learning rate range test: which learning rate to train with.
+//! The learning rate range test, which helps to choose a learning rate.
 
 use polars::prelude::{DataFrame, df};
 use tch::Kind;
@@ -12,14 +12,14 @@ use crate::common::text::plural;
 use crate::common::{Result, brief};
 use crate::data::{FaceData, column};
 
-/// What a range test tries.
+/// The learning rates of a range test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RangeTestConfig {
     /// The first step's learning rate; above 0.
     pub from: f64,
     /// The last step's; at least `from`.
     pub to: f64,
-    /// How many steps; 10 or more.
+    /// The number of steps; 10 or more.
     pub steps: usize,
 }
 
@@ -34,9 +34,9 @@ impl Default for RangeTestConfig {
 /// 2017, section 3.3).
 #[derive(Clone, PartialEq)]
 pub struct RangeTest {
-    /// In the order of the steps.
+    /// The steps in order.
     pub points: Vec<RangePoint>,
-    /// What the data is called in titles.
+    /// The data's name in titles.
     pub title: String,
 }
 
@@ -45,19 +45,19 @@ brief!(RangeTest, |test| "{}, {}", plural(test.points.len(), "step"), test.title
 /// A step of a range test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RangePoint {
-    /// The learning rate that the step was taken with.
+    /// The learning rate of the step.
     pub learning_rate: f64,
     /// The batch's mean loss before the step, in nats.
     pub loss: f64,
-    /// Exponential moving average of the losses, corrected for its start.
+    /// Exponential moving average of the losses, with bias correction.
     pub smoothed: f64,
 }
 
 impl RangeTest {
-    /// A table of one row a step: `learning_rate`, `loss`, `smoothed` (f64).
+    /// A table with a row for each step: `learning_rate`, `loss`, `smoothed` (f64).
     ///
     /// # Errors
-    /// [`Error::Table`](crate::error::Error::Table) if polars refuses.
+    /// [`Error::Table`](crate::error::Error::Table) if polars reports an error.
     pub fn to_table(&self) -> Result<DataFrame> {
         let points = &self.points;
         Ok(df!(
@@ -67,13 +67,13 @@ impl RangeTest {
         )?)
     }
 
-    /// The learning rate at which the loss falls fastest, against the rate's logarithm. A good
-    /// `learning_rate` is that or a few times less; `None` if the loss never falls.
+    /// The learning rate at which the loss falls fastest over the logarithm of the rate. A good `learning_rate` is
+    /// this or a few times less; `None` if the loss never falls.
     pub fn suggestion(&self) -> Option<f64> {
-        /// Points to each side of a slope; single steps are noise.
+        /// The number of points on each side of a slope; single steps are noisy.
         const REACH: usize = 5;
         let slopes = self.points.windows(2 * REACH + 1).map(|window| {
-            let slope = window[2 * REACH].smoothed - window[0].smoothed; // equally far apart, so not divided
+            let slope = window[2 * REACH].smoothed - window[0].smoothed; // the points are equidistant, so no division is needed
             (window[REACH].learning_rate, slope)
         });
         let steepest = slopes.min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -82,7 +82,7 @@ impl RangeTest {
 }
 
 impl RangeTestConfig {
-    /// Names the first value out of range.
+    /// Returns an error for the first value out of range.
     fn validate(&self) -> Result<()> {
         let Self { from, to, steps } = *self;
         check::positive("from", from)?;
@@ -91,7 +91,7 @@ impl RangeTestConfig {
         ensure(steps >= 10, "steps", steps, "10 or more")
     }
 
-    /// Learning rate of a step, from 0: equally far apart in logarithm.
+    /// The learning rate of a step, from 0: equidistant in the logarithm.
     fn learning_rate(&self, step: usize) -> f64 {
         let growth = (self.to / self.from).ln() / (self.steps - 1) as f64;
         self.from * (growth * step as f64).exp()
@@ -99,12 +99,12 @@ impl RangeTestConfig {
 }
 
 impl Trainer {
-    /// Trains for a few batches with a learning rate that grows from step to step, and puts weights
-    /// and optimizer back. The steps are those of [`Trainer::fit`] from its first batch on. It ends early
-    /// if the loss explodes, or on Stop.
+    /// Trains for a few batches with a learning rate that grows from step to step, and restores weights and
+    /// optimizer. The steps are those of [`Trainer::fit`] from its first batch on. The test ends early if the loss
+    /// explodes, or on Stop.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::error::Error::Setting) for a range that is none; otherwise as [`Trainer::fit`].
+    /// [`Error::Setting`](crate::error::Error::Setting) for an invalid range; otherwise as [`Trainer::fit`].
     pub fn range_test(&mut self, data: &FaceData, range: RangeTestConfig) -> Result<RangeTest> {
         self.state.check()?;
         range.validate()?;
@@ -115,7 +115,7 @@ impl Trainer {
             let config = &trainer.config;
             let weights = trainer.state.learner.network.parameters().snapshot()?;
             let optimizer = trainer.state.learner.restart_optimizer(config)?;
-            let average = trainer.state.learner.average.take(); // nothing fails before it is put back
+            let average = trainer.state.learner.average.take(); // nothing can fail before it is restored
             let points = load_initial_weights(&mut trainer.state, config)
                 .and_then(|_| trainer.try_rates(data, range, kind));
             let learner = &mut trainer.state.learner;
@@ -132,7 +132,7 @@ impl Trainer {
         range: RangeTestConfig,
         kind: Kind,
     ) -> Result<Vec<RangePoint>> {
-        /// Weight of the past in the smoothed loss, and how far above its best it may rise.
+        /// The weight of earlier losses in the smoothed loss, and how far it may rise above its minimum.
         const SMOOTHING: f64 = 0.9;
         const EXPLODED: f64 = 4.0;
         let interrupt = Interrupt::listen()?;
@@ -156,7 +156,7 @@ impl Trainer {
                 learner.step(&batch?, &rule, learning_rate, |loss, _| {
                     let loss = loss.f_double_value(&[])?;
                     average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
-                    // Without the division the first values would be drawn towards 0.
+                    // Without the division the first values would be too close to 0.
                     let smoothed = average / (1.0 - SMOOTHING.powi(step as i32 + 1));
                     best = best.min(smoothed);
                     let goes_on = smoothed.is_finite() && smoothed <= EXPLODED * best;
@@ -166,7 +166,7 @@ impl Trainer {
                     Ok(goes_on)
                 })?;
                 if points.len() == step {
-                    return Ok(points); // it exploded
+                    return Ok(points); // the loss exploded
                 }
             }
         }

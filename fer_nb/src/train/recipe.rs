@@ -32,28 +32,41 @@ const RECIPES: [(&str, &str); 10] = [
 
 /// A training from data to weights: network, hyperparameters, and how the epoch is chosen.
 /// The default is the original project's.
+///
+/// ```
+/// use fer_nb::prelude::*;
+///
+/// let mut recipe = Recipe::open("improved")?; // or the path of a TOML file
+/// recipe.set("train.loss.label_smoothing", "0.05")?;
+/// recipe.train.epochs = 20;
+/// assert_eq!(recipe.train.loss.label_smoothing, 0.05);
+/// println!("{}", recipe.to_toml()?);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// `recipe.trainer(device()?, runs("mine"))?` is a [`Trainer`] for it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {
-    /// What it is for, and where its parts come from.
+    /// The purpose of the recipe, and the sources of its techniques.
     pub about: String,
-    /// What is trained.
+    /// The network to train.
     pub network: Architecture,
-    /// Which epoch's weights are kept, and what ends the training.
+    /// How the epoch is chosen, and when training ends.
     pub choice: EpochChoice,
     /// The hyperparameters.
     pub train: TrainConfig,
 }
 
-/// Which epoch's weights are kept, on validation images. The default is the original's.
+/// Which epoch's weights are kept, by validation images. The default is the original's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EpochChoice {
-    /// What the best epoch is best in, and what plateaus and early stopping watch.
+    /// The metric that chooses the best epoch, and that plateau and early stopping watch.
     pub monitor: Monitor,
     /// Whether three epochs without improvement halve the learning rate.
     pub plateau: bool,
-    /// Epochs without improvement after which training ends; `None`, in files 0, trains all.
+    /// Epochs without improvement after which training ends; `None` (0 in files) trains all epochs.
     #[serde(with = "off::count")]
     pub patience: Option<usize>,
 }
@@ -65,16 +78,16 @@ impl Default for EpochChoice {
 }
 
 impl Recipe {
-    /// The names of the crate's own recipes.
+    /// The names of the crate's recipes.
     pub fn names() -> Vec<&'static str> {
         RECIPES.iter().map(|(name, _)| *name).collect()
     }
 
-    /// One of the crate's own by name, or a TOML file by its path.
+    /// A recipe of the crate by name, or a TOML file by its path.
     ///
     /// # Errors
-    /// [`Error::Setting`] where it is neither, with the names; [`Error::File`] where the file has an
-    /// unknown key or a wrong kind of value.
+    /// [`Error::Setting`] with the known names if it is neither; [`Error::File`] if the file has an unknown key or
+    /// a value of a wrong type.
     pub fn open(name_or_path: &str) -> Result<Self> {
         if let Some((name, text)) = RECIPES.iter().find(|(name, _)| *name == name_or_path) {
             return read(text, Path::new(name));
@@ -92,7 +105,7 @@ impl Recipe {
     /// `train.optimizer.name`, brings that one's default values.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the path leads nowhere or the value is of a wrong kind.
+    /// [`Error::Setting`] if the path does not exist or the value has a wrong type.
     pub fn set(&mut self, path: &str, value: &str) -> Result<()> {
         match path {
             "network.name" => return renamed(&mut self.network, path, value),
@@ -116,7 +129,7 @@ impl Recipe {
                 _ => return Err(wrong(format!("'{parent}' to be one of {keys}"))),
             };
         }
-        // 1 is a number as good as 1.0.
+        // The integer 1 is valid for the number 1.0.
         let parsed = match (place.get(key), parsed) {
             (Some(toml::Value::Float(_)), toml::Value::Integer(whole)) => {
                 toml::Value::Float(whole as f64)
@@ -150,11 +163,11 @@ impl Recipe {
             .map_err(|error| Error::setting("recipe", error, "values that TOML can hold"))
     }
 
-    /// Whether the files that a training from the start reads are there: initial weights and teachers. A look at
-    /// each file's beginning, before data is loaded.
+    /// Checks that the files of a training from the start exist: initial weights and teachers. It reads the
+    /// beginning of each file, before data is loaded.
     ///
     /// # Errors
-    /// [`Error::Missing`] for a run or a file that is not there; [`Error::File`] for weights of another kind.
+    /// [`Error::Missing`] for a run or a file that does not exist; [`Error::File`] for weights of another format.
     pub fn check_files(&self) -> Result<()> {
         let teachers = self.train.distillation.teachers.iter();
         let teachers = teachers.map(|teacher| RunFolder::named(teacher).weights());
@@ -162,11 +175,10 @@ impl Recipe {
         start.into_iter().chain(teachers).try_for_each(|path| weights::check(&path))
     }
 
-    /// A trainer with the recipe's network, hyperparameters and callbacks, which leaves its run in
-    /// this folder.
+    /// A trainer with the recipe's network, hyperparameters and callbacks, which saves its run in this folder.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a value is out of range.
+    /// [`Error::Setting`] if a value is out of range.
     pub fn trainer(&self, device: Device, folder: impl AsRef<Path>) -> Result<Trainer> {
         self.train.validate()?;
         let folder = folder.as_ref();

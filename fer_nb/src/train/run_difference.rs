@@ -1,4 +1,4 @@
-//! In which settings runs differ: the first columns of a comparison.
+//! The settings in which runs differ: the first columns of a comparison.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use super::run::RunConfig;
 use super::run_table::{flat, table};
 use crate::common::Result;
 
-/// A setting that not all runs have the same value of.
+/// A setting with different values in the runs.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct RunDifference {
     /// Its path in `config.toml`, without "train.": "learning_rate", "loss.label_smoothing".
     pub setting: String,
-    /// Its value in each run, in words; `None` if the run's config has no such setting.
+    /// Its value in each run, in words; `None` if the run's config lacks it.
     pub values: Vec<Option<String>>,
 }
 
-/// What the runs were set to and isn't the same in all of them: network, hyperparameters and data. What only follows
-/// from where they ran (device, precision in use, versions) is no difference.
+/// The settings that differ between runs: network, hyperparameters and data. Values that depend on the machine
+/// (device, precision in use, versions) are ignored.
 pub(crate) fn differences(configs: &[RunConfig]) -> Result<Vec<RunDifference>> {
     let settings = configs.iter().map(settings).collect::<Result<Vec<_>>>()?;
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! [`RunRow`]: what a run cost and what it reached, as a row; [`RunTable`]: rows in a csv file that is kept.
+//! [`RunRow`]: the cost and the results of a run, as a row; [`RunTable`]: rows in a csv file.
 
 use std::fmt;
 use std::path::Path;
@@ -17,12 +17,12 @@ use crate::data::SIDE;
 use crate::model::Architecture;
 use crate::project::runs;
 
-/// A training step has a forward pass and a backward pass, which computes two gradients for each product of
-/// the forward pass.
+/// A training step has a forward pass and a backward pass, which computes two gradients for each product of the
+/// forward pass.
 const STEP: f64 = 3.0;
 
-/// One run: what it cost, and what it reached on the images that were held back for validation. Every value
-/// comes from the run's folder; test images have no part in it.
+/// One run: its cost, and its results on the images held back for validation. Every value comes from the run's
+/// folder; test images are not used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRow {
@@ -35,18 +35,18 @@ pub struct RunRow {
     /// 10⁹ floating-point operations of a training step for one image of 48×48 pixels: three forward passes,
     /// counted as in [`SummaryRow::flops`](crate::model::SummaryRow::flops); with sharpness-aware steps six.
     pub training_gflops_per_image: Option<f64>,
-    /// 10¹⁵ floating-point operations of all images that it has seen. Validation and teachers don't count.
+    /// 10¹⁵ floating-point operations for all images that it has processed, without validation and teachers.
     pub training_pflops: Option<f64>,
-    /// Training images, each counted as often as it was seen.
+    /// Training images, each counted as often as it was used.
     pub images_seen: usize,
-    /// Epochs that were completed.
+    /// Completed epochs.
     pub epochs: usize,
-    /// Wall-clock minutes of these epochs, validation included.
+    /// Wall-clock minutes of these epochs, including validation.
     pub minutes: f64,
-    /// What computed: "AMD EPYC 7B13 (AVX2), 2 threads"; without the processor's name in runs that were saved
-    /// by older versions.
+    /// The hardware: "AMD EPYC 7B13 (AVX2), 2 threads"; without the processor's name in runs saved by older
+    /// versions.
     pub hardware: String,
-    /// The dtype it computed in: "bfloat16 (auto)".
+    /// The dtype of the computation: "bfloat16 (auto)".
     pub precision: String,
     /// Its seed.
     pub seed: u64,
@@ -54,9 +54,9 @@ pub struct RunRow {
     pub data: String,
     /// Fingerprint of pixels, labels and order of the data.
     pub data_fingerprint: String,
-    /// How many images were held back for validation.
+    /// The number of images held back for validation.
     pub validation_images: usize,
-    /// The highest share of them that was classified right after an epoch, 0 to 1.
+    /// The highest accuracy on them after an epoch, 0 to 1.
     pub val_accuracy: Option<f64>,
     /// That epoch.
     pub val_accuracy_epoch: Option<usize>,
@@ -64,9 +64,9 @@ pub struct RunRow {
     pub val_loss: Option<f64>,
     /// That epoch.
     pub val_loss_epoch: Option<usize>,
-    /// The crate's recipe that the hyperparameters differ least from.
+    /// The crate's recipe with the fewest different hyperparameters.
     pub recipe: String,
-    /// Hyperparameters that differ from that recipe's, as `fer train --set` takes them, between semicolons.
+    /// Hyperparameters that differ from that recipe, in the form of `fer train --set`, separated by semicolons.
     pub changes: String,
 }
 
@@ -124,14 +124,14 @@ impl RunRow {
     }
 }
 
-/// What an image of this epoch costs in multiples of a forward and backward pass for one of 48×48 pixels; of
-/// convolutions, which is nearly all, an image of side s needs (s / 48)² of that.
+/// The cost of an image of this epoch in multiples of a forward and backward pass for one of 48×48 pixels. Nearly
+/// all of it is convolutions, which need (s / 48)² of it for an image of side s.
 fn cost(train: &TrainConfig, epoch: usize) -> f64 {
     let side = train.sizes.side(epoch, train.epochs) as f64 / SIDE as f64;
     steps(train) * side * side
 }
 
-/// Gradients that are computed for each update of the weights.
+/// The number of gradients computed for each update of the weights.
 fn steps(train: &TrainConfig) -> f64 {
     if train.sam.is_some() { 2.0 } else { 1.0 }
 }
@@ -141,7 +141,7 @@ fn most_accurate(epochs: &[EpochRecord]) -> Option<&EpochRecord> {
     known.reduce(|best, epoch| if epoch.val_accuracy > best.val_accuracy { epoch } else { best })
 }
 
-/// "wide/trial_0001" for a run below runs/, else the folder's own name.
+/// "wide/trial_0001" for a run below runs/, else the folder's name.
 fn name(run: &RunFolder) -> String {
     match run.path().strip_prefix(runs("")) {
         Ok(below) if below.components().next().is_some() => below.display().to_string(),
@@ -154,7 +154,7 @@ fn rounded(value: f64, digits: i32) -> f64 {
     (value * scale).round() / scale
 }
 
-/// "vgg; channels=[32, 64]": the name, and what is not the default of the architecture of this name.
+/// "vgg; channels=[32, 64]": the name, and the settings that differ from the architecture's defaults.
 fn with_settings(architecture: &Architecture) -> Result<String> {
     let default: Architecture = architecture.name().parse()?;
     let changes = changes(&table(&default)?, &table(architecture)?);
@@ -162,7 +162,7 @@ fn with_settings(architecture: &Architecture) -> Result<String> {
     Ok(parts.collect::<Vec<_>>().join("; "))
 }
 
-/// The recipe with the fewest different hyperparameters, and what is different; of several the one of the same
+/// The recipe with the fewest different hyperparameters, and the differences; among equals, the one with the same
 /// network.
 fn nearest_recipe(
     config: &RunConfig,
@@ -190,7 +190,7 @@ pub(super) fn table(value: &impl Serialize) -> Result<Table> {
         .map_err(|error| Error::input("config", error, "values that TOML can hold"))
 }
 
-/// `path=value` for each value of `now` that is another one in `then`; `path=none` for one that is gone.
+/// `path=value` for each value of `now` that differs from `then`; `path=none` for a missing one.
 fn changes(then: &Table, now: &Table) -> Vec<String> {
     let (then, now) = (flat(then, ""), flat(now, ""));
     let is = |rows: &[(String, Value)], path: &str| {
@@ -204,7 +204,7 @@ fn changes(then: &Table, now: &Table) -> Vec<String> {
         .collect()
 }
 
-/// The values of a table and of those within it, by their paths.
+/// The values of a table and of its nested tables, by their paths.
 pub(super) fn flat(table: &Table, prefix: &str) -> Vec<(String, Value)> {
     table
         .iter()
@@ -218,12 +218,12 @@ pub(super) fn flat(table: &Table, prefix: &str) -> Vec<(String, Value)> {
 /// Rows of runs, each run once.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RunTable {
-    /// In the order in which they were added.
+    /// The rows in the order in which they were added.
     pub rows: Vec<RunRow>,
 }
 
 impl RunTable {
-    /// Reads a csv file; a table without rows if there is none.
+    /// Reads a csv file; returns an empty table if it does not exist.
     ///
     /// # Errors
     /// [`Error::File`], with the line, for a file that is not such a table.
@@ -244,7 +244,7 @@ impl RunTable {
         Ok(Self { rows })
     }
 
-    /// Adds a row, or puts it in the place of the row of the same run; whether it did the latter.
+    /// Adds a row, or replaces the row of the same run; returns whether it replaced one.
     pub fn put(&mut self, row: RunRow) -> bool {
         match self.rows.iter_mut().find(|before| before.run == row.run) {
             Some(before) => {
@@ -258,7 +258,7 @@ impl RunTable {
         }
     }
 
-    /// Writes a csv file, whole or not at all.
+    /// Writes a csv file, as a whole or not at all.
     ///
     /// # Errors
     /// [`Error::Io`] if it can't be written.

@@ -1,4 +1,4 @@
-//! [`Trainer`]: what notebooks see of training.
+//! [`Trainer`]: the interface of training for notebooks.
 
 use std::borrow::Borrow;
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use crate::common::{Result, brief};
 use crate::data::FaceData;
 use crate::model::Network;
 
-/// Trains a network. It owns everything that the next batch needs, so after Stop a further
-/// [`Trainer::fit`] continues with the batch after the last one.
+/// Trains a network. It owns all state that the next batch needs, so after Stop a further [`Trainer::fit`]
+/// continues with the next batch.
 ///
 /// ```
 /// use fer_nb::prelude::*;
@@ -35,7 +35,7 @@ pub struct Trainer {
     pub(super) config: TrainConfig,
     callbacks: Vec<Box<dyn Callback>>,
     folder: Option<RunFolder>,
-    /// Whether training has to start from the run folder's checkpoint.
+    /// Whether training must start from the run folder's checkpoint.
     must_resume: bool,
     /// The epoch after which training pauses.
     pause_after: Option<usize>,
@@ -50,14 +50,14 @@ brief!(
 );
 
 impl Trainer {
-    /// A trainer of this network. Give it `&config` if the config is to be used again: a notebook's cell that
-    /// uses it up can't be run twice.
+    /// A trainer of this network. Pass `&config` to use the config again: a notebook's cell that consumes it can't
+    /// be run twice.
     ///
     /// # Errors
     /// [`Error::Setting`](crate::error::Error::Setting) for a hyperparameter out of range, before anything is computed.
     pub fn new(network: impl Network + 'static, config: impl Borrow<TrainConfig>) -> Result<Self> {
-        // The network is behind a pointer, since a notebook's cell would otherwise compile the whole
-        // loop for its type, which takes seconds.
+        // The network is boxed, because otherwise a notebook's cell would compile the whole loop for its type,
+        // which takes seconds.
         Self::of(Box::new(network), config.borrow().clone())
     }
 
@@ -73,14 +73,14 @@ impl Trainer {
         })
     }
 
-    /// Adds a callback; they are called in the order in which they were added.
+    /// Adds a callback; callbacks are called in the order in which they were added.
     pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
         self
     }
 
-    /// Keeps the run in this folder: `config.toml`, `history.csv`, and `last/`, from which it can be
-    /// resumed. If the folder already holds a run, it is moved to `before/` after this run's first epoch.
+    /// Saves the run in this folder: `config.toml`, `history.csv`, and `last/`, from which it can be resumed. If
+    /// the folder already holds a run, it is moved to `before/` after this run's first epoch.
     pub fn run_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(RunFolder::at(folder));
         self
@@ -94,38 +94,38 @@ impl Trainer {
         self
     }
 
-    /// Pauses after this epoch, as if the user had stopped it there; the schedule is that of all epochs. Trainings
-    /// of a study's Hyperband do.
+    /// Pauses after this epoch, as if the user had stopped training; the schedule is that of all epochs. A study's
+    /// Hyperband uses it.
     pub(crate) fn pause_after(mut self, epoch: usize) -> Self {
         self.pause_after = Some(epoch);
         self
     }
 
-    /// The network as it is now.
+    /// The network in its present state.
     pub fn network(&self) -> &dyn Network {
         &*self.state.learner.network
     }
 
-    /// Gives the network away.
+    /// Returns the network and drops the trainer.
     pub fn into_network(self) -> Box<dyn Network> {
         self.state.learner.network
     }
 
-    /// The epochs so far.
+    /// The metrics of the completed epochs.
     pub fn history(&self) -> &History {
         &self.state.history
     }
 
-    /// Sets how many epochs the run has in all. [`Trainer::fit_more`] counts from the epochs that are done. Of
-    /// the other hyperparameters only the learning rate can be changed; the rest are built into optimizer and
-    /// network, and need a new trainer.
+    /// Sets the total number of epochs of the run. [`Trainer::fit_more`] counts from the completed epochs. Of the
+    /// other hyperparameters only the learning rate can be changed; the others are part of optimizer and network,
+    /// and need a new trainer.
     pub fn set_epochs(&mut self, epochs: usize) {
         self.config.epochs = epochs;
     }
 
-    /// Sets the learning rate of the next batches, before the schedule; callbacks may change it further.
-    /// Optimizer and weights stay as they are. `config.toml` holds the rate that the run began with, and
-    /// `history.csv` that of each epoch.
+    /// Sets the learning rate of the next batches, before the schedule; callbacks may change it further. Optimizer
+    /// and weights do not change. `config.toml` holds the initial learning rate of the run, and `history.csv` that
+    /// of each epoch.
     ///
     /// # Errors
     /// [`Error::Setting`](crate::error::Error::Setting) unless it is a number above 0.
@@ -133,7 +133,7 @@ impl Trainer {
         check::positive("learning_rate", learning_rate)?;
         self.state.learning_rate = learning_rate;
         if self.state.is_fresh() {
-            self.config.learning_rate = learning_rate; // the run begins with it
+            self.config.learning_rate = learning_rate; // the initial learning rate of the run
         }
         Ok(())
     }
@@ -143,8 +143,8 @@ impl Trainer {
         self.state.learning_rate
     }
 
-    /// Trains `epochs` epochs more than are done: Keras' `fit` with `initial_epoch`. A run that was stopped
-    /// within an epoch finishes that one first, as one of them. The schedule then reaches over all epochs.
+    /// Trains `epochs` more epochs, as Keras' `fit` with `initial_epoch`. If the run was stopped within an epoch,
+    /// it first finishes that one, which counts as one of them. The schedule then covers all epochs.
     ///
     /// # Errors
     /// As [`Trainer::fit`].
@@ -159,22 +159,22 @@ impl Trainer {
         history
     }
 
-    /// Trains until `config.epochs` epochs are done, a callback ends it, or the user stops it. If all epochs are
-    /// done already, a line says so, and what trains longer. After each epoch the run folder is up to date. Training and validation compute in `config.precision`;
-    /// afterwards the network computes in float32 again.
+    /// Trains until `config.epochs` epochs are completed, a callback ends training, or the user stops it. If all
+    /// epochs are already completed, it prints a line with a way to train longer. It updates the run folder after
+    /// each epoch. Training and validation compute in `config.precision`; afterwards the network computes in
+    /// float32 again.
     ///
     /// # Errors
     /// [`Error::Setting`](crate::error::Error::Setting) for a hyperparameter out of range;
-    /// [`Error::Training`](crate::error::Error::Training) for a loss that is not finite or memory that does not
-    /// suffice; [`Error::InUse`](crate::error::Error::InUse) if another training holds the run folder; whatever a
-    /// callback or the disk refuses. The epochs before stay in [`Trainer::history`], and
-    /// callbacks have put the best weights back if that is their task; for more training, a new trainer is
-    /// needed.
+    /// [`Error::Training`](crate::error::Error::Training) for a loss that is not finite or too little memory;
+    /// [`Error::InUse`](crate::error::Error::InUse) if another training uses the run folder; errors of callbacks
+    /// and of the disk. [`Trainer::history`] keeps the completed epochs, and callbacks have restored the best
+    /// weights if that is their task; further training needs a new trainer.
     pub fn fit(&mut self, data: &FaceData) -> Result<History> {
         self.state.check()?;
         for callback in &self.callbacks {
             callback.validate()?;
-            callback.state()?; // or it would fail with the first checkpoint
+            callback.state()?; // otherwise the first checkpoint would fail
         }
         let chosen = self.config.images.choose(data)?;
         let (used, lines) = match &chosen {
@@ -209,8 +209,8 @@ impl Trainer {
         Ok(self.state.history.clone())
     }
 
-    /// Does `work` with the network computing in the config's precision; puts float32, and the moving
-    /// average in place of the weights, back after it.
+    /// Calls `work` with the network computing in the config's precision; afterwards restores float32, and replaces
+    /// the weights by their moving average.
     pub(super) fn computing<T>(
         &mut self,
         work: impl FnOnce(&mut Self, Kind) -> Result<T>,
@@ -223,7 +223,7 @@ impl Trainer {
         let result = work(self, kind);
         let whole = self.state.learner.network.parameters_mut().set_kind(Kind::Float);
         let whole = whole.and_then(|()| self.state.learner.hold_average(true));
-        // What went wrong first counts, where memory does not suffice for this either.
+        // The first error is returned, even if this fails as well for lack of memory.
         let (batch_size, epoch) = (self.config.batch_size, self.state.epoch());
         let done = result.map_err(|error| explain(error, batch_size, epoch))?;
         whole.map(|()| done)

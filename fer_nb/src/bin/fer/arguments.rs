@@ -17,8 +17,8 @@ use crate::outputs::Outputs;
 /// `--data PATH`.
 #[derive(clap::Args)]
 pub(crate) struct DataPath {
-    /// Folders of images named after the classes, below train/ and test/ or not, or a table such as fer2013.csv;
-    /// searched for where it is not given.
+    /// A folder with a subfolder of images for each class, with or without train/ and test/ above them, or a table
+    /// such as fer2013.csv [default: FER2013_DIR, data/fer2013, data/fer2013.csv, or the made-up sample].
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
 
@@ -29,8 +29,9 @@ pub(crate) struct DataPath {
 /// `--data PATH --data PATH`.
 #[derive(clap::Args)]
 pub(crate) struct DataPaths {
-    /// Folders of images named after the classes, below train/ and test/ or not, or a table such as fer2013.csv;
-    /// searched for where it is not given. May be repeated: then one table compares the data sets.
+    /// A folder with a subfolder of images for each class, with or without train/ and test/ above them, or a table
+    /// such as fer2013.csv; repeat it to compare data sets in one table [default: FER2013_DIR, data/fer2013,
+    /// data/fer2013.csv, or the made-up sample].
     #[arg(long, value_name = "PATH")]
     data: Vec<PathBuf>,
 
@@ -38,8 +39,7 @@ pub(crate) struct DataPaths {
     reading: Reading,
 }
 
-/// How data is read where its names leave a choice. Each option applies to every data set that it means something
-/// for.
+/// How ambiguous data is read. Each option applies to every data set for which it has an effect.
 #[derive(clap::Args)]
 struct Reading {
     /// What numbered classes mean: kaggle (0 angry … 4 sad, 5 surprise, 6 neutral), alphabetical (0 angry …
@@ -49,13 +49,13 @@ struct Reading {
     #[arg(long, value_name = "NUMBERING")]
     classes: Option<Numbering>,
 
-    /// Take a class of the data for one of the seven, or leave it out: contempt=disgust or contempt=none; may be
+    /// Read a class of the data as one of the seven, or skip it: contempt=disgust or contempt=none; may be
     /// repeated [default: FER_MAP].
     #[arg(long, value_name = "CLASS=CLASS")]
     map: Vec<ClassMap>,
 
-    /// Of data without train and test, the share of each class that is for testing, such as 0.2
-    /// [default: FER_TEST_SHARE; all of it].
+    /// The share of each class used for testing if the data has no train and test parts, such as 0.2
+    /// [default: FER_TEST_SHARE, else all of it].
     #[arg(long, value_name = "SHARE")]
     test_share: Option<f64>,
 }
@@ -68,7 +68,7 @@ impl DataPath {
         Ok(data)
     }
 
-    /// The path that was named.
+    /// The given path.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.data.as_deref()
     }
@@ -78,7 +78,7 @@ impl DataPath {
         of_data(outputs, self.data.as_slice())
     }
 
-    /// What the environment says for data to be read the same way, by variable.
+    /// The environment variables that make another process read the data the same way.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let DataOptions { classes, map, test_share } = self.reading.said();
         let classes = classes.map(|is| ("FER_CLASSES", is.to_string()));
@@ -87,7 +87,7 @@ impl DataPath {
         classes.into_iter().chain(map).chain(share).collect()
     }
 
-    /// The options, each with its value, that name the same data, read the same way; empty if none was given.
+    /// The options, each with its value, that select the same data and read it the same way; empty if none was given.
     fn options(&self) -> Vec<(&'static str, OsString)> {
         let Reading { classes, map, test_share } = &self.reading;
         let data = self.data.iter().map(|path| ("--data", path.into()));
@@ -107,7 +107,7 @@ impl DataPath {
         self.options().into_iter().map(word).collect()
     }
 
-    /// [`DataPath::options`] for the command line that is to be typed next, with a blank before each.
+    /// [`DataPath::options`] for a command line that is shown to the user, with a blank before each.
     pub(crate) fn again(&self) -> String {
         let word = |(name, value): (&str, OsString)| format!(" {}", option(name, value));
         self.options().into_iter().map(word).collect()
@@ -115,8 +115,8 @@ impl DataPath {
 }
 
 impl DataPaths {
-    /// Loads all data sets, in the order in which they were named; the one that is found, if none was. An option
-    /// without effect on any of them is an error.
+    /// Loads all data sets in the given order, or, without `--data`, the data that is found. An option without
+    /// effect on any of them is an error.
     pub(crate) fn open(&self) -> Result<Vec<FaceData>> {
         let sets = match self.data.is_empty() {
             true => vec![self.reading.open(None)?],
@@ -133,13 +133,13 @@ impl DataPaths {
         of_data(outputs, &self.data)
     }
 
-    /// The paths that were named.
+    /// The given paths.
     pub(crate) fn paths(&self) -> &[PathBuf] {
         &self.data
     }
 }
 
-/// Data sets among what a command reads: the named ones, else the places that are searched.
+/// Data sets among what a command reads: the given ones, else the places that are searched.
 fn of_data(outputs: Outputs, named: &[PathBuf]) -> Outputs {
     let variable = std::env::var_os("FER2013_DIR").filter(|path| !path.is_empty());
     let paths = match (named, variable) {
@@ -151,7 +151,7 @@ fn of_data(outputs: Outputs, named: &[PathBuf]) -> Outputs {
 }
 
 impl Reading {
-    /// What the command line says, without the environment: what is set there is for many commands.
+    /// The options of the command line, without the environment, whose variables are for many commands.
     fn said(&self) -> DataOptions {
         let map = self.map.iter().cloned().fold(ClassMap::default(), ClassMap::with);
         DataOptions { classes: self.classes, map, test_share: self.test_share }
@@ -174,8 +174,8 @@ impl Reading {
     }
 }
 
-/// The folder below runs/ that a name stands for, or an absolute path as it is. A name that leads out of runs/ is
-/// refused.
+/// The folder below runs/ with this name, or an absolute path unchanged. A name that leads out of runs/ is an
+/// error.
 pub(crate) fn folder_in_runs(option: &'static str, name: &str) -> Result<PathBuf> {
     use std::path::Component::{CurDir, Normal};
     let path = Path::new(name);
@@ -194,29 +194,27 @@ pub(crate) fn folder_in_runs(option: &'static str, name: &str) -> Result<PathBuf
 /// The run that is taken if none is named.
 const DEFAULT_RUN: &str = "baseline";
 
-/// `--run NAME` of commands that ask a network.
+/// `--run NAME` of commands that predict.
 #[derive(clap::Args)]
 pub(crate) struct AskedRun {
-    /// The run whose weights are used: a folder below runs/, a path, or weights that come with the
-    /// project, such as seed_cnn [default: baseline if it was trained on photos, else the best of those
-    /// that come with the project].
+    /// The run whose weights are used: a folder below runs/, a path, or pretrained weights such as
+    /// seed_cnn [default: baseline if it was trained on photos, else the best pretrained weights].
     #[arg(long)]
     run: Option<String>,
 
-    /// Take the weights even if bytes of them have changed since they were written. Temperature and threshold,
-    /// which were fitted for other bytes, are then left out.
+    /// Use the weights even if their bytes have changed since they were written. Temperature and threshold, which
+    /// were fitted for other bytes, are then not used.
     #[arg(long)]
     unchecked_weights: bool,
 }
 
 impl AskedRun {
-    /// Whether weights are taken whatever checksums say.
+    /// Whether weights with a wrong checksum are used.
     pub(crate) fn is_unchecked(&self) -> bool {
         self.unchecked_weights
     }
 
-    /// The run that answers for photos, and how it was chosen if it is not the user's: a line on stderr
-    /// says so.
+    /// The run that predicts photos. If the user did not name it, a line on stderr says how it was chosen.
     pub(crate) fn for_photos(&self) -> Result<(RunFolder, Option<String>)> {
         self.chosen(|| RunChoice::for_photos(runs(DEFAULT_RUN)))
     }
@@ -234,7 +232,8 @@ impl AskedRun {
         }
     }
 
-    /// The run, and a line on stderr if nothing vouches for its weights, or values next to them are for others.
+    /// The run, and a line on stderr if its weights have no valid checksum, or if values next to them were fitted
+    /// for other weights.
     fn chosen(
         &self,
         default: impl Fn() -> Result<RunChoice>,
@@ -266,7 +265,7 @@ impl AskedRun {
         };
         if let Some(why) = &why {
             let hint = match choice.reason {
-                ChoiceReason::DrawnFaces => format!(" (--run {DEFAULT_RUN} asks the run)"),
+                ChoiceReason::DrawnFaces => format!(" (--run {DEFAULT_RUN} uses the run)"),
                 _ => String::new(),
             };
             crate::complain(&format!("{why}{hint}"));
@@ -278,7 +277,7 @@ impl AskedRun {
 /// `--json FILE`.
 #[derive(clap::Args)]
 pub(crate) struct JsonFile {
-    /// Write the figures to this file as JSON.
+    /// Write the results to this file as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }
@@ -309,7 +308,7 @@ pub(crate) fn recipe(name: &str, changes: &[String]) -> Result<Recipe> {
     Ok(recipe)
 }
 
-/// Fails if two of `--set` give one value, or if one gives what an option, with its path in the recipe, gives.
+/// Fails if two `--set` change one value, or if one changes the value of an option with that path in the recipe.
 pub(crate) fn check_set<'a>(
     changes: &[String],
     options: impl Iterator<Item = (&'a str, &'a str)> + Clone,
@@ -322,7 +321,7 @@ pub(crate) fn check_set<'a>(
         let (path, _) = assignment(change)?;
         let mut options = options.clone();
         if let Some((option, _)) = options.find(|(_, of)| is_part(path, of) || is_part(of, path)) {
-            let expected = format!("a value that --{option} does not give, too");
+            let expected = format!("a value that --{option} does not also set");
             return Err(Error::setting("set", change, expected));
         }
         if before.contains(&path) {
@@ -342,7 +341,7 @@ fn assignment(change: &str) -> Result<(&str, &str)> {
 /// `--network NAME --set SETTING=VALUE`.
 #[derive(clap::Args)]
 pub(crate) struct NetworkChoice {
-    /// Which network, with its default settings.
+    /// The network, with its default settings.
     #[arg(long, default_value = "seed_cnn")]
     network: Architecture,
 

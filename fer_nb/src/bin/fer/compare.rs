@@ -11,12 +11,12 @@ use fer_nb::train::RunFolder;
 use crate::arguments::{DataPath, JsonFile};
 use crate::outputs::Outputs;
 
-/// Runs side by side. For each run's best weights: accuracy and loss on the validation images, which are
-/// what chooses; on the test images accuracy with its interval, F1, calibration, and McNemar's test against
-/// the first run. Mean and spread where the runs differ in their seeds alone.
+/// Compares runs. For each run's best weights: accuracy and loss on the validation images, by which to choose; on
+/// the test images accuracy with its interval, F1, calibration, and McNemar's test against the first run. Mean and
+/// spread of runs that differ only in their seeds.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folders below runs/, paths, or weights that come with the project, such as seed_cnn.
+    /// Folders below runs/, paths, or pretrained weights such as seed_cnn.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
 
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     json: JsonFile,
 
-    /// Save the table: .csv with all digits, .md, .tex (booktabs), or .html, whose heads sort it.
+    /// Save the table: .csv with all digits, .md, .tex (booktabs), or .html, whose column headings sort it.
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
 

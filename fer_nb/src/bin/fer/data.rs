@@ -9,7 +9,7 @@ use fer_nb::error::Result;
 use crate::arguments::{DataPath, JsonFile};
 use crate::outputs::Outputs;
 
-/// Counts of each class, and an audit: copies, leaks, labels that disagree, flat images.
+/// Counts the images of each class, and audits them: copies, leaks, contradictory labels, flat images.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -50,7 +50,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     args.json.write(&figures)
 }
 
-/// What was taken for what: a row each, with part and class, null if its images are left out.
+/// A row for each folder or group of table rows, with the part and class that it was read as; null if its images
+/// are skipped.
 fn layout_figures(layout: &Layout) -> serde_json::Value {
     let rows: Vec<_> = layout
         .rows

@@ -17,21 +17,21 @@ use tch::Device;
 use crate::arguments::{AskedRun, DataPaths, JsonFile};
 use crate::outputs::Outputs;
 
-/// The seed of what is random in corrupted images: the same images for every network.
+/// The seed of corruptions: every network gets the same corrupted images.
 const CORRUPTION_SEED: u64 = 0;
 
-/// Accuracy, classification report and confusion matrix on the test images; with several --data, one table of one
-/// run on all of them.
+/// Evaluates a run on the test images: accuracy, classification report and confusion matrix; with several --data,
+/// one table of all data sets.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     run: AskedRun,
 
-    /// A safetensors file instead of a run: ours, or a PyTorch state dict of the seed CNN.
+    /// A safetensors file instead of a run: of fer_nb, or a PyTorch state dict of the seed CNN.
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     weights: Option<PathBuf>,
 
-    /// The network that the weights file is of, with its default settings.
+    /// The network of the weights file, with its default settings.
     #[arg(long, default_value_t, requires = "weights")]
     network: Architecture,
 
@@ -39,26 +39,26 @@ pub(crate) struct Args {
     #[arg(long, default_value_t)]
     tta: TestTimeAugmentation,
 
-    /// Evaluate also on corrupted test images, and print the points of accuracy that each corruption
-    /// costs: darkened, brightened, low contrast, tilted, shifted, blurred, noise, JPEG of low quality,
-    /// shrunk. The corrupted images are the same in every call. 13 more passes over the test images.
+    /// Evaluate also on corrupted test images, and print the points of accuracy lost by each corruption:
+    /// darkened, brightened, low contrast, tilted, shifted, blurred, noise, JPEG of low quality,
+    /// shrunk. The corrupted images are the same in every call. Takes 13 more passes over the test images.
     #[arg(long)]
     corruptions: bool,
 
-    /// Fit temperature and threshold on this data's own validation images, where the run was trained on other
-    /// images. They count for this evaluation alone: the run keeps its own.
+    /// Fit temperature and threshold on the validation images of this data, if the run was trained on other
+    /// images. They apply to this evaluation only: the run keeps its values.
     #[arg(long, conflicts_with = "weights")]
     calibrate: bool,
 
     #[command(flatten)]
     data: DataPaths,
 
-    /// A CSV file of predictions instead of a network: a column label (0 to 6 or a class's name),
+    /// A CSV file of predictions instead of a network: columns label (0 to 6 or a class name),
     /// and prob_angry … prob_surprise or logit_angry … logit_surprise.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "weights", "data", "classes", "map", "test_share", "tta", "corruptions", "calibrate"])]
     predictions: Option<PathBuf>,
 
-    /// What is evaluated, for headings.
+    /// The title of headings.
     #[arg(long)]
     title: Option<String>,
 
@@ -79,11 +79,11 @@ struct Metrics<'a> {
     trust: &'a Trust,
     #[serde(skip_serializing_if = "Option::is_none")]
     robustness: Option<&'a Robustness>,
-    /// How the data was read: what was left out, set aside or converted, in sentences.
+    /// How the data was read: skipped or converted images, in sentences.
     notes: &'a [String],
 }
 
-/// What the command measured.
+/// The results of the command.
 struct Measured {
     test: Evaluation,
     trust: Trust,
@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     report(&measured, &args.json)
 }
 
-/// What will be written, and what is read.
+/// The output and input files.
 fn outputs(args: &Args) -> Outputs {
     let outputs = args.json.of(Outputs::default());
     let outputs = outputs.file("save-predictions", args.save_predictions.as_deref());
@@ -128,7 +128,7 @@ fn outputs(args: &Args) -> Outputs {
         .of(args.run.of(files.fold(outputs, |outputs, (what, path)| outputs.reads(what, path))))
 }
 
-/// One line for each of several data sets. Nothing is fitted, and nothing is written into the run.
+/// Prints one line for each of several data sets. It fits nothing, and writes nothing to the run.
 fn several(args: &Args) -> Result<()> {
     let of_one = [
         ("--calibrate", args.calibrate),
@@ -152,7 +152,7 @@ fn several(args: &Args) -> Result<()> {
     crate::say(&format!("{across}\n"))
 }
 
-/// The network that the arguments name, and its run if it has one.
+/// The network of the arguments, and its run if it has one.
 fn network(
     args: &Args,
     data: &FaceData,
@@ -174,7 +174,7 @@ fn network(
     }
 }
 
-/// Evaluates the network that the arguments name on the test images.
+/// Evaluates the network of the arguments on the test images.
 fn measured(args: &Args) -> Result<Measured> {
     let device = device()?;
     let sets = args.data.open()?;
@@ -204,11 +204,10 @@ fn measured(args: &Args) -> Result<Measured> {
     Ok(Measured { test, trust, robustness, notes: data.notes.clone() })
 }
 
-/// The temperature and the threshold that the run's probabilities are read at; `None` if it was never fitted.
+/// The temperature and the threshold for the run's probabilities; `None` if they were never fitted.
 ///
-/// For the data that the run was trained on they are fitted on the images that it held back, and saved in the run.
-/// For other data, whose images say nothing about the run's own, they are those that the run has, unless
-/// `--calibrate` asks for a fit, which is not saved.
+/// For the data that the run was trained on, they are fitted on the images that the run held back, and saved in the
+/// run. For other data they are the run's, unless `--calibrate` is given, whose fit is not saved.
 fn calibration(
     args: &Args,
     run: &RunFolder,
@@ -221,7 +220,7 @@ fn calibration(
             Some(overlap) if overlap.seen() == 0 => "the run was trained on other images".into(),
             Some(overlap) => {
                 format!(
-                    "the run was trained on other data, which has images of this one, too: {overlap}"
+                    "the run was trained on other data, which shares images with this data: {overlap}"
                 )
             }
             None => {
@@ -229,8 +228,8 @@ fn calibration(
             }
         };
         crate::complain(&format!(
-            "{other}; temperature and threshold are the run's own (--calibrate fits them on these, for this \
-             evaluation alone)"
+            "{other}; temperature and threshold are those of the run (--calibrate fits them on this data, for this \
+             evaluation only)"
         ));
         let kept = (Temperature::of_run(run)?, Threshold::of_run(run)?);
         let was_fitted = kept != (Temperature::default(), Threshold::default());
@@ -246,15 +245,15 @@ fn calibration(
     if !own && let Some(overlap) = run.overlap(&held_back)?.filter(|overlap| overlap.seen() > 0) {
         let (seen, images) = (overlap.seen(), overlap.images);
         crate::complain(&format!(
-            "--calibrate fits on {images} validation images, of which the run has seen {seen} in training: it will be \
-             too confident"
+            "--calibrate fits on {images} validation images, and the run was trained on {seen} of them: the \
+             probabilities will be overconfident"
         ));
     }
     let validation = evaluate_with(network, &held_back, args.tta)?;
     let temperature = Temperature::fit(&validation);
     let threshold = Threshold::fit(&validation.at_temperature(temperature)?, Threshold::RIGHT)?;
     if args.tta == TestTimeAugmentation::None {
-        // A run in a folder that can't be written to can be evaluated, too.
+        // A run in a read-only folder can be evaluated, too.
         let saved = temperature.save(run, data).and_then(|_| threshold.save(run, data));
         if let Err(error) = saved {
             crate::complain(&format!("temperature and threshold are not saved: {error}"));
@@ -269,17 +268,16 @@ fn no_validation(run: &RunFolder, data: &FaceData) -> Result<Error> {
     let (found, expected) = match data.train.is_empty() && data.validation.is_empty() {
         true => (
             format!("none in {origin}, which has no training images either"),
-            "some that --calibrate can fit on: a validation part, or training images, of which the run holds back \
-             its share"
+            "some for --calibrate: a validation part, or training images, of which the run holds back a share"
                 .to_string(),
         ),
         false => {
             let share = run.config()?.train.images.validation_share;
             let (percent, images) = ((1000.0 * share).round() / 10.0, (1.0 / share).ceil());
             let found = format!(
-                "none in {origin}, since the run holds back {percent} % of each class's training images, rounded down"
+                "none in {origin}, because the run holds back {percent} % of each class's training images, rounded down"
             );
-            (found, format!("{images:.0} training images of a class or more, or a validation part"))
+            (found, format!("at least {images:.0} training images of a class, or a validation part"))
         }
     };
     Ok(Error::input("validation images", found, expected))

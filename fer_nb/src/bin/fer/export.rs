@@ -1,4 +1,4 @@
-//! `fer export`: a run's weights for others.
+//! `fer export`: a run's weights for other programs.
 
 use std::path::{Path, PathBuf};
 
@@ -11,21 +11,20 @@ use serde::Serialize;
 use crate::arguments::{DataPath, JsonFile};
 use crate::outputs::Outputs;
 
-/// Writes a run's best weights in float16 with config, history, temperature and model card into a
-/// folder that can be used as a run; and, where asked, as ONNX, TorchScript and a page for the browser.
+/// Exports a run's best weights in float16 with config, history, temperature and model card to a folder
+/// that can be used as a run; with --format also as ONNX, TorchScript and a page for the browser.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The run: a folder below runs/, a path, or weights that come with the project, such as
-    /// seed_cnn.
+    /// The run: a folder below runs/, a path, or pretrained weights such as seed_cnn.
     #[arg(long, default_value = "baseline")]
     run: String,
 
-    /// The folder that is written to.
+    /// The folder to write.
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
 
-    /// What else is written, separated by commas: onnx (model.onnx, model_f16.onnx), torchscript
-    /// (model.pt) and web (web/, a page with camera and photos that any host of files serves).
+    /// Additional formats, separated by commas: onnx (model.onnx, model_f16.onnx), torchscript
+    /// (model.pt) and web (web/, a static page with camera and photos).
     #[arg(long, value_delimiter = ',', default_value = "safetensors")]
     format: Vec<Format>,
 
@@ -44,10 +43,10 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Report<'a> {
     run: &'a str,
-    /// What the weights were measured on.
+    /// The data that the metrics are for.
     test: &'a str,
     files: &'a [PublishedFile],
-    /// How the data was read: what was left out, set aside or converted, in sentences.
+    /// How the data was read: skipped or converted images, in sentences.
     notes: &'a [String],
 }
 
@@ -74,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     args.json.write(&Report { run: &args.run, test, files, notes: &published.notes })
 }
 
-/// Fails if the report would replace what is exported.
+/// Fails if the report would replace an exported file.
 fn check_json(args: &Args) -> Result<()> {
     let Some(json) = &args.json.json else { return Ok(()) };
     let parent = match json.parent() {

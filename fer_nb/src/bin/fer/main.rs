@@ -1,8 +1,7 @@
-//! `fer`: the crate's engine without a notebook, for long runs and headless machines.
+//! `fer`: the crate without a notebook, for long runs and headless machines.
 //!
-//! One file a subcommand. Results go to stdout; an error is one line on stderr, "fer: …". The exit
-//! status is 0 on success only: 1 after an error, 2 after arguments that were not understood, 130
-//! after Ctrl-C.
+//! Each file is a subcommand. Results go to stdout; an error is one line on stderr, "fer: …". The exit
+//! status is 0 on success only: 1 after an error, 2 after invalid arguments, 130 after Ctrl-C.
 
 mod arguments;
 mod bench;
@@ -63,7 +62,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            // --help and --version come as errors; a reader that went away is none.
+            // clap returns --help and --version as errors; a closed pipe is not an error.
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
@@ -97,17 +96,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Asks oneMKL, which libtorch multiplies matrices with, for sums in the same order in every run. It
-/// reads the variable at its first product; a value that the user set stays.
+/// Makes oneMKL, which multiplies matrices for libtorch, sum in the same order in every run. It reads the
+/// variable at its first product; a value set by the user stays.
 fn repeat_sums() {
     const NAME: &str = "MKL_CBWR";
     if std::env::var_os(NAME).is_none() {
-        // SAFETY: no other thread runs yet that could read the environment meanwhile.
+        // SAFETY: no other thread runs yet that could read the environment at the same time.
         unsafe { std::env::set_var(NAME, "AUTO") };
     }
 }
 
-/// clap's message without the usage text below it.
+/// Prints clap's message without the usage text below it.
 fn usage(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     let text = error.to_string();
@@ -119,13 +118,13 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// One line on stderr.
+/// Prints one line to stderr.
 pub(crate) fn complain(message: &str) {
     let line = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let _ = writeln!(std::io::stderr(), "fer: {}", shown(line));
 }
 
-/// Prints text to stdout. A reader that has seen enough (`fer … | head`) is no error.
+/// Prints text to stdout. A closed pipe (`fer … | head`) is not an error.
 pub(crate) fn say(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

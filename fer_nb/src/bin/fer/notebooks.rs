@@ -10,7 +10,7 @@ use fer_nb::project::root;
 use crate::arguments::DataPath;
 use crate::outputs::Outputs;
 
-/// Executes the project's notebooks without a browser, or names them.
+/// Executes the project's notebooks without a browser, or lists them.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -20,27 +20,27 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Action {
     Run(Run),
-    /// Names the notebooks, in their order.
+    /// Lists the notebooks in order.
     List,
 }
 
-/// Executes notebooks in their order; leaves HTML pages, slides and figures.
+/// Executes notebooks in order, and writes HTML pages, slides and figures.
 ///
-/// A notebook that fails ends it, with its cell and what that printed. The exit status is 0 where
-/// every cell ran to its end. Example: fer notebooks run 03 04 --set epochs=5 --set
+/// The first cell that fails ends the run; the report shows the cell and its output. The exit status is 0 if
+/// every cell succeeded. Example: fer notebooks run 03 04 --set epochs=5 --set
 /// learning_rate=0.002 --out try5
 #[derive(clap::Args)]
 struct Run {
-    /// What to execute: 04, 04_training or a path [default: all six].
+    /// The notebooks to execute: 04, 04_training or a path [default: all six].
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// Sets a hyperparameter: epochs=5 is what a cell gets for param("epochs", 35). May be repeated.
+    /// Set a hyperparameter: with epochs=5, param("epochs", 35) in a cell returns 5. May be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     set: Vec<(String, String)>,
 
-    /// Where pages, slides and figures go, below notebooks/, slides/ and figures/ [default: build/
-    /// in the project's folder]. Runs stay where they are; FER_RUNS_DIR moves them.
+    /// The folder for pages, slides and figures, below notebooks/, slides/ and figures/ [default: build/
+    /// in the project's folder]. It does not change the folder of runs; FER_RUNS_DIR does.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Gives this process over to the runner, so that its exit status is the runner's, and Ctrl-C too.
+/// Replaces this process by the runner, so that the runner receives Ctrl-C and sets the exit status.
 fn execute(args: &Run, root: &Path) -> Result<()> {
     use std::os::unix::process::CommandExt;
     let python = root.join(".venv/bin/python");
@@ -77,8 +77,8 @@ fn execute(args: &Run, root: &Path) -> Result<()> {
     command.args(&named);
     let every: Vec<PathBuf> = found.into_iter().map(|(_, path)| path).collect();
     check_settings(&args.set, if named.is_empty() { &every } else { &named })?;
-    // Cells run in the folder of their notebook, so paths are made absolute here, those of the
-    // environment too: as for every other subcommand they start in the current folder.
+    // Cells run in the folder of their notebook. Relative paths of the command line and of the environment start
+    // in the current folder, as for every other subcommand, so they are made absolute.
     for name in ["FER_RUNS_DIR", "FER_FIGURES_DIR", "FER2013_DIR"] {
         if let Some(path) = std::env::var_os(name).filter(|path| !path.is_empty()) {
             command.env(name, absolute(Path::new(&path))?);
@@ -107,10 +107,10 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::io("find", path, error))
 }
 
-/// Settings that every notebook takes, although no cell asks for them by name.
+/// Settings of every notebook that no cell reads with `param`.
 const ALWAYS: [&str; 1] = ["device"];
 
-/// Fails at a setting that no cell of these notebooks asks for: it would change nothing.
+/// Fails for a setting that no cell of these notebooks reads: it would have no effect.
 fn check_settings(set: &[(String, String)], paths: &[PathBuf]) -> Result<()> {
     let mut known: Vec<String> = ALWAYS.map(String::from).to_vec();
     for path in paths {
@@ -124,7 +124,7 @@ fn check_settings(set: &[(String, String)], paths: &[PathBuf]) -> Result<()> {
     known.dedup();
     match set.iter().find(|(name, _)| !known.contains(&name.to_lowercase())) {
         Some((name, value)) => {
-            let expected = format!("one that these notebooks ask for: {}", known.join(", "));
+            let expected = format!("a setting of these notebooks: {}", known.join(", "));
             Err(Error::setting(format!("--set {name}"), value, expected))
         }
         None => Ok(()),
@@ -155,7 +155,7 @@ fn notebooks(root: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// The notebook that is meant by "04", "04_training" or a path.
+/// The notebook of "04", "04_training" or a path.
 fn notebook(name: &str, found: &[(String, PathBuf)]) -> Result<PathBuf> {
     let named = |(known, _): &&(String, PathBuf)| {
         known == name || known.split_once('_').is_some_and(|(number, _)| number == name)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fer_nb::error::{Error, Result};
 use fer_nb::project::shown;
 
-/// Every path that a command will write and every one that it reads. Nothing is left behind by the checks.
+/// Every path that a command writes and every path that it reads. The checks leave no files behind.
 #[derive(Default)]
 pub(crate) struct Outputs {
     written: Vec<Written>,
@@ -25,7 +25,7 @@ struct Read {
     path: PathBuf,
 }
 
-/// What a run's folder holds, below it.
+/// The files of a run folder.
 const OF_A_RUN: [&str; 10] = [
     "config.toml",
     "history.csv",
@@ -40,12 +40,12 @@ const OF_A_RUN: [&str; 10] = [
 ];
 
 impl Outputs {
-    /// A file that will be written if the option is given; its folder exists.
+    /// A file that is written if the option is given; its folder must exist.
     pub(crate) fn file(self, option: &'static str, path: Option<&Path>) -> Self {
         self.with(option, path, false)
     }
 
-    /// A folder that will be made if needed, with those above it, and written to.
+    /// A folder that is created if needed, with its parents, and written to.
     pub(crate) fn folder(self, option: &'static str, path: Option<&Path>) -> Self {
         self.with(option, path, true)
     }
@@ -55,23 +55,23 @@ impl Outputs {
         self
     }
 
-    /// A file or a folder that will be read, and so must not be written over.
+    /// A file or a folder that is read, and so must not be overwritten.
     pub(crate) fn reads(mut self, what: &'static str, path: impl Into<PathBuf>) -> Self {
         self.read.push(Read { what, path: path.into() });
         self
     }
 
-    /// The files of a run that will be read.
+    /// The files of a run that is read.
     pub(crate) fn reads_run(self, run: &Path) -> Self {
         OF_A_RUN
             .iter()
             .fold(self, |outputs, name| outputs.reads("a run's own file", run.join(name)))
     }
 
-    /// Names the first path that can't be written, that is written twice, or that is read.
+    /// Returns an error for the first path that can't be written, that is written twice, or that is read.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the option, [`Error::Io`] where the system refuses, [`Error::WouldOverwrite`].
+    /// [`Error::Setting`] with the option, [`Error::Io`] if the system denies access, [`Error::WouldOverwrite`].
     pub(crate) fn check(&self) -> Result<()> {
         let mut places: Vec<(&Written, PathBuf)> = Vec::new();
         for written in &self.written {
@@ -91,8 +91,8 @@ impl Outputs {
         Ok(())
     }
 
-    /// Fails if this output would replace what the command reads. Within a folder that is read only new files
-    /// and reports may be written.
+    /// Fails if this output would replace an input of the command. In a folder that is read, only new files and
+    /// reports may be written.
     fn check_read(&self, written: &Written, place: &Path) -> Result<()> {
         let is_report = place.extension().is_some_and(|extension| extension == "json");
         for Read { what, path } in &self.read {
@@ -112,7 +112,7 @@ impl Outputs {
 }
 
 impl Written {
-    /// Where it will be, without links; `None` for what is no file and no folder, such as /dev/null.
+    /// The resulting path, without links; `None` for a path that is neither a file nor a folder, such as /dev/null.
     fn place(&self) -> Result<Option<PathBuf>> {
         if self.path.as_os_str().is_empty() {
             return Err(self.unfit("", "a path"));
@@ -160,7 +160,7 @@ impl Written {
     fn place_of_folder(&self) -> Result<PathBuf> {
         let refused = |error| Error::io("write to", &self.path, error);
         let path = std::path::absolute(&self.path).map_err(refused)?;
-        // The nearest that is there, be it a link to nothing: below it folders will be made.
+        // The nearest existing parent, even if it is a dead link: folders will be created below it.
         let there = path.ancestors().find(|path| fs::symlink_metadata(path).is_ok());
         let there = there.unwrap_or(Path::new("/"));
         if !there.is_dir() {
@@ -184,20 +184,20 @@ impl Written {
     }
 }
 
-/// Bytes of a name, on the file systems of Linux.
+/// The maximum bytes of a file name on Linux.
 const LONGEST_NAME: usize = 255;
 
-/// Makes a file without a name in a folder, which goes with its handle.
+/// Creates a file without a name in a folder; it disappears with its handle.
 fn probe(folder: &Path) -> io::Result<()> {
     tempfile::tempfile_in(folder).map(drop)
 }
 
-/// Whether a file is one that trainings keep in this folder.
+/// Whether a file is one that a training keeps in this folder.
 fn is_of_run(folder: &Path, file: &Path) -> bool {
     OF_A_RUN.iter().any(|name| folder.join(name) == *file)
 }
 
-/// Whether both are one file under two names.
+/// Whether both names refer to the same file.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let id = |path: &Path| {

@@ -1,4 +1,4 @@
-//! `fer predict`: the emotions in photos, and in a video.
+//! `fer predict`: the emotions in photos and in a video.
 
 use std::collections::{BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt;
@@ -17,23 +17,23 @@ use crate::arguments::{AskedRun, JsonFile};
 use crate::outputs::Outputs;
 use crate::video::{self, VideoArgs};
 
-/// Finds the faces in photos or a video and classifies each, with the best weights of a run.
+/// Finds the faces in photos or a video, and predicts the emotion of each with the best weights of a run.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// JPEG, PNG, WebP or BMP files, or folders with such files, also in subfolders; or one video, which ffmpeg
-    /// decodes. What else is in a folder is passed over and counted by kind on stderr.
+    /// decodes. Other files of a folder are skipped, and counted by format on stderr.
     #[arg(required = true, value_name = "PHOTO")]
     photos: Vec<PathBuf>,
 
     #[command(flatten)]
     run: AskedRun,
 
-    /// Each picture is one face: take its middle square and look for no faces. Pictures of up to 96
-    /// pixels are taken so in any case.
+    /// Treat each picture as one face: use its middle square, without face detection. Pictures of up to 96
+    /// pixels are always treated so.
     #[arg(long)]
     cut_out: bool,
 
-    /// Write copies with boxes, predictions and probabilities drawn on: a .png or .jpg file for one photo,
+    /// Write copies with boxes, predictions and probabilities drawn on them: a .png or .jpg file for one photo,
     /// a folder for several, with the photos' subfolders, an .mp4, .mov, .mkv, .webm or .avi file for a video.
     #[arg(long, value_name = "PATH")]
     annotate: Option<PathBuf>,
@@ -51,7 +51,7 @@ struct Report {
     photos: Vec<Predicted>,
     /// Photos that could not be read, or whose copies could not be written.
     failed: Vec<Failed>,
-    /// What else was in the folders.
+    /// Skipped files of the folders.
     passed_over: Vec<PassedOver>,
 }
 
@@ -63,7 +63,7 @@ struct Predicted {
     size: (u32, u32),
     /// The largest first.
     faces: Vec<Face>,
-    /// Why there is none.
+    /// The reason if no face was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_face: Option<String>,
 }
@@ -75,12 +75,12 @@ struct Failed {
     problem: String,
 }
 
-/// A file's name in JSON, which holds Unicode only.
+/// A file's name in JSON, which supports Unicode only.
 #[derive(Serialize)]
 struct Named {
-    /// The path as it is, or with `\xNN` for bytes that are no UTF-8.
+    /// The path, with `\xNN` for bytes that are not UTF-8.
     image: String,
-    /// In that case the path's bytes, in hexadecimal.
+    /// The path's bytes in hexadecimal, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     image_bytes: Option<String>,
 }
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(path) = args.photos.iter().find(|path| Video::is_video(path)) {
         if args.photos.len() > 1 {
             let found = format!("{} and {} more", shown(path), args.photos.len() - 1);
-            return Err(Error::input("photos", found, "photos and folders, or one video alone"));
+            return Err(Error::input("photos", found, "photos and folders, or a single video"));
         }
         return video::run(path, &args.video, &args.run, args.annotate.as_deref(), &args.json);
     }
@@ -126,7 +126,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 progress.suspend(|| crate::say(&in_words(file, &predicted)))?;
                 report.photos.push(predicted);
             }
-            // One picture that can't be read does not stop the others.
+            // An unreadable picture does not stop the others.
             Err(error) => {
                 progress.suspend(|| crate::complain(&error.to_string()));
                 let (image, problem) = (Named::of(&file.path), error.to_string());
@@ -147,7 +147,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Where the photos' annotated copies go; none without `--annotate`.
+/// The paths of the photos' annotated copies; none without `--annotate`.
 fn copies(args: &Args, found: &PhotoFiles) -> Result<Vec<PathBuf>> {
     let Some(to) = &args.annotate else { return Ok(Vec::new()) };
     let ending = to.extension().unwrap_or_default();
@@ -168,14 +168,14 @@ fn copies(args: &Args, found: &PhotoFiles) -> Result<Vec<PathBuf>> {
     match has_others(args, to, &copies) {
         true => {
             let hint = "Give another folder after --annotate.";
-            Err(Error::would_overwrite(to, "photos beside the annotated copies", hint))
+            Err(Error::would_overwrite(to, "photos next to the annotated copies", hint))
         }
         false => Ok(copies),
     }
 }
 
-/// Whether the folder for copies lies within the folders that are walked, where it is left out, and yet holds pictures
-/// that are no copies.
+/// Whether the folder for copies lies within the searched folders, in which it is skipped, and contains pictures that
+/// are not copies.
 fn has_others(args: &Args, to: &Path, copies: &[PathBuf]) -> bool {
     let real = |path: &PathBuf| path.canonicalize().ok();
     let Ok(folder) = to.canonicalize() else { return false };
@@ -185,13 +185,13 @@ fn has_others(args: &Args, to: &Path, copies: &[PathBuf]) -> bool {
     is_within && PhotoFiles::find(&[to]).is_ok_and(|inside| inside.photos.iter().any(is_other))
 }
 
-/// Whether copies go into a folder.
+/// Whether the copies are written to a folder.
 fn is_for_several(to: &Path, found: &PhotoFiles) -> bool {
     let is_called_folder = to.as_os_str().as_bytes().ends_with(b"/");
     found.photos.len() > 1 || found.has_folder || is_called_folder || to.is_dir()
 }
 
-/// What will be written.
+/// The files that are written.
 fn outputs(args: &Args, found: &PhotoFiles, copies: &[PathBuf]) -> Result<Outputs> {
     let outputs = args.json.of(Outputs::default());
     if let Some(json) = &args.json.json {
@@ -207,7 +207,7 @@ fn outputs(args: &Args, found: &PhotoFiles, copies: &[PathBuf]) -> Result<Output
         return Ok(outputs.file("annotate", Some(to)));
     }
     if let Some(folder) = copies.iter().find(|copy| copy.is_dir()) {
-        let expected = "a folder for copies; where one goes, there is a folder";
+        let expected = "a folder for copies in which no folder has the name of a copy";
         return Err(Error::setting("annotate", shown(folder), expected));
     }
     let folders: BTreeSet<&Path> = copies.iter().filter_map(|copy| copy.parent()).collect();

@@ -1,4 +1,4 @@
-//! `fer runs`: what runs cost and what they reached on validation images.
+//! `fer runs`: the cost of runs, and their accuracy on validation images.
 
 use std::path::PathBuf;
 
@@ -9,16 +9,16 @@ use fer_nb::train::{RunFolder, RunRow, RunTable};
 use crate::arguments::JsonFile;
 use crate::outputs::Outputs;
 
-/// A row for each run: network, operations, epochs, minutes, hardware, seed, accuracy and loss on the
-/// validation images, and how it differs from the nearest recipe. All of it comes from the run's folder;
-/// nothing is evaluated, and test images have no part in it.
+/// Prints a row for each run: network, operations, epochs, minutes, hardware, seed, accuracy and loss on the
+/// validation images, and the differences from the nearest recipe. All values come from the run's folder;
+/// the command evaluates nothing and uses no test images.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folders below runs/, paths, or weights that come with the project, such as seed_cnn.
+    /// Folders below runs/, paths, or pretrained weights such as seed_cnn.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
 
-    /// Add the rows to this table. A row of a run of the same name is replaced; the others stay.
+    /// Add the rows to this table. A row of the same name is replaced; the others stay.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 

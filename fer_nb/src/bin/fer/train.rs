@@ -1,4 +1,4 @@
-//! `fer train`: a recipe, the original project's or another, without a notebook.
+//! `fer train`: trains a recipe, the original project's or another, without a notebook.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,16 +12,16 @@ use fer_nb::train::{Checkpoint, EpochChoice, Recipe, RunFolder, RunState, Schedu
 use crate::arguments::{self, DataPath, JsonFile};
 use crate::outputs::Outputs;
 
-/// Where a run folder has its events for TensorBoard.
+/// The subfolder of a run folder for TensorBoard's events.
 const LOGS: &str = "logs";
 
-/// Trains a network and leaves a run folder.
+/// Trains a network and writes a run folder.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     data: DataPath,
 
-    /// The run's name: the folder below runs/. An absolute path is taken as it is.
+    /// The run's name, which is its folder below runs/, or an absolute path.
     #[arg(long, default_value = "baseline")]
     run: String,
 
@@ -30,8 +30,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME|FILE")]
     recipe: Option<String>,
 
-    /// Change any value of the recipe by its path, such as train.loss.label_smoothing=0.1; as often
-    /// as needed.
+    /// Change any value of the recipe by its path, such as train.loss.label_smoothing=0.1; may be
+    /// repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
 
@@ -39,19 +39,19 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["overwrite", "tensorboard", "json", "data"])]
     print_recipe: bool,
 
-    /// Which network, with its default settings [default: the recipe's, seed_cnn].
+    /// The network, with its default settings [default: the recipe's, seed_cnn].
     #[arg(long)]
     network: Option<Architecture>,
 
-    /// Start from these weights, where names and shapes fit: a run, weights that come with the project,
-    /// such as seed_cnn, or a safetensors file, such as a PyTorch state dict [default: the recipe's, drawn from
+    /// Start from these weights, for all parameters whose names and shapes match: a run, pretrained weights such
+    /// as seed_cnn, or a safetensors file, such as a PyTorch state dict [default: the recipe's, drawn from
     /// the seed].
     #[arg(long, value_name = "RUN|FILE")]
     initial_weights: Option<String>,
 
-    /// Other names for the initial weights: what names in the file begin with, and what the network's do, such as
-    /// layer1.0=stage1.1,fc=output; or a file with such a pair a line. "module.", "model." and "_orig_mod." in
-    /// front of all names need none [default: the recipe's].
+    /// Map the prefixes of names in the file of initial weights to the network's, such as
+    /// layer1.0=stage1.1,fc=output; or a file with one pair per line. The prefixes "module.", "model." and
+    /// "_orig_mod." of all names need no pair [default: the recipe's].
     #[arg(long, value_name = "OLD=NEW,…|FILE")]
     weights_map: Option<String>,
 
@@ -59,57 +59,58 @@ pub(crate) struct Args {
     #[arg(long, allow_negative_numbers = true)]
     epochs: Option<usize>,
 
-    /// Images a step [default: the recipe's, 64].
+    /// Images per step [default: the recipe's, 64].
     #[arg(long, allow_negative_numbers = true)]
     batch_size: Option<usize>,
 
-    /// Step size before the schedule [default: the recipe's, 0.001].
+    /// The learning rate before the schedule [default: the recipe's, 0.001].
     #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
 
-    /// How a step follows from a gradient [default: the recipe's, adam].
+    /// The optimizer [default: the recipe's, adam].
     #[arg(long, value_parser = ["adam", "adamw", "sgd", "muon"])]
     optimizer: Option<String>,
 
-    /// How the learning rate changes; plateau halves it when val_loss stays [default: the recipe's, plateau].
+    /// The learning rate schedule; plateau halves the rate when val_loss stops improving [default: the recipe's,
+    /// plateau].
     #[arg(long, value_parser = ["plateau", "constant", "cosine", "one-cycle"])]
     schedule: Option<String>,
 
-    /// What computes: auto, float32 or bfloat16 [default: auto].
+    /// The dtype of the layers: auto, float32 or bfloat16 [default: auto].
     #[arg(long)]
     precision: Option<Precision>,
 
-    /// Largest norm of a step's gradient; 0 does not clip [default: the recipe's, 0].
+    /// The maximum norm of a step's gradient; 0 turns clipping off [default: the recipe's, 0].
     #[arg(long, allow_negative_numbers = true)]
     clip_norm: Option<f64>,
 
-    /// Decay of the weights' moving average; 0 keeps none [default: the recipe's, 0].
+    /// The decay of the weights' moving average; 0 turns it off [default: the recipe's, 0].
     #[arg(long, allow_negative_numbers = true)]
     ema: Option<f64>,
 
-    /// Decides weights, shuffling, augmentation and dropout [default: the recipe's, 42].
+    /// The seed of weights, shuffling, augmentation and dropout [default: the recipe's, 42].
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Epochs without a better val_loss after which training ends; 0 trains all epochs [default: the
+    /// End training after this number of epochs without a better val_loss; 0 trains all epochs [default: the
     /// recipe's, 8].
     #[arg(long)]
     patience: Option<usize>,
 
-    /// Resume after the run's last completed epoch, with its own hyperparameters; only --epochs may
+    /// Resume after the run's last completed epoch, with the run's hyperparameters; only --epochs may
     /// differ.
     #[arg(long, conflicts_with_all = ["batch_size", "learning_rate", "optimizer", "schedule", "precision", "clip_norm", "ema", "seed", "patience", "tensorboard", "without_leaks", "recipe", "set", "network", "initial_weights", "weights_map"])]
     resume: bool,
 
-    /// Train from the start although the folder holds a run, which is moved to before/.
+    /// Train from the start even if the folder holds a run, which is moved to before/.
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
 
-    /// Write event files for TensorBoard into the run's folder, below logs/.
+    /// Write event files for TensorBoard to logs/ in the run's folder.
     #[arg(long)]
     tensorboard: bool,
 
-    /// Leave training images out whose exact copy is among the test images.
+    /// Train without the images that have an exact copy among the test images.
     #[arg(long)]
     without_leaks: bool,
 
@@ -160,7 +161,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The command that resumes after Ctrl-C.
+/// The command that resumes training after Ctrl-C.
 fn how_to_resume(args: &Args, epochs: usize) -> String {
     if epochs == 0 {
         return "no epoch was completed, so there is nothing to resume\n".into();
@@ -169,7 +170,7 @@ fn how_to_resume(args: &Args, epochs: usize) -> String {
     format!("fer train {run} --resume{data} resumes after epoch {epochs}\n")
 }
 
-/// Refuses to write over a run: what took an evening is not lost to a command typed twice.
+/// Returns an error instead of overwriting a run, so that repeating a command does not lose a long training.
 fn check_free(run: &RunFolder) -> Result<()> {
     let others =
         "Use --overwrite to train over it (before/ keeps it), or another name after --run.";
@@ -195,7 +196,7 @@ fn check_free(run: &RunFolder) -> Result<()> {
     Err(Error::would_overwrite(run.path(), what, format!("{longer}{others}")))
 }
 
-/// What the arguments, the environment and the recipe say.
+/// The recipe with the values of the arguments and the environment.
 fn chosen(args: &Args) -> Result<Recipe> {
     let name = args.recipe.clone();
     let name = name.map_or_else(|| param("recipe", "original".to_string()), Ok)?;
@@ -242,7 +243,7 @@ fn chosen(args: &Args) -> Result<Recipe> {
     Ok(recipe)
 }
 
-/// Fails if `--set` gives a value that another option gives, too.
+/// Fails if `--set` changes a value that another option also sets.
 fn check_set(args: &Args) -> Result<()> {
     let options = [
         ("network", args.network.is_some(), "network"),
@@ -272,7 +273,7 @@ fn weights_map(text: &str) -> Result<BTreeMap<String, String>> {
         true => read_settings(path)?,
         false => text.replace(',', "\n"),
     };
-    let expected = "OLD=NEW pairs separated by commas, or a file with one a line";
+    let expected = "OLD=NEW pairs separated by commas, or a file with one pair per line";
     let plain = |word: &str| word.trim().trim_matches(['"', '\'']).to_string();
     let mut map = BTreeMap::new();
     for line in content.lines().map(str::trim) {
@@ -291,7 +292,7 @@ fn weights_map(text: &str) -> Result<BTreeMap<String, String>> {
     }
 }
 
-/// What the run that is resumed says, and whether it writes for TensorBoard.
+/// The recipe of the resumed run, and whether it writes for TensorBoard.
 fn resumed(args: &Args, run: &RunFolder) -> Result<(Recipe, bool)> {
     let state = Checkpoint::load(run.checkpoint())?.state;
     let saved = |name: &str| state.callbacks.iter().find(|callback| callback.name == name);
@@ -322,7 +323,7 @@ fn text(argument: &Option<String>, name: &str) -> Result<Option<String>> {
     Ok(Some(text.to_lowercase()).filter(|text| !text.is_empty()))
 }
 
-/// An argument, the environment's value, or the recipe's; 0 is off.
+/// An argument, the environment's value, or the recipe's; 0 means off.
 fn number(argument: Option<f64>, name: &str, recipe: Option<f64>) -> Result<Option<f64>> {
     let value = argument.map_or_else(|| param(name, recipe.unwrap_or_default()), Ok)?;
     Ok(Some(value).filter(|value| *value != 0.0))

@@ -1,4 +1,4 @@
-//! `fer tune`: a study of hyperparameters, by one process or by many.
+//! `fer tune`: a study of hyperparameters, in one process or in several.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -12,9 +12,9 @@ use fer_nb::train::{Monitor, StopReason};
 use crate::arguments::{self, DataPath, JsonFile};
 use crate::outputs::Outputs;
 
-/// Tunes hyperparameters on the validation images; a study that was stopped is resumed.
+/// Tunes hyperparameters on the validation images, and resumes a stopped study.
 ///
-/// The folder is all that processes share: on one machine --jobs starts several, and on a cluster each
+/// Processes share a study through its folder: on one machine --jobs starts several, and on a cluster each
 /// node runs `fer tune --worker --study /shared/study`, as a SLURM array or through GNU parallel.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -22,24 +22,24 @@ pub(crate) struct Args {
     #[arg(long, default_value = "study")]
     study: String,
 
-    /// What is tuned: a TOML file with a line a hyperparameter, such as
+    /// The space: a TOML file with a line for each hyperparameter, such as
     /// "train.learning_rate" = { kind = "log", low = 1e-4, high = 1e-2 }; kinds are float, log, int
     /// and choice. A line with when = { "train.optimizer.name" = "sgd" } is for trials with that value alone. Needed to
     /// begin a study.
     #[arg(long, value_name = "FILE")]
     space: Option<PathBuf>,
 
-    /// Values to try first, such as learning_rate=0.001,batch_size=64: paths of the space, or their last parts. What
-    /// is not named is drawn. May be repeated, also for a study that has begun; the space file has a line for
-    /// it, first = [{ learning_rate = 0.001 }].
+    /// Values to try first, such as learning_rate=0.001,batch_size=64: paths of the space, or their last parts. The
+    /// sampler draws the other values. May be repeated, also for a study that has started; in the space file the
+    /// same is first = [{ learning_rate = 0.001 }].
     #[arg(long = "try", value_name = "NAME=VALUE,…")]
     first: Vec<String>,
 
-    /// What is not tuned: a recipe of `fer train`, by name or as a file.
+    /// The recipe whose other values are not tuned, by name or as a TOML file.
     #[arg(long, default_value = "original", value_name = "NAME|FILE", requires = "space")]
     recipe: String,
 
-    /// Change any value of the recipe by its path; as often as needed.
+    /// Change any value of the recipe by its path; may be repeated.
     #[arg(long, value_name = "PATH=VALUE", requires = "space")]
     set: Vec<String>,
 
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     #[arg(value_name = "METRIC[,COST]", requires = "space")]
     objectives: Vec<String>,
 
-    /// How values are drawn: tpe or random.
+    /// The sampler of values: tpe or random.
     #[arg(long, default_value_t, requires = "space")]
     sampler: Sampler,
 
@@ -63,23 +63,23 @@ pub(crate) struct Args {
     #[arg(requires = "space")]
     pruner: Option<String>,
 
-    /// Trainings a trial, with as many seeds; their mean is what trials are compared in.
+    /// Trainings per trial, each with another seed; trials are compared by their mean.
     #[arg(long, default_value_t = 1, requires = "space")]
     seeds: usize,
 
-    /// How many trials the study shall have.
+    /// The number of trials of the study.
     #[arg(long, default_value_t = 20)]
     trials: usize,
 
-    /// Begin no further trial after so many minutes.
+    /// Start no further trial after this number of minutes.
     #[arg(long, value_name = "MINUTES")]
     minutes: Option<f64>,
 
-    /// How many processes of this machine work on it, each with its share of the cores.
+    /// The number of processes on this machine, each with a share of the cores.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
 
-    /// Join a study that another process began; all that makes it is read from its folder.
+    /// Join a study that another process started; its settings are read from its folder.
     #[arg(long, conflicts_with_all = ["space", "first", "set", "epochs", "jobs"])]
     worker: bool,
 
@@ -89,16 +89,16 @@ pub(crate) struct Args {
     #[command(flatten)]
     json: JsonFile,
 
-    /// Write the trials, a row each, to this CSV file.
+    /// Write a row for each trial to this CSV file.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 
-    /// Write the study to this file as a journal of Optuna's, which optuna-dashboard shows.
+    /// Write the study to this file as an Optuna journal, for optuna-dashboard.
     #[arg(long, value_name = "FILE")]
     optuna: Option<PathBuf>,
 }
 
-/// What --pruner says of no pruner.
+/// The value of --pruner for no pruner.
 const NO_PRUNER: &str = "none";
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let outputs = args.space.iter().fold(outputs, |outputs, path| outputs.reads("the space", path));
     args.data.of(outputs).check()?;
     let begun = folder.join("study.toml").is_file();
-    // Nothing is written before all that can be refused was looked at.
+    // All settings are checked before anything is written.
     let config = match (args.worker, &args.space, begun) {
         (true, ..) | (false, None, true) => {
             let study = Study::load(&folder)?;
@@ -162,10 +162,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     result?;
     if died && study.stopped().is_none() {
         let left = limit.map(|limit| limit.saturating_sub(began.elapsed()));
-        study.optimize_for(&data, args.trials, left, device)?; // what they left behind
+        study.optimize_for(&data, args.trials, left, device)?; // trials that the others left unfinished
     }
     let stopped = study.stopped().cloned();
-    let study = Study::load(&folder)?; // with what the others did
+    let study = Study::load(&folder)?; // with the trials of the others
     crate::say(&format!("{study}\nstudy {}\n", shown(&folder)))?;
     args.json.write(&study.trials())?;
     if let Some(path) = &args.csv {
@@ -194,7 +194,7 @@ fn check_points(config: &StudyConfig, points: &[String]) -> Result<()> {
     points.iter().try_for_each(|point| config.values_of(point).map(drop))
 }
 
-/// A study is of no use if all its trials failed.
+/// Fails if all trials of the study failed.
 fn check_success(study: &Study) -> Result<()> {
     let trials = study.trials();
     if trials.is_empty() || trials.iter().any(|trial| trial.state != TrialState::Failed) {
@@ -243,7 +243,7 @@ fn objectives(names: &[String]) -> Result<(Monitor, Option<Cost>)> {
     }
 }
 
-/// The other processes of `--jobs`, each with its share of the cores; this one gets its own, too.
+/// Starts the other processes of `--jobs`, each with a share of the cores, and gives this process its share.
 fn helpers(args: &Args) -> Result<Vec<Child>> {
     if args.jobs == 1 {
         return Ok(Vec::new());
@@ -263,7 +263,7 @@ fn helpers(args: &Args) -> Result<Vec<Child>> {
             }
             command.args(args.data.arguments());
             command.env("OMP_NUM_THREADS", share.to_string()).stdin(Stdio::null());
-            // Their lines would be mixed with ours.
+            // Otherwise their lines would mix with those of this process.
             command.stdout(Stdio::null());
             command.spawn().map_err(|error| Error::io("start", &program, error))
         })

@@ -16,14 +16,14 @@ use serde::Serialize;
 use crate::arguments::{AskedRun, JsonFile};
 use crate::outputs::Outputs;
 
-/// What `fer predict` takes for a video alone.
+/// Options of `fer predict` for videos only.
 #[derive(clap::Args)]
 pub(crate) struct VideoArgs {
-    /// Of a video, look at one frame in so many seconds, such as 0.2 [default: all frames].
+    /// For a video: predict one frame in this many seconds, such as 0.2 [default: all frames].
     #[arg(long, value_name = "SECONDS")]
     every: Option<f64>,
 
-    /// Of a video, write one row a frame and face to this file: seconds, frame, face, box, probabilities,
+    /// For a video: write a row for each frame and face to this file, with seconds, frame, face, box, probabilities,
     /// emotion, confidence, uncertain, and smoothed probabilities.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub(crate) struct VideoArgs {
 }
 
 impl VideoArgs {
-    /// Refuses options of videos where only photos are given.
+    /// Returns an error for options of videos if only photos are given.
     pub(crate) fn check_photos(&self) -> Result<()> {
         let given = [
             ("every", self.every.is_some()),
@@ -45,13 +45,13 @@ impl VideoArgs {
             Some((option, _)) => Err(Error::input(
                 format!("--{option}"),
                 "no video",
-                "a video; of photos, --json writes the predictions",
+                "a video; for photos, --json writes the predictions",
             )),
             None => Ok(()),
         }
     }
 
-    /// Checks each file that will be written, before anything is computed.
+    /// Checks each output file before anything is computed.
     fn check(
         &self,
         video: &Path,
@@ -78,14 +78,14 @@ impl VideoArgs {
 /// The entry in the file of `--json`.
 #[derive(Serialize)]
 struct Watched {
-    /// The path, with `\xNN` for bytes that are no UTF-8.
+    /// The path, with `\xNN` for bytes that are not UTF-8.
     video: String,
     /// Width and height in pixels, upright.
     size: (u32, u32),
     frames: usize,
     seconds: f64,
     faces: Vec<WatchedFace>,
-    /// Whether all of the file was seen.
+    /// Whether the whole file was read.
     complete: bool,
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn run(
     let timeline = predictor.predict_video(&video, &options, |VideoStep { frame, sightings }| {
         if let Some(path) = &args.csv {
             let failed = |error| Error::io("write", path, error);
-            // Only now: of a file that can't be decoded nothing is left.
+            // Created only now, so that a video that can't be decoded leaves no file.
             let rows = match &mut rows {
                 Some(rows) => rows,
                 none => none.insert(
@@ -164,12 +164,12 @@ pub(crate) fn run(
         Some(FramesEnd::Cut { at, of, why }) => {
             let of = of.map(|of| format!(" of {of:.1}")).unwrap_or_default();
             let problem = format!("it ends after {:.1}{of} s: {why}", at.unwrap_or(0.0));
-            Err(Error::file(path, problem, "What comes before is predicted; copy the video again."))
+            Err(Error::file(path, problem, "The part before is predicted; copy the video again."))
         }
         None => {
             let of = video.seconds().map(|of| format!(" of {of:.1}")).unwrap_or_default();
             let progress =
-                format!("after {:.1}{of} s; what was done until then is kept", timeline.seconds);
+                format!("after {:.1}{of} s; the predictions up to then are kept", timeline.seconds);
             Err(Error::stopped("predicting the video", progress))
         }
     }
@@ -195,7 +195,7 @@ fn watched(video: &Video, timeline: &Timeline) -> Watched {
     }
 }
 
-/// A line for the video, and one for each of the faces that were seen most.
+/// A line for the video, and one for each of the faces with the most frames.
 fn in_words(timeline: &Timeline) -> String {
     const MOST: usize = 8;
     let mut text = format!("{timeline}\n");

@@ -1,10 +1,10 @@
-//! What CUDA needs that linking libtorch does not give, and what tch does not pass on.
+//! Parts of CUDA that linking libtorch does not load, and values that tch does not provide.
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, Symbol};
 use tch::{Cuda, Device};
 
-/// Major and minor compute capability of a CUDA device, from the driver; `None` where it can't tell.
-/// libtorch knows it too, but tch does not pass it on.
+/// Major and minor compute capability of a CUDA device, from the driver; `None` if the driver does not report it.
+/// libtorch knows it too, but tch does not provide it.
 pub(crate) fn compute_capability(index: usize) -> Option<(i32, i32)> {
     type Attribute = unsafe extern "C" fn(*mut i32, i32, i32) -> i32;
     // CUdevice_attribute in the driver's interface
@@ -22,13 +22,13 @@ pub(crate) fn compute_capability(index: usize) -> Option<(i32, i32)> {
     })
 }
 
-/// A CUDA device's name, "NVIDIA H200", from the driver; `None` where it can't tell.
+/// A CUDA device's name, "NVIDIA H200", from the driver; `None` if the driver does not report it.
 pub(crate) fn gpu_name(index: usize) -> Option<String> {
     type GetName = unsafe extern "C" fn(*mut u8, i32, i32) -> i32;
     ask_driver(index, |driver, device| {
         let mut name = [0u8; 256];
-        // SAFETY: the function has this signature in every version of the CUDA driver's interface, and
-        // writes at most as many bytes as it is told, the last of which is 0.
+        // SAFETY: the function has this signature in every version of the CUDA driver's interface, and writes at
+        // most the given number of bytes, the last of which is 0.
         let done = unsafe {
             let get_name: Symbol<GetName> = driver.get(b"cuDeviceGetName\0").ok()?;
             get_name(name.as_mut_ptr(), name.len() as i32, device) == 0
@@ -38,7 +38,7 @@ pub(crate) fn gpu_name(index: usize) -> Option<String> {
     })
 }
 
-/// Calls `ask` with the CUDA driver and its handle of a device; `None` where there is no such device.
+/// Calls `ask` with the CUDA driver and its handle of a device; `None` if the device does not exist.
 fn ask_driver<T>(index: usize, ask: impl FnOnce(&Library, i32) -> Option<T>) -> Option<T> {
     type Init = unsafe extern "C" fn(u32) -> i32;
     type Get = unsafe extern "C" fn(*mut i32, i32) -> i32;
@@ -59,15 +59,15 @@ fn ask_driver<T>(index: usize, ask: impl FnOnce(&Library, i32) -> Option<T>) -> 
     answer
 }
 
-/// The linker drops libtorch_cuda because no symbol of it is named, and libtorch then finds no GPU.
-/// Opening the library makes it register itself. Where it can't be opened, there is no CUDA; says why.
+/// Opens libtorch_cuda, which then registers itself. The linker drops this library because no symbol refers to it,
+/// and libtorch then finds no GPU. If it can't be opened, CUDA is not available; returns the reason.
 pub(crate) fn load_cuda() -> String {
     open_for_good("libtorch_cuda.so".as_ref())
 }
 
 fn open_for_good(library: &std::ffi::OsStr) -> String {
-    // SAFETY: opening a library of libtorch's runs its initialisers, as linking it would have done; the
-    // handle is leaked on purpose, since registered kernels must stay for the process's life.
+    // SAFETY: opening a library of libtorch runs its initialisers, as linking would; the handle is leaked on
+    // purpose, because registered kernels must stay for the lifetime of the process.
     match unsafe { Library::open(Some(library), RTLD_LAZY | RTLD_GLOBAL) } {
         Ok(library) => {
             std::mem::forget(library);
@@ -77,17 +77,17 @@ fn open_for_good(library: &std::ffi::OsStr) -> String {
     }
 }
 
-/// cuDNN compiles some convolutions when they are first needed. Its compiler looks for a part of itself by
-/// bare name, which is found if it is open already; Python's torch opens both, too. Where that fails,
-/// cuDNN takes other convolutions.
+/// cuDNN compiles some convolutions when they are first needed. Its compiler looks for one of its libraries by name
+/// only, and finds it if the library is already open; Python's torch opens both too. If this fails, cuDNN uses
+/// other convolutions.
 pub(crate) fn load_compiler() {
     for library in compiler_libraries() {
         open_for_good(library.as_os_str());
     }
 }
 
-/// The runtime compiler's libraries, the part before the whole: they lie next to the CUDA runtime that
-/// libtorch has loaded.
+/// The runtime compiler's libraries, the builtins first: they lie next to the CUDA runtime that libtorch has
+/// loaded.
 fn compiler_libraries() -> Vec<std::path::PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let runtime = maps.lines().find_map(|line| {
@@ -113,12 +113,12 @@ fn compiler_libraries() -> Vec<std::path::PathBuf> {
     found
 }
 
-/// While it lives, cuDNN finds the fastest way of each new convolution by trying.
+/// While this value lives, cuDNN finds the fastest algorithm for each new convolution by timing them.
 #[derive(Debug)]
 pub(crate) struct ConvolutionTrials(());
 
 impl ConvolutionTrials {
-    /// Switched on for a CUDA device; nothing for another.
+    /// Switches it on for a CUDA device; has no effect for another.
     pub(crate) fn on(device: Device) -> Option<Self> {
         device.is_cuda().then(|| {
             Cuda::cudnn_set_benchmark(true);
@@ -139,13 +139,13 @@ mod tests {
 
     #[test]
     fn the_compilers_part_is_opened_before_it() {
-        tch::get_num_threads(); // libtorch is loaded, and the CUDA runtime with it where it has one
+        tch::get_num_threads(); // loads libtorch, and the CUDA runtime if it has one
         let names: Vec<_> = compiler_libraries()
             .iter()
             .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
             .collect();
         match &names[..] {
-            [] => {} // a libtorch for CPUs alone
+            [] => {} // a libtorch for CPUs only
             [part, whole] => {
                 assert!(part.starts_with("libnvrtc-builtins.so."), "{names:?}");
                 assert!(whole.starts_with("libnvrtc.so."), "{names:?}");

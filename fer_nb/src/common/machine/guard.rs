@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What `work` gives, or the message of its panic: for crates that panic on input which nobody vouches
-/// for. What `work` changes is not used after a panic.
+/// The result of `work`, or the message of its panic: for crates that may panic on untrusted input. State that
+/// `work` has changed must not be used after a panic.
 ///
 /// # Errors
 /// The panic's message.

@@ -7,25 +7,25 @@ use super::file_size::fail_large_writes;
 use super::lines::{for_kernel, notebook_is_live, print_line};
 use crate::common::{Error, Result};
 
-/// How often SIGINT came since the first of the current listeners began. A signal handler reaches
-/// nothing but a static. That each cell of a notebook has separate statics does no harm: the
-/// cell that listens registers its own handler, and puts the one before it back.
+/// The number of SIGINTs since the first of the current listeners started. A signal handler can only access
+/// statics. Each cell of a notebook has separate statics, but this is harmless: the listening cell registers its
+/// handler, and restores the previous one.
 static PRESSED: AtomicUsize = AtomicUsize::new(0);
 
 static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { count: 0, before: None });
 
 struct Listeners {
     count: usize,
-    /// What SIGINT did before the first of them.
+    /// The action for SIGINT before the first listener.
     before: Option<libc::sigaction>,
 }
 
-/// Listens for SIGINT as long as it lives, and leaves the signal as it was before. The first one is
-/// only noted, so that a loop can end after the piece of work in flight with everything kept; a
-/// second one ends the process at once. Several may listen at a time.
+/// Listens for SIGINT during its lifetime, and restores the previous action afterwards. The first signal is only
+/// recorded, so that a loop can end after the piece of work in flight and keep everything; a second one ends the
+/// process at once. Several listeners may exist at a time.
 #[derive(Debug)]
 pub struct Interrupt {
-    /// How often SIGINT had come when this one began to listen.
+    /// The number of SIGINTs before this listener started.
     before: usize,
 }
 
@@ -33,15 +33,15 @@ impl Interrupt {
     /// Starts to listen.
     ///
     /// # Errors
-    /// [`Error::Io`] where the operating system refuses.
+    /// [`Error::Io`] if the operating system denies it.
     pub fn listen() -> Result<Self> {
-        // Who listens has work that should not end by a signal.
+        // A listener has work that a signal must not end.
         fail_large_writes();
         let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
         if listeners.count == 0 {
             PRESSED.store(0, Ordering::Relaxed);
         }
-        // Read before the handler is there: a signal that comes a moment later must count.
+        // Read before the handler is installed: a later signal must count.
         let before = PRESSED.load(Ordering::Relaxed);
         if listeners.count == 0 {
             let handled =
@@ -67,28 +67,27 @@ impl Drop for Interrupt {
             && let Some(before) = listeners.before.take()
         {
             tell("unlisten");
-            // SAFETY: `before` is what sigaction gave; the null pointer asks for nothing back.
+            // SAFETY: `before` is a value of sigaction; the null pointer requests no return value.
             unsafe { libc::sigaction(libc::SIGINT, &before, std::ptr::null_mut()) };
         }
     }
 }
 
-/// Tells the notebook's kernel from when to when Stop may be passed on as SIGINT: one that came a
-/// moment too early would be lost.
+/// Tells the notebook's kernel when it may pass on Stop as SIGINT: an earlier signal would be lost.
 fn tell(action: &str) {
     if notebook_is_live() {
         print_line(&for_kernel(&serde_json::json!({ "action": action })));
     }
 }
 
-/// Lets [`note`] handle SIGINT; gives what handled it before.
+/// Installs [`note`] as the handler of SIGINT; returns the previous action.
 fn install() -> std::io::Result<libc::sigaction> {
     // SAFETY: all zeros is a valid sigaction, and both pointers are to values of this function.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         let mut before: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = note as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        // Reading a file continues; without it every read would have to be tried twice.
+        // Without this flag every interrupted read would have to be repeated.
         action.sa_flags = libc::SA_RESTART;
         libc::sigemptyset(&mut action.sa_mask);
         match libc::sigaction(libc::SIGINT, &action, &mut before) {
@@ -98,7 +97,7 @@ fn install() -> std::io::Result<libc::sigaction> {
     }
 }
 
-/// The handler; it may do only what is safe within a signal.
+/// The handler; it may only do what is safe within a signal.
 extern "C" fn note(_signal: libc::c_int) {
     const SECOND_CTRL_C: i32 = 130;
     if PRESSED.fetch_add(1, Ordering::Relaxed) > 0 {

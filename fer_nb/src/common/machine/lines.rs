@@ -1,17 +1,17 @@
-//! Lines on stdout, for a person who watches.
+//! Lines on stdout, for a person who is watching.
 
 use std::io::Write;
 use std::sync::OnceLock;
 
-/// Prints a line at once. A reader that went away (`fer train | head`, or a `tee` that got the same
-/// Ctrl-C) must not end a training.
+/// Prints a line at once. A closed pipe (`fer train | head`, or a `tee` that received the same Ctrl-C) must not end
+/// a training.
 pub(crate) fn print_line(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
-/// The secret that the kernel and this process share, where a notebook's kernel runs this process. A file's
-/// name or a downloaded text that is printed doesn't have it, and so can't pass for a message.
+/// The secret that the notebook's kernel shares with this process, if a kernel started it. A printed file name or
+/// downloaded text does not contain it, so it cannot imitate a message.
 fn secret() -> Option<&'static str> {
     static SECRET: OnceLock<Option<String>> = OnceLock::new();
     SECRET
@@ -19,14 +19,12 @@ fn secret() -> Option<&'static str> {
         .as_deref()
 }
 
-/// Whether a notebook's kernel passes on at once what is printed, and can show outputs while a cell
-/// runs.
+/// Whether a notebook's kernel displays printed text at once, and can show outputs while a cell runs.
 pub(crate) fn notebook_is_live() -> bool {
     secret().is_some()
 }
 
-/// Prints how far something is: in a notebook as a line that the next one replaces, elsewhere as a line that
-/// stays.
+/// Prints progress: in a notebook as a line that the next one replaces, otherwise as a permanent line.
 pub(crate) fn print_status(text: &str) {
     if notebook_is_live() {
         let data = serde_json::json!({ "text/plain": text });
@@ -36,7 +34,7 @@ pub(crate) fn print_status(text: &str) {
     }
 }
 
-/// The line that holds a message for a notebook's kernel. JSON escapes control characters, so it can neither
+/// The line with a message for a notebook's kernel. JSON escapes control characters, so the message can neither
 /// break the line nor end the sequence.
 pub(crate) fn for_kernel(message: &serde_json::Value) -> String {
     format!("\x1b_fer_nb;{};{message}\x1b\\", secret().unwrap_or_default())

@@ -1,10 +1,9 @@
-//! The number of threads that libtorch computes with, fixed.
+//! A fixed number of threads for libtorch.
 
-/// Keeps libtorch at the number of threads that it has. Until a program sets a number, the library
-/// behind its matrix products (oneMKL) may take fewer, and would sum in another order then: two runs of
-/// one seed may differ in the last bit. Intel names a fixed number, and oneMKL's dynamic threading
-/// switched off, as conditions of results that repeat ("Reproducibility Conditions", oneMKL Developer
-/// Guide); setting a number does both.
+/// Fixes the number of libtorch's threads at its present value. Until a program sets a number, oneMKL, which
+/// computes the matrix products, may use fewer threads and then sums in another order: two runs with one seed may
+/// differ in the last bit. Intel names a fixed number, and oneMKL's dynamic threading switched off, as conditions
+/// of reproducible results ("Reproducibility Conditions", oneMKL Developer Guide); setting a number does both.
 pub(crate) fn fix_threads() {
     tch::set_num_threads(tch::get_num_threads().max(1));
 }

@@ -1,5 +1,5 @@
-//! Random numbers that are the same on every machine: a named generator, and nothing but exactly
-//! rounded arithmetic on what it gives (no logarithm, no cosine).
+//! Random numbers that are the same on every machine: a specified generator, and only exactly rounded arithmetic on
+//! its output (no logarithm, no cosine).
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
@@ -10,14 +10,14 @@ use crate::common::random::derive;
 pub(super) struct Chance(Xoshiro256PlusPlus);
 
 impl Chance {
-    /// The generator of image `index` of part `part` (0 train, 1 test). It depends on nothing else,
-    /// so images can be drawn in any order and on any number of threads.
+    /// The generator of image `index` of part `part` (0 train, 1 test). It depends on nothing else, so images can
+    /// be drawn in any order and with any number of threads.
     pub(super) fn of_image(seed: u64, part: u64, index: u64) -> Self {
         let stream = scramble(seed ^ scramble(part.wrapping_add(1)));
         Self(Xoshiro256PlusPlus::seed_from_u64(scramble(stream ^ scramble(index))))
     }
 
-    /// Uniform on 0 to 1, without 1.
+    /// Uniform on 0 to below 1.
     pub(super) fn unit(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 / (1u32 << 24) as f32
     }
@@ -27,7 +27,7 @@ impl Chance {
         low + (high - low) * self.unit()
     }
 
-    /// Close to a standard normal: a sum of four uniforms, never beyond ±3.5.
+    /// Close to a standard normal: a sum of four uniform numbers, never beyond ±3.5.
     pub(super) fn bell(&mut self) -> f32 {
         let sum = self.unit() + self.unit() + self.unit() + self.unit();
         (sum - 2.0) * 1.732
@@ -38,7 +38,7 @@ impl Chance {
         self.unit() < share
     }
 
-    /// One of two signs.
+    /// A random sign.
     pub(super) fn sign(&mut self) -> f32 {
         if self.odds(0.5) { 1.0 } else { -1.0 }
     }
@@ -49,7 +49,7 @@ impl Chance {
     }
 }
 
-/// Neighbouring numbers become unrelated.
+/// Mixes neighbouring numbers into unrelated ones.
 fn scramble(number: u64) -> u64 {
     derive(number, 0)
 }

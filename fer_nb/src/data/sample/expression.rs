@@ -1,9 +1,9 @@
-//! What a face does in each of the seven expressions, as movements of brows, lids and mouth.
+//! The seven expressions as movements of brows, lids and mouth.
 
 use super::chance::Chance;
 use crate::emotion::Emotion;
 
-/// Movements away from a face at rest, all 0 there. Lengths are in units of half the picture.
+/// Movements relative to a face at rest, for which all are 0. Lengths are in units of half the picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Expression {
     /// Inner ends of the brows, upwards.
@@ -36,15 +36,15 @@ pub(super) struct Expression {
     pub(super) lip_up: f32,
     /// Lips pressed together: 0 to 1.
     pub(super) lip_press: f32,
-    /// How much of the open mouth the teeth fill: 0 to 1.
+    /// The share of the open mouth that the teeth fill: 0 to 1.
     pub(super) teeth: f32,
     /// One corner of the mouth (and the nostril above) raised more than the other.
     pub(super) sneer: f32,
 }
 
 impl Expression {
-    /// The full expression of a class, in one of its variants: people are angry with pressed lips or
-    /// shouting, happy with closed lips or laughing.
+    /// The full expression of a class, in one of its variants: angry with pressed lips or shouting, happy with
+    /// closed lips or laughing.
     fn full(emotion: Emotion, chance: &mut Chance) -> Self {
         let rest = Expression::default();
         match emotion {
@@ -149,8 +149,8 @@ impl Expression {
         }
     }
 
-    /// An expression as one person shows it once: some strongly, some weakly, some with a trace of
-    /// the expression it is most often taken for, each on its resting face.
+    /// An expression as a person shows it once: strong or weak, or with a trace of the expression with which it is
+    /// most often confused, on a varying resting face.
     pub(super) fn of(emotion: Emotion, chance: &mut Chance) -> Self {
         let full = Self::full(emotion, chance);
         let other = Self::full(taken_for(emotion), chance);
@@ -162,7 +162,7 @@ impl Expression {
         mixed.plus(&Self::resting(chance))
     }
 
-    /// How this face differs from the average one at rest.
+    /// The deviation of this face at rest from the average one.
     fn resting(chance: &mut Chance) -> Self {
         Expression {
             brow_inner: 0.018 * chance.bell(),
@@ -180,7 +180,7 @@ impl Expression {
         }
     }
 
-    /// This expression with a share of another one.
+    /// This expression mixed with a share of another one.
     fn toward(&self, other: &Self, share: f32) -> Self {
         self.zip(other, |a, b| a + (b - a) * share)
     }
@@ -206,7 +206,7 @@ impl Expression {
     }
 }
 
-/// The class that this one is most easily mistaken for; as on photographs, not always mutual.
+/// The class with which this one is most easily confused; as with photos, not always mutual.
 fn taken_for(emotion: Emotion) -> Emotion {
     match emotion {
         Emotion::Angry => Emotion::Disgust,

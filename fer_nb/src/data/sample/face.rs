@@ -1,12 +1,12 @@
-//! One made-up person, drawn with one expression.
+//! Draws one made-up person with one expression.
 
 use super::chance::Chance;
 use super::expression::Expression;
 use super::person::{Hairstyle, Person};
 use super::raster::{Both, Canvas, Egg, Lens, Pose, Without};
 
-/// Draws a new person with this expression in front of a background, in a random pose and
-/// light: 48 × 48 tones on about 0 to 1, before blur and noise.
+/// Draws a new person with this expression in front of a background, in a random pose and light: 48 × 48 tones on
+/// about 0 to 1, before blur and noise.
 pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
     let person = Person::new(chance);
     let pose = Pose {
@@ -37,7 +37,7 @@ pub(super) fn draw(expression: &Expression, chance: &mut Chance) -> Vec<f32> {
     canvas.develop()
 }
 
-/// A wall in a slope of tones, with a few blurred things on it.
+/// A wall with a gradient of tones, and a few blurred objects on it.
 fn backdrop(canvas: &mut Canvas, chance: &mut Chance) {
     let base = chance.between(0.35, 0.7);
     let slope = [0.1 * chance.bell(), 0.1 * chance.bell()];
@@ -50,7 +50,7 @@ fn backdrop(canvas: &mut Canvas, chance: &mut Chance) {
     }
 }
 
-/// Light from one side, more or less hard, and the roundness it gives the head.
+/// Light from one side, soft or hard, and the resulting shading of the head.
 fn light(canvas: &mut Canvas, chance: &mut Chance) {
     let from = [0.1 * chance.bell(), 0.06 * chance.bell() - 0.05];
     let round = chance.between(0.15, 0.3);
@@ -60,14 +60,14 @@ fn light(canvas: &mut Canvas, chance: &mut Chance) {
     });
 }
 
-/// A person and an expression on the way to the canvas, one method a part, painted back to front.
+/// A person and an expression for the canvas, one method per part, painted from back to front.
 struct Face<'a> {
     person: &'a Person,
     expression: &'a Expression,
 }
 
 impl Face<'_> {
-    /// How far the chin is down, for the opening of the mouth.
+    /// How far the chin moves down for the opening of the mouth.
     fn drop(&self) -> f32 {
         self.expression.mouth_open.max(0.0) * 0.7
     }
@@ -108,9 +108,9 @@ impl Face<'_> {
         }
     }
 
-    /// Light and shadow on the large forms, which move with the expression: lowered brows shade
-    /// the eyes and raised ones open them to the light, a smile lifts bright cheeks, and a mouth
-    /// drawn down leaves its corners and the chin in shadow.
+    /// Light and shadow on the large shapes, which move with the expression: lowered brows shade the eyes and
+    /// raised ones light them, a smile lifts bright cheeks, and a mouth drawn down leaves its corners and the chin
+    /// in shadow.
     fn relief(&self, canvas: &mut Canvas) {
         let (p, e) = (self.person, self.expression);
         let lit = (e.brow_inner + 0.5 * e.brow_outer).clamp(-0.2, 0.25);
@@ -185,7 +185,7 @@ impl Face<'_> {
         canvas.shade(&Egg::new([0.0, tip + 0.075], [wide, 0.03]), -0.14, 0.06);
     }
 
-    /// What lies between the lips.
+    /// The inside of the mouth.
     fn gap(&self) -> Lens {
         let (p, e) = (self.person, self.expression);
         let open = e.mouth_open.max(0.0);
@@ -328,7 +328,7 @@ impl Face<'_> {
         let upper = Egg::new([0.0, temples - height], [1.4, height]);
         let hair = Both(Without(Without(cap, opening), swept), upper);
         canvas.fill(&hair, p.hair, 1.0, 0.06);
-        // Strands and a sheen, so that hair is no flat patch.
+        // Strands and a sheen, so that hair is not a flat area.
         for _ in 0..9 {
             let x = chance.between(-0.8, 0.8);
             let at = [x, -0.75 + 0.5 * x * x + 0.1 * chance.bell()];

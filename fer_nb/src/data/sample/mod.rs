@@ -1,9 +1,8 @@
-//! The made-up sample: faces that the crate draws itself, so that every stage runs without FER2013.
+//! The made-up sample: faces drawn by the crate, so that every stage runs without FER2013.
 //!
-//! Seven expressions are told by brows, eyes and mouth, on people who differ in everything else:
-//! features, hair, skin, glasses, pose, light, background, blur and noise. Weak expressions, and
-//! traces of the class that each is mistaken for, make it a task with errors in it; no label is
-//! wrong.
+//! Brows, eyes and mouth show the seven expressions, on people who differ in everything else: features, hair, skin,
+//! glasses, pose, light, background, blur and noise. Weak expressions, and traces of the class with which each is
+//! confused, make networks err; no label is wrong.
 
 mod chance;
 mod expression;
@@ -21,18 +20,18 @@ use super::pixels::{PIXELS, SIDE};
 use crate::common::{Error, Result};
 use crate::emotion::Emotion;
 
-/// Fewest images of a class, so that a fifth of its training images is at least one.
+/// The minimum number of images of a class, so that a fifth of its training images is at least one.
 const FEWEST: usize = 5;
 
 /// The made-up sample's size and seed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SampleConfig {
-    /// The same seed gives the same pixels on every machine, on any number of threads.
+    /// The seed: it determines every pixel, on every machine and with any number of threads.
     pub seed: u64,
-    /// Images to train on, those split off for validation among them.
+    /// The number of training images, including those split off for validation.
     pub train: usize,
-    /// Images to test on. They don't depend on `train`.
+    /// The number of test images, which don't depend on `train`.
     pub test: usize,
 }
 
@@ -43,7 +42,7 @@ impl Default for SampleConfig {
 }
 
 impl SampleConfig {
-    /// Checks that each class can have a few images and that all of them fit into memory.
+    /// Checks that each class gets a few images and that all images fit into memory.
     pub fn validate(&self) -> Result<()> {
         let fewest = FEWEST * Emotion::COUNT;
         for (field, count) in [("train", self.train), ("test", self.test)] {
@@ -59,8 +58,8 @@ impl SampleConfig {
     }
 }
 
-/// Draws the sample: the training part (validation still within) and the test part. Images are
-/// named "made-up 17", counted through both parts. Fails on a size out of range.
+/// Draws the sample: the training part (which includes validation) and the test part. Images are named "made-up
+/// 17", numbered through both parts. Fails for a size out of range.
 pub(super) fn generate(config: &SampleConfig) -> Result<(Dataset, Dataset)> {
     config.validate()?;
     let train = part(config.seed, Part { number: 0, usage: "train", first: 0 }, config.train)?;
@@ -69,7 +68,7 @@ pub(super) fn generate(config: &SampleConfig) -> Result<(Dataset, Dataset)> {
     Ok((train, test))
 }
 
-/// One of the two parts: its number for the generator, its name, the number of its first image.
+/// One of the two parts: its number for the generator, its name, and the number of its first image.
 #[derive(Clone, Copy)]
 struct Part {
     number: u64,
@@ -94,8 +93,8 @@ fn part(seed: u64, part: Part, count: usize) -> Result<Dataset> {
     Dataset::new(images, labels, sources.collect(), usages, Origin::Sample { seed })
 }
 
-/// Images of each class for `count` in all: FER2013's shares, rounded by largest remainder, and at
-/// least [`FEWEST`], which the largest class (happy) pays for.
+/// The number of images of each class for a total of `count`: FER2013's shares, rounded by largest remainder, and
+/// at least [`FEWEST`], which reduces the largest class (happy).
 fn class_counts(count: usize) -> [usize; Emotion::COUNT] {
     let total: usize = TRAINING_COUNTS.iter().sum();
     let mut counts = TRAINING_COUNTS.map(|share| count * share / total);
@@ -118,8 +117,8 @@ fn class_counts(count: usize) -> [usize; Emotion::COUNT] {
     counts
 }
 
-/// The classes of a part's images, in a shuffled order (Fisher and Yates), so that any first
-/// part of the sample has all classes.
+/// The classes of a part's images, in a shuffled order (Fisher and Yates), so that the first images of the sample
+/// contain all classes.
 fn shuffled(seed: u64, part: u64, counts: &[usize; Emotion::COUNT]) -> Vec<Emotion> {
     let mut emotions: Vec<Emotion> = Emotion::ALL
         .into_iter()
@@ -139,7 +138,7 @@ fn photograph(mut tones: Vec<f32>, pixels: &mut [u8], chance: &mut Chance) {
         let spread = chance.unit();
         blur(&mut tones, 0.24 * spread * spread * spread);
     }
-    // A camera's automatic exposure: about the same mean and contrast whatever the scene.
+    // A camera's automatic exposure: about the same mean and contrast for every scene.
     let count = tones.len() as f32;
     let mean = tones.iter().sum::<f32>() / count;
     let variance = tones.iter().map(|tone| (tone - mean) * (tone - mean)).sum::<f32>() / count;
@@ -153,7 +152,7 @@ fn photograph(mut tones: Vec<f32>, pixels: &mut [u8], chance: &mut Chance) {
     }
 }
 
-/// One pass of the kernel [side, 1 - 2 side, side] along both axes; the rim stays as it is.
+/// One pass of the kernel [side, 1 - 2 side, side] along both axes; the border stays unchanged.
 fn blur(tones: &mut [f32], side: f32) {
     for row in tones.chunks_exact_mut(SIDE) {
         blur_along(row, 1, side);

@@ -1,9 +1,9 @@
-//! Who a made-up face belongs to.
+//! The person of a made-up face.
 
 use super::chance::Chance;
 
-/// What stays the same in a person whatever the expression. Lengths in units of half the picture,
-/// tones on 0 to 1.
+/// The features of a person that an expression does not change. Lengths in units of half the picture, tones on 0 to
+/// 1.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     pub(super) skin: f32,
@@ -39,10 +39,10 @@ pub(super) enum Hairstyle {
 }
 
 impl Person {
-    /// Someone who was never seen before.
+    /// A new random person.
     pub(super) fn new(chance: &mut Chance) -> Self {
         let skin = chance.between(0.58, 0.86);
-        // Fair hair only with fair skin; now and then gray.
+        // Fair hair only with fair skin; sometimes gray.
         let fairest = if skin > 0.62 { 0.5 } else { 0.22 };
         let shade = chance.unit();
         let hair = if chance.odds(0.12) {

@@ -1,23 +1,23 @@
-//! A canvas that shapes are painted on, each pixel a distance to the shape's edge, so that every
-//! edge is smooth. Coordinates: the image spans -1 to 1, x to the right and y down.
+//! A canvas for shapes, which computes the distance of each pixel to the shape's edge, so that every edge is
+//! smooth. Coordinates: the image spans -1 to 1, x to the right and y down.
 
 use super::super::pixels::SIDE;
 
-/// Samples along a side: 2 × 2 for each pixel of the image.
+/// Samples per side of a pixel: 2 × 2 samples for each pixel of the image.
 const GRID: usize = 2 * SIDE;
 
-/// Widest edge of a shape.
+/// The widest soft edge of a shape.
 const WIDEST: f32 = 0.5;
 
 /// A region of the plane.
 pub(super) trait Shape {
-    /// Signed distance to the edge (about: exact near it), negative inside.
+    /// Signed distance to the edge (approximate, exact near the edge), negative inside.
     fn distance(&self, x: f32, y: f32) -> f32;
     /// left, right, top, bottom of a box around the region.
     fn bounds(&self) -> [f32; 4];
 }
 
-/// How the face stands in the picture.
+/// The pose of the face in the picture.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pose {
     /// Shift to the right and down.
@@ -26,13 +26,13 @@ pub(super) struct Pose {
     pub(super) scale: f32,
     /// Rotation clockwise, as the tangent of half its angle, which makes it exact without a sine.
     pub(super) turn: f32,
-    /// Turn of the head to the right, as how far the middle of the face moves.
+    /// Turn of the head to the right, as the shift of the middle of the face.
     pub(super) yaw: f32,
-    /// Nod downwards, likewise.
+    /// Nod downwards, as the same shift.
     pub(super) pitch: f32,
 }
 
-/// Gray tones on 0 (black) to 1, with the place on the face that each sample shows.
+/// Gray tones on 0 (black) to 1, with the position on the face that each sample shows.
 pub(super) struct Canvas {
     points: Vec<[f32; 2]>,
     /// Lowest and highest y of each row of samples; most shapes skip most rows.
@@ -43,7 +43,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// An empty (black) canvas seen in this pose.
+    /// An empty (black) canvas for this pose.
     pub(super) fn new(pose: &Pose) -> Self {
         let (cos, sin) = half_angle(pose.turn);
         let mut points = Vec::with_capacity(GRID * GRID);
@@ -75,12 +75,12 @@ impl Canvas {
         }
     }
 
-    /// Paints a shape in one tone. `opacity` on 0 to 1; `soft` is how wide its edge is.
+    /// Paints a shape in one tone. `opacity` on 0 to 1; `soft` is the width of its edge.
     pub(super) fn fill(&mut self, shape: &impl Shape, tone: f32, opacity: f32, soft: f32) {
         self.cover(shape, soft, |old, cover| old + (tone - old) * (cover * opacity));
     }
 
-    /// Darkens (negative `amount`) or lightens what a shape covers, by that share of its tone.
+    /// Darkens (negative `amount`) or lightens the area of a shape by that share of its tone.
     pub(super) fn shade(&mut self, shape: &impl Shape, amount: f32, soft: f32) {
         self.cover(shape, soft, |old, cover| old * (1.0 + amount * cover));
     }
@@ -95,7 +95,7 @@ impl Canvas {
             if *high < top - reach || *low > bottom + reach {
                 continue;
             }
-            // Along a row x only grows: no pose turns a head by a right angle.
+            // Along a row x only increases: no pose turns a head by a right angle.
             let skip = points.partition_point(|[x, _]| *x < left - reach);
             for ([x, y], tone) in points.iter().zip(tones).skip(skip) {
                 if *x > right + reach {
@@ -208,7 +208,7 @@ impl Lens {
         Self { turn: [cos, sin], ..self }
     }
 
-    /// The y of the middle line at `x`, for what has to follow it.
+    /// The y of the middle line at `x`, for details that follow it.
     pub(super) fn middle(&self, x: f32) -> f32 {
         let t = (x - self.at[0]) / self.half;
         self.at[1] + self.tilt * (x - self.at[0]) + self.bend * t * t
@@ -227,7 +227,7 @@ impl Shape for Lens {
         let from = (middle - self.above * profile - dy).max(dy - middle - self.below * profile);
         let slope = self.tilt + 2.0 * self.bend * t / self.half;
         let from = from / (1.0 + slope * slope).sqrt();
-        // Beyond an end the end itself is the nearest point.
+        // Beyond an end, the end is the nearest point.
         let past = dx.abs() - self.half;
         if past > 0.0 {
             let gap = from.max(0.0);
@@ -245,13 +245,13 @@ impl Shape for Lens {
     }
 }
 
-/// What lies in both regions: an iris within its eye, teeth within a mouth.
+/// The intersection of two regions: an iris within its eye, teeth within a mouth.
 pub(super) struct Both<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Shape, B: Shape> Shape for Both<A, B> {
     fn distance(&self, x: f32, y: f32) -> f32 {
         let first = self.0.distance(x, y);
-        // Already outside the widest soft edge: the second can only be farther.
+        // Already outside the widest soft edge: the second region can only be farther.
         if first > WIDEST * 0.5 { first } else { first.max(self.1.distance(x, y)) }
     }
 

@@ -1,9 +1,9 @@
 //! [`CenterFace`]: a network that finds faces and five landmarks of each.
 //!
-//! Xu, Yan, Sun, Yang and Luo, "CenterFace: Joint Face Detection and Alignment Using Face as Point"
-//! (2019): MobileNetV2, and a pyramid that adds the features of an input's 32nd, 16th, 8th and 4th
-//! part. Each point of the last one, 4 pixels of the input apart, says whether a face's centre is there.
-//! Inference only, float32. `assets/face_detector/from_onnx.py` made the weights.
+//! Xu, Yan, Sun, Yang and Luo, "CenterFace: Joint Face Detection and Alignment Using Face as Point" (2019):
+//! MobileNetV2, and a pyramid that adds the features at 1/32, 1/16, 1/8 and 1/4 of the input's size. For each point
+//! of the last one, at distances of 4 pixels of the input, the network predicts whether it is a face's centre.
+//! Inference only, float32. `assets/face_detector/from_onnx.py` wrote the weights.
 
 mod onnx;
 
@@ -14,22 +14,22 @@ use tch::{Tensor, no_grad};
 
 use crate::common::{During, Error, Result};
 
-/// Pixels of the input from one point of the outputs to the next.
+/// The distance between two points of the outputs, in pixels of the input.
 pub(super) const STRIDE: usize = 4;
-/// Sides of the input are multiples of this: the deepest features are its 32nd part.
+/// Sides of the input are multiples of this: the deepest features have 1/32 of its size.
 pub(super) const MULTIPLE: usize = 32;
 
-/// MobileNetV2's stages as its paper has them: how a block widens its channels within, blocks, stride of the
-/// first.
+/// MobileNetV2's stages as in its paper: the expansion of a block's channels, the number of blocks, the stride of
+/// the first.
 const STAGES: [(i64, usize, i64); 7] =
     [(1, 1, 1), (6, 2, 2), (6, 3, 2), (6, 4, 2), (6, 3, 1), (6, 3, 2), (6, 1, 1)];
-/// The stages whose outputs go into the pyramid, the finest first.
+/// The stages whose outputs are inputs of the pyramid, the finest first.
 const TAPS: [usize; 4] = [1, 2, 4, 6];
 
-/// What the network says of each point, `h` and `w` a quarter of the input's height and width. All are float32,
-/// contiguous, on the CPU.
+/// The network's outputs for each point; `h` and `w` are a quarter of the input's height and width. All are
+/// float32, contiguous, on the CPU.
 pub(super) struct Maps {
-    /// The probability that a face's centre is there, [h, w].
+    /// The probability that the point is a face's centre, [h, w].
     pub(super) score: Tensor,
     /// Natural logarithm of the face's height and width in points, [2, h, w].
     pub(super) size: Tensor,
@@ -40,19 +40,19 @@ pub(super) struct Maps {
     pub(super) landmarks: Tensor,
 }
 
-/// A convolution with its bias; ReLU is its caller's.
+/// A convolution with its bias; the caller adds the ReLU.
 struct Conv {
-    /// What the file calls it.
+    /// Its name in the weights file.
     name: String,
     weight: Tensor,
     bias: Tensor,
     stride: i64,
-    /// As many as channels where each channel is filtered for itself, else 1.
+    /// The number of channels for a depthwise convolution, else 1.
     groups: i64,
 }
 
 impl Conv {
-    /// How many channels go in.
+    /// The number of input channels.
     fn inputs(&self) -> i64 {
         self.weight.size()[1] * self.groups
     }
@@ -135,9 +135,9 @@ impl Block {
     }
 }
 
-/// Brings the pyramid's features to twice their side.
+/// Enlarges the pyramid's features to twice their side.
 struct Up {
-    /// What the file calls it.
+    /// Its name in the weights file.
     name: String,
     weight: Tensor,
     bias: Tensor,
@@ -156,9 +156,9 @@ impl Up {
 pub(super) struct CenterFace {
     stem: Conv,
     stages: Vec<Vec<Block>>,
-    /// One for each of [`TAPS`].
+    /// One layer for each of [`TAPS`].
     sides: Vec<Conv>,
-    /// From each side but the deepest to its finer neighbour, the finest first.
+    /// The layers from each size but the deepest to its finer neighbour, the finest first.
     ups: Vec<Up>,
     merge: Conv,
     score: Conv,
@@ -171,7 +171,7 @@ impl CenterFace {
     /// Reads the weights of a safetensors file.
     ///
     /// # Errors
-    /// [`Error::Missing`] without the file, [`Error::File`] if it is another network's.
+    /// [`Error::Missing`] if the file does not exist, [`Error::File`] if it belongs to another network.
     pub(super) fn load(path: &Path) -> Result<Self> {
         let tensors = tensors(path)?.into_iter().collect();
         let mut weights = Weights { path, tensors };
@@ -206,11 +206,11 @@ impl CenterFace {
         })
     }
 
-    /// What it says of an image: float32 [1, 3, height, width] on 0 to 255, red, green and blue; sides are
+    /// The outputs for an image: float32 [1, 3, height, width] on 0 to 255, red, green and blue; sides are
     /// multiples of [`MULTIPLE`].
     ///
     /// # Errors
-    /// [`Error::Tensor`] if the memory does not suffice.
+    /// [`Error::Tensor`] if the device has too little memory.
     pub(super) fn forward(&self, image: &Tensor) -> Result<Maps> {
         no_grad(|| self.maps(image)).during("finding faces")
     }
@@ -251,7 +251,7 @@ impl CenterFace {
 /// All tensors of the file with their names.
 fn tensors(path: &Path) -> Result<Vec<(String, Tensor)>> {
     if !path.is_file() {
-        let hint = "It comes with the project: get it from there again.";
+        let hint = "It is a file of the project: copy it from there again.";
         return Err(Error::missing("The face detector's weights", path, hint));
     }
     Tensor::read_safetensors(path).map_err(|error| {
@@ -259,7 +259,7 @@ fn tensors(path: &Path) -> Result<Vec<(String, Tensor)>> {
     })
 }
 
-/// The tensors of the file that no layer has taken yet.
+/// The tensors of the file that no layer has used yet.
 struct Weights<'a> {
     path: &'a Path,
     tensors: HashMap<String, Tensor>,

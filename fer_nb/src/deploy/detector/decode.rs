@@ -1,4 +1,4 @@
-//! From the network's maps to faces: one for each centre, the better of two that overlap.
+//! Converts the network's maps to faces: one for each centre, and the more probable of two that overlap.
 
 use tch::Tensor;
 
@@ -6,10 +6,10 @@ use super::center_face::{Maps, STRIDE};
 use crate::common::{Error, Result};
 use crate::deploy::face::{LANDMARKS, overlap};
 
-/// Two boxes that share more of their union than this are one face's, as in CenterFace's own code.
+/// Two boxes with a larger intersection over union belong to the same face, as in CenterFace's code.
 pub(super) const OVERLAP: f32 = 0.3;
 
-/// A face as the network has it, in pixels of the network's input.
+/// A face in pixels of the network's input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Candidate {
     pub(super) left: f32,
@@ -18,12 +18,12 @@ pub(super) struct Candidate {
     pub(super) height: f32,
     /// The probability that it is a face, 0 to 1.
     pub(super) score: f32,
-    /// Right and down from the upper left corner of the input.
+    /// The landmarks, right and down from the upper left corner of the input.
     pub(super) landmarks: [[f32; 2]; LANDMARKS],
 }
 
 impl Candidate {
-    /// The same face in a picture that is larger by a factor.
+    /// The same face in a picture that is scaled by a factor.
     pub(super) fn scaled(self, factor: f32) -> Self {
         Self {
             left: self.left * factor,
@@ -76,8 +76,8 @@ pub(super) fn faces(maps: &Maps, threshold: f32) -> Result<Vec<Candidate>> {
     Ok(without_overlaps(found.collect()))
 }
 
-/// Non-maximum suppression: goes through the faces from the most probable, and drops what overlaps one that
-/// was kept.
+/// Non-maximum suppression: goes through the faces from the most probable, and drops a face that overlaps a kept
+/// one.
 pub(super) fn without_overlaps(mut found: Vec<Candidate>) -> Vec<Candidate> {
     found.sort_by(|one, other| other.score.total_cmp(&one.score));
     let mut kept: Vec<Candidate> = Vec::new();

@@ -1,4 +1,4 @@
-//! [`FaceDetector`]: finds faces in photos and frames, tilted ones, small ones and dark ones too.
+//! [`FaceDetector`]: finds faces in photos and frames, including tilted, small and dark ones.
 
 mod center_face;
 mod decode;
@@ -28,20 +28,21 @@ const WEIGHTS: &str = "face_detector/center_face.safetensors";
 /// Finds faces: [`FaceDetector::for_photos`] or [`FaceDetector::for_video`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FaceDetector {
-    /// The most pixels that are searched, 1,024 to 16,777,216. Larger photos are shrunk by a whole number, which
-    /// bounds time and memory; those of a quarter or less are enlarged twice, which shows small faces better.
+    /// The maximum number of pixels to search, 1,024 to 16,777,216. Larger photos are shrunk by a whole number,
+    /// which limits time and memory; photos of at most a quarter of it are enlarged twice, which improves the
+    /// detection of small faces.
     pub most_pixels: u64,
-    /// The least score of a face, above 0 and below 1.
+    /// The minimum score of a face, above 0 and below 1.
     pub threshold: f32,
 }
 
 impl FaceDetector {
-    /// For photos: small faces count more than a second.
+    /// A detector for photos: small faces matter more than a second.
     pub fn for_photos() -> Self {
         Self { most_pixels: 1920 * 1088, threshold: 0.5 }
     }
 
-    /// For a camera's frames: time counts more than small faces.
+    /// A detector for a camera's frames: time matters more than small faces.
     pub fn for_video() -> Self {
         Self { most_pixels: 384 * 288, threshold: 0.5 }
     }
@@ -49,8 +50,8 @@ impl FaceDetector {
     /// Finds the faces in a photo, the largest first.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a `most_pixels` or `threshold` out of range; [`Error::Missing`] or
-    /// [`Error::File`] if the detector's weights are not there.
+    /// [`Error::Setting`] for a `most_pixels` or `threshold` out of range; [`Error::Missing`] or [`Error::File`] if
+    /// the detector's weights are missing or damaged.
     pub fn detect(&self, photo: &Photo) -> Result<Vec<FaceBox>> {
         self.detect_from(photo, self.threshold)
     }
@@ -69,13 +70,13 @@ impl FaceDetector {
         let pixels = u64::from(width) * u64::from(height);
         let scale = match 4 * pixels <= self.most_pixels {
             true => Scale::Twice,
-            // The least whole number that leaves no more pixels than that.
+            // The smallest whole number that leaves at most this many pixels.
             false => {
                 Scale::Divided((pixels.div_ceil(self.most_pixels) as f64).sqrt().ceil() as u32)
             }
         };
         let mut found = at(photo.rgb(), scale, threshold)?;
-        // The network has not learnt faces that fill a large picture: a coarser look finds those.
+        // The network was not trained on faces that fill a large picture: a search at a coarser scale finds them.
         let coarse = scale.coarser();
         if scale.of(width.max(height)) > COARSE && coarse.of(width.min(height)) >= MULTIPLE as u32 {
             found.extend(at(photo.rgb(), coarse, threshold)?);
@@ -88,7 +89,8 @@ impl FaceDetector {
         Ok(found)
     }
 
-    /// The network as the bytes of an ONNX file: an image f32 [1, 3, height, width] on 0 to 255 in, maps out.
+    /// The network as the bytes of an ONNX file: it maps an image f32 [1, 3, height, width] on 0 to 255 to the
+    /// outputs.
     ///
     /// # Errors
     /// As [`FaceDetector::detect`].
@@ -113,7 +115,7 @@ fn at(photo: &RgbImage, scale: Scale, threshold: f32) -> Result<Vec<Candidate>> 
     Ok(faces(&maps, threshold)?.into_iter().map(|face| face.scaled(back)).collect())
 }
 
-/// The size at which a photo is searched.
+/// The scale at which a photo is searched.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Scale {
     /// Enlarged, with twice as many pixels on each side.
@@ -131,7 +133,7 @@ impl Scale {
         }
     }
 
-    /// How long a side of the photo is at this scale.
+    /// The length of a side of the photo at this scale.
     fn of(self, side: u32) -> u32 {
         match self {
             Scale::Twice => 2 * side,
@@ -139,7 +141,7 @@ impl Scale {
         }
     }
 
-    /// What lengths at this scale are multiplied by to be the photo's.
+    /// The factor from lengths at this scale to the photo's.
     fn back(self) -> f32 {
         match self {
             Scale::Twice => 0.5,
@@ -148,10 +150,10 @@ impl Scale {
     }
 }
 
-/// Longest side of what is searched a second time, four times as coarse.
+/// The longest side of a photo for a second search at a quarter of the scale.
 const COARSE: u32 = 800;
 
-/// The numbers that a search goes by, for programs that do the same elsewhere.
+/// The constants of a search, for implementations in other languages.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct SearchRule {
     photos: FaceDetector,
@@ -178,12 +180,12 @@ impl Default for SearchRule {
 }
 
 thread_local! {
-    /// Tensors are not shared by threads: one network each.
+    /// Threads do not share tensors, so each has a network.
     static NETWORK: RefCell<Option<CenterFace>> = const { RefCell::new(None) };
 }
 
-/// The network's input: float32 [1, 3, height, width] on 0 to 255; the photo at a scale, and black at its right
-/// and lower edge up to the next multiple of 32.
+/// The network's input: float32 [1, 3, height, width] on 0 to 255; the photo at a scale, padded with black at its
+/// right and lower edge to the next multiple of 32.
 fn input(photo: &RgbImage, scale: Scale) -> Result<Tensor> {
     let small;
     let (pixels, [width, height]) = match scale {

@@ -1,4 +1,4 @@
-//! [`NoFace`]: why no face was found in a photo, as far as that can be told.
+//! [`NoFace`]: the probable reason why no face was found in a photo.
 
 use serde::Serialize;
 
@@ -7,16 +7,16 @@ use crate::common::Result;
 use crate::deploy::face::FaceBox;
 use crate::deploy::photo::Photo;
 
-/// Mean gray below which a photo is called dark, 0 to 255.
+/// A photo with a lower mean gray is called dark, 0 to 255.
 const DARK: f64 = 25.0;
-/// Mean gray above which it is called overexposed.
+/// A photo with a higher mean gray is called overexposed.
 const BRIGHT: f64 = 235.0;
-/// A face has about this many pixels on a side at least, at the size at which it is searched.
+/// The approximate minimum side of a face in pixels, at the scale of the search.
 const SMALLEST: f32 = 12.0;
-/// Below this score a place is no more like a face than any other.
+/// With a lower score, a place does not resemble a face.
 const WEAK: f32 = 0.2;
 
-/// The numbers that reasons go by, for programs that do the same elsewhere.
+/// The constants of the reasons, for implementations in other languages.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct NoFaceRule {
     dark: f64,
@@ -31,33 +31,33 @@ impl Default for NoFaceRule {
     }
 }
 
-/// Why no face was found.
+/// The reason why no face was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NoFace {
-    /// A place is like a face, but not enough.
+    /// A place resembles a face, but not enough.
     BelowThreshold {
-        /// The detector's score there, 0 to 1.
+        /// The detector's score of the place, 0 to 1.
         score: f32,
-        /// The score that is asked for.
+        /// The required score.
         threshold: f32,
         /// The middle of the place: right and down, in the photo's pixels.
         at: [f32; 2],
     },
-    /// There is a face, of fewer pixels than this detector finds.
+    /// The photo contains a face that is too small for this detector.
     TooSmall {
         /// Its longer side in the photo's pixels.
         side: f32,
     },
-    /// Mean gray of the photo, 0 to 255, is that of a photo without light.
+    /// The photo is too dark; mean gray, 0 to 255.
     TooDark(f64),
-    /// Mean gray of the photo, 0 to 255, is that of a photo of nothing but light.
+    /// The photo is too bright; mean gray, 0 to 255.
     TooBright(f64),
-    /// Nothing is like a face.
+    /// Nothing resembles a face.
     Nothing,
 }
 
 impl FaceDetector {
-    /// Says why [`FaceDetector::detect`] found no face: it searches again, with a lower threshold.
+    /// Returns the reason why [`FaceDetector::detect`] found no face: it searches again, with a lower threshold.
     ///
     /// # Errors
     /// As [`FaceDetector::detect`].
@@ -66,7 +66,7 @@ impl FaceDetector {
         if let Some(why) = self.near_miss(&candidates) {
             return Ok(why);
         }
-        // What is searched in a frame is a small copy: a closer look may find more.
+        // A frame is searched in a small copy: a search at full size may find more.
         let photos = Self { threshold: self.threshold, ..Self::for_photos() };
         if self.most_pixels < photos.most_pixels
             && let Some(face) = photos.detect(photo)?.first()
@@ -76,7 +76,7 @@ impl FaceDetector {
         Ok(NoFace::of_light(photo))
     }
 
-    /// The faces of [`FaceDetector::detect`], and if there are none why, without a second look.
+    /// The faces of [`FaceDetector::detect`], and the reason if there are none, without a second search.
     ///
     /// # Errors
     /// As [`FaceDetector::detect`].
@@ -92,8 +92,8 @@ impl FaceDetector {
         Ok((found, why))
     }
 
-    /// All places that are like a face, the largest first; those with a score of `threshold` or more are the
-    /// faces of [`FaceDetector::detect`].
+    /// All places that resemble a face, the largest first; those with a score of `threshold` or more are the faces
+    /// of [`FaceDetector::detect`].
     ///
     /// # Errors
     /// As [`FaceDetector::detect`].
@@ -101,7 +101,7 @@ impl FaceDetector {
         self.detect_from(photo, WEAK.min(self.threshold / 2.0))
     }
 
-    /// Why the likeliest of places that are no faces is none; `None` without such a place.
+    /// Why the most probable of the places that are not faces is rejected; `None` without such a place.
     pub(in crate::deploy) fn near_miss(&self, candidates: &[FaceBox]) -> Option<NoFace> {
         let likeliest = candidates.iter().max_by(|one, other| one.score.total_cmp(&other.score))?;
         let side = likeliest.width.max(likeliest.height);
@@ -138,7 +138,7 @@ impl std::fmt::Display for NoFace {
         match self {
             NoFace::BelowThreshold { score, threshold, at: [right, down] } => write!(
                 f,
-                "the likeliest place, around {right:.0}, {down:.0}, has a score of {score:.2}; {threshold:.2} is asked for"
+                "the most probable place, around {right:.0}, {down:.0}, has a score of {score:.2}; {threshold:.2} is required"
             ),
             NoFace::TooSmall { side } => write!(f, "a face of {side:.0} pixels is too small here"),
             NoFace::TooDark(mean) => {

@@ -1,5 +1,5 @@
-//! [`FaceDetector::near`]: a face of the frame before is looked for around its place only, which takes a fifth of
-//! the time.
+//! [`FaceDetector::near`]: searches for a face of the previous frame only around its position, which takes a fifth
+//! of the time.
 
 use image::imageops::crop_imm;
 
@@ -9,16 +9,16 @@ use crate::deploy::detector::FaceDetector;
 use crate::deploy::face::FaceBox;
 use crate::deploy::photo::Photo;
 
-/// The side of the square that is searched, in sides of the face.
+/// The side of the searched square, in sides of the face.
 const AROUND: f32 = 2.0;
-/// A face is searched at a size at which it has at least this many pixels on a side, if the photo has them.
+/// A face is searched at a scale at which it has at least this many pixels on a side, if the photo has them.
 const ENOUGH: f32 = 48.0;
-/// The least overlap of a face with its place in the frame before, as intersection over union.
+/// The minimum overlap of a face with its position in the previous frame, as intersection over union.
 const SAME: f32 = 0.25;
 
 impl FaceDetector {
-    /// The face of the frame before that was at `known`: of those in the square around it with a score of
-    /// `threshold` or more the one that overlaps it most. `None` if it left the square or is not to be seen.
+    /// The face of the previous frame that was at `known`: among the faces in the square around it with a score of
+    /// `threshold` or more, the one that overlaps it most. `None` if it has left the square or is not visible.
     ///
     /// # Errors
     /// As [`FaceDetector::detect`].

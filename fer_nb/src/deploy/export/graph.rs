@@ -1,4 +1,4 @@
-//! [`Graph`]: an ONNX graph that grows operator by operator.
+//! [`Graph`]: a builder of an ONNX graph.
 
 use std::collections::HashMap;
 
@@ -24,8 +24,8 @@ pub(in crate::deploy) fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto { name: name.into(), f: value, kind: 1, ..AttributeProto::default() }
 }
 
-/// A graph and the weights that it has not used yet. A value is known by its name; names of constants begin
-/// with a slash, so that they are none of a weight.
+/// A graph and the weights that it has not used yet. Values are identified by name; names of constants start with a
+/// slash, so that they differ from those of weights.
 pub(in crate::deploy) struct Graph {
     graph: GraphProto,
     weights: HashMap<String, Tensor>,
@@ -34,7 +34,7 @@ pub(in crate::deploy) struct Graph {
 }
 
 impl Graph {
-    /// A graph without operators; it will use `weights`, f32.
+    /// A graph without operators for the given weights, f32.
     pub(in crate::deploy) fn new(
         graph: GraphProto,
         weights: Vec<(String, Tensor)>,
@@ -46,7 +46,7 @@ impl Graph {
     /// The finished graph.
     ///
     /// # Errors
-    /// [`Error::Input`] names a weight that no operator uses.
+    /// [`Error::Input`] with a weight that no operator uses.
     pub(in crate::deploy) fn finish(self) -> Result<GraphProto> {
         match self.weights.keys().min() {
             None => Ok(self.graph),
@@ -88,7 +88,7 @@ impl Graph {
     /// Uses a weight of the network, f32, and returns its name.
     ///
     /// # Errors
-    /// [`Error::Input`] if the network has no such weight, or if it was used before.
+    /// [`Error::Input`] if the network has no such weight, or if it was already used.
     pub(in crate::deploy) fn weight(&mut self, name: &str) -> Result<String> {
         let tensor = self.weights.remove(name).ok_or_else(|| {
             Error::input("the network's plan", name, "weights of the network, each used once")
@@ -113,7 +113,7 @@ impl Graph {
         self.constant(name, &Tensor::f_from_slice(values)?, FLOAT)
     }
 
-    /// A constant, i64 [n]: a shape, in which -1 is what is left.
+    /// A constant, i64 [n]: a shape, in which -1 is the remaining size.
     pub(in crate::deploy) fn shape(&mut self, values: &[i64]) -> Result<String> {
         let sizes: Vec<_> = values.iter().map(i64::to_string).collect();
         let name = format!("/shape_{}", sizes.join("_"));

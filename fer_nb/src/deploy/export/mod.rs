@@ -25,7 +25,7 @@ use crate::model::Network;
 pub enum Format {
     /// Weights in float16, for this crate and PyTorch.
     Safetensors,
-    /// The network, once with float32 weights and once with float16 weights, for onnxruntime and others.
+    /// The network, once with float32 weights and once with float16 weights, for onnxruntime and other programs.
     Onnx,
     /// The network for libtorch, from Python, C++ and Rust.
     TorchScript,
@@ -47,13 +47,13 @@ pub struct Exported<'a> {
     pub network: &'a dyn Network,
     /// Divides the logits.
     pub temperature: Temperature,
-    /// Names and texts for a reader of the file, written into ONNX's metadata.
+    /// Names and texts for readers of the file, written to ONNX's metadata.
     pub about: &'a [(&'a str, String)],
 }
 
 impl Exported<'_> {
-    /// Writes the network as ONNX, opset 17, from its [plan](Network::plan). Weights are stored in
-    /// float32 or, with `half`, in float16; they are computed with in float32 either way.
+    /// Writes the network as ONNX, opset 17, from its [plan](Network::plan). Weights are stored in float32 or, with
+    /// `half`, in float16; the computation is in float32 either way.
     ///
     /// # Errors
     /// [`Error::Input`] if the plan does not fit the network or has an operation without counterpart in
@@ -66,11 +66,11 @@ impl Exported<'_> {
         })
     }
 
-    /// Writes the network as TorchScript, in float32: its method `forward` gives `probs`.
+    /// Writes the network as TorchScript, in float32: its method `forward` returns `probs`.
     ///
     /// # Errors
-    /// [`Error::Input`] if the network is not on the CPU or its parameters are not frozen; [`Error::Io`]
-    /// if the file can't be written; whatever libtorch refuses.
+    /// [`Error::Input`] if the network is not on the CPU or its parameters are not frozen; [`Error::Io`] if the
+    /// file can't be written; errors of libtorch.
     pub fn save_torch_script(&self, path: impl AsRef<Path>) -> Result<()> {
         torch_script::save(self, path.as_ref())
     }

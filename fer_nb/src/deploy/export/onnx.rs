@@ -1,4 +1,4 @@
-//! ONNX: a network's plan in ONNX's operators. Dropout is left out, as after training.
+//! ONNX: a network's plan as ONNX operators, without dropout.
 
 use super::Exported;
 use super::graph::{Graph, float, int, ints};
@@ -9,7 +9,7 @@ use crate::emotion::Emotion;
 use crate::model::layers::STANDARDIZE_EPSILON;
 use crate::model::{Operation, Plan};
 
-/// The whole file.
+/// The complete file.
 pub(super) fn to_bytes(exported: &Exported<'_>, half: bool) -> Result<Vec<u8>> {
     let network = exported.network;
     let classes = Emotion::COUNT as i64;
@@ -50,7 +50,7 @@ fn value(name: &str, elem_type: i32, sizes: &[i64]) -> ValueInfoProto {
     )
 }
 
-/// Adds a network: the name of its images, f32 [N, 1, 48, 48], in, and that of its logits, f32 [N, 7], out.
+/// Adds a network: takes the name of its images, f32 [N, 1, 48, 48], and returns that of its logits, f32 [N, 7].
 fn add_plan(graph: &mut Graph, plan: &Plan, images: String) -> Result<String> {
     let mut value = (images, Plan::INPUT.to_vec());
     for layer in plan.layers() {
@@ -156,7 +156,8 @@ impl Graph {
                 self.add("Add", &[&body, &around], vec![])
             }
             other => {
-                let expected = "operations that ONNX has here; TorchScript takes any network";
+                let expected =
+                    "operations that this export supports; TorchScript exports any network";
                 return Err(Error::input("the network's plan", format!("{other:?}"), expected));
             }
         })
@@ -166,13 +167,13 @@ impl Graph {
         Ok([self.weight(&format!("{name}.weight"))?, self.weight(&format!("{name}.bias"))?])
     }
 
-    /// [N, input] in, [N, output] out.
+    /// Maps [N, input] to [N, output].
     fn dense(&mut self, xs: &str, name: &str) -> Result<String> {
         let [weight, bias] = self.weight_and_bias(name)?;
         Ok(self.add("Gemm", &[xs, &weight, &bias], vec![int("transB", 1)]))
     }
 
-    /// [N, .., input] in, [N, .., output] out.
+    /// Maps [N, .., input] to [N, .., output].
     fn token_dense(&mut self, xs: &str, name: &str) -> Result<String> {
         let [weight, bias] = self.weight_and_bias(name)?;
         let weight = self.transpose(&weight, &[1, 0]);
@@ -180,7 +181,7 @@ impl Graph {
         Ok(self.add("Add", &[&product, &bias], vec![]))
     }
 
-    /// [N, T, 3 · width] in, [N, T, width] out.
+    /// Maps [N, T, 3 · width] to [N, T, width].
     fn attention(&mut self, xs: &str, shape: &[i64], heads: i64) -> Result<String> {
         let [tokens, triple] = shape[..] else {
             return Err(Error::input("attention", format!("{shape:?}"), "[tokens, 3 · width]"));
@@ -218,7 +219,7 @@ impl Graph {
         Ok(self.add("Mul", &[xs, &share], vec![]))
     }
 
-    /// [N, C, H, W] in, [N, C] out.
+    /// Maps [N, C, H, W] to [N, C].
     fn global_mean(&mut self, xs: &str) -> String {
         let means = self.add("GlobalAveragePool", &[xs], vec![]);
         self.flatten(&means)

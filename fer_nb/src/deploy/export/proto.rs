@@ -1,7 +1,7 @@
 //! The messages of an ONNX file, as a protocol buffer.
 //!
-//! They are those of onnx.proto3 (ONNX 1.16, <https://github.com/onnx/onnx>), with the fields that are used
-//! here; a field that is left out reads as empty.
+//! They are those of onnx.proto3 (ONNX 1.16, <https://github.com/onnx/onnx>), with only the required fields; a
+//! missing field reads as empty.
 
 use prost::Message;
 
@@ -127,7 +127,7 @@ pub(in crate::deploy) struct TensorShapeProto {
     pub(in crate::deploy) dim: Vec<Dimension>,
 }
 
-/// A size, or the name of one that is not fixed.
+/// A size, or the name of a variable one.
 #[derive(Clone, Message)]
 pub(in crate::deploy) struct Dimension {
     #[prost(int64, optional, tag = "1")]
@@ -137,12 +137,12 @@ pub(in crate::deploy) struct Dimension {
 }
 
 impl Dimension {
-    /// A size that is always the same.
+    /// A fixed size.
     pub(in crate::deploy) fn fixed(size: i64) -> Self {
         Self { dim_value: Some(size), dim_param: None }
     }
 
-    /// A size that each call of the network chooses.
+    /// A variable size.
     pub(in crate::deploy) fn free(name: &str) -> Self {
         Self { dim_value: None, dim_param: Some(name.into()) }
     }
@@ -159,7 +159,7 @@ impl ValueInfoProto {
 
 /// The version of the operators: the first with LayerNormalization.
 const OPSET: i64 = 17;
-/// The version of the file format that came with it.
+/// The version of the file format of that opset.
 const IR_VERSION: i64 = 8;
 
 impl GraphProto {

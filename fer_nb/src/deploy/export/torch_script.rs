@@ -22,7 +22,7 @@ pub(super) fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
         return Err(Error::input("the network", "trainable parameters", expected));
     }
     let side = SIDE as i64;
-    // Two images: a batch of one could be recorded as a dimension of size 1.
+    // Two images: with a batch of one, the trace could record a dimension of size 1.
     let images = Tensor::f_zeros([2, 1, side, side], (Kind::Uint8, device))?;
     let mut failed = None;
     let traced = no_grad(|| {
@@ -41,8 +41,8 @@ pub(super) fn save(exported: &Exported<'_>, path: &Path) -> Result<()> {
     }
     let traced = traced.during("tracing the network")?;
     replace_file(path, |temporary| {
-        // libtorch names the archive after the file, up to the last dot, and takes no empty name. With the
-        // same name each time, the same network gives the same bytes. The folder is removed in any case.
+        // libtorch names the archive after the file, up to the last dot, and rejects an empty name. With a fixed
+        // name, the same network gives the same bytes. The folder is always removed.
         let beside = temporary.parent().unwrap_or(Path::new("."));
         let failed = |error| Error::io("write", path, error);
         let folder = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(beside);

@@ -86,17 +86,17 @@ pub(super) async fn model(State(state): State<Shared>) -> Json<Model> {
     Json(state.engine.model().clone())
 }
 
-/// `GET /healthz`: the server works.
+/// `GET /healthz`: the server is running.
 pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Any other path.
+/// Replies to any other path.
 pub(super) async fn unknown() -> Response {
-    problem(StatusCode::NOT_FOUND, "nothing is here; see /api/openapi.json")
+    problem(StatusCode::NOT_FOUND, "unknown path; see /api/openapi.json")
 }
 
-/// Any other method: what to do instead. The router adds `Allow`.
+/// Replies to any other method with what to do instead. The router adds `Allow`.
 pub(super) async fn wrong_method(uri: Uri) -> Response {
     let what = match uri.path() {
         "/api/predict" => {

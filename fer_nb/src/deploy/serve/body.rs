@@ -1,4 +1,4 @@
-//! Reading a request's body, within the budget and in good time.
+//! Reads a request's body, within the memory budget and the time limits.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,20 +14,20 @@ use super::budget::{Budget, Held};
 use super::places::{Place, STEP};
 use super::reply::{busy, problem};
 
-/// How long [`STEP`] bytes of a body may take.
+/// The time limit for [`STEP`] bytes of a body.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a body may take in all.
+/// The time limit for a whole body.
 const LONGEST: Duration = Duration::from_secs(120);
-/// How long, and how much of, a body that is refused is still taken: a sender that is cut off does not
-/// read why.
+/// The time and the size for which a rejected body is still read: a sender whose connection is closed early does
+/// not read the reason.
 const LINGER: (Duration, usize) = (Duration::from_secs(3), 64 << 20);
 
-/// Why a body is not there.
+/// Why a body is not available.
 #[derive(Debug)]
 pub(super) enum Unread {
     TooLarge,
     Slow,
-    /// All memory for bodies is taken.
+    /// The memory for bodies is exhausted.
     Full,
     Broken(String),
 }
@@ -45,7 +45,7 @@ impl IntoResponse for Unread {
     }
 }
 
-/// A body of at most `most` bytes, and its part of the budget.
+/// Reads a body of at most `most` bytes, and takes its share of the budget.
 pub(super) async fn read(
     body: Body,
     most: usize,
@@ -86,7 +86,7 @@ async fn fill(
             return Err(Unread::TooLarge);
         }
         if size > bytes.capacity() {
-            // Not more than was sent, and a half of it: the declared size is only a promise.
+            // At most what was sent, and a half more: the declared size is only a promise.
             let ahead = declared.clamp(size, size.saturating_add(size / 2).max(STEP));
             if !held.grow(ahead) {
                 return Err(Unread::Full);
@@ -105,7 +105,7 @@ async fn fill(
     Ok((bytes, held))
 }
 
-/// The next bytes; `None` at the end.
+/// Reads the next bytes; `None` at the end.
 async fn frame(body: &mut Body) -> Result<Option<Bytes>, Unread> {
     loop {
         let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await;
@@ -120,7 +120,7 @@ async fn frame(body: &mut Body) -> Result<Option<Bytes>, Unread> {
     }
 }
 
-/// Takes the rest of a body that nobody reads, for a while.
+/// Reads and drops the rest of a body, for a limited time.
 pub(super) fn drain(mut body: Body) {
     if body.is_end_stream() {
         return;

@@ -1,8 +1,8 @@
-//! [`Budget`]: the memory that requests' bodies may take together.
+//! [`Budget`]: the memory for the bodies of all requests.
 //!
-//! Bytes count when they arrive, since a `Content-Length` costs its sender nothing. If they become too many,
-//! a body that comes too slowly makes room, or else the largest one that still arrives, if it is far larger
-//! than the one that needs room: a small photo always finds some.
+//! Bytes count when they arrive, because a `Content-Length` costs its sender nothing. If the memory is exhausted, a
+//! slow body is dropped, or the largest incoming one if it is far larger than the one that needs memory: a small
+//! photo always gets some.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,16 +13,16 @@ use tokio::sync::Notify;
 
 use super::places::STEP;
 
-/// How long a body may take for [`STEP`] bytes before it makes room for others.
+/// The time limit for [`STEP`] bytes of a body, after which it may be dropped for others.
 const SLOW: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Body {
     peer: IpAddr,
     bytes: usize,
-    /// It still arrives.
+    /// It is still arriving.
     arrives: bool,
-    /// When it last made progress, and its size then.
+    /// The time of its last progress, and its size at that time.
     since: (Instant, usize),
     leave: Arc<Notify>,
 }
@@ -30,15 +30,15 @@ struct Body {
 #[derive(Debug, Default)]
 struct Bodies {
     next: u64,
-    /// Bytes of all of them.
+    /// The bytes of all bodies.
     bytes: usize,
-    /// The most that they were since somebody asked.
+    /// The maximum since the last reading.
     peak: usize,
     all: HashMap<u64, Body>,
 }
 
 impl Bodies {
-    /// The body that makes room for one of `size` bytes.
+    /// The body to drop for one of `size` bytes.
     fn leaves(&self, id: u64, size: usize, now: Instant) -> Option<u64> {
         let mut of_peer: HashMap<IpAddr, usize> = HashMap::new();
         for body in self.all.values() {
@@ -54,10 +54,10 @@ impl Bodies {
     }
 }
 
-/// The budget, shared by those who take part of it.
+/// The budget, shared by all bodies.
 #[derive(Debug)]
 pub(super) struct Budget {
-    /// The most bytes.
+    /// The maximum number of bytes.
     total: usize,
     bodies: Mutex<Bodies>,
 }
@@ -71,19 +71,19 @@ impl Budget {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes that are held now.
+    /// The bytes in memory now.
     pub(super) fn bytes(&self) -> usize {
         self.lock().bytes
     }
 
-    /// The most bytes that were held since the last call.
+    /// The maximum of bytes in memory since the last call.
     pub(super) fn take_peak(&self) -> usize {
         let mut bodies = self.lock();
         let now = bodies.bytes;
         std::mem::replace(&mut bodies.peak, now)
     }
 
-    /// A body that begins to arrive.
+    /// A new body that starts to arrive.
     pub(super) fn begin(self: &Arc<Self>, peer: IpAddr) -> Held {
         let mut bodies = self.lock();
         let (id, leave) = (bodies.next, Arc::new(Notify::new()));
@@ -94,7 +94,7 @@ impl Budget {
     }
 }
 
-/// A body's part of the budget, until it is dropped.
+/// A body's share of the budget, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     budget: Arc<Budget>,
@@ -103,7 +103,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Makes this body's part `size` bytes; false if there is no room for it.
+    /// Sets this body's share to `size` bytes; returns false if there is no memory for it.
     #[must_use]
     pub(super) fn grow(&self, size: usize) -> bool {
         self.grow_at(size, Instant::now())
@@ -111,7 +111,7 @@ impl Held {
 
     fn grow_at(&self, size: usize, now: Instant) -> bool {
         let mut bodies = self.budget.lock();
-        // What made room for others is given up.
+        // The share of a dropped body is released.
         let Some(before) = bodies.all.get(&self.id).map(|body| body.bytes) else { return false };
         let more = size.saturating_sub(before);
         while bodies.bytes.saturating_add(more) > self.budget.total {
@@ -129,7 +129,7 @@ impl Held {
         true
     }
 
-    /// So many bytes are there now.
+    /// Records the number of received bytes.
     pub(super) fn has(&self, bytes: usize) {
         if let Some(body) = self.budget.lock().all.get_mut(&self.id)
             && bytes >= body.since.1 + STEP
@@ -138,14 +138,14 @@ impl Held {
         }
     }
 
-    /// All of it is there; from now on it makes room for no other.
+    /// The body is complete; it is no longer dropped for others.
     pub(super) fn arrived(&self) {
         if let Some(body) = self.budget.lock().all.get_mut(&self.id) {
             body.arrives = false;
         }
     }
 
-    /// Waits until it has to make room.
+    /// Waits until the body has to be dropped.
     pub(super) async fn asked_to_leave(&self) {
         self.leave.notified().await;
     }

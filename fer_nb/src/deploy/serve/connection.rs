@@ -1,4 +1,4 @@
-//! Connections: who comes in, and how the server ends.
+//! Connections: admission, time limits, and the end of the server.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,22 +19,22 @@ use super::Shared;
 use super::places::{Limits, Place, peer};
 use crate::common::{Error, Result};
 
-/// Connections at once. An idle one makes room at once: browsers open others.
+/// The maximum number of connections. An idle one is closed for a new one: browsers open another.
 pub(super) const CONNECTIONS: Limits = Limits { total: 512, reserve: 64, idle: Duration::ZERO };
-/// How long a request's head may take, or the next request.
+/// The time limit for a request's head, or for the next request.
 const HEAD: Duration = Duration::from_secs(10);
-/// The most bytes of a request's head; a body is read in pieces of that size.
+/// The maximum size of a request's head; a body is read in pieces of that size.
 const BUFFER: usize = 64 << 10;
-/// How long a connection may be idle, or not take its response.
+/// The time limit for an idle connection, or for one that does not read its response.
 const IDLE: Duration = Duration::from_secs(60);
-/// The time that requests in progress get after the server was told to stop.
+/// The time for requests in progress after the server was told to stop.
 const GRACE: Duration = Duration::from_millis(1500);
-/// Bytes of uploads after which memory is given back to the system.
+/// The bytes of uploads after which memory is returned to the system.
 const LARGE: usize = 8 << 20;
-/// Connections at once that are told that there is no room.
+/// The maximum number of connections that are told at the same time that the server is full.
 const REFUSALS: usize = 64;
 
-/// Takes connections until `end`.
+/// Accepts connections until `end`.
 pub(super) async fn accept(
     listener: TcpListener,
     router: Router,
@@ -50,7 +50,7 @@ pub(super) async fn accept(
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(_) => {
-                    // Too many open files: who is idle has to go first.
+                    // With too many open files, an idle connection is closed first.
                     state.places.sweep(Duration::from_secs(1));
                     tokio::select! {
                         () = &mut end => break,
@@ -59,7 +59,7 @@ pub(super) async fn accept(
                 }
             },
         };
-        let _ = stream.set_nodelay(true); // slower without, and no worse
+        let _ = stream.set_nodelay(true); // without it the server is slower, but works
         match state.places.enter(peer(address.ip())) {
             Some(place) => {
                 tokio::spawn(talk(stream, router.clone(), Arc::new(place)));
@@ -76,7 +76,7 @@ pub(super) async fn accept(
         }
     }
     drop((listener, router));
-    state.end.send_replace(true); // cameras say good-bye
+    state.end.send_replace(true); // cameras send a close frame
     state.places.close();
     let until = Instant::now() + GRACE;
     while state.places.count() + state.cameras.count() > 0 && Instant::now() < until {
@@ -84,7 +84,7 @@ pub(super) async fn accept(
     }
 }
 
-/// Answers a connection's requests until it ends, or has to make room.
+/// Serves a connection's requests until it ends, or has to be closed for another one.
 async fn talk(stream: TcpStream, router: Router, place: Arc<Place>) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
@@ -104,12 +104,12 @@ async fn talk(stream: TcpStream, router: Router, place: Arc<Place>) {
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::select! {
-        _ = connection => (), // a client may hang up
+        _ = connection => (), // the client may close the connection
         () = place.asked_to_leave() => (),
     }
 }
 
-/// Says that there is no room.
+/// Replies that the server is full.
 async fn refuse(mut stream: TcpStream) {
     const BODY: &str = "{\"error\":\"too many connections. Try again in a second.\"}";
     let text = format!(
@@ -120,7 +120,7 @@ async fn refuse(mut stream: TcpStream) {
     let talk = async {
         stream.write_all(text.as_bytes()).await?;
         stream.shutdown().await?;
-        // A request that nobody reads would take the answer back from the other side.
+        // Unread data of the request would make the system drop the response.
         let mut rest = [0; 4096];
         while stream.read(&mut rest).await? > 0 {}
         Ok::<_, std::io::Error>(())
@@ -128,8 +128,8 @@ async fn refuse(mut stream: TcpStream) {
     let _ = tokio::time::timeout(Duration::from_millis(500), talk).await;
 }
 
-/// Ends connections that are idle for too long, and gives memory back after large photos, once there is
-/// nothing to do.
+/// Closes connections that are idle for too long, and returns memory to the system after large photos when the
+/// server is idle.
 pub(super) async fn tidy(state: Shared) {
     let (jobs, budget) = (state.engine.jobs(), &state.budget);
     let mut is_untidy = false;
@@ -144,10 +144,10 @@ pub(super) async fn tidy(state: Shared) {
     }
 }
 
-/// Ctrl-C or SIGTERM, from this call on.
+/// Waits for Ctrl-C or SIGTERM from this call on.
 ///
 /// # Errors
-/// [`Error::Io`] if the system does not say when they come.
+/// [`Error::Io`] if the system can't report them.
 pub(super) fn asked_to_end() -> Result<impl Future<Output = ()>> {
     let listen = |kind| signal(kind).map_err(|error| Error::io("listen to", "signals", error));
     let (mut terminate, mut interrupt) =

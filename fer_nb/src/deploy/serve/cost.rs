@@ -1,5 +1,5 @@
-//! What a photo costs to decode, from its header: a file of some hundred kilobytes can hold a picture that
-//! takes hundreds of megabytes.
+//! The memory for decoding a photo, from its header: a file of some hundred kilobytes can contain a picture of
+//! hundreds of megabytes.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -9,8 +9,8 @@ use image::{ImageDecoder, ImageFormat, ImageReader};
 use crate::common::machine::guarded;
 use crate::common::{Error, Result};
 
-/// Bytes of the pixels of a JPEG, PNG, WebP or BMP file, by its header: width × height × channels, and
-/// twice that at 16 bits. 0 for bytes that are no such file: the decoder says what they are.
+/// Bytes of the pixels of a JPEG, PNG, WebP or BMP file, from its header: width × height × channels, and twice that
+/// at 16 bits. 0 for bytes of other formats: the decoder reports the error.
 ///
 /// # Errors
 /// [`Error::File`] for a photo of more than `most` bytes.
@@ -29,7 +29,7 @@ pub(super) fn decoded_bytes(bytes: &[u8], most: u64) -> Result<u64> {
     Err(Error::file(Path::new("photo"), problem, hint))
 }
 
-/// Width, height and bytes a pixel.
+/// Width, height and bytes per pixel.
 fn header(bytes: &[u8]) -> Option<(u32, u32, u64)> {
     if let Some(header) = png(bytes) {
         return Some(header);
@@ -44,8 +44,8 @@ fn header(bytes: &[u8]) -> Option<(u32, u32, u64)> {
     guarded(read).ok().flatten()
 }
 
-/// The same of a PNG file, whose header has a fixed place: the decoder would unpack a color profile
-/// before it says how large the picture is.
+/// The same for a PNG file, whose header has a fixed position: the decoder would unpack a color profile before it
+/// returns the size of the picture.
 fn png(bytes: &[u8]) -> Option<(u32, u32, u64)> {
     let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(..18)?;
     let number = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
@@ -53,7 +53,7 @@ fn png(bytes: &[u8]) -> Option<(u32, u32, u64)> {
         0 => 1,
         2 => 3,
         4 => 2,
-        _ => 4, // a palette becomes colors, maybe transparent ones
+        _ => 4, // a palette becomes colors, possibly transparent ones
     };
     let deep = u64::from(*header.get(16)? == 16);
     Some((number(8)?, number(12)?, channels << deep))

@@ -1,4 +1,4 @@
-//! [`Engine`]: threads that turn the bytes of a photo into predictions.
+//! [`Engine`]: threads that predict photos from their bytes.
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
@@ -19,11 +19,11 @@ use crate::deploy::{Face, FaceBox, NoFace, Photo, Predictor};
 use crate::evaluate::Threshold;
 use crate::train::RunFolder;
 
-/// Faces that wait are classified together, which is quicker than one by one.
+/// Waiting faces are predicted together, which is faster than one by one.
 const TOGETHER: usize = 8;
-/// How long a photo may wait and be worked on.
+/// The time limit for waiting and processing of a photo.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the end waits for workers in the middle of a photo.
+/// How long the end of the server waits for workers that process a photo.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The network behind the server.
@@ -31,29 +31,29 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Model {
     /// The architecture's name.
     pub(super) network: String,
-    /// What it was trained on: "FER2013", "made-up sample" or a folder's name.
+    /// The title of the training data: "FER2013", "made-up sample" or the name of a folder.
     pub(super) trained_on: String,
-    /// Whether those are drawn faces: what it says of people means nothing.
+    /// Whether the network was trained on drawn faces: its predictions for people have no meaning.
     pub(super) drawn_faces: bool,
-    /// The dtype that it computes in: "bfloat16 (auto)".
+    /// The dtype of the computation: "bfloat16 (auto)".
     pub(super) precision: String,
     /// The threshold of uncertain predictions.
     #[serde(rename = "certainty")]
     pub(super) threshold: Threshold,
-    /// How it was chosen, if it is not the user's own.
+    /// How it was chosen, if the user did not name it.
     pub(super) note: Option<String>,
 }
 
-/// Workers, each a thread with its own copy of a run's network.
+/// Workers, each a thread with a separate copy of a run's network.
 pub(super) struct Engine {
     jobs: Arc<Jobs>,
     workers: Vec<JoinHandle<()>>,
     model: Model,
-    /// The most bytes of a photo's pixels.
+    /// The maximum bytes of a photo's pixels.
     most_pixels: u64,
 }
 
-/// A job that somebody waits for; who leaves takes it with him.
+/// A job whose client waits; if the client leaves, the job is removed.
 struct Wanted<'a> {
     jobs: &'a Jobs,
     ticket: Ticket,
@@ -66,7 +66,7 @@ impl Drop for Wanted<'_> {
 }
 
 impl Engine {
-    /// Loads a run's network for each of the config's workers, and once more; 0 workers are one a core on a
+    /// Loads a run's network for each of the config's workers, and once more; 0 workers means one per core on a
     /// CPU, and one on a GPU. Each worker computes in a single thread, so that they don't wait for each other.
     ///
     /// # Errors
@@ -87,11 +87,11 @@ impl Engine {
         tch::set_num_threads(1);
         let jobs = Arc::new(Jobs::new(workers));
         let (mut threads, mut model) = (Vec::new(), None);
-        // One more than work at once, for light photos beside heavy ones.
+        // One more than the maximum of simultaneous jobs, for light photos next to heavy ones.
         for index in 0..=workers {
             let mut predictor = Predictor::load(run.clone(), device)?;
             predictor.set_precision(*precision)?;
-            // The first passes are slow: libtorch chooses its kernels.
+            // The first passes are slow, because libtorch selects its kernels.
             for count in [1, TOGETHER] {
                 predictor.predict_batch(&vec![[0; crate::data::PIXELS]; count])?;
             }
@@ -120,7 +120,7 @@ impl Engine {
         &self.model
     }
 
-    /// Classifies the faces of an image file's bytes, which a peer sent; `held` is their part of the budget.
+    /// Predicts the faces of an image file's bytes, which a peer sent; `held` is their share of the budget.
     pub(super) async fn ask(
         &self,
         peer: IpAddr,
@@ -136,12 +136,12 @@ impl Engine {
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) if self.jobs.has_ended() => Err(Refusal::Busy),
-            Ok(Err(_)) => Err(Refusal::Internal("a worker gave no answer".into())),
+            Ok(Err(_)) => Err(Refusal::Internal("a worker returned no result".into())),
             Err(_) => Err(Refusal::Busy),
         }
     }
 
-    /// The photos that wait.
+    /// The waiting photos.
     pub(super) fn jobs(&self) -> &Jobs {
         &self.jobs
     }
@@ -156,7 +156,7 @@ impl Drop for Engine {
                 std::thread::sleep(Duration::from_millis(5));
             }
             if worker.is_finished() {
-                let _ = worker.join(); // a panic is its own end, not ours
+                let _ = worker.join(); // a panic ends only the worker
             }
         }
     }
@@ -175,7 +175,7 @@ fn answer_all(predictor: &Predictor, jobs: &Jobs, taken: Taken) {
     let mut cut_out = Vec::new();
     for Job { bytes, held, question, reply } in taken.jobs {
         if reply.is_closed() || jobs.has_ended() {
-            continue; // who asked has gone
+            continue; // the client has left
         }
         let photo = Photo::decode(&bytes, "photo");
         drop((bytes, held));
@@ -204,7 +204,7 @@ fn answer_all(predictor: &Predictor, jobs: &Jobs, taken: Taken) {
     if cut_out.is_empty() {
         return;
     }
-    // Photos that are one face each are classified all at once.
+    // Photos that are one face each are predicted in one batch.
     let squares: Result<Vec<_>> = cut_out.iter().map(|(_, photo)| photo.middle_square()).collect();
     let predictions = squares.and_then(|squares| predictor.predict_batch(&squares));
     for (index, (reply, photo)) in cut_out.into_iter().enumerate() {
@@ -218,7 +218,7 @@ fn answer_all(predictor: &Predictor, jobs: &Jobs, taken: Taken) {
     }
 }
 
-/// The reply with the faces of a photo, or the refusal that an error of the network is.
+/// The reply with the faces of a photo, or an error of the network as a refusal.
 fn answer(
     photo: &Photo,
     found: Result<(Vec<Seen>, Option<NoFace>), impl ToString>,

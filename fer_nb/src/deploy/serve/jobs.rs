@@ -1,7 +1,7 @@
 //! [`Jobs`]: photos that wait for a worker.
 //!
-//! Two lanes, so that a camera's frame doesn't wait for a stranger's largest photos: there is one worker more
-//! than work at once, and it takes light photos while the others have heavy ones. In each lane, peers take
+//! There are two lanes, so that a camera's frame does not wait for another client's largest photos: one more worker
+//! exists than may be busy, and it takes light photos while the others process heavy ones. In each lane, peers take
 //! turns.
 
 use std::net::IpAddr;
@@ -15,40 +15,40 @@ use super::reply::{Answer, Refusal};
 use crate::deploy::FaceDetector;
 use crate::deploy::tracking::LiveFaces;
 
-/// Pixels, in bytes, from which on a photo is heavy: 4 megapixels in color.
+/// The size of pixels, in bytes, from which a photo is heavy: 4 megapixels in color.
 const HEAVY: u64 = 12_000_000;
-/// Light photos that may wait for each worker before more are refused.
+/// The number of light photos that may wait for each worker before further ones are rejected.
 const LIGHT_WAITING: usize = 16;
-/// Heavy photos that may.
+/// The number of heavy photos that may wait.
 const HEAVY_WAITING: usize = 4;
 
-/// What to classify in a photo.
+/// The faces to predict in a photo.
 #[derive(Debug, Clone)]
 pub(super) enum Question {
-    /// All faces that this detector finds.
+    /// All faces found by this detector.
     Faces(FaceDetector),
-    /// The photo is one face: its middle square.
+    /// One face: the middle square of the photo.
     CutOut,
     /// The faces of a camera's next frame.
     Live {
-        /// What is known of this camera's faces.
+        /// The state of this camera's faces.
         camera: Arc<Mutex<LiveFaces>>,
-        /// When the frame came, since the camera began.
+        /// The time of the frame since the camera started.
         seconds: f64,
     },
 }
 
-/// A photo, and who waits for its faces.
+/// A photo, and the client that waits for it.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) bytes: Vec<u8>,
-    /// The bytes' part of the budget.
+    /// The bytes' share of the budget.
     pub(super) held: Option<Held>,
     pub(super) question: Question,
     pub(super) reply: oneshot::Sender<Result<Answer, Refusal>>,
 }
 
-/// Where a job waits.
+/// The lane and the number of a waiting job.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
     peer: IpAddr,
@@ -56,7 +56,7 @@ pub(super) struct Ticket {
     is_heavy: bool,
 }
 
-/// Jobs that a worker took.
+/// Jobs for a worker.
 pub(super) struct Taken {
     pub(super) jobs: Vec<Job>,
     pub(super) is_heavy: bool,
@@ -67,22 +67,22 @@ struct Lanes {
     light: FairQueue<Job>,
     heavy: FairQueue<Job>,
     next: u64,
-    /// Workers at heavy photos.
+    /// Workers with heavy photos.
     at_heavy: usize,
-    /// Workers at work.
+    /// Busy workers.
     at_work: usize,
-    /// Heavy photos that workers were done with since somebody asked.
+    /// Heavy photos that were completed since the last reading.
     heavy_done: usize,
-    /// The next one is from the heavy lane, if both have some.
+    /// Whether the next job comes from the heavy lane, if both lanes have jobs.
     is_heavy_turn: bool,
     /// The server is stopping.
     ended: bool,
 }
 
-/// The jobs that wait.
+/// The waiting jobs.
 #[derive(Debug)]
 pub(super) struct Jobs {
-    /// How many work at once; one more may with a light photo.
+    /// The number of busy workers; one more may have a light photo.
     workers: usize,
     lanes: Mutex<Lanes>,
     changed: Condvar,
@@ -107,7 +107,7 @@ impl Jobs {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a photo of so many bytes of pixels.
+    /// Adds a photo with this size of pixels in bytes.
     pub(super) fn add(&self, peer: IpAddr, pixels: u64, job: Job) -> Result<Ticket, Refusal> {
         let is_heavy = pixels >= HEAVY;
         let mut lanes = self.lock();
@@ -132,7 +132,7 @@ impl Jobs {
         }
     }
 
-    /// Takes a job out that nobody waits for any more.
+    /// Removes a job whose client has left.
     pub(super) fn remove(&self, ticket: Ticket) {
         let mut lanes = self.lock();
         let lane = if ticket.is_heavy { &mut lanes.heavy } else { &mut lanes.light };
@@ -141,8 +141,8 @@ impl Jobs {
         drop(removed); // its bytes are freed without the lock
     }
 
-    /// The next job, once there is one, and up to `together` in all if they are faces that are cut out
-    /// already; `None` at the end. [`Jobs::done`] has to follow.
+    /// Waits for the next job, and returns up to `together` jobs if they are cropped faces; `None` at the end.
+    /// [`Jobs::done`] has to follow.
     pub(super) fn take(&self, together: usize) -> Option<Taken> {
         let mut lanes = self.lock();
         loop {
@@ -158,7 +158,7 @@ impl Jobs {
         }
     }
 
-    /// A worker is done with jobs that it took; it takes the next ones, so no other one is woken.
+    /// A worker has completed its jobs; it takes the next ones, so no other worker is woken.
     pub(super) fn done(&self, is_heavy: bool) {
         let mut lanes = self.lock();
         lanes.at_work = lanes.at_work.saturating_sub(1);
@@ -166,18 +166,18 @@ impl Jobs {
         lanes.heavy_done += usize::from(is_heavy);
     }
 
-    /// Heavy photos that workers were done with since the last call.
+    /// Heavy photos that were completed since the last call.
     pub(super) fn take_heavy_done(&self) -> usize {
         std::mem::take(&mut self.lock().heavy_done)
     }
 
-    /// Whether no photo waits or is worked on.
+    /// Whether no photo waits or is processed.
     pub(super) fn is_idle(&self) -> bool {
         let lanes = self.lock();
         lanes.at_work == 0 && lanes.light.is_empty() && lanes.heavy.is_empty()
     }
 
-    /// Drops all waiting jobs; workers end after the jobs they hold.
+    /// Drops all waiting jobs; workers end after their present jobs.
     pub(super) fn end(&self) {
         let mut lanes = self.lock();
         lanes.ended = true;

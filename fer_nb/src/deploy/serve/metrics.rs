@@ -10,33 +10,33 @@ use axum::response::{IntoResponse, Response};
 
 use super::Shared;
 
-/// Counters; they only grow, but for `sockets`.
+/// Counters; all except `sockets` only grow.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     /// Responses by the first digit of their status, 1 to 5.
     responses: [AtomicU64; 5],
-    /// Photos and frames that were classified.
+    /// Predicted photos and frames.
     pub(super) answers: AtomicU64,
-    /// The time that took, in microseconds.
+    /// The time for them, in microseconds.
     microseconds: AtomicU64,
-    /// Frames that a newer one replaced before they were looked at.
+    /// Frames that a newer one replaced before they were processed.
     pub(super) dropped: AtomicU64,
-    /// Messages that were no photo.
+    /// Messages that were not a photo.
     pub(super) garbage: AtomicU64,
-    /// Cameras now.
+    /// Connected cameras.
     pub(super) sockets: AtomicU64,
-    /// Connections that were refused, since there were too many.
+    /// Connections that were rejected because the server was full.
     refused: AtomicU64,
 }
 
 impl Metrics {
-    /// Counts one more photo or frame, which took this long.
+    /// Counts another photo or frame, which took this time.
     pub(super) fn answered(&self, milliseconds: f64) {
         self.answers.fetch_add(1, Ordering::Relaxed);
         self.microseconds.fetch_add((milliseconds * 1e3) as u64, Ordering::Relaxed);
     }
 
-    /// Counts one more connection that was refused.
+    /// Counts another rejected connection.
     pub(super) fn refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }

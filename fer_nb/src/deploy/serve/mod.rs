@@ -1,11 +1,9 @@
-//! `fer serve`: a network behind a page on this machine, with the browser's camera, and behind an HTTP
-//! endpoint.
+//! `fer serve`: serves a network with a page for the browser's camera, and with an HTTP endpoint.
 //!
-//! The way of a request: `connection` lets it in if `places` has room, `site` says which hosts and origins
-//! may ask, `api` and `socket` take photos and frames, of which `body` reads no more than the `budget` has
-//! memory for and `upload` understands three encodings, `jobs` lets peers take turns, and `engine` has as
-//! many workers as there are cores, each with its own copy of the network. Nothing is written, and no
-//! path of a request is one of the file system.
+//! The way of a request: `connection` admits it if `places` has room, `site` checks hosts and origins, `api` and
+//! `socket` receive photos and frames, of which `body` reads no more than the `budget` has memory for and `upload`
+//! parses three encodings, `jobs` lets peers take turns, and `engine` has as many workers as cores, each with a
+//! separate copy of the network. Nothing is written to disk, and no path of a request is a path of the file system.
 
 mod api;
 mod body;
@@ -52,30 +50,29 @@ use site::Site;
 /// The server's address and limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServeConfig {
-    /// The address to listen on. Anything but a loopback address lets others on the network in.
+    /// The address to listen on. An address that is not a loopback address admits other machines on the network.
     pub host: IpAddr,
-    /// The port; 0 takes any that is free.
+    /// The port; 0 selects a free one.
     pub port: u16,
-    /// The dtype that the network computes in.
+    /// The dtype of the network.
     pub precision: Precision,
-    /// The number of copies of the network that work in parallel; 0 is one a core.
+    /// The number of copies of the network that work in parallel; 0 means one per core.
     pub workers: usize,
-    /// The largest photo of a request, in bytes.
+    /// The maximum size of a photo, in bytes.
     pub max_upload: usize,
-    /// The most pixels of a photo in color at 8 bits, in millions. Other photos count by their bytes: in
-    /// gray three times as many, at 16 bits half.
+    /// The maximum number of pixels of a photo in color at 8 bits, in millions. Other photos count by their bytes:
+    /// gray ones may have three times as many pixels, and those with 16 bits half as many.
     pub max_pixels: u32,
-    /// The most cameras at the same time.
+    /// The maximum number of simultaneous cameras.
     pub max_sockets: usize,
-    /// Names and addresses of this machine in addition to its own address and localhost, as a proxy before it
-    /// passes them on in `Host`.
+    /// Names and addresses of this machine in addition to its address and localhost, as a proxy passes them on in
+    /// `Host`.
     pub allowed_hosts: Vec<String>,
-    /// Origins whose pages may use the endpoint, such as `https://lab7.example`; the host of each counts as
-    /// allowed.
+    /// Origins whose pages may use the endpoint, such as `https://lab7.example`; the host of each is also allowed.
     pub allowed_origins: Vec<String>,
     /// The token that every request needs; `None` needs a loopback address. See [`ServeConfig::draw_token`].
     pub token: Option<String>,
-    /// A sentence about the choice of the network, which the page shows to whoever looks at it.
+    /// A sentence about the choice of the network, which the page displays.
     pub note: Option<String>,
 }
 
@@ -98,13 +95,13 @@ impl Default for ServeConfig {
 }
 
 impl ServeConfig {
-    /// The most copies of the network.
+    /// The maximum number of copies of the network.
     pub const MOST_WORKERS: usize = 64;
 
-    /// A token that nobody can guess: 32 hexadecimal digits from the system's generator.
+    /// A random token: 32 hexadecimal digits from the system's generator.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system has none.
+    /// [`Error::Io`] if the system has no generator.
     pub fn draw_token() -> Result<String> {
         let path = "/dev/urandom";
         let mut bytes = [0; 16];
@@ -113,7 +110,7 @@ impl ServeConfig {
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// How far what a browser sends goes.
+    /// Where the data of a browser goes.
     fn reach(&self) -> Reach {
         let is_alone = self.allowed_hosts.is_empty() && self.allowed_origins.is_empty();
         match self.host.is_loopback() && is_alone {
@@ -123,7 +120,7 @@ impl ServeConfig {
     }
 }
 
-/// The state that requests share.
+/// The shared state of requests.
 struct State {
     engine: Engine,
     metrics: Metrics,
@@ -131,28 +128,28 @@ struct State {
     /// Connections.
     places: Arc<Places>,
     cameras: Arc<Places>,
-    /// Memory of bodies.
+    /// The memory for bodies.
     budget: Arc<Budget>,
     max_upload: usize,
     reach: Reach,
-    /// Turns true when the server ends.
+    /// Becomes true when the server ends.
     end: watch::Sender<bool>,
 }
 
 type Shared = Arc<State>;
 
-/// Memory for the bodies of requests: at least so much, and so many of the largest.
+/// The memory for the bodies of requests: at least this much, and this multiple of the largest.
 const BODIES: (usize, usize) = (64 << 20, 8);
-/// How long a camera sends nothing before it makes room for another one.
+/// The time without a frame after which a camera may be disconnected for another one.
 const IDLE_CAMERA: Duration = Duration::from_secs(10);
 
-/// Serves a run's network until Ctrl-C or SIGTERM. `ready` is called with the address to open, its token
-/// included, once requests are taken.
+/// Serves a run's network until Ctrl-C or SIGTERM. When the server accepts requests, it calls `ready` with the
+/// address to open, including its token.
 ///
 /// # Errors
 /// [`Error::Setting`] for an address beyond this machine without a token, or an option out of range;
-/// [`Error::Missing`] and [`Error::File`] for a run that can't be loaded; [`Error::InUse`] if the address
-/// is taken, [`Error::Io`] if it can't be listened on.
+/// [`Error::Missing`] and [`Error::File`] for a run that can't be loaded; [`Error::InUse`] if the address is in
+/// use, [`Error::Io`] if the server can't listen on it.
 pub fn serve(
     run: impl Into<RunFolder>,
     device: Device,
@@ -171,7 +168,7 @@ pub fn serve(
         .build()
         .map_err(|error| Error::io("start", "the server", error))?;
     let name = format!("port {} of {}", config.port, config.host);
-    // Before the network is loaded, so that a port that is taken is said at once.
+    // Before the network is loaded, so that a port in use is reported at once.
     let listener =
         runtime.block_on(async { listen(address) }).map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -223,8 +220,8 @@ fn router(state: Shared) -> Router {
         .with_state(state)
 }
 
-/// Connections that the system holds until they are accepted. A client whose connection it drops tries again after a
-/// second, so a burst of strangers must not fill it.
+/// The backlog of connections before they are accepted. A client whose connection the system drops tries again
+/// after a second, so a burst from other clients must not fill it.
 const BACKLOG: u32 = 4096;
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

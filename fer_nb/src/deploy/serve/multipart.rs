@@ -1,14 +1,14 @@
-//! `multipart/form-data` (RFC 7578), as `curl -F` and browsers' forms send it.
+//! `multipart/form-data` (RFC 7578), as sent by `curl -F` and browsers' forms.
 //!
-//! Strict: what no such program sends is refused, not guessed at.
+//! Strict: data that no such program sends is rejected.
 
 use std::ops::Range;
 
 use memchr::memmem;
 
-/// Parts of a body.
+/// The maximum number of parts.
 const MOST_PARTS: usize = 16;
-/// Bytes of a part's headers.
+/// The maximum bytes of a part's headers.
 const MOST_HEAD: usize = 4096;
 
 /// A field of a form.
@@ -17,7 +17,7 @@ pub(super) struct Part {
     pub(super) name: String,
     /// Whether it is a file: it has a `filename`.
     pub(super) is_file: bool,
-    /// Where its content is in the body.
+    /// The position of its content in the body.
     pub(super) content: Range<usize>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn parts(body: &[u8], boundary: &str) -> Result<Vec<Part>, String> {
     let wrong = |what: &str| Err(format!("multipart/form-data: {what}"));
     let delimiter = format!("\r\n--{boundary}");
     let finder = memmem::Finder::new(&delimiter);
-    // The first one has no line before it.
+    // The first boundary has no line before it.
     let first = &delimiter[2..];
     if !body.starts_with(first.as_bytes()) {
         return wrong("the body does not begin with its boundary");
@@ -135,7 +135,7 @@ fn disposition(value: &str) -> Result<(String, bool), String> {
     }
 }
 
-/// The text up to the quote that ends it, and what is behind that.
+/// The text up to the closing quote, and the rest.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();

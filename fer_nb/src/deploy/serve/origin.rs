@@ -1,9 +1,9 @@
-//! Hosts and origins, as `Host` and `Origin` name them: parsed as a whole, since what is near a name of this
-//! machine (`localhost:80@evil.example`) is none.
+//! Hosts and origins in `Host` and `Origin`: parsed completely, because a text that resembles a name of this
+//! machine (`localhost:80@evil.example`) is not one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A host as `Host` and `Origin` name it.
+/// A host in `Host` or `Origin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
     Ip(IpAddr),
@@ -30,7 +30,7 @@ impl Name {
     }
 }
 
-/// A host and its port, if one is named: `localhost:8765`.
+/// A host with an optional port: `localhost:8765`.
 pub(super) fn host(text: &str) -> Option<(Name, Option<u16>)> {
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
@@ -45,7 +45,7 @@ pub(super) fn host(text: &str) -> Option<(Name, Option<u16>)> {
     Some((Name::parse(name)?, port))
 }
 
-/// Where a page is from: `https://lab7.example`. The port is the scheme's own, if none is named.
+/// The origin of a page: `https://lab7.example`. Without a port, the scheme's default applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) is_https: bool,

@@ -1,4 +1,4 @@
-//! The page itself, the other files, and the headers that restrict a browser.
+//! The camera page, its files, and the headers that restrict a browser.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::Shared;
 use crate::deploy::page as shared;
 
-/// Nothing from elsewhere, nothing inline: no script, font or image that this server doesn't send.
+/// Nothing from other hosts and nothing inline: only scripts, fonts and images that this server sends.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
@@ -33,25 +33,25 @@ pub(super) fn files() -> impl Iterator<Item = (String, &'static str, &'static st
     page.map(move |(name, text)| (format!("/{name}"), kind(name), text)).chain([api])
 }
 
-/// How far what a browser sends goes.
+/// Where the data of a browser goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     /// The server listens to this machine only.
     ThisMachine,
-    /// The browser may be elsewhere.
+    /// The browser may be on another machine.
     Network,
 }
 
-/// The page; the text between its marks is true for a server that listens to this machine only.
+/// The page; the text between its marks is valid for a server that listens to this machine only.
 const INDEX: &str = include_str!("page/index.html");
-/// The page's mark before and behind what it says of where photos go.
+/// The page's mark before and after the text about the destination of photos.
 const MARK: &str = "<!-- reach -->";
 
 impl Reach {
-    /// Where photos go, as HTML.
+    /// The destination of photos, as HTML.
     fn promise(self) -> Option<&'static str> {
         match self {
-            Self::ThisMachine => None, // as the page says
+            Self::ThisMachine => None, // the page's text is correct
             Self::Network => Some(
                 "<strong>Photos leave your machine</strong> if it is not the one that runs <code>fer serve</code>: \
                  frames and photos go there over the network, unencrypted unless the address begins with https, \
@@ -76,7 +76,7 @@ pub(super) async fn index(State(state): State<Shared>) -> Response {
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], state.reach.index()).into_response()
 }
 
-/// Adds the headers that restrict what a browser does with the page.
+/// Adds the headers that restrict the browser's handling of the page.
 pub(super) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in [

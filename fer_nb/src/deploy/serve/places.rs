@@ -1,8 +1,8 @@
-//! [`Places`]: the connected clients, and which one makes room if there are too many.
+//! [`Places`]: the connected clients, and which connection to close if there are too many.
 //!
-//! As long as there is room, everybody comes in. When it becomes scarce, each peer has a share, and the peer
-//! that has the most gives: first a connection that waits for a request, the longest first, then one whose
-//! request's body comes too slowly. Requests that are worked on are never ended.
+//! While there is room, every client is admitted. When it becomes scarce, each peer has a share, and a connection
+//! of the peer with the most is closed: first one that waits for a request, the longest first, then one whose
+//! request's body is slow. Requests in progress are never ended.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,24 +11,24 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// How long a body may take for [`STEP`] bytes before it is slow.
+/// The time limit for [`STEP`] bytes of a body, after which it is slow.
 const SLOW: Duration = Duration::from_secs(1);
 /// Bytes of a body that count as progress.
 pub(super) const STEP: usize = 16 << 10;
 
-/// How many may come.
+/// The limits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Places in all.
+    /// The total number of places.
     pub(super) total: usize,
-    /// Places that a peer leaves free for others, even if there are none.
+    /// The places that a peer leaves free for others, even if there are none.
     pub(super) reserve: usize,
-    /// How long a guest is idle before it makes room for another one.
+    /// The time after which an idle guest may be closed for another one.
     pub(super) idle: Duration,
 }
 
-/// Whom an address belongs to: an IPv4 address, or the network of an IPv6 address, of which one machine
-/// may have as many as it likes. Loopback addresses count each.
+/// The peer of an address: an IPv4 address, or the network of an IPv6 address, of which one machine may have any
+/// number of addresses. Loopback addresses are separate peers.
 pub(super) fn peer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
@@ -39,14 +39,14 @@ pub(super) fn peer(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What a guest does.
+/// The activity of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doing {
-    /// Its request is worked on.
+    /// Its request is in progress.
     Working,
-    /// Its request's body arrives.
+    /// Its request's body is arriving.
     Sending,
-    /// It waits, or sends a request's head, or takes a response.
+    /// It waits, or sends a request's head, or reads a response.
     Idle,
 }
 
@@ -54,7 +54,7 @@ enum Doing {
 struct Guest {
     peer: IpAddr,
     doing: Doing,
-    /// When it began to do that, or made progress.
+    /// The time when this activity started, or made progress.
     since: Instant,
     /// Bytes of a body since then.
     fresh: usize,
@@ -76,7 +76,7 @@ impl Guest {
 struct Room {
     next: u64,
     guests: HashMap<u64, Guest>,
-    /// Guests of each peer; none is 0.
+    /// The number of guests of each peer; none is 0.
     counts: HashMap<IpAddr, usize>,
     closed: bool,
 }
@@ -107,7 +107,7 @@ impl Room {
         }
     }
 
-    /// Sends away guests who are idle for so long.
+    /// Closes guests that have been idle for this time.
     fn send_idle_away(&mut self, now: Instant, idle: Duration) {
         let long = |guest: &Guest| guest.doing == Doing::Idle && guest.makes_room(now, idle);
         let ids = self.guests.iter().filter(|(_, guest)| long(guest)).map(|(&id, _)| id);
@@ -116,7 +116,7 @@ impl Room {
         }
     }
 
-    /// Whether there is room for one more of this peer, after sending another one away if it takes that.
+    /// Returns whether there is room for another guest of this peer, after closing another one if necessary.
     fn make_room(&mut self, peer: IpAddr, limits: &Limits, now: Instant) -> bool {
         let free = limits.total - limits.reserve.min(limits.total);
         if self.guests.len() < free {
@@ -143,7 +143,7 @@ impl Room {
     }
 }
 
-/// The places, shared by the clients that have one.
+/// The places, shared by their guests.
 #[derive(Debug)]
 pub(super) struct Places {
     limits: Limits,
@@ -159,7 +159,7 @@ impl Places {
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more of a peer; `None` if nobody can make room.
+    /// A place for another guest of a peer; `None` if no guest can be closed.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         self.enter_at(peer, Instant::now())
     }
@@ -175,19 +175,19 @@ impl Places {
         Some(Place { places: self.clone(), id, peer, leave })
     }
 
-    /// Lets nobody in any more, and sends away who is idle.
+    /// Admits no further guests, and closes idle ones.
     pub(super) fn close(&self) {
         let mut room = self.lock();
         room.closed = true;
         room.send_idle_away(Instant::now(), Duration::ZERO);
     }
 
-    /// Sends away who is idle for so long.
+    /// Closes guests that have been idle for this time.
     pub(super) fn sweep(&self, idle: Duration) {
         self.lock().send_idle_away(Instant::now(), idle);
     }
 
-    /// Guests now.
+    /// The number of guests.
     pub(super) fn count(&self) -> usize {
         self.lock().guests.len()
     }
@@ -203,17 +203,17 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Whose it is.
+    /// The peer of the guest.
     pub(super) fn peer(&self) -> IpAddr {
         self.peer
     }
 
-    /// Waits until it has to make room.
+    /// Waits until the guest has to be closed.
     pub(super) async fn asked_to_leave(&self) {
         self.leave.notified().await;
     }
 
-    /// It waits for a request. While the server ends, that is its end.
+    /// The guest waits for a request. While the server ends, it is closed.
     pub(super) fn waits(&self) {
         self.does(Doing::Idle);
         let mut room = self.places.lock();
@@ -222,12 +222,12 @@ impl Place {
         }
     }
 
-    /// Its request is worked on.
+    /// Its request is in progress.
     pub(super) fn works(&self) {
         self.does(Doing::Working);
     }
 
-    /// So many bytes of its request's body came, 0 at the beginning.
+    /// Records the received bytes of its request's body, 0 at the beginning.
     pub(super) fn sends(&self, bytes: usize) {
         let mut room = self.places.lock();
         if let Some(guest) = room.guests.get_mut(&self.id) {

@@ -1,26 +1,26 @@
-//! [`FairQueue`]: jobs that wait, taken from each peer in turn.
+//! [`FairQueue`]: waiting jobs, taken from each peer in turn.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
-/// A queue of at most `most` jobs.
+/// A queue with a maximum number of jobs.
 #[derive(Debug)]
 pub(super) struct FairQueue<T> {
     most: usize,
     count: usize,
-    /// Each peer's jobs by number, the oldest first; none is empty.
+    /// Each peer's jobs by number, the oldest first; no list is empty.
     waiting: HashMap<IpAddr, VecDeque<(u64, T)>>,
     /// The peers, the next one first.
     turns: VecDeque<IpAddr>,
 }
 
-/// What became of a job that was added.
+/// The result of adding a job.
 #[derive(Debug, PartialEq)]
 pub(super) enum Added<T> {
     Waits,
-    /// It took the place of this one, of the peer that has the most.
+    /// It replaced this job, of the peer with the most.
     Instead(T),
-    /// There is no room.
+    /// The queue is full.
     Refused(T),
 }
 
@@ -33,8 +33,8 @@ impl<T> FairQueue<T> {
         self.count == 0
     }
 
-    /// Adds a job under a number. If the queue is full, the peer with the most jobs gives its newest one to a
-    /// peer that has fewer.
+    /// Adds a job with a number. If the queue is full, the newest job of the peer with the most is replaced, unless
+    /// the new job's peer has as many.
     pub(super) fn add(&mut self, peer: IpAddr, number: u64, job: T) -> Added<T> {
         let mut instead = None;
         if self.count >= self.most {
@@ -81,7 +81,7 @@ impl<T> FairQueue<T> {
         Some(job)
     }
 
-    /// Takes a job out, if it still waits.
+    /// Removes a job, if it still waits.
     pub(super) fn remove(&mut self, peer: IpAddr, number: u64) -> Option<T> {
         let jobs = self.waiting.get_mut(&peer)?;
         let index = jobs.iter().position(|(other, _)| *other == number)?;
@@ -94,7 +94,7 @@ impl<T> FairQueue<T> {
         Some(job)
     }
 
-    /// Drops all of them.
+    /// Removes all of them.
     pub(super) fn clear(&mut self) {
         *self = Self::new(self.most);
     }

@@ -1,4 +1,4 @@
-//! What the server says: the faces of a photo, or why there are none.
+//! Replies of the server: the faces of a photo, or the reason why there are none.
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -14,9 +14,9 @@ use crate::emotion::Emotion;
 pub(super) struct Answer {
     /// Width and height in pixels, upright.
     pub(super) size: (u32, u32),
-    /// The largest first.
+    /// The faces, the largest first.
     pub(super) faces: Vec<Seen>,
-    /// Why no face was found.
+    /// The reason why no face was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) no_face: Option<String>,
     /// The time from the file's bytes to the predictions, in milliseconds.
@@ -27,24 +27,24 @@ pub(super) struct Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(super) enum Seen {
-    /// Of a photo.
+    /// A face of a photo.
     Once(Face),
-    /// Of a camera's frame: the same, and its number and smoothed prediction.
+    /// A face of a camera's frame: the same, with its number and smoothed prediction.
     Live(LiveFace),
 }
 
 /// Why there is no reply.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// The photo can't be used.
+    /// The photo is not usable.
     Photo(String),
-    /// There is too much to do.
+    /// The server is overloaded.
     Busy,
     /// An error of the server itself.
     Internal(String),
 }
 
-/// The reply of `/api/predict` and the socket.
+/// The reply of `/api/predict` and of the socket.
 #[derive(Serialize)]
 pub(super) struct Reply<'a> {
     /// The classes, in the order of `probs`.
@@ -59,7 +59,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// A problem, as JSON: `{"error": "…"}`.
+/// An error, as JSON: `{"error": "…"}`.
 pub(super) fn problem(status: StatusCode, message: impl Into<String>) -> Response {
     (status, Json(serde_json::json!({ "error": message.into() }))).into_response()
 }
@@ -74,7 +74,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// 503, with when to try again.
+/// 503, with the time for the next attempt.
 pub(super) fn busy(message: &str) -> Response {
     let busy = problem(StatusCode::SERVICE_UNAVAILABLE, message);
     ([(header::RETRY_AFTER, "1")], busy).into_response()

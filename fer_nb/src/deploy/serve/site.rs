@@ -1,9 +1,9 @@
-//! [`Site`]: which hosts and origins requests may come for and from, and with which token.
+//! [`Site`]: the allowed hosts and origins of requests, and their token.
 //!
-//! A page of another site can make a browser send requests to 127.0.0.1, and a name that resolves to
-//! 127.0.0.1 makes such a page look like ours (DNS rebinding). So `Host` has to be a name of this machine, and
-//! `Origin`, if there is one, that same host or one that the user allows. Beyond this machine, a request
-//! needs a token as well, which the printed address carries.
+//! A page of another site can make a browser send requests to 127.0.0.1, and a name that resolves to 127.0.0.1
+//! makes such a page look like this server's (DNS rebinding). So `Host` has to be a name of this machine, and
+//! `Origin`, if present, the same host or one that the user allows. Beyond this machine, a request also needs a
+//! token, which the printed address contains.
 
 use std::net::SocketAddr;
 
@@ -19,10 +19,10 @@ use super::reply::problem;
 use super::{ServeConfig, Shared};
 use crate::common::{Error, Result};
 
-/// A request's objection: the status and why.
+/// The rejection of a request: the status and the reason.
 type Objection = (StatusCode, String);
 
-/// Where this server is, and who else may ask.
+/// The address of this server, and the other allowed hosts and origins.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
     address: SocketAddr,
@@ -33,7 +33,7 @@ pub(super) struct Site {
 
 impl Site {
     /// # Errors
-    /// [`Error::Setting`] for a name or origin in the config that is none.
+    /// [`Error::Setting`] for an invalid name or origin in the config.
     pub(super) fn new(address: SocketAddr, config: &ServeConfig) -> Result<Self> {
         let loopback = ["localhost", "127.0.0.1", "[::1]"];
         let mut names: Vec<_> = loopback.into_iter().filter_map(Name::parse).collect();
@@ -62,8 +62,7 @@ impl Site {
         }
     }
 
-    /// The objection to a request's `Host` and `Origin`; if there is none, whether its origin is one that
-    /// the user allows.
+    /// The rejection by a request's `Host` and `Origin`; otherwise whether its origin is one that the user allows.
     fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<bool, Objection> {
         let bad = |why: &str| (StatusCode::BAD_REQUEST, why.to_string());
         let refused = |why: String| (StatusCode::FORBIDDEN, why);
@@ -75,7 +74,7 @@ impl Site {
         if uri.authority().is_some_and(|other| !other.as_str().eq_ignore_ascii_case(text)) {
             return Err(bad("the request line and the Host header name different hosts"));
         }
-        // An address is nobody's to point elsewhere.
+        // An address can't be redirected by DNS.
         let is_any = self.address.ip().is_unspecified() && matches!(name, Name::Ip(_));
         if !is_any && !self.names.contains(&name) {
             return Err(refused(format!(
@@ -101,7 +100,7 @@ impl Site {
         }
     }
 
-    /// The cookie that carries the token: a browser sends it to all ports of a host.
+    /// The cookie with the token: a browser sends it to all ports of a host.
     fn cookie(&self) -> String {
         format!("fer_token_{}", self.address.port())
     }
@@ -124,7 +123,7 @@ impl Site {
     }
 }
 
-/// A header that comes at most once, as text; an error for several, and for one that is no text.
+/// A header that occurs at most once, as text; an error for several, and for one that is not text.
 fn one(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -134,18 +133,18 @@ fn one(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
     }
 }
 
-/// Whether two texts are the same, in a time that doesn't tell where they differ.
+/// Whether two texts are equal, in constant time.
 fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     one.len() == other.len() && one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
 }
 
-/// The query's token.
+/// The token in the query.
 fn query_token(uri: &Uri) -> Option<&str> {
     uri.query()?.split('&').find_map(|pair| pair.strip_prefix("token="))
 }
 
-/// The address without its token, which is no option of an endpoint.
+/// The address without its token, which is not an option of an endpoint.
 fn without_token(uri: &Uri) -> Option<Uri> {
     let rest: Vec<&str> =
         uri.query()?.split('&').filter(|pair| !pair.starts_with("token=")).collect();
@@ -158,7 +157,7 @@ fn without_token(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Refuses requests that the site objects to.
+/// Rejects requests that the site does not allow.
 pub(super) async fn guard(
     State(state): State<Shared>,
     mut request: Request,
@@ -202,7 +201,7 @@ pub(super) async fn guard(
     }
     let mut response = next.run(request).await;
     if let Some(token) = site.token.as_ref().filter(|_| by_query) {
-        // The page's own requests carry it from now on, and no other site's do.
+        // From now on the page's requests send the cookie, and other sites' requests do not.
         let cookie = format!("{}={token}; HttpOnly; SameSite=Strict; Path=/", site.cookie());
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -214,7 +213,7 @@ pub(super) async fn guard(
     response
 }
 
-/// Lets a browser show the response to a page of an origin that the user allows.
+/// Lets a page of an allowed origin read the response.
 fn share_with(origin: &HeaderValue, headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));

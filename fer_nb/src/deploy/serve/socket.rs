@@ -1,8 +1,7 @@
-//! `/live`: a camera's frames come as JPEG files in binary messages, and each reply goes back as JSON.
+//! `/live`: a camera's frames arrive as JPEG files in binary messages, and each reply is JSON.
 //!
-//! The newest frame counts: one is looked at, at most one waits, and one that comes in the meantime takes
-//! its place. So replies never lag behind, however slow this machine is. Each connection is one camera, whose
-//! faces keep their numbers.
+//! Only the newest frame matters: one is processed, at most one waits, and a newer one replaces it. So replies
+//! never lag behind, even on a slow machine. Each connection is one camera, whose faces keep their numbers.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -23,16 +22,16 @@ use super::places::Place;
 use super::reply::{Answer, Refusal, Reply, busy, problem};
 use crate::deploy::tracking::LiveFaces;
 
-/// The largest frame, in bytes.
+/// The maximum size of a frame, in bytes.
 const FRAME: usize = 2 << 20;
-/// Messages in a row that are no photo before the connection is ended.
+/// The number of consecutive messages that are not photos after which the connection is closed.
 const PATIENCE: u32 = 10;
-/// How long a camera may be silent.
+/// The time limit for a silent camera.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long a message may take to be taken.
+/// The time limit for sending a message.
 const SLOW: Duration = Duration::from_secs(10);
 
-/// A reply with the number of its frame: of the connection's messages, from 0.
+/// A reply with the number of its frame: the number of the connection's message, from 0.
 #[derive(Serialize)]
 struct Numbered<'a> {
     frame: u64,
@@ -65,7 +64,7 @@ pub(super) async fn live(
     })
 }
 
-/// Replies to frames until the other side ends; if this side does, the code and reason for it.
+/// Replies to frames until the client ends; if the server ends, returns the close code and the reason.
 async fn frames(
     state: &Shared,
     place: &Place,
@@ -81,7 +80,7 @@ async fn frames(
     };
     let mut end = state.end.subscribe();
     let (mut number, mut bad) = (0u64, 0u32);
-    // The frame that is looked at, and the newest after it.
+    // The frame in progress, and the newest one after it.
     let mut current = std::pin::pin!(None);
     let mut current_number = 0;
     let mut newest: Option<(u64, Instant, Bytes)> = None;
@@ -128,7 +127,7 @@ async fn frames(
                 };
                 match timeout(SLOW, socket.send(Message::Text(text.into()))).await {
                     Ok(Ok(())) => (),
-                    _ => return None, // gone, or too slow to talk to
+                    _ => return None, // the client has left, or is too slow
                 }
                 if bad >= PATIENCE {
                     return Some((close_code::UNSUPPORTED, "these are no photos"));

@@ -1,7 +1,7 @@
-//! [`Upload`]: the photo in a request's body, however it was sent.
+//! [`Upload`]: the photo in a request's body, in any encoding.
 //!
-//! Three ways: the file's bytes as they are (`curl --data-binary @face.jpg`), a form (`curl -F
-//! file=@face.jpg`), and JSON with the bytes in base64 (`{"image": "/9j/4AAQ…"}`).
+//! Three encodings: the file's bytes (`curl --data-binary @face.jpg`), a form (`curl -F file=@face.jpg`), and JSON
+//! with the bytes in base64 (`{"image": "/9j/4AAQ…"}`).
 
 use std::borrow::Cow;
 
@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::multipart;
 
-/// Bytes of a form or of JSON in addition to the photo.
+/// The bytes of a form or of JSON in addition to the photo.
 const AROUND: usize = 64 << 10;
-/// Names of the field that holds the photo, if its part doesn't say that it is a file.
+/// Names of the field with the photo, if its part is not declared as a file.
 const NAMES: [&str; 3] = ["file", "image", "photo"];
 
 /// Why there is no photo: the status and a sentence.
@@ -22,18 +22,18 @@ fn bad(why: impl Into<String>) -> Refused {
     (StatusCode::BAD_REQUEST, why.into())
 }
 
-/// How a photo is sent.
+/// The encoding of a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// As it is.
+    /// The file's bytes.
     Raw,
     Form,
     Json,
 }
 
 impl Encoding {
-    /// By the request's headers. What is neither a form nor JSON is a photo: curl, for one, names no photo's
-    /// type on its own.
+    /// The encoding by the request's headers. A body that is neither a form nor JSON is a photo: curl, for example,
+    /// does not send a photo's type.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refused> {
         let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|how| how != "identity");
         let mut sent = headers.get_all(header::TRANSFER_ENCODING).iter();
@@ -51,12 +51,12 @@ impl Encoding {
         })
     }
 
-    /// The most bytes of a body with a photo of `most` bytes.
+    /// The maximum bytes of a body with a photo of `most` bytes.
     pub(super) fn most(self, most: usize) -> usize {
         match self {
             Encoding::Raw => most,
             Encoding::Form => most.saturating_add(AROUND),
-            // Four characters for three bytes, and lines' ends.
+            // Four characters for three bytes, and line ends.
             Encoding::Json => most.saturating_add(most / 2).saturating_add(AROUND),
         }
     }
@@ -70,17 +70,17 @@ fn content_type(headers: &HeaderMap) -> &str {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Faces {
-    /// To be found.
+    /// To be detected.
     #[default]
     Find,
-    /// The photo is one.
+    /// The whole photo is one face.
     CutOut,
 }
 
 impl Faces {
     pub(super) const EXPECTED: &str = "faces=find or faces=cut_out is expected";
 
-    /// As a form's field.
+    /// The value of a form's field.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         match text {
             b"find" => Some(Self::Find),
@@ -90,7 +90,7 @@ impl Faces {
     }
 }
 
-/// A photo, and what its sender asked for in addition to the query.
+/// A photo, and the sender's options in addition to the query.
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) bytes: Vec<u8>,
@@ -152,7 +152,7 @@ fn json(body: &[u8]) -> Result<Upload, Refused> {
         bad(format!("JSON: {error}; {{\"image\": \"the file's bytes in base64\"}} is expected"))
     })?;
     let text = fields.image.as_ref();
-    // A data URL, as a browser's FileReader gives it.
+    // A data URL, as a browser's FileReader returns it.
     let text = match text.strip_prefix("data:") {
         None => text,
         Some(rest) => match rest.split_once(";base64,") {
@@ -165,7 +165,7 @@ fn json(body: &[u8]) -> Result<Upload, Refused> {
     Ok(Upload { bytes, faces: fields.faces })
 }
 
-/// The bytes of a base64 text (RFC 4648), whose lines may be broken and whose padding may be missing.
+/// The bytes of a base64 text (RFC 4648), with or without line breaks and padding.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let (mut held, mut bits, mut digits, mut padding) = (0u32, 0u32, 0usize, 0usize);
@@ -195,7 +195,7 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
             held &= (1 << bits) - 1;
         }
     }
-    // The last digits' spare bits are 0, and a digit on its own holds no byte.
+    // The unused bits of the last digits are 0, and a single digit contains no byte.
     let is_whole = held == 0 && digits % 4 != 1;
     (is_whole && (padding == 0 || (digits + padding) % 4 == 0 && padding < 3)).then_some(bytes)
 }

@@ -1,7 +1,7 @@
-//! [`LiveFaces`]: the faces of one camera, frame by frame, in little time.
+//! [`LiveFaces`]: tracks the faces of one camera in real time.
 //!
-//! The whole frame is searched twice a second. In between, each face is looked for around its place in the frame
-//! before, and the whole frame only if one of them was lost.
+//! The whole frame is searched twice a second. In between, each face is searched around its position in the
+//! previous frame, and the whole frame only if a face was lost.
 
 use serde::Serialize;
 
@@ -14,30 +14,30 @@ use crate::deploy::photo::Photo;
 use crate::deploy::prediction::Prediction;
 use crate::deploy::predictor::{Face, Predictor};
 
-/// Seconds from one search of the whole frame to the next.
+/// Seconds between two searches of the whole frame.
 const WHOLE: f64 = 0.5;
-/// Seconds from one closer look to the next, if there is no face.
+/// Seconds between two searches at full size, if there is no face.
 const CLOSER: f64 = 2.0;
-/// A face that was there in the frame before needs this score only, so that it doesn't come and go.
+/// The required score of a face of the previous frame, lower so that it does not flicker.
 const KEPT: f32 = 0.35;
-/// So many faces are looked for one by one; of more, the whole frame is searched each time.
+/// The maximum number of faces that are searched one by one; with more, the whole frame is searched each time.
 const FEW: usize = 4;
-/// Two boxes that overlap more, as intersection over union, are one face.
+/// Two boxes with a larger intersection over union are the same face.
 const SAME: f32 = 0.3;
 
 /// A face of a camera's frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(in crate::deploy) struct LiveFace {
-    /// Its number, from 1, which it keeps from frame to frame.
+    /// Its number, from 1, which stays the same from frame to frame.
     pub(in crate::deploy) number: usize,
-    /// Its place, and what this frame alone was classified as.
+    /// Its position, and the prediction of this frame.
     #[serde(flatten)]
     pub(in crate::deploy) face: Face,
-    /// The same, averaged over the frames before.
+    /// The prediction averaged over the previous frames.
     pub(in crate::deploy) smoothed: Prediction,
 }
 
-/// What is known of the faces before a camera.
+/// The state of a camera's faces.
 #[derive(Debug)]
 pub(in crate::deploy) struct LiveFaces {
     detector: FaceDetector,
@@ -45,9 +45,9 @@ pub(in crate::deploy) struct LiveFaces {
     means: Means,
     /// The faces of the last frame.
     known: Vec<FaceBox>,
-    /// When a whole frame was searched last, in seconds.
+    /// The time of the last search of the whole frame, in seconds.
     searched: Option<f64>,
-    /// When there was a closer look last, and what it said.
+    /// The time of the last search at full size, and its result.
     closer: Option<(f64, NoFace)>,
 }
 
@@ -65,7 +65,7 @@ impl Default for LiveFaces {
 }
 
 impl LiveFaces {
-    /// The faces of the next frame, taken at so many seconds, the largest first; if there are none, why.
+    /// The faces of the next frame, taken at this time in seconds, the largest first; without faces, the reason.
     ///
     /// # Errors
     /// As [`FaceDetector::detect`] and [`Predictor::predict_batch`].
@@ -89,7 +89,7 @@ impl LiveFaces {
         Ok((seen, why))
     }
 
-    /// Where the faces are, and if there are none why.
+    /// The positions of the faces; without faces, the reason.
     fn find(&mut self, photo: &Photo, seconds: f64) -> Result<(Vec<FaceBox>, Option<NoFace>)> {
         let is_due = self.searched.is_none_or(|at| seconds - at >= WHOLE || seconds < at);
         let mut candidates = None;
@@ -127,14 +127,14 @@ impl LiveFaces {
         Ok((found, why))
     }
 
-    /// Searches the whole frame: all places that are like a face.
+    /// Searches the whole frame: all places that resemble a face.
     fn search(&mut self, photo: &Photo, seconds: f64) -> Result<Vec<FaceBox>> {
         self.searched = Some(seconds);
         self.detector.candidates(photo)
     }
 
-    /// Now and then, a frame in which no face was found is searched at its own size, which shows small faces;
-    /// else why there is none.
+    /// Searches a frame without faces at its full size from time to time, which improves the detection of small
+    /// faces; otherwise returns the reason.
     fn look_closer(
         &mut self,
         photo: &Photo,

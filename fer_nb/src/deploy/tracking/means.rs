@@ -6,19 +6,19 @@ use crate::common::Result;
 use crate::deploy::prediction::Prediction;
 use crate::emotion::Emotion;
 
-/// The time after which a frame counts e times less in smoothed probabilities, in seconds.
+/// The time constant of smoothing, in seconds: the weight of a frame decreases by a factor of e in this time.
 const SMOOTHING: f64 = 0.5;
-/// As many faces are remembered before those are dropped that no longer count.
+/// The number of faces to store before those without weight are dropped.
 const MANY: usize = 64;
 
-/// For each face the weighted sum of its predictions, and when that was.
+/// For each face the weighted sum of its predictions, and its time.
 #[derive(Debug, Default)]
 pub(in crate::deploy) struct Means {
     faces: HashMap<usize, (f64, f64, [f64; Emotion::COUNT])>,
 }
 
 impl Means {
-    /// Adds a frame's prediction of a face, and gives the mean.
+    /// Adds a frame's prediction of a face, and returns the mean.
     pub(in crate::deploy) fn add(
         &mut self,
         face: usize,

@@ -1,5 +1,5 @@
-//! Faces from frame to frame: [`Tracker`] numbers them, [`Means`] smooths their predictions over time, and
-//! [`LiveFaces`] looks for a camera's faces where they were. Videos and the camera page share them.
+//! Tracks faces from frame to frame: [`Tracker`] numbers them, [`Means`] smooths their predictions over time, and
+//! [`LiveFaces`] searches a camera's faces at their last positions. Videos and the camera page share them.
 
 #[cfg(feature = "serve")]
 mod live;

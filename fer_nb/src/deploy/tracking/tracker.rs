@@ -1,55 +1,55 @@
-//! [`Tracker`]: which face of a frame is which of the frames before.
+//! [`Tracker`]: assigns the faces of a frame to those of earlier frames.
 
 use crate::deploy::face::FaceBox;
 
-/// A face that was not found for longer, in seconds, gets a new number when it returns.
+/// A face that is absent for longer, in seconds, gets a new number when it returns.
 const GONE: f64 = 2.0;
-/// How far a face may be from where it is expected, in its own widths, and how much further for each second.
+/// The maximum distance of a face from its expected position, in widths of the face, and its growth per second.
 const REACH: [f64; 2] = [0.6, 1.5];
-/// How much larger or smaller a face may have become: the natural logarithm of the ratio of sides.
+/// The maximum change of size: the natural logarithm of the ratio of sides.
 const GROWTH: f64 = 0.7;
-/// The least likeness of two pictures of one face, as correlation, -1 to 1. Cut out level and of one size, two
-/// frames of a face have 0.8 and more.
+/// The minimum similarity of two pictures of one face, as correlation, -1 to 1. Cropped upright and to one size,
+/// two frames of a face have 0.8 and more.
 const LIKENESS: f64 = 0.3;
 /// The weight of dissimilarity relative to distance.
 const LOOKS: f64 = 1.5;
 
-/// A face that was seen.
+/// A tracked face.
 #[derive(Debug, Clone)]
 struct Track {
     number: usize,
-    /// Right and down, in the video's pixels.
+    /// The position, right and down, in the video's pixels.
     center: [f64; 2],
     side: f64,
-    /// Pixels a second, right and down.
+    /// The speed in pixels per second, right and down.
     velocity: [f64; 2],
-    /// When it was seen last, in seconds.
+    /// The time of its last frame, in seconds.
     seen: f64,
-    /// Its picture of mean 0 and length 1, averaged over frames.
+    /// Its picture with mean 0 and length 1, averaged over frames.
     looks: Vec<f32>,
 }
 
-/// Gives each face a number that it keeps from frame to frame. A face is the one whose place, moved on at its
-/// speed, and whose picture fit best, greedily from the best pair.
+/// Gives each face a number that stays the same from frame to frame. The best match by extrapolated position and by
+/// picture gets the number, greedily from the best pair.
 #[derive(Debug, Default)]
 pub(in crate::deploy) struct Tracker {
     tracks: Vec<Track>,
     numbers: usize,
-    /// When the last frame was, in seconds; `None` before there was one.
+    /// The time of the last frame, in seconds; `None` before the first.
     last: Option<f64>,
-    /// How far the two frames before were apart, in seconds; `None` before there were two.
+    /// The time between the last two frames, in seconds; `None` before the second.
     apart: Option<f64>,
 }
 
 impl Tracker {
-    /// Numbers, from 1, for the faces of a frame, each with its picture u8 [48 × 48]. Frames come in order.
+    /// Numbers, from 1, for the faces of a frame, each with its picture u8 [48 × 48]. Frames must be in order.
     pub(in crate::deploy) fn follow(
         &mut self,
         seconds: f64,
         faces: &[(FaceBox, Vec<u8>)],
     ) -> Vec<usize> {
         let apart = self.last.map(|last| (seconds - last).max(0.0));
-        // If frames are always far apart, a face that one of them lacks is not gone.
+        // If frames are always far apart, a face that is missing in one of them has not left.
         let usual = self.apart.into_iter().chain(apart).fold(f64::INFINITY, f64::min);
         let gone = if usual.is_finite() { GONE.max(2.5 * usual) } else { GONE };
         (self.last, self.apart) = (Some(seconds), apart);
@@ -104,10 +104,10 @@ impl Tracker {
 }
 
 impl Track {
-    /// How badly a face fits, 0 and more; `None` for one that can't be this.
+    /// The cost of a match, 0 or more; `None` if it is impossible.
     fn cost(&self, seconds: f64, face: &FaceBox, looks: &[f32]) -> Option<f64> {
         let since = (seconds - self.seen).max(0.0);
-        // A speed is not to be relied on for long.
+        // A speed is valid only for a short time.
         let ahead = since.min(0.5);
         let [right, down] = center(face);
         let expected = [0, 1].map(|axis| self.center[axis] + ahead * self.velocity[axis]);
@@ -146,7 +146,7 @@ fn side(face: &FaceBox) -> f64 {
     f64::from(face.width.max(face.height))
 }
 
-/// A picture less its mean and over its length, so that the product of two is their correlation.
+/// A picture minus its mean, divided by its length, so that the product of two is their correlation.
 fn normalized(pixels: &[u8]) -> Vec<f32> {
     let sum: f32 = pixels.iter().map(|value| f32::from(*value)).sum();
     let mean = sum / pixels.len().max(1) as f32;
@@ -155,7 +155,7 @@ fn normalized(pixels: &[u8]) -> Vec<f32> {
     values
 }
 
-/// A flat picture stays 0 and is like nothing.
+/// A flat picture stays 0 and matches nothing.
 fn scale_to_length_1(values: &mut [f32]) {
     let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
     if length > 0.0 {

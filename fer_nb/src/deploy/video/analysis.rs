@@ -13,25 +13,25 @@ use crate::deploy::face::FaceBox;
 use crate::deploy::predictor::Predictor;
 use crate::deploy::tracking::{Means, Tracker};
 
-/// How a video is looked at.
+/// The options for predicting a video.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VideoOptions {
-    /// Only the first frame at or after each multiple of so many seconds; `None` takes all.
+    /// Only the first frame at or after each multiple of this number of seconds; `None` for all frames.
     pub every: Option<f64>,
-    /// What finds faces.
+    /// The face detector.
     pub detector: FaceDetector,
 }
 
 impl Default for VideoOptions {
-    /// All frames; faces are looked for in 640 × 360 pixels of a 16 : 9 frame, where they take about 12 pixels or
-    /// more.
+    /// All frames; faces are searched in 640 × 360 pixels of a 16 : 9 frame, in which a detectable face has about
+    /// 12 pixels or more.
     fn default() -> Self {
         let detector = FaceDetector { most_pixels: 640 * 384, ..FaceDetector::for_video() };
         Self { every: None, detector }
     }
 }
 
-/// A frame that was looked at, with its faces.
+/// A predicted frame, with its faces.
 #[derive(Debug)]
 pub struct VideoStep<'a> {
     /// The frame.
@@ -41,11 +41,11 @@ pub struct VideoStep<'a> {
 }
 
 impl Predictor {
-    /// Finds the faces in each frame of a video, numbers them from frame to frame, and classifies them. `each`
-    /// is called after each frame. If the user stops it, what was done until then is returned.
+    /// Finds the faces in each frame of a video, numbers them from frame to frame, and predicts their emotions.
+    /// `each` is called after each frame. If the user stops it, the result up to then is returned.
     ///
     /// # Errors
-    /// Those of [`Video::frames`], [`FaceDetector::detect`] and `each`. A cut file is no error:
+    /// Those of [`Video::frames`], [`FaceDetector::detect`] and `each`. A truncated file is not an error:
     /// [`Timeline::end`] says where it ends.
     pub fn predict_video(
         &self,

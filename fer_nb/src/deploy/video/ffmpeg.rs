@@ -9,7 +9,7 @@ use crate::common::{Error, Result};
 const INSTALL: &str = "Install it: `sudo apt install ffmpeg` (Debian, Ubuntu), `brew install ffmpeg` (macOS), \
                        `conda install -c conda-forge ffmpeg`.";
 
-/// A command of ffmpeg's that the terminal's Ctrl-C does not reach, so that what is done can be finished.
+/// A command for ffmpeg that the terminal's Ctrl-C does not reach, so that the output can be completed.
 pub(super) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
@@ -18,7 +18,7 @@ pub(super) fn command(program: &str) -> Command {
     command
 }
 
-/// What a failure to start a program means: it is not installed, or the system refuses.
+/// The error for a program that can't be started: it is not installed, or the system denies it.
 pub(super) fn not_started(program: &'static str, error: std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::NotFound => {
@@ -28,14 +28,14 @@ pub(super) fn not_started(program: &'static str, error: std::io::Error) -> Error
     }
 }
 
-/// A path as an argument of ffmpeg's: never an option, never a protocol.
+/// A path as an argument of ffmpeg, never read as an option or a protocol.
 pub(super) fn file_argument(path: &Path) -> OsString {
     let mut argument = OsString::from("file:");
     argument.push(path);
     argument
 }
 
-/// Options before `-i`: the input is this file and nothing that it refers to on a network.
+/// Options before `-i`: the input is this file only, without files on a network to which it refers.
 pub(super) const ONLY_FILES: [&str; 2] = ["-protocol_whitelist", "file"];
 
 /// The option that keeps each frame's time: `-fps_mode` since ffmpeg 5.1, `-vsync` before.
@@ -54,7 +54,7 @@ fn version(text: &[u8]) -> Option<(u32, u32)> {
     Some((parts.next()??, parts.next().flatten().unwrap_or(0)))
 }
 
-/// The last line of a program's messages, without the address that ffmpeg puts before it.
+/// The last line of a program's messages, without the address that ffmpeg adds before it.
 pub(super) fn last_line(stderr: impl AsRef<[u8]>) -> String {
     let text = String::from_utf8_lossy(stderr.as_ref());
     let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -70,7 +70,7 @@ pub(super) fn plain(line: &str) -> String {
     line.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// Whether a file's name says that it is a video.
+/// Whether a file's name is that of a video.
 pub(super) fn has_video_name(path: &Path) -> bool {
     const NAMES: [&str; 14] = [
         "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "wmv", "flv", "3gp",

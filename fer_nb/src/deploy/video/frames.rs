@@ -15,13 +15,13 @@ use crate::deploy::photo::Photo;
 /// A frame of a video.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// When it is shown, in seconds from the first frame of the file.
+    /// Its presentation time, in seconds from the first frame of the file.
     pub seconds: f64,
-    /// Its number in the file, from 0; frames that were left out count.
+    /// Its number in the file, from 0, including skipped frames.
     pub number: u64,
     /// Its picture, upright; shrunk if the video has more than 1920 × 1088 pixels.
     pub photo: Photo,
-    /// What lengths in the picture are multiplied by to be the video's.
+    /// The factor from lengths in the picture to the video's.
     pub scale: f32,
 }
 
@@ -30,37 +30,37 @@ pub struct Frame {
 pub enum FramesEnd {
     /// After its last frame.
     Complete,
-    /// Before: the file is cut or damaged.
+    /// Before the last frame: the file is truncated or damaged.
     Cut {
-        /// The time of the last frame that could be decoded, in seconds; `None` if there was none.
+        /// The time of the last decodable frame, in seconds; `None` if there was none.
         at: Option<f64>,
-        /// How long the file says that it is, in seconds.
+        /// The duration in the file's header, in seconds.
         of: Option<f64>,
-        /// What ffmpeg says.
+        /// ffmpeg's message.
         why: String,
     },
 }
 
-/// A frame's number and time, as the filter showinfo prints them.
+/// A frame's number and time, as printed by the filter showinfo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stamp {
     number: u64,
-    /// In the stream's units.
+    /// The time in the stream's units.
     pts: i64,
     seconds: f64,
 }
 
-/// What was read of ffmpeg's messages when it ended.
+/// ffmpeg's messages up to its end.
 #[derive(Debug, Default)]
 struct Messages {
-    /// The last frame that was decoded, chosen or not.
+    /// The last decoded frame, selected or not.
     last: Option<Stamp>,
     /// The last error.
     error: String,
 }
 
-/// Iterates over the frames of a video; [`Video::frames`] makes it. ffmpeg decodes ahead by no more than a pipe
-/// holds, and ends when this is dropped.
+/// Iterates over the frames of a video; created by [`Video::frames`]. ffmpeg decodes ahead by at most the size of a
+/// pipe, and ends when this value is dropped.
 #[derive(Debug)]
 pub struct Frames {
     video: Video,
@@ -69,13 +69,13 @@ pub struct Frames {
     pixels: ChildStdout,
     stamps: Receiver<Stamp>,
     messages: Option<JoinHandle<Messages>>,
-    /// The time of the frame before, in seconds.
+    /// The time of the previous frame, in seconds.
     before: Option<f64>,
     end: Option<FramesEnd>,
 }
 
 impl Video {
-    /// Decodes frames in order: all, or with `every` the first at or after each multiple of so many seconds.
+    /// Decodes frames in order: all, or with `every` the first at or after each multiple of that number of seconds.
     ///
     /// # Errors
     /// [`Error::Setting`] unless `every` is 0.001 to 3,600; [`Error::Missing`] without ffmpeg.
@@ -92,7 +92,7 @@ impl Frames {
         let size = video.decoded_size();
         let mut filters = vec!["showinfo".to_string()];
         if let Some(every) = every {
-            // The first frame of each stretch; the small number is for times that are rounded.
+            // The first frame of each interval; the small number allows for rounded times.
             let stretch = |time: &str| format!("floor({time}/{every}+0.0001)");
             let (this, last) = (stretch("t"), stretch("prev_selected_t"));
             filters.push(format!("select='isnan(prev_selected_t)+gt({this},{last})'"));
@@ -124,7 +124,7 @@ impl Frames {
             let mut line = Vec::new();
             loop {
                 line.clear();
-                // A line of ffmpeg's is short; one that is not is read in pieces.
+                // A line of ffmpeg is short; a long one is read in pieces.
                 match (&mut words).take(4096).read_until(b'\n', &mut line) {
                     Ok(1..) => {}
                     _ => return messages,
@@ -133,7 +133,7 @@ impl Frames {
                 match stamp(&text) {
                     Some((0, stamp)) => messages.last = Some(stamp),
                     Some((filter, stamp)) if filter == chosen => {
-                        // The number within the file is what the first filter counted.
+                        // The number within the file is counted by the first filter.
                         let number = match messages.last {
                             Some(last) if last.pts == stamp.pts => last.number,
                             _ => stamp.number,
@@ -176,7 +176,7 @@ impl Frames {
         };
         let photo = Photo::from(DynamicImage::ImageRgb8(picture));
         let scale = self.video.size().0 as f32 / width as f32;
-        // A frame without a time is taken to follow the one before; time never runs backwards.
+        // A frame without a time is assumed to follow the previous one; time never decreases.
         let before = self.before.unwrap_or(0.0);
         let seconds = match stamp.seconds.is_finite() {
             true => stamp.seconds.max(before),
@@ -186,7 +186,7 @@ impl Frames {
         Ok(Some(Frame { seconds, number: stamp.number, photo, scale }))
     }
 
-    /// How long a frame is shown, in seconds.
+    /// The duration of a frame, in seconds.
     fn frame_seconds(&self) -> f64 {
         self.video.frame_rate().map_or(0.04, |rate| 1.0 / rate)
     }
@@ -199,13 +199,13 @@ impl Frames {
         Ok(self.judged(status.success(), messages))
     }
 
-    /// Whether all frames came. A damaged file's decoder may still end well, so the length counts too.
+    /// Whether all frames arrived. The decoder of a damaged file may still succeed, so the duration is checked too.
     fn judged(&self, success: bool, messages: Messages) -> FramesEnd {
         let at =
             messages.last.map(|stamp| stamp.seconds).filter(|at| at.is_finite()).or(self.before);
         let of = self.video.seconds();
         let frame = self.frame_seconds();
-        // Sound may be longer than the pictures by a little.
+        // Sound may be a little longer than the pictures.
         let is_short = match (at, of) {
             (None, _) => true,
             (Some(at), Some(of)) => !messages.error.is_empty() && at + 2.0 * frame + 0.3 < of,
@@ -239,8 +239,8 @@ impl Drop for Frames {
     }
 }
 
-/// The filter and the frame of a line such as
-/// "[Parsed_showinfo_0 @ 0x55] [info] n:   3 pts:   1536 pts_time:0.12 …".
+/// Parses the filter and the frame of a line such as "[Parsed_showinfo_0 @ 0x55] [info] n:   3 pts:   1536
+/// pts_time:0.12 …".
 fn stamp(line: &str) -> Option<(usize, Stamp)> {
     let (filter, rest) = line.strip_prefix("[Parsed_showinfo_")?.split_once(' ')?;
     let after = |name: &str| {

@@ -1,7 +1,7 @@
-//! Faces in videos: [`Video`] reads frames through ffmpeg, and [`Predictor::predict_video`] follows each face
-//! through them.
+//! Faces in videos: [`Video`] reads frames through ffmpeg, and [`Predictor::predict_video`] tracks each face.
 //!
-//! Memory does not grow with the number of pixels: one frame is held at a time, and a row for each face in it.
+//! Memory does not grow with the number of pixels: only one frame is in memory at a time, and a row for each face
+//! in it.
 
 mod analysis;
 mod ffmpeg;

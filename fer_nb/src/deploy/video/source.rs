@@ -1,4 +1,4 @@
-//! [`Video`]: a file, and what ffprobe says of it before anything is decoded.
+//! [`Video`]: a video file, with the information of ffprobe.
 
 use std::path::{Path, PathBuf};
 
@@ -9,29 +9,43 @@ use crate::common::file_kind::FileKind;
 use crate::common::way_out::Wanted;
 use crate::common::{Error, Result};
 
-/// Larger frames are shrunk to this many pixels as they are decoded: 1920 × 1088.
+/// The maximum size of decoded frames, 1920 × 1088 pixels; larger ones are shrunk.
 const MOST_PIXELS: f64 = 1920.0 * 1088.0;
-/// The longest side of a frame that is decoded: 16K.
+/// The maximum side of a video's frames: 16K.
 const MOST_SIDE: u32 = 16_384;
 const HINT: &str =
     "A video that ffmpeg reads is expected, such as an .mp4, .mov, .mkv, .webm or .avi file.";
 
-/// What ffprobe says of an .mp4 or .mov file that was cut before its index.
+/// ffprobe's message for an .mp4 or .mov file that is truncated before its index.
 const CUT: [&str; 1] = ["moov atom not found"];
 const CUT_HINT: &str = "Copy or download it whole. A recording that broke off has none either: untrunc rebuilds it \
                         by an intact video of the same camera.";
 
-/// A video file with a video stream that can be decoded.
+/// A video file with a decodable video stream.
+///
+/// ```no_run
+/// use fer_nb::prelude::*;
+///
+/// let video = Video::open("clip.mp4")?;
+/// let options = VideoOptions { every: Some(0.2), ..VideoOptions::default() };
+/// let predictor = Predictor::pretrained(device()?)?;
+/// let timeline = predictor.predict_video(&video, &options, |step| {
+///     println!("{:.1} s: {} faces", step.frame.seconds, step.sightings.len());
+///     Ok(())
+/// })?;
+/// timeline.save_csv("clip.csv")?;
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Video {
     path: PathBuf,
-    /// As it is shown: upright, in square pixels.
+    /// Its size as displayed: upright, in square pixels.
     size: (u32, u32),
     frame_rate: Option<f64>,
     seconds: Option<f64>,
 }
 
-/// What ffprobe prints with `-print_format json`, as far as it is used.
+/// The used part of ffprobe's output with `-print_format json`.
 #[derive(Deserialize)]
 struct Probed {
     #[serde(default)]
@@ -64,10 +78,11 @@ struct Format {
 }
 
 impl Video {
-    /// Whether a path is a video's, by its first bytes, or by its name if those say nothing. A folder is not.
+    /// Whether a path is that of a video, by its first bytes, or by its name if those are inconclusive. A folder is
+    /// not.
     pub fn is_video(path: impl AsRef<Path>) -> bool {
         let path = path.as_ref();
-        // A pipe would be waited for.
+        // Opening a pipe would wait.
         let kind = if path.is_file() { FileKind::at(path) } else { None };
         match kind {
             Some(FileKind::Video) => true,
@@ -78,10 +93,10 @@ impl Video {
         }
     }
 
-    /// Asks ffprobe for the stream. Nothing is decoded yet.
+    /// Runs ffprobe on the file, without decoding frames.
     ///
     /// # Errors
-    /// [`Error::Missing`] for a file that is not there or if ffmpeg is not installed; [`Error::File`] for one
+    /// [`Error::Missing`] for a file that does not exist or if ffmpeg is not installed; [`Error::File`] for one
     /// that is not a video, has no video stream, or is a pipe or device.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -126,7 +141,7 @@ impl Video {
             let why = why.rsplit(": ").next().unwrap_or_default();
             return Err(Error::file(path, format!("ffmpeg can't read it ({why})"), HINT));
         };
-        // ffmpeg draws text files as a terminal would show them.
+        // ffmpeg can render text files as pictures of a terminal.
         if probed.format.format_name == "tty" {
             return Err(Error::file(path, "this is text, not a video", HINT));
         }
@@ -165,22 +180,22 @@ impl Video {
         &self.path
     }
 
-    /// Width and height of its frames in pixels, upright. Boxes of faces are in these pixels.
+    /// Width and height of its frames in pixels, upright. Boxes of faces use these pixels.
     pub fn size(&self) -> (u32, u32) {
         self.size
     }
 
-    /// Frames a second on average; `None` if the file does not say.
+    /// Frames per second on average; `None` if the file does not contain it.
     pub fn frame_rate(&self) -> Option<f64> {
         self.frame_rate
     }
 
-    /// How long it is; `None` if the file does not say.
+    /// The duration; `None` if the file does not contain it.
     pub fn seconds(&self) -> Option<f64> {
         self.seconds
     }
 
-    /// Width and height of frames as they are decoded: at most 1920 × 1088 pixels, both even.
+    /// Width and height of decoded frames: at most 1920 × 1088 pixels, both even.
     pub(super) fn decoded_size(&self) -> (u32, u32) {
         let (width, height) = (f64::from(self.size.0), f64::from(self.size.1));
         let scale = (MOST_PIXELS / (width * height)).sqrt().min(1.0);
@@ -189,7 +204,7 @@ impl Video {
     }
 }
 
-/// A number as ffprobe has it: "30000/1001", "4:3"; `None` for "0/0" and "N/A".
+/// A number in ffprobe's format: "30000/1001", "4:3"; `None` for "0/0" and "N/A".
 fn ratio(text: &str) -> Option<f64> {
     let (over, under) = text.split_once(['/', ':'])?;
     let ratio = over.parse::<f64>().ok()? / under.parse::<f64>().ok()?;

@@ -1,4 +1,4 @@
-//! [`Timeline`]: who showed which emotion when, as rows, a table and a csv file.
+//! [`Timeline`]: the emotions of each face over time, as rows, a table and a csv file.
 
 use std::io::Write;
 
@@ -14,35 +14,35 @@ use crate::emotion::Emotion;
 /// A face in a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sighting {
-    /// When the frame is shown, in seconds.
+    /// The time of the frame, in seconds.
     pub seconds: f64,
     /// The frame's number in the file, from 0.
     pub frame: u64,
-    /// The face's number in the video, from 1; it keeps it from frame to frame.
+    /// The face's number in the video, from 1, the same in all frames.
     pub face: usize,
-    /// Its place, in the video's pixels.
+    /// Its position, in the video's pixels.
     pub area: FaceBox,
-    /// What this frame alone was classified as, calibrated.
+    /// The calibrated prediction of this frame.
     pub prediction: Prediction,
-    /// The same, averaged over the face's frames before: of a frame that is τ seconds old, e^(−τ / 0.5 s)
-    /// counts.
+    /// The prediction averaged over the face's earlier frames: the weight of a frame that is τ seconds old is e^(−τ
+    /// / 0.5 s).
     pub smoothed: Prediction,
 }
 
 /// The faces of a video over time.
 #[derive(Clone)]
 pub struct Timeline {
-    /// The file's name, for headlines.
+    /// The file's name, for titles.
     pub title: String,
-    /// In order of time; within a frame, the largest face first.
+    /// The rows in order of time; within a frame, the largest face first.
     pub sightings: Vec<Sighting>,
-    /// How many frames were looked at.
+    /// The number of predicted frames.
     pub frames: usize,
     /// The time of the last of them, in seconds.
     pub seconds: f64,
-    /// How the video ended; `None` if the user stopped before.
+    /// How the video ended; `None` if the user stopped it.
     pub end: Option<FramesEnd>,
-    /// For each face its clearest picture, u8 [48 × 48].
+    /// The clearest picture of each face, u8 [48 × 48].
     pub(crate) pictures: Vec<(usize, Vec<u8>)>,
 }
 
@@ -60,7 +60,7 @@ impl std::fmt::Display for Timeline {
 }
 
 impl Timeline {
-    /// The faces' numbers, those seen in most frames first, with how many frames that is.
+    /// The faces' numbers with their numbers of frames, the most frequent first.
     pub fn faces(&self) -> Vec<(usize, usize)> {
         let most = self.sightings.iter().map(|sighting| sighting.face).max().unwrap_or(0);
         let mut counts = vec![0; most + 1];
@@ -75,10 +75,10 @@ impl Timeline {
         faces
     }
 
-    /// One row a frame and face: the columns of [`CsvRows`].
+    /// A table with a row for each frame and face: the columns of [`CsvRows`].
     ///
     /// # Errors
-    /// [`Error::Table`] if polars refuses.
+    /// [`Error::Table`] if polars reports an error.
     pub fn to_table(&self) -> Result<DataFrame> {
         let rows = &self.sightings;
         let of = |value: fn(&Sighting) -> f32| rows.iter().map(value).collect::<Vec<_>>();
@@ -127,9 +127,9 @@ impl Timeline {
     }
 }
 
-/// Rows of a csv file as they come: seconds, frame, face; left, top, width and height in the video's pixels, and
-/// the detector's score; the probability of each class on 0 to 1, the likeliest (emotion), its probability
-/// (confidence), and whether that is below the run's threshold (uncertain: true or false); the same
+/// Writes rows of a csv file one by one: seconds, frame, face; left, top, width and height in the video's pixels,
+/// and the detector's score; the probability of each class on 0 to 1, the most probable class (emotion), its
+/// probability (confidence), and whether that is below the run's threshold (uncertain: true or false); the same
 /// probabilities and class smoothed.
 #[derive(Debug)]
 pub struct CsvRows<W: Write> {
@@ -174,7 +174,7 @@ impl<W: Write> CsvRows<W> {
         writeln!(self.to, ",{}", smoothed.emotion())
     }
 
-    /// Passes on what was written.
+    /// Flushes the writer.
     ///
     /// # Errors
     /// Those of the writer.

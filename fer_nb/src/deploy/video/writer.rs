@@ -1,4 +1,4 @@
-//! [`VideoWriter`]: frames into a video file, through ffmpeg.
+//! [`VideoWriter`]: writes frames to a video file, through ffmpeg.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use crate::common::files::TEMPORARY_PREFIX;
 use crate::common::text::shown;
 use crate::common::{Error, Result};
 
-/// What names end in, and how ffmpeg calls the format.
+/// The extensions of names, and ffmpeg's names of the formats.
 const FORMATS: [(&str, &str); 5] =
     [("mp4", "mp4"), ("mov", "mov"), ("mkv", "matroska"), ("webm", "webm"), ("avi", "avi")];
 
-/// Writes frames of given times as a video of a constant frame rate, without sound. The file is put in place by
-/// [`VideoWriter::finish`]; before, and if this is dropped, there is none.
+/// Writes frames with given times as a video of a constant frame rate, without sound. [`VideoWriter::finish`]
+/// renames the file to its path; before that, and if this value is dropped, no file exists.
 #[derive(Debug)]
 pub struct VideoWriter {
     path: PathBuf,
@@ -26,27 +26,27 @@ pub struct VideoWriter {
     frames: Option<ChildStdin>,
     words: Option<JoinHandle<Vec<u8>>>,
     size: (u32, u32),
-    /// Frames a second.
+    /// Frames per second.
     rate: f64,
-    /// How many frames were written.
+    /// The number of written frames.
     written: u64,
-    /// The frame that is shown until the next one's time.
+    /// The frame that is repeated until the next one's time.
     shown: Option<RgbImage>,
 }
 
 impl VideoWriter {
-    /// Whether a file's name ends in what this can write.
+    /// Checks the extension of a file's name.
     ///
     /// # Errors
-    /// [`Error::Input`] with the endings there are.
+    /// [`Error::Input`] with the supported extensions.
     pub fn check_name(path: impl AsRef<Path>) -> Result<()> {
         format(path.as_ref()).map(|_| ())
     }
 
-    /// Starts ffmpeg, for frames of this width and height in pixels, at `rate` frames a second.
+    /// Starts ffmpeg, for frames of this width and height in pixels, at `rate` frames per second.
     ///
     /// # Errors
-    /// [`Error::Input`] for a name with another ending, [`Error::Setting`] for a rate that is not 0.01 to 240,
+    /// [`Error::Input`] for a name with another extension, [`Error::Setting`] for a rate outside 0.01 to 240,
     /// [`Error::Missing`] without ffmpeg, [`Error::Io`] if the folder can't be written.
     pub fn create(path: impl AsRef<Path>, size: (u32, u32), rate: f64) -> Result<Self> {
         let path = path.as_ref();
@@ -65,11 +65,11 @@ impl VideoWriter {
             .args(["-hide_banner", "-nostats", "-v", "error", "-y"])
             .args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &format!("{}x{}", size.0, size.1)])
             .args(["-framerate", &rate.to_string(), "-i", "pipe:0"])
-            // Encoders want even sides, and players this way of storing colour.
+            // Encoders need even sides, and players this pixel format.
             .args(["-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p"])
             .args(["-f", format]);
         if matches!(format, "mp4" | "mov") {
-            // A page can play it before all of it is there.
+            // A page can play it before it is completely loaded.
             command.args(["-movflags", "+faststart"]);
         }
         let mut child = command
@@ -102,7 +102,7 @@ impl VideoWriter {
         })
     }
 
-    /// Shows a frame from its time on, in seconds; the one before is repeated until then.
+    /// Shows a frame from its time on, in seconds; the previous one is repeated until then.
     ///
     /// # Errors
     /// [`Error::Input`] for a frame of another size; [`Error::File`] if ffmpeg can't encode it.
@@ -117,7 +117,7 @@ impl VideoWriter {
         Ok(())
     }
 
-    /// Repeats the frame that is shown until this many were written.
+    /// Repeats the current frame until this many frames are written.
     fn fill(&mut self, until: u64) -> Result<()> {
         let Some(shown) = self.shown.take() else { return Ok(()) };
         while self.written < until {
@@ -131,10 +131,10 @@ impl VideoWriter {
         Ok(())
     }
 
-    /// Writes the last frame, and puts the file in its place.
+    /// Writes the last frame, and renames the file to its path.
     ///
     /// # Errors
-    /// [`Error::File`] if ffmpeg fails, [`Error::Io`] if the file can't be put there.
+    /// [`Error::File`] if ffmpeg fails, [`Error::Io`] if the file can't be renamed.
     pub fn finish(mut self) -> Result<()> {
         self.fill(self.written + 1)?;
         drop(self.frames.take());
@@ -145,7 +145,7 @@ impl VideoWriter {
         let Self { path, temporary, .. } = &mut self;
         #[cfg(unix)]
         {
-            // Temporary files are the user's alone; what comes of these is as any file the user makes.
+            // Only the user can read temporary files; the final file gets the usual permissions.
             let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
             std::fs::set_permissions(&*temporary, open)
                 .map_err(|error| Error::io("write", &*path, error))?;

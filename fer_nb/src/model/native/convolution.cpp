@@ -1,5 +1,5 @@
-// Convolutions of 3x3 as a function that libtorch can differentiate, by winograd.cpp's kernels. convolution.rs
-// calls it, and libtorch's own convolution where `fits` says no.
+// 3x3 convolutions that libtorch can differentiate, with winograd.cpp's kernels. convolution.rs calls this, and
+// libtorch's convolution if `fits` returns false.
 
 #include "shim.h"
 #include "winograd.h"
@@ -30,25 +30,23 @@ using winograd::Shape;
 
 using Bias = std::optional<at::Tensor>;
 
-// A kind of number's kernels with tiles of 4x4 and of 2x2; null where there are none that are faster than
-// libtorch's.
+// The kernels of a number type with tiles of 4x4 and of 2x2; null if none is faster than libtorch's.
 using ByTile = std::array<const Kernels*, 2>;
 
 #ifdef FER_WINOGRAD
-// Whether the processor has Intel's matrix extension for bfloat16: libtorch's convolution uses it, and is
-// faster there.
+// Whether the processor has Intel's matrix extension for bfloat16, with which libtorch's convolution is faster.
 bool has_amx_bfloat16() {
   unsigned a, b, c, d;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
 }
 
-// As libtorch chooses its own kernels, so that its ATEN_CPU_CAPABILITY counts here as well.
+// Selected as libtorch selects its kernels, so that its ATEN_CPU_CAPABILITY applies to these as well.
 ByTile choose(bool bfloat16) {
   const std::string capability = at::get_cpu_capability();
   if (bfloat16) {
     __builtin_cpu_init();
     const bool fits = capability == "AVX512" && __builtin_cpu_supports("avx512bf16") && !has_amx_bfloat16();
-    // 4x4 would lose too many of its eight bits.
+    // In bfloat16, tiles of 4x4 would lose too many of its eight bits.
     return {nullptr, fits ? &winograd::bfloat16_avx512 : nullptr};
   }
   return capability == "AVX512" ? ByTile{&winograd::float4_avx512, &winograd::float2_avx512}
@@ -65,11 +63,12 @@ Shape shape_of(const at::Tensor& xs, const at::Tensor& weight) {
 
 int64_t tile_rows(Shape shape, const Kernels& kernels) { return shape.batch * shape.height / kernels.tile; }
 
-// Transforming the weights takes as long as some dozens of tiles do.
+// Transforming the weights takes as long as some dozens of tiles.
 constexpr int64_t FEWEST_TILES = 128;
 
-// Bytes of sums of a weights' gradient beyond which going through them for a few tiles takes longer than what
-// is saved: in tiles of 2x2 512 by 256 channels, of 4x4 256 by 224; and of all parts' together.
+// The bytes of a weights' gradient's sums beyond which adding a few tiles to them takes longer than the time saved:
+// in tiles of 2x2 512 by 256 channels, in tiles of 4x4 256 by 224; and the limit for the sums of all parts
+// together.
 constexpr int64_t LARGEST_SUMS = 8 << 20;
 constexpr int64_t LARGEST_SUMS_OF_ALL = 128 << 20;
 
@@ -77,8 +76,8 @@ int64_t bytes_of_sums(Shape shape, const Kernels& kernels) {
   return kernels.places * shape.outputs * shape.inputs * int64_t(sizeof(float));
 }
 
-// This processor's kernels with the largest tiles that sides are multiples of and that are enough, and of which
-// `suits` says that they do; null where none are.
+// This processor's kernels with the largest tiles that divide both sides, of which the image has enough, and which
+// `suits` accepts; null if there are none.
 template <class Suits>
 const Kernels* kernels_for(at::ScalarType kind, Shape shape, Suits suits) {
   static const ByTile of_float = choose(false), of_bfloat16 = choose(true);
@@ -104,7 +103,7 @@ const Kernels* kernels_for_weights(at::ScalarType kind, Shape shape) {
   });
 }
 
-// Whether the numbers lie as the kernels expect them.
+// Whether the memory layout is the one that the kernels need.
 bool fits(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias) {
   const auto kind = xs.scalar_type();
   if (!shim::lies_channels_last(xs) || !shim::lies_channels_last(weight) ||
@@ -121,7 +120,7 @@ bool fits(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias) {
          shape.outputs % winograd::CHANNELS == 0 && kernels_for(kind, shape);
 }
 
-// Calls work(part, first, last) with the parts of 0 to `count`, a thread each.
+// Calls work(part, first, last) with the parts of 0 to `count`, each on a thread.
 template <class Work>
 void in_parts(int64_t parts, int64_t count, Work work) {
   at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
@@ -131,16 +130,16 @@ void in_parts(int64_t parts, int64_t count, Work work) {
   });
 }
 
-// As many parts as there are threads, none smaller than `least`. How sums are rounded depends on it, and on
-// nothing else: as many threads, the same bits.
+// As many parts as threads, none smaller than `least`. The rounding of sums depends only on this: the same number
+// of threads gives the same bits.
 int64_t parts_of(int64_t count, int64_t least) {
   return std::clamp<int64_t>(count / least, 1, at::get_num_threads());
 }
 
-// Tile rows that are worth a thread of their own.
+// The minimum of tile rows for a thread.
 int64_t least_rows(Shape shape) { return std::max<int64_t>(1, 128 / shape.width); }
 
-// A part's bytes of scratch memory, and all parts'.
+// The bytes of scratch memory of a part, and of all parts.
 struct Scratch {
   int64_t bytes;
   at::Tensor memory;
@@ -151,7 +150,7 @@ struct Scratch {
   void* of(int64_t part) const { return memory.mutable_data_ptr<uint8_t>() + part * bytes; }
 };
 
-// [batch, outputs, height, width]; or, where `back`, what a gradient of that shape is of the input.
+// [batch, outputs, height, width]; or, if `back`, the gradient of the input for a gradient of that shape.
 at::Tensor convolve(const at::Tensor& xs, const at::Tensor& weight, const Bias& bias, bool back) {
   const Shape shape = shape_of(xs, weight);
   const Kernels& kernels = *kernels_for(xs.scalar_type(), shape);
@@ -159,7 +158,7 @@ at::Tensor convolve(const at::Tensor& xs, const at::Tensor& weight, const Bias& 
   if (back) {
     std::swap(way.inputs, way.outputs);
   }
-  // What stays is allocated before what goes, so that no hole is left below it.
+  // Permanent memory is allocated before temporary memory, so that no hole remains below it.
   at::Tensor ys =
       at::empty({way.batch, way.outputs, way.height, way.width}, xs.options(), shim::CHANNELS_LAST);
   at::Tensor packed = at::empty({kernels.places * shape.inputs * shape.outputs}, weight.options());
@@ -244,7 +243,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
 
 } // namespace
 
-// None where libtorch's function has to do it. `bias` may be null.
+// None if libtorch's function has to compute it. `bias` may be null.
 extern "C" char* fer_convolution(const at::Tensor* xs, const at::Tensor* weight, const at::Tensor* bias,
                                  at::Tensor** out) noexcept {
   return shim::answer(out, [&]() -> std::optional<at::Tensor> {

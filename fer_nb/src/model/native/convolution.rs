@@ -1,4 +1,4 @@
-//! The 3×3 convolution, where networks spend most of their time.
+//! The 3×3 convolution, which takes most of a network's time.
 
 use std::ffi::{c_char, c_void};
 
@@ -7,18 +7,18 @@ use tch::Tensor;
 use super::shim::{address, call};
 use crate::common::Result;
 
-/// A 3×3 convolution with stride 1 and padding 1: [B, I, H, W], `weight` [O, I, 3, 3] and `bias` \[O\] in,
-/// [B, O, H, W] out.
+/// A 3×3 convolution with stride 1 and padding 1: maps [B, I, H, W], with `weight` [O, I, 3, 3] and `bias` \[O\],
+/// to [B, O, H, W].
 ///
-/// If GCC built the crate and the processor has AVX2, channels-last tensors go through winograd.cpp,
-/// which multiplies less than half as often, and a quarter as often in float32 if both sides are
-/// multiples of 4. It takes float32, and bfloat16 on processors that multiply in it without AMX; channels
-/// in multiples of 32, even sides, and at least 512 pixels a batch, so an image alone and in a batch may
-/// differ by rounding. libtorch computes all others.
+/// If GCC built the crate and the processor has AVX2, winograd.cpp computes channels-last tensors, with less than
+/// half of the multiplications, and in float32 with a quarter of them if both sides are multiples of 4. It supports
+/// float32, and bfloat16 on processors that multiply in it without AMX; channels in multiples of 32, even sides,
+/// and at least 512 pixels per batch, so the results of an image alone and in a batch may differ by rounding.
+/// libtorch computes all others.
 ///
 /// # Errors
-/// If libtorch refuses the tensors. winograd.cpp has no second derivative: asking for one is an error of
-/// the backward pass.
+/// If libtorch reports an error. winograd.cpp has no second derivative: computing one is an error of the backward
+/// pass.
 pub fn convolution(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     match winograd(xs, weight, bias)? {
         Some(ys) => Ok(ys),
@@ -26,7 +26,7 @@ pub fn convolution(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resul
     }
 }
 
-/// convolution.cpp's result, or `None` if it does not take these tensors.
+/// convolution.cpp's result, or `None` if it does not support these tensors.
 fn winograd(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Option<Tensor>> {
     unsafe extern "C" {
         fn fer_convolution(
@@ -37,7 +37,7 @@ fn winograd(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Optio
         ) -> *mut c_char;
     }
     let bias = bias.map_or(std::ptr::null(), address);
-    // SAFETY: shim.h's `answer` is what `call` asks for; the tensors outlive the call.
+    // SAFETY: shim.h's `answer` fulfils the requirements of `call`; the tensors outlive the call.
     unsafe { call(|out| fer_convolution(address(xs), address(weight), bias, out)) }
 }
 

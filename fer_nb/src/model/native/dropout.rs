@@ -1,22 +1,22 @@
 //! Dropout without libtorch's generator.
 //!
-//! On a CPU libtorch draws one number after another on one thread, a fifth of a training step in
-//! bfloat16. Here a counter is hashed into eight decisions at a time. A GPU uses libtorch's dropout.
+//! On a CPU libtorch draws one number after another on one thread, which takes a fifth of a training step in
+//! bfloat16. This module hashes a counter into eight decisions at a time. A GPU uses libtorch's dropout.
 
 use tch::{Device, Kind, Tensor};
 
 use crate::common::random::derive;
 use crate::common::{During, Result};
 
-/// Sets about `share` of the activations to 0 and scales the others, so that the expected sum stays the
-/// same (Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014).
-/// Without `train`, returns `xs` as it is.
+/// Sets about `share` of the activations to 0 and scales the others, so that the expected sum stays the same
+/// (Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014). Without `train`,
+/// returns `xs` unchanged.
 ///
-/// `share` is at least 0 and below 1; on a CPU it is rounded to 256ths, and the scale with it. libtorch's
-/// seed decides which activations are dropped.
+/// `share` is at least 0 and below 1; on a CPU it is rounded to 256ths, and the scale with it. libtorch's seed
+/// determines which activations are dropped.
 ///
 /// # Errors
-/// If libtorch refuses the tensor.
+/// If libtorch reports an error.
 pub fn dropout(xs: &Tensor, share: f64, train: bool) -> Result<Tensor> {
     if !train || share <= 0.0 {
         return Ok(xs.shallow_clone());
@@ -27,11 +27,11 @@ pub fn dropout(xs: &Tensor, share: f64, train: bool) -> Result<Tensor> {
     Dropped::draw(share)?.apply(xs).during("dropout")
 }
 
-/// Which activations a pass drops on a CPU.
+/// The activations that a pass drops on a CPU.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dropped {
     pub(super) seed: u64,
-    /// An activation is dropped where its random byte is below.
+    /// An activation is dropped if its random byte is below this.
     pub(super) threshold: u8,
 }
 
@@ -40,7 +40,7 @@ impl Dropped {
         Self { seed: 0, threshold: 0 }
     }
 
-    /// For about `share` of them, with a seed that follows from libtorch's.
+    /// Drops about `share` of them, with a seed derived from libtorch's.
     pub(super) fn draw(share: f64) -> Result<Self> {
         if share <= 0.0 {
             return Ok(Self::none());
@@ -66,14 +66,14 @@ impl Dropped {
             _ => mask.f_view(&size[..])?,
         };
         let scale = 256.0 / (256.0 - f64::from(self.threshold));
-        // Not in place: libtorch's in-place product rounds the scale to the tensor's kind, and 4/3 becomes
-        // 1.336 in bfloat16.
+        // Not in place: libtorch's in-place product rounds the scale to the tensor's dtype, and 4/3 becomes 1.336
+        // in bfloat16.
         Ok(xs.f_mul(&mask.f_to_kind(xs.kind())?)?.f_mul_scalar(scale)?)
     }
 }
 
-/// 1 with probability 1 - threshold / 256, for activations that are kept, otherwise 0. The bytes of
-/// SplitMix64's output decide ([`derive`]).
+/// 1 with probability 1 - threshold / 256, for kept activations, otherwise 0, from the bytes of SplitMix64's output
+/// ([`derive`]).
 fn keep(seed: u64, threshold: u8, count: usize) -> Vec<u8> {
     let mut mask = vec![0; count];
     for (index, bytes) in mask.chunks_mut(8).enumerate() {

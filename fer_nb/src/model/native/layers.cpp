@@ -1,5 +1,5 @@
-// The layers as one translation unit. Each includes libtorch's headers, whose templates would
-// otherwise lie in the library three times, for each cell of a notebook to link.
+// The layers as one translation unit. Each includes libtorch's headers, whose templates the library would otherwise
+// contain three times, and every cell of a notebook would link them.
 
 #include "convolution.cpp"
 #include "norm.cpp"

@@ -1,8 +1,8 @@
-// Batch normalisation by the batch's statistics with ReLU, and with max pooling over 2x2 where that follows.
+// Batch normalisation by the batch's statistics with ReLU, and optionally with max pooling over 2x2.
 //
-// A forward pass reads the memory twice, for the statistics and to normalise, and a backward pass twice, for
-// the sums and for the input's gradient. Which numbers ReLU lets through is computed again on the way back, from
-// the input. norm.rs calls it, and libtorch's functions where `fits` says no.
+// A forward pass reads the memory twice, for the statistics and for the normalisation, and a backward pass twice,
+// for the sums and for the input's gradient. The backward pass recomputes from the input which numbers ReLU passes.
+// norm.rs calls this, and libtorch's functions if `fits` returns false.
 
 #include "numbers.h"
 #include "shim.h"
@@ -20,7 +20,7 @@
 
 namespace {
 
-// What each channel's numbers are normalised by: to `factor` * x + `offset`.
+// The normalisation of each channel: `factor` * x + `offset`.
 struct Channels {
   int64_t count;
   const float *factor, *offset, *mean;
@@ -65,7 +65,7 @@ FOR_EACH_PROCESSOR void add_moments(const T* xs, int64_t pixels, int64_t count, 
   }
 }
 
-// Adds each channel's sum of the gradient that ReLU lets through, and of its product with (x - mean), to `sums`.
+// Adds each channel's sum of the gradient that ReLU passes, and of its product with (x - mean), to `sums`.
 template <class T>
 FOR_EACH_PROCESSOR void add_gradient(const T* xs, const T* gradient, int64_t pixels, Channels channels,
                                      float* sums) {
@@ -100,7 +100,7 @@ ALWAYS_INLINE float input_gradient(float x, float gradient, Channels channels, G
   return channels.factor[i] * (gradient - means.plain[i] - along);
 }
 
-// The way back of `normalise`.
+// The backward pass of `normalise`.
 template <class T>
 FOR_EACH_PROCESSOR void unnormalise(const T* xs, const T* gradient, int64_t pixels, Channels channels,
                                     GradientMeans means, T* out) {
@@ -115,8 +115,8 @@ FOR_EACH_PROCESSOR void unnormalise(const T* xs, const T* gradient, int64_t pixe
   }
 }
 
-// Normalises two rows [2 * width, count] of numbers to one [width, count] of maxima. `kept` are the numbers of
-// which the maxima were made.
+// Normalises two rows [2 * width, count] of numbers to one [width, count] of maxima. `kept` are the inputs of the
+// maxima.
 template <class T>
 FOR_EACH_PROCESSOR void normalise_and_pool(const T* top, const T* bottom, int64_t width, Channels channels,
                                            T* out, T* kept, Place* places) {
@@ -151,7 +151,7 @@ FOR_EACH_PROCESSOR void normalise_and_pool(const T* top, const T* bottom, int64_
   }
 }
 
-// The way back of `normalise_and_pool`.
+// The backward pass of `normalise_and_pool`.
 template <class T>
 FOR_EACH_PROCESSOR void unnormalise_and_spread(const T* top, const T* bottom, const T* gradient,
                                                const Place* places, int64_t width, Channels channels,
@@ -178,14 +178,14 @@ FOR_EACH_PROCESSOR void unnormalise_and_spread(const T* top, const T* bottom, co
   }
 }
 
-// Numbers of one thread's turn, and pixels that are added up in float before they are added up in double. How
-// sums are rounded depends on these two alone, not on the number of threads.
+// The numbers of one thread's block, and the pixels that are summed in float before they are summed in double. The
+// rounding of sums depends on these two only, not on the number of threads.
 constexpr int64_t TURN = 1 << 15;
 constexpr int64_t BLOCK = 128;
 
 int64_t turns_of(int64_t pixels, int64_t count) { return std::max<int64_t>(1, pixels * count / TURN); }
 
-// Each channel's two sums over all pixels, [2, count]: add(first, pixels, sums) adds those of a block.
+// The two sums of each channel over all pixels, [2, count]: add(first, pixels, sums) adds those of a block.
 template <class Add>
 std::vector<double> sums_of(int64_t pixels, int64_t count, Add add) {
   const int64_t turns = turns_of(pixels, count);
@@ -213,14 +213,14 @@ std::vector<double> sums_of(int64_t pixels, int64_t count, Add add) {
   return of_turns;
 }
 
-// Calls work(first, count) for parts of `pixels`, a thread each.
+// Calls work(first, count) for parts of `pixels`, each on a thread.
 template <class Work>
 void in_turns(int64_t pixels, int64_t count, Work work) {
   at::parallel_for(0, pixels, std::max<int64_t>(1, TURN / count),
                    [&](int64_t begin, int64_t end) { work(begin, end - begin); });
 }
 
-// What is normalised: memory of pixels, or of rows of windows, each two rows of pixels.
+// The normalised memory: pixels, or rows of windows, each of which has two rows of pixels.
 struct Size {
   int64_t batch, count, height, width;
 
@@ -228,7 +228,7 @@ struct Size {
       : batch(xs.size(0)), count(xs.size(1)), height(xs.size(2)), width(xs.size(3)) {}
 
   int64_t pixels() const { return batch * height * width; }
-  // Of windows: their number, and a row's numbers before and after the pooling.
+  // For windows: their number, and the numbers of a row before and after the pooling.
   int64_t rows() const { return batch * height / 2; }
   int64_t before() const { return width * count; }
   int64_t after() const { return width / 2 * count; }
@@ -239,7 +239,7 @@ struct Settings {
   bool pooled;
 };
 
-// What a backward pass needs of each channel, [4, count].
+// The values of each channel for a backward pass, [4, count].
 enum Row { FACTOR, OFFSET, MEAN, DEVIATION, ROWS };
 
 Channels channels_of(const at::Tensor& table) {
@@ -248,14 +248,14 @@ Channels channels_of(const at::Tensor& table) {
   return {count, rows + FACTOR * count, rows + OFFSET * count, rows + MEAN * count};
 }
 
-// The table of this batch; moves the running statistics towards it.
+// The table of this batch; also updates the running statistics.
 template <class T>
 at::Tensor statistics(const at::Tensor& xs, const at::Tensor& scale, const at::Tensor& shift,
                       at::Tensor& running_mean, at::Tensor& running_variance, Settings settings) {
   const Size size(xs);
   const int64_t pixels = size.pixels(), count = size.count;
   const T* const from = static_cast<const T*>(xs.const_data_ptr());
-  // Sums from here lose no digits where the mean is far larger than the deviation.
+  // Sums relative to this origin lose no digits if the mean is far larger than the deviation.
   std::vector<float> origin(count);
   std::transform(from, from + count, origin.begin(), [](T x) { return to_float(x); });
   const std::vector<double> sums = sums_of(pixels, count, [&](int64_t first, int64_t n, float* of_block) {
@@ -319,7 +319,7 @@ struct Gradients {
   at::Tensor xs, scale, shift;
 };
 
-// `kept` are the numbers that ReLU let through or not: `xs`, or where pooled those of the maxima.
+// `kept` are the numbers before ReLU: `xs`, or, if pooled, those of the maxima.
 template <class T>
 Gradients backward_to(const at::Tensor& xs, const at::Tensor& kept, const at::Tensor& places,
                       const at::Tensor& table, const at::Tensor& gradient) {
@@ -365,14 +365,14 @@ Gradients backward_to(const at::Tensor& xs, const at::Tensor& kept, const at::Te
   return out;
 }
 
-// Whether these are one float for each channel, side by side.
+// Whether these are one float for each channel, contiguous.
 bool is_one_each(const at::Tensor& numbers, int64_t count) {
   return numbers.device().is_cpu() && numbers.layout() == at::kStrided && !numbers.is_neg() &&
          numbers.scalar_type() == at::kFloat && numbers.dim() == 1 && numbers.size(0) == count &&
          numbers.is_contiguous();
 }
 
-// Whether the numbers lie as the loops expect them.
+// Whether the memory layout is the one that the loops need.
 bool fits(const at::Tensor& xs, std::initializer_list<const at::Tensor*> of_channels, bool pooled) {
   if (!shim::lies_channels_last(xs) || shim::is_traced() || xs.numel() == 0 ||
       (xs.scalar_type() != at::kFloat && xs.scalar_type() != at::kBFloat16)) {
@@ -422,7 +422,7 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
 
 } // namespace
 
-// None where libtorch's functions have to do it.
+// None if libtorch's functions have to compute it.
 extern "C" char* fer_norm_relu(const at::Tensor* xs, const at::Tensor* scale, const at::Tensor* shift,
                                const at::Tensor* running_mean, const at::Tensor* running_variance,
                                double momentum, double epsilon, bool pooled, at::Tensor** out) noexcept {

@@ -1,4 +1,4 @@
-//! Batch normalisation, alone, with ReLU, and with max pooling after it.
+//! Batch normalisation, alone, with ReLU, and with ReLU and max pooling.
 
 use std::ffi::{c_char, c_void};
 
@@ -22,11 +22,11 @@ pub(crate) struct Norm<'a> {
 }
 
 impl Norm<'_> {
-    /// [B, C, H, W] in, the same out. With `train`, normalises by the batch's statistics and updates the
+    /// Maps [B, C, H, W] to the same shape. With `train`, normalises by the batch's statistics and updates the
     /// running ones; otherwise normalises by the running ones.
     ///
     /// # Errors
-    /// If libtorch refuses the tensors.
+    /// If libtorch reports an error.
     pub(crate) fn forward(&self, xs: &Tensor, train: bool) -> Result<Tensor> {
         let (scale, shift) = (Some(self.scale), Some(self.shift));
         let (mean, variance) = (Some(self.mean), Some(self.variance));
@@ -35,11 +35,11 @@ impl Norm<'_> {
 
     /// [`Norm::forward`], then ReLU and, if `pooled`, 2×2 max pooling, which halves height and width.
     ///
-    /// With `train`, channels-last tensors on a CPU go through norm.cpp, which reads the memory twice each
-    /// way and has no second derivative.
+    /// With `train`, norm.cpp computes channels-last tensors on a CPU; it reads the memory twice in each direction
+    /// and has no second derivative.
     ///
     /// # Errors
-    /// If libtorch refuses the tensors.
+    /// If libtorch reports an error.
     pub(crate) fn forward_relu(&self, xs: &Tensor, train: bool, pooled: bool) -> Result<Tensor> {
         if train && let Some(ys) = self.one_pass(xs, pooled)? {
             return Ok(ys);
@@ -48,7 +48,7 @@ impl Norm<'_> {
         if pooled { max_pool(&ys) } else { Ok(ys) }
     }
 
-    /// norm.cpp's result, or `None` if it does not take these tensors.
+    /// norm.cpp's result, or `None` if it does not support these tensors.
     fn one_pass(&self, xs: &Tensor, pooled: bool) -> Result<Option<Tensor>> {
         unsafe extern "C" {
             fn fer_norm_relu(
@@ -65,7 +65,7 @@ impl Norm<'_> {
         }
         let Self { scale, shift, mean, variance } = self;
         let [scale, shift, mean, variance] = [scale, shift, mean, variance].map(|x| address(x));
-        // SAFETY: shim.h's `answer` is what `call` asks for; the tensors outlive the call.
+        // SAFETY: shim.h's `answer` fulfils the requirements of `call`; the tensors outlive the call.
         unsafe {
             call(|out| {
                 let xs = address(xs);

@@ -1,12 +1,12 @@
-// What pool.cpp and norm.cpp have in common: loops over float and bfloat16, compiled for several processors.
+// Shared by pool.cpp and norm.cpp: loops over float and bfloat16, compiled for several processors.
 
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
-// Compiled once for each of these instruction sets; the processor decides when the program starts.
-// AddressSanitizer is not there yet when the choice is made.
+// Compiled once for each of these instruction sets; the processor selects one when the program starts.
+// AddressSanitizer is not yet initialised at that time.
 #if !defined(__x86_64__) || !defined(__gnu_linux__) || defined(__clang__) || defined(__SANITIZE_ADDRESS__)
 #define FOR_EACH_PROCESSOR
 #elif __GNUC__ >= 12
@@ -42,11 +42,11 @@ template <> ALWAYS_INLINE Bfloat16 rounded<Bfloat16>(float x) {
   return x != x ? 0x7fc0 : nearest;
 }
 
-// Of which of a window's four numbers the maximum is, in reading order; NOWHERE if no gradient goes back.
+// The index of the maximum among a window's four numbers, in reading order; NOWHERE if no gradient flows back.
 using Place = uint8_t;
 constexpr Place NOWHERE = 4;
 
-// The maximum of a window: the first of equals, and the last NaN, as libtorch has it.
+// The maximum of a window: the first of equal numbers, and the last NaN, as in libtorch.
 struct Maximum {
   float value;
   Place place;

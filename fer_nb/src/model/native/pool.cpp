@@ -1,9 +1,9 @@
 // Max pooling over 2x2, ReLU and dropout in one pass over the memory, and one pass back.
 //
-// libtorch does it in six passes each way, keeps an eight-byte index for every maximum, and clears the
-// whole gradient before it scatters into it: a tenth of a training step in bfloat16. These are the same
-// numbers, rounding included; only what is dropped is 0 here even where it was infinite or NaN. pool.rs
-// calls it, and does it with libtorch's functions where `fits` says no.
+// libtorch needs six passes in each direction, keeps an eight-byte index for every maximum, and clears the whole
+// gradient before it scatters into it: a tenth of a training step in bfloat16. The results are the same, including
+// rounding; only a dropped number is always 0, even if it was infinite or NaN. pool.rs calls this, and uses
+// libtorch's functions if `fits` returns false.
 
 #include "numbers.h"
 #include "shim.h"
@@ -27,8 +27,8 @@ struct Dropout {
   float scale() const { return 256.0f / (256.0f - threshold); }
 };
 
-// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014) from its
-// `first`-th output on: eight random bytes at a time, those of dropout.rs.
+// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014) from output `first`
+// on: eight random bytes at a time, the same as in dropout.rs.
 FOR_EACH_PROCESSOR void draw(uint64_t seed, uint64_t first, int64_t count, uint64_t* random) {
   for (int64_t i = 0; i < count; i++) {
     uint64_t z = seed + (first + i + 1) * 0x9e3779b97f4a7c15u;
@@ -69,7 +69,7 @@ FOR_EACH_PROCESSOR void pool_row(const Bfloat16* top, const Bfloat16* bottom, in
   pool_row_of(top, bottom, width, channels, random, dropout, out, places);
 }
 
-// The way back of pool_row.
+// The backward pass of pool_row.
 template <class T>
 ALWAYS_INLINE void spread_row_of(const T* gradient, const Place* places, int64_t width,
                                  int64_t channels, float scale, T* top, T* bottom) {
@@ -100,7 +100,7 @@ FOR_EACH_PROCESSOR void spread_row(const Bfloat16* gradient, const Place* places
   spread_row_of(gradient, places, width, channels, scale, top, bottom);
 }
 
-// What a pooled tensor [B, channels, H, width], whose memory is B * H rows, is made of.
+// The shape of a pooled tensor [B, channels, H, width], whose memory is B * H rows.
 struct Rows {
   int64_t count, width, channels;
 
@@ -110,7 +110,7 @@ struct Rows {
   int64_t numbers() const { return width * channels; }
 };
 
-// Rows that a thread takes at least: what waking it costs is some microseconds.
+// The minimum of rows for a thread: waking it takes some microseconds.
 constexpr int64_t GRAIN = 16;
 
 template <class T>
@@ -148,7 +148,7 @@ void spread(const at::Tensor& gradient, const at::Tensor& places, float scale, a
   });
 }
 
-// Whether the numbers lie as the loops expect them: rows of random bytes begin where eight do.
+// Whether the memory layout is the one that the loops need: rows start at a multiple of eight random bytes.
 bool fits(const at::Tensor& xs) {
   return shim::lies_channels_last(xs) && !shim::is_traced() && xs.numel() > 0 &&
          (xs.scalar_type() == at::kFloat || xs.scalar_type() == at::kBFloat16) &&
@@ -191,7 +191,7 @@ struct Pool : torch::autograd::Function<Pool> {
 
 } // namespace
 
-// None where libtorch's functions have to do it.
+// None if libtorch's functions have to compute it.
 extern "C" char* fer_pool(const at::Tensor* xs, uint64_t seed, uint8_t threshold,
                           at::Tensor** out) noexcept {
   return shim::answer(out, [&]() -> std::optional<at::Tensor> {

@@ -8,13 +8,13 @@ use super::dropout::{Dropped, dropout};
 use super::shim::{address, call};
 use crate::common::{During, Result};
 
-/// 2×2 max pooling, ReLU and, if `train`, [`dropout`] of this share: [B, C, H, W] in, [B, C, H/2, W/2] out.
+/// 2×2 max pooling, ReLU and, if `train`, [`dropout`] of this share: maps [B, C, H, W] to [B, C, H/2, W/2].
 ///
-/// Both pooling and ReLU are monotonic, so ReLU gives the same after the pooling, on a quarter of the
-/// numbers. On a CPU, channels-last tensors go through pool.cpp in one pass.
+/// Both pooling and ReLU are monotonic, so ReLU after the pooling gives the same result, with a quarter of the
+/// numbers. On a CPU, pool.cpp computes channels-last tensors in one pass.
 ///
 /// # Errors
-/// If libtorch refuses the tensor.
+/// If libtorch reports an error.
 pub fn pool_relu_dropout(xs: &Tensor, share: f64, train: bool) -> Result<Tensor> {
     // In place, because no backward pass needs its input.
     let composed = || -> Result<Tensor> { Ok(max_pool(xs)?.f_relu_()?) };
@@ -28,15 +28,15 @@ pub fn pool_relu_dropout(xs: &Tensor, share: f64, train: bool) -> Result<Tensor>
     }
 }
 
-/// The largest of each 2×2: [B, C, H, W] in, [B, C, H/2, W/2] out.
+/// The maximum of each 2×2 window: maps [B, C, H, W] to [B, C, H/2, W/2].
 ///
 /// # Errors
-/// If libtorch refuses the tensor.
+/// If libtorch reports an error.
 pub fn max_pool(xs: &Tensor) -> Result<Tensor> {
     xs.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false).during("max pooling")
 }
 
-/// pool.cpp's result, or `None` if it does not take this tensor.
+/// pool.cpp's result, or `None` if it does not support this tensor.
 fn one_pass(xs: &Tensor, dropped: Dropped) -> Result<Option<Tensor>> {
     unsafe extern "C" {
         fn fer_pool(
@@ -47,7 +47,7 @@ fn one_pass(xs: &Tensor, dropped: Dropped) -> Result<Option<Tensor>> {
         ) -> *mut c_char;
     }
     let Dropped { seed, threshold } = dropped;
-    // SAFETY: shim.h's `answer` is what `call` asks for; `xs` outlives the call.
+    // SAFETY: shim.h's `answer` fulfils the requirements of `call`; `xs` outlives the call.
     unsafe { call(|out| fer_pool(address(xs), seed, threshold, out)) }
 }
 

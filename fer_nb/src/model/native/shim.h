@@ -1,4 +1,4 @@
-// What the layers have in common: how shim.rs calls them.
+// Shared by the layers: the calls from shim.rs.
 
 #pragma once
 
@@ -13,17 +13,17 @@ namespace shim {
 
 constexpr auto CHANNELS_LAST = at::MemoryFormat::ChannelsLast;
 
-// Whether the tensor's numbers are those in its memory, on a CPU, with the channels of each pixel side by side.
+// Whether the tensor's numbers are in its memory, on a CPU, with the channels of each pixel side by side.
 inline bool lies_channels_last(const at::Tensor& xs) {
   return xs.device().is_cpu() && xs.layout() == at::kStrided && xs.dim() == 4 && !xs.is_neg() &&
          xs.is_contiguous(CHANNELS_LAST);
 }
 
-// A trace has to see libtorch's own functions.
+// A trace must contain libtorch's functions.
 inline bool is_traced() { return at::tracer::impl::is_dispatch_enabled(); }
 
-// Writes the address of a copy of work()'s tensor to `out`, or null where it gives none. Returns null, or what
-// went wrong, which the caller frees.
+// Writes the address of a copy of work()'s tensor to `out`, or null if it returns none. Returns null, or an error
+// message, which the caller frees.
 template <class Work>
 char* answer(at::Tensor** out, Work work) noexcept {
   *out = nullptr;

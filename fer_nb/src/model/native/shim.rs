@@ -1,4 +1,4 @@
-//! Calls of the C++ files in this folder, which libtorch can differentiate.
+//! Calls of the C++ files in this folder, with gradients by libtorch's autograd.
 
 use std::ffi::{CStr, c_char, c_void};
 
@@ -6,21 +6,20 @@ use tch::{TchError, Tensor};
 
 use crate::common::Result;
 
-/// The tensor that a C++ function leaves at the address it gets, or `None` if it does not take its
-/// arguments.
+/// The tensor that a C++ function writes to the given address, or `None` if it does not support its arguments.
 ///
 /// # Errors
 /// The function's message, as an error of libtorch.
 ///
 /// # Safety
-/// `function` writes to the address null or an `at::Tensor*` that nothing else owns, and returns null or a
-/// string of malloc's that nothing else frees.
+/// `function` writes null or an `at::Tensor*` without another owner to the address, and returns null or a string
+/// allocated with malloc that nothing else frees.
 pub(super) unsafe fn call(
     function: impl FnOnce(*mut *mut c_void) -> *mut c_char,
 ) -> Result<Option<Tensor>> {
     let mut out = std::ptr::null_mut();
     let message = function(&mut out);
-    // SAFETY: as the caller promises. The message is copied before it is freed.
+    // SAFETY: promised by the caller. The message is copied before it is freed.
     unsafe {
         if !message.is_null() {
             let text = CStr::from_ptr(message).to_string_lossy().into_owned();

@@ -1,19 +1,19 @@
-// Convolutions of 3x3 by Winograd's minimal filtering, as in Lavin and Gray, "Fast Algorithms for Convolutional
-// Neural Networks", 2016. A tile of outputs, TILE x TILE, takes SIDE x SIDE multiplications a channel, SIDE =
-// TILE + 2: 16 instead of 36 in F(2x2, 3x3), 36 instead of 144 in F(4x4, 3x3). The inputs below the tile and
-// the 3x3 weights are transformed, multiplied number by number, and the products are transformed back,
+// 3x3 convolutions by Winograd's minimal filtering, as in Lavin and Gray, "Fast Algorithms for Convolutional Neural
+// Networks", 2016. A tile of outputs, TILE x TILE, takes SIDE x SIDE multiplications per channel, SIDE = TILE + 2:
+// 16 instead of 36 in F(2x2, 3x3), 36 instead of 144 in F(4x4, 3x3). The inputs of the tile and the 3x3 weights are
+// transformed and multiplied element by element, and the products are transformed back,
 //
 //     Y = A' ((G g G') * (B' d B)) A
 //
-// so that all channels of many tiles make SIDE x SIDE products of matrices. The gradients are of the same form:
-// the input's is a convolution with the weights turned round, the weights' is G' ((B' d B) * (A Y A')) G.
+// so that all channels of many tiles become SIDE x SIDE matrix products. The gradients have the same form: the
+// input's is a convolution with the rotated weights, the weights' is G' ((B' d B) * (A Y A')) G.
 //
-// The matrices follow from points at which polynomials are multiplied: 0, 1, -1 and infinity for tiles of 2x2,
-// and 0, +-Q, +-P and infinity for tiles of 4x4.
+// The matrices are derived from points for the multiplication of polynomials: 0, 1, -1 and infinity for tiles of
+// 2x2, and 0, +-Q, +-P and infinity for tiles of 4x4.
 //
-// Sums are float. In bfloat16 what was transformed is rounded before it is multiplied: a layer's output is off
-// by 0.3 % in the root mean square, where its own rounding is off by 0.2 %. README.md has the errors in float.
-// One number beside a far larger one of the same tile loses digits to it, and beside one that is infinite
+// Sums are float. In bfloat16 the transformed numbers are rounded before they are multiplied: a layer's output has
+// an error of 0.3 % in the root mean square, compared with 0.2 % from rounding alone. README.md has the errors in
+// float. A number in the same tile as a far larger one loses digits, and one in the same tile as an infinite number
 // becomes NaN.
 //
 // build.rs compiles this file once for each name in winograd.h's last declaration, with KERNELS as that name,
@@ -26,7 +26,7 @@
 #include <cstring>
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-// Small loops over registers have to vanish.
+// Small loops over registers must be unrolled.
 #define UNROLL _Pragma("GCC unroll 16")
 
 namespace {
@@ -45,7 +45,8 @@ typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_a
 ALWAYS_INLINE Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 ALWAYS_INLINE void store(float* to, Vector x) { *reinterpret_cast<Unaligned*>(to) = x; }
 
-// A kind of number: how it is read, written and multiplied. DEPTH of them are multiplied and added by one
+// A number type: how to read, write and multiply it. One instruction multiplies and adds DEPTH of them, which are
+// stored side by side.
 // instruction, and lie side by side for it.
 struct Float {
   using T = float;
@@ -96,15 +97,15 @@ using Number = NUMBER;
 using T = Number::T;
 constexpr int DEPTH = Number::DEPTH;
 
-// Numbers that a tile's transformed inputs are, in a row and in all: each has its place.
+// The numbers of a tile's transformed inputs, per row and in total: each has a place.
 constexpr int SIDE = TILE + 2;
 constexpr int PLACES = SIDE * SIDE;
 
-// Vectors that a line of the caches holds: they are transformed together, so that it is written once.
+// Vectors of a cache line: they are transformed together, so that the line is written once.
 constexpr int LINE = 64 / (LANES * sizeof(T));
 
-// A matrix's columns are cut into panels, of which `product` holds a row in registers: four vectors where
-// there are 32 registers and the columns make whole panels, else two.
+// A matrix's columns are divided into panels, of which `product` holds a row in registers: four vectors if the
+// processor has 32 registers and the columns make whole panels, else two.
 constexpr int WIDE = LANES == 16 ? 4 : 2;
 constexpr int NARROW = 2;
 
@@ -112,7 +113,8 @@ ALWAYS_INLINE int64_t panel(int64_t columns) {
   return columns % (WIDE * LANES) == 0 ? WIDE * LANES : NARROW * LANES;
 }
 
-// Where a factor of `product` lies: from one row to the next, and from one step of DEPTH to the next.
+// The memory layout of a factor of `product`: the distance from one row to the next, and from one step of DEPTH to
+// the next.
 struct Stride {
   int64_t row, step;
 };
@@ -145,11 +147,11 @@ ALWAYS_INLINE void product(const T* a, Stride a_stride, const T* b, int64_t b_st
   }
 }
 
-// The points of F(4x4, 3x3), chosen by the error in float: half of that of the usual +-1, +-2. Their squares
-// are exact.
+// The points of F(4x4, 3x3), chosen by the error in float: half of that of the usual +-1, +-2. Their squares are
+// exact.
 constexpr float Q = 0.75f, P = 1.5f;
 constexpr float QQ = Q * Q, PP = P * P;
-// Each point's product of its distances to the others, which G divides by.
+// The product of each point's distances to the others, by which G divides.
 constexpr float AT_ZERO = QQ * PP, AT_Q = 2 * QQ * (QQ - PP), AT_P = 2 * PP * (PP - QQ);
 
 // B' d: a column of inputs.
@@ -242,8 +244,8 @@ ALWAYS_INLINE void finish(const Vector (&s)[6], Vector (&out)[3]) {
 }
 
 // B' d B of one tile row of images, a line of channels from `channel` on: calls emit(t, v, place, x) with the
-// numbers that tiles t to before t + DEPTH have at each place in the line's vector v; t is a multiple of DEPTH.
-// What lies past the row's end is no tile's, and not zero either.
+// numbers of tiles t to before t + DEPTH at each place in the line's vector v; t is a multiple of DEPTH. Numbers
+// past the row's end belong to no tile, and are not zero.
 template <class Emit>
 ALWAYS_INLINE void transform_tile_row(const T* xs, Shape shape, int64_t channels, int64_t tile_row,
                                       int64_t channel, Emit emit) {
@@ -265,7 +267,7 @@ ALWAYS_INLINE void transform_tile_row(const T* xs, Shape shape, int64_t channels
     }
     transform_inputs(d, out);
   };
-  // The last two columns before are the first two.
+  // The last two columns of the previous tile are the first two of this one.
   Vector before[LINE][2][SIDE];
   for (int v = 0; v < LINE; v++) column(-1, v, before[v][0]), column(0, v, before[v][1]);
   for (int64_t t = 0; t < shape.width / TILE; t += DEPTH) {
@@ -293,8 +295,8 @@ ALWAYS_INLINE void transform_tile_row(const T* xs, Shape shape, int64_t channels
   }
 }
 
-// A Y A' of one tile row of an output's gradient, as transform_tile_row has it; what lies past the row's end is
-// zero. Adds the gradient to `bias_sums`, of the line's channels.
+// A Y A' of one tile row of an output's gradient, as in transform_tile_row; numbers past the row's end are zero.
+// Adds the gradient to `bias_sums`, for the line's channels.
 template <class Emit>
 ALWAYS_INLINE void transform_gradient_row(const T* gradient, Shape shape, int64_t tile_row, int64_t channel,
                                           float* bias_sums, Emit emit) {
@@ -332,7 +334,7 @@ ALWAYS_INLINE void transform_gradient_row(const T* gradient, Shape shape, int64_
   }
 }
 
-// A' m A of one tile's products, `plane` apart.
+// A' m A of one tile's products, at distances of `plane`.
 ALWAYS_INLINE void transform_back(const float* m, int64_t plane, Vector (&y)[TILE][TILE]) {
   Vector half[TILE][SIDE];
   UNROLL for (int j = 0; j < SIDE; j++) {
@@ -344,7 +346,7 @@ ALWAYS_INLINE void transform_back(const float* m, int64_t plane, Vector (&y)[TIL
   UNROLL for (int i = 0; i < TILE; i++) transform_back(half[i], y[i]);
 }
 
-// G g G' of LANES channels' weights, of which at(n) loads the n-th of nine.
+// G g G' of LANES channels' weights; at(n) loads number n of nine.
 template <class At>
 ALWAYS_INLINE void transform_weights(At at, Vector (&out)[PLACES]) {
   Vector half[3][SIDE];
@@ -360,8 +362,8 @@ ALWAYS_INLINE void transform_weights(At at, Vector (&out)[PLACES]) {
   }
 }
 
-// Packed weights lie [PLACES, columns / panel, depth / DEPTH, panel, DEPTH]: columns are the convolution's
-// outputs, depth is its inputs. On the way back they change places, and the weights are turned round.
+// Packed weights have the layout [PLACES, columns / panel, depth / DEPTH, panel, DEPTH]: columns are the
+// convolution's outputs, depth is its inputs. In the backward pass they are exchanged, and the weights are rotated.
 void pack(const void* weight, Shape shape, bool back, int64_t first, int64_t last, void* packed) {
   const int64_t inputs = shape.inputs, outputs = shape.outputs;
   const int64_t columns = back ? inputs : outputs, depth = back ? outputs : inputs;
@@ -401,8 +403,8 @@ void pack(const void* weight, Shape shape, bool back, int64_t first, int64_t las
   }
 }
 
-// Tiles that are worked on at once, about, so that what lies between two steps of the work stays in the second
-// cache with up to 128 channels, and a transformed weight is read for many tiles.
+// The approximate number of tiles to process at once, so that intermediate results stay in the second-level cache
+// with up to 128 channels, and a transformed weight is used for many tiles.
 constexpr int64_t TILES_AT_ONCE = TILE == 2 ? 48 : 24;
 
 // Their tile rows.
@@ -411,7 +413,7 @@ ALWAYS_INLINE int64_t block_of(Shape shape) {
   return tiles >= TILES_AT_ONCE ? 1 : TILES_AT_ONCE / tiles;
 }
 
-// Tiles as `product` takes them, at most 12 at once, and in pairs.
+// Tiles in the form of `product`, at most 12 at once, and in pairs.
 ALWAYS_INLINE int64_t most_tiles(Shape shape) {
   return block_of(shape) * (shape.width / TILE + 1) + 12;
 }
@@ -420,8 +422,8 @@ constexpr int64_t PAGE = 4096;
 
 ALWAYS_INLINE int64_t whole_pages(int64_t bytes) { return (bytes + PAGE - 1) / PAGE * PAGE; }
 
-// Numbers from one place's to the next's: not a multiple of a page, or all places would share a few lines of
-// the first cache.
+// The distance from one place to the next, in numbers: not a multiple of a page, or all places would share a few
+// lines of the first-level cache.
 ALWAYS_INLINE int64_t plane_of(int64_t rows, int64_t channels) { return rows * channels + 32; }
 
 // The transformed inputs' part of the scratch memory.
@@ -445,7 +447,7 @@ void convolve_with(const T* xs, const T* packed, const float* bias, T* ys, Shape
     const int64_t end = begin + block < last ? begin + block : last;
     const int64_t count = (end - begin) * tiles;
     const int64_t rows = (count + ROWS - 1) / ROWS * ROWS;
-    // [PLACES, rows, inputs], with zeros in rows that are no tile's
+    // [PLACES, rows, inputs], with zeros in rows without a tile
     const int64_t plane = plane_of(rows, inputs), products_plane = plane_of(rows, outputs);
     for (int i = 0; i < PLACES; i++) {
       std::memset(transformed + i * plane + count * inputs, 0, (rows - count) * inputs * sizeof(T));
@@ -494,7 +496,7 @@ void convolve_with(const T* xs, const T* packed, const float* bias, T* ys, Shape
 void convolve(const void* xs, const void* packed, const float* bias, void* ys, Shape shape,
               int64_t first, int64_t last, void* scratch) {
   const bool wide = panel(shape.outputs) == WIDE * LANES;
-  // As many sums as registers hold beside the factors.
+  // As many sums as fit into registers in addition to the factors.
   const auto way = wide ? convolve_with<6, WIDE> : convolve_with<LANES == 16 ? 12 : 6, NARROW>;
   way(static_cast<const T*>(xs), static_cast<const T*>(packed), bias, static_cast<T*>(ys), shape, first,
       last, static_cast<char*>(scratch));
@@ -505,7 +507,7 @@ void accumulate_with(const T* xs, const T* gradient, float* sums, float* bias_su
                      int64_t first, int64_t last, char* scratch) {
   const int64_t inputs = shape.inputs, outputs = shape.outputs, tiles = shape.width / TILE;
   const int64_t block = block_of(shape);
-  // Tiles are what is summed over, DEPTH at once: [PLACES, steps, channels, DEPTH].
+  // The sum is over tiles, DEPTH at once: [PLACES, steps, channels, DEPTH].
   const int64_t steps_of_a_row = (tiles + DEPTH - 1) / DEPTH;
   T* transformed = reinterpret_cast<T*>(scratch);
   T* transformed_gradient = reinterpret_cast<T*>(scratch + inputs_bytes(shape));

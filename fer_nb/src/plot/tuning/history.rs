@@ -1,4 +1,4 @@
-//! The value that each trial reached.
+//! The value of each trial.
 
 use super::trials::{PlottedTrial, StudyData};
 use crate::common::Result;
@@ -14,7 +14,7 @@ const TOP: f64 = 240.0;
 const BOTTOM: f64 = 950.0;
 
 impl Study {
-    /// A dot for each trial, at the value that it reached, and a line for the best so far.
+    /// A dot for each trial at its value, and a line for the best value so far.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.

@@ -1,4 +1,4 @@
-//! The share of the differences that each hyperparameter explains.
+//! The share of the variance that each hyperparameter explains.
 
 use polars::prelude::df;
 
@@ -12,11 +12,11 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, MUTED, tint};
 use crate::plot::style::WIDTH;
 
-/// How many hyperparameters a figure holds.
+/// The maximum number of hyperparameters in a figure.
 const MOST: usize = 10;
 
 impl Study {
-    /// A bar for each hyperparameter: the share of the differences between trials that it explains; see
+    /// A bar for each hyperparameter: the share of the variance between trials that it explains; see
     /// [`Study::importances`].
     ///
     /// # Errors

@@ -48,7 +48,7 @@ fn draw(canvas: &mut Canvas, study: &StudyData) -> Result<()> {
     let best = study.best().map(|trial| trial.number);
     let count = ordered.len().saturating_sub(1).max(1) as f64;
     let is_best = |number: usize| best == Some(number);
-    // The best lies on top of all.
+    // The best trial is drawn on top.
     ordered.sort_by_key(|trial| is_best(trial.number));
     for (rank, trial) in ordered.into_iter().enumerate() {
         let places = trial.places.iter().take(axes.len()).enumerate();
@@ -95,7 +95,7 @@ fn draw_axis(
         let y = BOTTOM + (TOP - BOTTOM) * place;
         let (text, kind) = canvas.fit(text, pitch * 0.45, kind)?;
         let width = canvas.width_of(&text, kind)?;
-        // On paper of its own, since lines run behind it.
+        // On a background, because lines run behind it.
         let (from, to) = ((x - 20.0 - width, y - 17.0), (x - 8.0, y + 17.0));
         canvas.rect(from, to, PAPER);
         canvas.label(&text, (x - 14.0, y), kind);

@@ -1,4 +1,4 @@
-//! The values that trials reached, against one hyperparameter at a time.
+//! The values of trials over one hyperparameter at a time.
 
 use super::trials::StudyData;
 use crate::common::Result;
@@ -10,11 +10,11 @@ use crate::plot::figure::Figure;
 use crate::plot::palette::{ACCENT, GRID, MUTED, SECOND, class_color};
 use crate::plot::style::WIDTH;
 
-/// How many hyperparameters a figure holds.
+/// The maximum number of hyperparameters in a figure.
 const MOST: usize = 6;
 
 impl Study {
-    /// The values that trials reached against each hyperparameter alone, up to six of them.
+    /// The values of the trials over each hyperparameter, up to six of them.
     ///
     /// # Errors
     /// [`Error::Figure`](crate::error::Error::Figure) if it can't be drawn.

@@ -1,4 +1,4 @@
-//! What all figures of a study have in common: its trials, placed on axes.
+//! The trials of a study, placed on axes, for all figures of a study.
 
 use crate::common::text::plural;
 use crate::evaluate::tune::{Range, Study, TrialState};
@@ -9,9 +9,9 @@ use crate::train::Monitor;
 #[derive(Debug, Clone)]
 pub(super) struct PlottedTrial {
     pub(super) number: usize,
-    /// Trained to its end, not pruned.
+    /// Whether it was trained to its end.
     pub(super) complete: bool,
-    /// The value that it reached.
+    /// Its value.
     pub(super) value: f64,
     /// The second objective's value, if there are two.
     pub(super) cost: Option<f64>,
@@ -24,20 +24,20 @@ pub(super) struct PlottedTrial {
 pub(super) struct PlottedAxis {
     /// The last part of its path: "learning_rate".
     pub(super) name: String,
-    /// Ticks: place on 0 to 1, and text.
+    /// Ticks: position on 0 to 1, and text.
     pub(super) ticks: Vec<(f64, String)>,
 }
 
 /// The trials and axes of a study's figures.
 #[derive(Debug, Clone)]
 pub(super) struct StudyData {
-    /// The data: "FER2013", "made-up sample" or a folder's name; empty before the first finished trial.
+    /// The data: "FER2013", "made-up sample" or the name of a folder; empty before the first completed trial.
     pub(super) subject: String,
     /// "val_accuracy"
     pub(super) objective: String,
     pub(super) more_is_better: bool,
     pub(super) axes: Vec<PlottedAxis>,
-    /// By number; trials without a value are left out.
+    /// The trials with a value, by number.
     pub(super) trials: Vec<PlottedTrial>,
     /// Trials that failed or are unfinished.
     pub(super) left_out: usize,
@@ -111,7 +111,7 @@ pub(super) fn short(path: &str) -> String {
     path.rsplit('.').next().unwrap_or(path).to_string()
 }
 
-/// A place within a range's bounds on 0 to 1.
+/// A position within a range's bounds on 0 to 1.
 fn share(range: &Range, place: f64) -> Option<f64> {
     let (low, high) = range.bounds();
     (high > low).then(|| ((place - low) / (high - low)).clamp(0.0, 1.0))

@@ -1,13 +1,13 @@
-//! [`BackupAndRestore`]: resumes an interrupted run by itself.
+//! [`BackupAndRestore`]: resumes an interrupted run automatically.
 
 use super::Callback;
 
-/// Keras' `BackupAndRestore`: when `fit` starts and the run folder holds an unfinished run of the
-/// same recipe on the same data, training resumes after its last completed epoch. If the run is finished, or
-/// has another recipe, training starts over, and a line says so; the folder's run is moved to `before/`.
+/// Keras' `BackupAndRestore`: if the run folder holds an unfinished run of the same recipe on the same data when
+/// `fit` starts, training resumes after its last completed epoch. If the run is finished, or has another recipe,
+/// training starts over, and a line says so; the folder's run is moved to `before/`.
 ///
-/// The backup itself needs no callback: a trainer with a run folder saves its state after every
-/// epoch. [`Trainer::resume`](crate::train::Trainer::resume) requires a checkpoint, this only tries.
+/// The backup needs no callback: a trainer with a run folder saves its state after every epoch.
+/// [`Trainer::resume`](crate::train::Trainer::resume) requires a checkpoint; this callback does not.
 #[derive(Debug, Default)]
 pub struct BackupAndRestore;
 

@@ -13,23 +13,23 @@ use crate::train::record::{EpochRecord, History};
 pub struct CsvLogger {
     path: PathBuf,
     append: bool,
-    /// Rows that the file has.
+    /// The rows of the file.
     rows: Vec<EpochRecord>,
 }
 
 impl CsvLogger {
-    /// Writes to this file; one that is there is replaced.
+    /// Writes to this file; an existing file is replaced.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), append: false, rows: Vec::new() }
     }
 
-    /// Keeps the rows that the file has, as Keras' `append=True` does.
+    /// Keeps the rows of the file, as Keras' `append=True` does.
     pub fn append(mut self) -> Self {
         self.append = true;
         self
     }
 
-    /// Where the rows go.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -50,7 +50,7 @@ impl Callback for CsvLogger {
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
-        // The epochs so far belong to a training that is continued.
+        // The epochs so far belong to a resumed training.
         self.rows = match self.append && self.path.is_file() {
             true => History::load(&self.path, "")?.epochs,
             false => Vec::new(),
@@ -65,7 +65,7 @@ impl Callback for CsvLogger {
 
     fn on_epoch_end(&mut self, epoch: &mut EpochEnd<'_>) -> Result<()> {
         self.rows.push(epoch.record);
-        // Written whole each time: a few kilobytes, and never half a row.
+        // The whole file is written each time: it has a few kilobytes, and never an incomplete row.
         History { epochs: self.rows.clone(), ..History::default() }.save(&self.path)
     }
 }

@@ -8,9 +8,9 @@ use crate::common::{Result, check};
 use crate::model::Network;
 use crate::train::record::{Monitor, StopReason};
 
-/// Keras' `EarlyStopping`: after `patience` epochs without an improvement of more than `min_delta`,
-/// training ends. Epochs before `start_from_epoch` are not counted. If it ended a `fit`, the next one waits
-/// for `patience` epochs again; unlike in Keras, the best epoch so far is remembered.
+/// Keras' `EarlyStopping`: after `patience` epochs without an improvement of more than `min_delta`, training ends.
+/// Epochs before `start_from_epoch` are not counted. After it ended a `fit`, the next `fit` counts `patience`
+/// epochs again; unlike in Keras, it remembers the best epoch.
 #[derive(Debug, Serialize)]
 pub struct EarlyStopping {
     monitor: Monitor,
@@ -28,7 +28,7 @@ pub struct EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// Watches `monitor` with Keras' defaults: no patience, no `min_delta`, weights stay.
+    /// Watches `monitor` with Keras' defaults: patience 0, `min_delta` 0, and no restored weights.
     pub fn on(monitor: Monitor) -> Self {
         Self {
             monitor,
@@ -48,19 +48,19 @@ impl EarlyStopping {
         self
     }
 
-    /// What an improvement has to exceed; 0 or more.
+    /// The minimum improvement; 0 or more.
     pub fn min_delta(mut self, delta: f64) -> Self {
         self.min_delta = delta;
         self
     }
 
-    /// How many first epochs are not looked at.
+    /// The number of first epochs that are not counted.
     pub fn start_from_epoch(mut self, epochs: usize) -> Self {
         self.start_from_epoch = epochs;
         self
     }
 
-    /// Puts the best epoch's weights back when training ends, however it ends.
+    /// Restores the best epoch's weights when training ends, for any reason.
     pub fn restore_best_weights(mut self) -> Self {
         self.restore_best_weights = true;
         self
@@ -77,7 +77,7 @@ impl Callback for EarlyStopping {
     }
 
     fn on_train_begin(&mut self, begin: &TrainBegin<'_>) -> Result<()> {
-        // Or the first worse epoch of a further fit would end it at once. The best epoch stays the best.
+        // Otherwise the first worse epoch of a further fit would end it at once. The best epoch is kept.
         if begin.ended_early {
             self.waited = 0;
         }

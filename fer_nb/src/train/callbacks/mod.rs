@@ -1,4 +1,4 @@
-//! What happens around epochs: Keras' callbacks, and the trait for custom ones.
+//! Callbacks: Keras' callbacks, and the trait for custom ones.
 
 mod backup_and_restore;
 mod csv_logger;
@@ -26,35 +26,35 @@ use super::record::{BatchOf, EpochRecord, History, StopReason};
 use crate::common::Result;
 use crate::model::Network;
 
-/// What a callback sees before the first batch of a `fit`.
+/// The values for a callback before the first batch of a `fit`.
 pub struct TrainBegin<'a> {
     /// The hyperparameters.
     pub config: &'a TrainConfig,
-    /// The epochs so far; none unless training is continued.
+    /// The completed epochs; none unless training is continued.
     pub history: &'a History,
-    /// Whether a callback ended the trainer's last `fit`. A callback that counts epochs starts counting
-    /// again then; after Stop or a resume nothing is forgotten.
+    /// Whether a callback ended the trainer's last `fit`. A callback that counts epochs then starts counting again;
+    /// after Stop or a resume it keeps its count.
     pub ended_early: bool,
 }
 
-/// What a callback may look at after a batch, before the step against its gradient.
+/// The values for a callback after a batch, before the update of the weights.
 pub struct BatchEnd<'a> {
     /// Epoch, from 1.
     pub epoch: usize,
     /// Batch within the epoch, from 1.
     pub batch: usize,
-    /// Batches an epoch.
+    /// Batches per epoch.
     pub batches: usize,
-    /// Mean loss of the batch, f32 [], on the device. Reading it makes a GPU wait.
+    /// Mean loss of the batch, f32 [], on the device. Reading it waits for a GPU.
     pub loss: &'a Tensor,
-    /// Step size that the batch's gradient will be used with.
+    /// The learning rate for the batch's gradient.
     pub learning_rate: f64,
-    /// Set to a reason, it ends training after this batch; see [`BatchEnd::stop_training`].
+    /// A reason ends training after this batch; see [`BatchEnd::stop_training`].
     pub stop: &'a mut Option<StopReason>,
 }
 
 impl BatchEnd<'_> {
-    /// Ends training after this batch, for a reason in the callback's words.
+    /// Ends training after this batch, with the callback's reason.
     pub fn stop_training(&mut self, reason: impl Into<String>) {
         let batch = Some(BatchOf { number: self.batch, of: self.batches });
         let (reason, epoch) = (reason.into(), self.epoch);
@@ -62,22 +62,22 @@ impl BatchEnd<'_> {
     }
 }
 
-/// What a callback may look at and change after an epoch.
+/// The values for a callback after an epoch; it may change some of them.
 pub struct EpochEnd<'a> {
-    /// What the epoch reached.
+    /// The metrics of the epoch.
     pub record: EpochRecord,
-    /// The network, with the weights that the epoch left.
+    /// The network, with the weights after the epoch.
     pub network: &'a mut dyn Network,
-    /// Step size of the next epoch, before the schedule.
+    /// The learning rate of the next epoch, before the schedule.
     pub learning_rate: &'a mut f64,
-    /// Set to a reason, it ends training; see [`EpochEnd::stop_training`].
+    /// A reason ends training; see [`EpochEnd::stop_training`].
     pub stop: &'a mut Option<StopReason>,
-    /// Lines for the user, shown below the epoch's own.
+    /// Lines for the user, printed below the epoch's line.
     pub messages: &'a mut Vec<String>,
 }
 
 impl EpochEnd<'_> {
-    /// Ends training after this epoch, for a reason in the callback's words.
+    /// Ends training after this epoch, with the callback's reason.
     pub fn stop_training(&mut self, reason: impl Into<String>) {
         let (reason, epoch) = (reason.into(), self.record.epoch);
         *self.stop = Some(StopReason::Callback { reason, epoch, batch: None });
@@ -90,12 +90,12 @@ impl std::fmt::Debug for dyn Callback + '_ {
     }
 }
 
-/// Something that happens around epochs. Only `name` has to be given.
+/// A callback of the trainer. Only `name` is required.
 pub trait Callback {
-    /// Names the callback in messages and checkpoints.
+    /// The name of the callback in messages and checkpoints.
     fn name(&self) -> &'static str;
 
-    /// Names the first parameter out of its range; called before training starts.
+    /// Returns an error for the first parameter out of range; called before training starts.
     fn validate(&self) -> Result<()> {
         Ok(())
     }
@@ -105,46 +105,45 @@ pub trait Callback {
         false
     }
 
-    /// Whether it looks on and changes nothing: no weights, no learning rate, no regular end of the
-    /// training. Such a callback is no part of a run, so a run can be resumed with it or without it;
-    /// its [`Callback::state`] is not saved.
+    /// Whether the callback only observes: it changes no weights, no learning rate and no regular end of the
+    /// training. Such a callback is not part of a run, so a run can be resumed with it or without it; its
+    /// [`Callback::state`] is not saved.
     fn observes_only(&self) -> bool {
         false
     }
 
-    /// Before the first batch of a `fit`.
+    /// Called before the first batch of a `fit`.
     fn on_train_begin(&mut self, _begin: &TrainBegin<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// After each batch's loss and gradient are there. Called hundreds of times an epoch: be quick.
+    /// Called after the loss and the gradient of each batch are computed, hundreds of times per epoch: be quick.
     fn on_batch_end(&mut self, _batch: &mut BatchEnd<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// After each epoch.
+    /// Called after each epoch.
     fn on_epoch_end(&mut self, _epoch: &mut EpochEnd<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// After the last epoch, but not after Stop, since training may be resumed then. Returns a line for
-    /// the user, or `None`.
+    /// Called after the last epoch, but not after Stop, because training may be resumed. Returns a line for the
+    /// user, or `None`.
     fn on_train_end(&mut self, _network: &mut dyn Network) -> Result<Option<String>> {
         Ok(None)
     }
 
-    /// After Stop, with the place; training may be resumed later.
+    /// Called after Stop, with the epoch and the batch; training may be resumed later.
     fn on_stop(&mut self, _reason: &StopReason) -> Result<()> {
         Ok(())
     }
 
-    /// What a checkpoint saves, so that a resumed run continues as if it had never ended: the callback's
-    /// settings and what it remembers.
+    /// The callback's settings and values for a checkpoint, so that a resumed run equals an uninterrupted one.
     fn state(&self) -> Result<CallbackState> {
         Ok(CallbackState::default())
     }
 
-    /// Takes over what [`Callback::state`] returned in the run that is resumed.
+    /// Restores the result of [`Callback::state`] of the resumed run.
     fn restore(&mut self, _state: &CallbackState) -> Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! [`ModelCheckpoint`]: keeps weights on disk.
+//! [`ModelCheckpoint`]: saves weights to disk.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,8 @@ use crate::common::check::ensure;
 use crate::model::weights;
 use crate::train::record::Monitor;
 
-/// Keras' `ModelCheckpoint` with `save_weights_only`. A file that is replaced is kept until the new
-/// one is whole on disk.
+/// Keras' `ModelCheckpoint` with `save_weights_only`. A file is replaced only after the new one is complete on
+/// disk.
 #[derive(Debug)]
 pub struct ModelCheckpoint {
     run: PathBuf,
@@ -25,13 +25,12 @@ enum Keep {
 }
 
 impl ModelCheckpoint {
-    /// Keras' `save_best_only`: watches `monitor` and writes `best.safetensors` into the folder `run`.
+    /// Keras' `save_best_only`: watches `monitor` and writes `best.safetensors` to the folder `run`.
     pub fn best(monitor: Monitor, run: impl Into<PathBuf>) -> Self {
         Self { run: run.into(), keep: Keep::Best { monitor, best: None } }
     }
 
-    /// Writes `epoch-010.safetensors` and the like into the folder `run` after every `epochs`-th
-    /// epoch; 1 or more.
+    /// Writes `epoch-010.safetensors` and so on to the folder `run` after every `epochs` epochs; 1 or more.
     pub fn every(epochs: usize, run: impl Into<PathBuf>) -> Self {
         Self { run: run.into(), keep: Keep::Every { epochs } }
     }

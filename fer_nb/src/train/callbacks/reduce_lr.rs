@@ -1,4 +1,4 @@
-//! [`ReduceLrOnPlateau`]: a smaller learning rate when a metric stops improving.
+//! [`ReduceLrOnPlateau`]: reduces the learning rate when a metric stops improving.
 
 use serde::Serialize;
 
@@ -6,9 +6,8 @@ use super::{Callback, CallbackState, EpochEnd, TrainBegin};
 use crate::common::{Result, check};
 use crate::train::record::Monitor;
 
-/// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than
-/// `min_delta`, the learning rate is multiplied by `factor`, down to `min_lr`; then `cooldown`
-/// epochs pass before waiting starts again.
+/// Keras' `ReduceLROnPlateau`: after `patience` epochs without an improvement of more than `min_delta`, the
+/// learning rate is multiplied by `factor`, down to `min_lr`; then it counts again after `cooldown` epochs.
 #[derive(Debug, Serialize)]
 pub struct ReduceLrOnPlateau {
     monitor: Monitor,
@@ -42,7 +41,7 @@ impl ReduceLrOnPlateau {
         }
     }
 
-    /// What the learning rate is multiplied by; above 0 and below 1.
+    /// The factor of the learning rate; above 0 and below 1.
     pub fn factor(mut self, factor: f64) -> Self {
         self.factor = factor;
         self
@@ -54,19 +53,19 @@ impl ReduceLrOnPlateau {
         self
     }
 
-    /// What an improvement has to exceed; 0 or more.
+    /// The minimum improvement; 0 or more.
     pub fn min_delta(mut self, delta: f64) -> Self {
         self.min_delta = delta;
         self
     }
 
-    /// Epochs after a reduction in which nothing is counted.
+    /// Epochs after a reduction that are not counted.
     pub fn cooldown(mut self, epochs: usize) -> Self {
         self.cooldown = epochs;
         self
     }
 
-    /// The learning rate that is not gone below; 0 or more.
+    /// The minimum learning rate; 0 or more.
     pub fn min_lr(mut self, learning_rate: f64) -> Self {
         self.min_lr = learning_rate;
         self

@@ -1,4 +1,4 @@
-//! [`CallbackState`]: what a callback remembers, in a form that can be saved.
+//! [`CallbackState`]: the settings and values of a callback, in a form that can be saved.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -6,27 +6,27 @@ use tch::Tensor;
 
 use crate::common::{Error, Result};
 
-/// Named values and tensors of a callback, for the checkpoint. Values are whatever TOML can hold;
+/// Named values and tensors of a callback, for the checkpoint. A value is anything that TOML can hold;
 /// floating-point numbers keep every bit.
 #[derive(Debug, Default)]
 pub struct CallbackState {
-    /// The callback's settings, by name. A run can be resumed only with the same.
+    /// The callback's settings, by name. A run can be resumed only with equal settings.
     pub settings: toml::Table,
-    /// By name.
+    /// Values by name.
     pub values: toml::Table,
-    /// By name; on any device.
+    /// Tensors by name, on any device.
     pub tensors: Vec<(String, Tensor)>,
 }
 
 impl CallbackState {
-    /// With the settings that a callback serializes to.
+    /// A state with the settings that a callback serializes to.
     pub fn of(callback: &impl Serialize) -> Result<Self> {
         let settings = toml::Table::try_from(callback)
             .map_err(|error| Error::setting("callback", error, "settings that TOML can hold"))?;
         Ok(Self { settings, ..Self::default() })
     }
 
-    /// Adds something that the callback was made with.
+    /// Adds a setting of the callback.
     pub fn setting(mut self, name: &str, value: impl Serialize) -> Result<Self> {
         self.settings.insert(name.to_string(), to_toml(name, value)?);
         Ok(self)
@@ -46,14 +46,14 @@ impl CallbackState {
         self
     }
 
-    /// A value by name; `None` where nothing was saved under it.
+    /// A value by name; `None` if it was not saved.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         let Some(value) = self.values.get(name) else { return Ok(None) };
         let read = value.clone().try_into::<T>();
         read.map(Some).map_err(|error| Error::setting(name, value, error.message()))
     }
 
-    /// A tensor by name; `None` where none was saved under it.
+    /// A tensor by name; `None` if it was not saved.
     pub fn get_tensor(&self, name: &str) -> Option<Tensor> {
         let found = self.tensors.iter().find(|(other, _)| other == name);
         found.map(|(_, tensor)| tensor.shallow_clone())

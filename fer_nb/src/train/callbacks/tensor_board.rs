@@ -1,8 +1,8 @@
-//! [`TensorBoard`]: event files that TensorBoard shows as curves.
+//! [`TensorBoard`]: event files that TensorBoard displays as curves.
 //!
-//! The crates that write such files need a protobuf compiler on the machine or date from 2022, and
-//! what a scalar needs of the format is little: records of TensorFlow's TFRecord framing (length,
-//! masked CRC-32C, data, masked CRC-32C), each a protobuf `Event` with a `Summary`.
+//! The crates for such files need a protobuf compiler on the machine or date from 2022, and a scalar needs only a
+//! small part of the format: records of TensorFlow's TFRecord framing (length, masked CRC-32C, data, masked
+//! CRC-32C), each a protobuf `Event` with a `Summary`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -13,20 +13,20 @@ use super::{Callback, EpochEnd, TrainBegin};
 use crate::common::{Error, Result};
 use crate::train::record::EpochRecord;
 
-/// Keras' `TensorBoard`: writes loss, accuracy and learning rate of each epoch into a folder that
-/// `tensorboard --logdir` reads. Training and validation are two curves of one chart, since they go
-/// into the subfolders `train` and `validation`.
+/// Keras' `TensorBoard`: writes loss, accuracy and learning rate of each epoch to a folder for `tensorboard
+/// --logdir`. Training and validation are two curves of one chart, because they are written to the subfolders
+/// `train` and `validation`.
 #[derive(Debug)]
 pub struct TensorBoard {
     log_dir: PathBuf,
-    /// One a part, as soon as training has begun.
+    /// One writer for each part, after training has started.
     files: Vec<(PathBuf, File)>,
 }
 
-/// The subfolders, a curve each.
+/// The subfolders, one for each curve.
 const PARTS: [&str; 2] = ["train", "validation"];
 
-/// What each of the [`PARTS`] gets of an epoch, with tags as Keras has them.
+/// The values of an epoch for each of the [`PARTS`], with Keras' tags.
 fn scalars(record: &EpochRecord) -> [Vec<(&'static str, f64)>; 2] {
     let train = vec![
         ("epoch_loss", record.loss),
@@ -53,7 +53,7 @@ impl Callback for TensorBoard {
     }
 
     fn on_train_begin(&mut self, _begin: &TrainBegin<'_>) -> Result<()> {
-        // Another fit of this trainer appends to the files it has.
+        // Another fit of this trainer appends to its files.
         if !self.files.is_empty() {
             return Ok(());
         }
@@ -63,8 +63,8 @@ impl Callback for TensorBoard {
             fs::create_dir_all(&folder).map_err(|source| Error::io("create", &folder, source))?;
             let process = std::process::id();
             let path = folder.join(format!("events.out.tfevents.{now:.6}.fer_nb.{process}"));
-            // The epochs before a resume are in the files that the run before left; TensorBoard
-            // reads all files of a folder.
+            // The epochs before a resume are in the files of the earlier process; TensorBoard reads all files of a
+            // folder.
             let mut options = OpenOptions::new();
             let opened = options.create(true).append(true).open(&path);
             let begun = opened.and_then(|mut file| {
@@ -148,7 +148,7 @@ fn masked_crc(bytes: &[u8]) -> u32 {
     crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// CRC-32C (Castagnoli), bit by bit: a few hundred bytes an epoch need no table.
+/// CRC-32C (Castagnoli), bit by bit: a few hundred bytes per epoch need no table.
 fn crc32c(bytes: &[u8]) -> u32 {
     const REVERSED_POLYNOMIAL: u32 = 0x82f6_3b78;
     !bytes.iter().fold(!0u32, |crc, byte| {

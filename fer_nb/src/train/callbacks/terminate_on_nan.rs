@@ -1,4 +1,4 @@
-//! [`TerminateOnNan`]: ends training when the loss is no number any more.
+//! [`TerminateOnNan`]: ends training when the loss is not a number.
 
 use tch::Device;
 
@@ -6,18 +6,18 @@ use super::{BatchEnd, Callback};
 use crate::common::{Error, Failure, Result};
 use crate::train::record::EpochRecord;
 
-/// Keras' `TerminateOnNaN`: no later step can mend a loss that is NaN or infinite. Every trainer has
-/// one from the start.
+/// Keras' `TerminateOnNaN`: no later step can recover from a loss that is NaN or infinite. Every trainer has this
+/// callback.
 ///
-/// A CPU has each batch's loss at once. A GPU would have to wait for it, so there every 50th is
-/// looked at, and an epoch's last. What the last step did shows in the loss on the validation images, and an
-/// epoch where that is no number is not kept.
+/// On a CPU, each batch's loss is available at once. On a GPU, reading it would wait, so only every 50th batch is
+/// checked, and an epoch's last. The effect of the last step is visible in the validation loss, and an epoch whose
+/// validation loss is not a number is not saved.
 #[derive(Debug, Default)]
 pub struct TerminateOnNan;
 
 const EVERY_ON_GPU: usize = 50;
 
-/// No larger learning rate is ever suggested: it is Adam's usual one.
+/// The maximum learning rate to suggest: Adam's usual one.
 const LARGEST_ADVICE: f64 = 1e-3;
 
 fn check_finite(
@@ -59,7 +59,8 @@ impl Callback for TerminateOnNan {
     }
 }
 
-/// What the epoch's last step did: no batch of it shows that. For the trainer, before the epoch counts.
+/// Checks the effect of the epoch's last step, which no batch of it shows. The trainer calls it before the epoch
+/// counts.
 pub(crate) fn check_validation(record: &EpochRecord) -> Result<()> {
     check_finite(record.epoch, ("val_loss", record.val_loss), record.learning_rate, None)
 }

@@ -9,14 +9,14 @@ use crate::common::{Result, check};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Distillation {
-    /// Runs whose networks teach, by name or folder, or weights that come with the project. Their logits
-    /// are averaged, also over each image and its mirror image where the augmentation mirrors.
+    /// Runs whose networks are the teachers, by name or folder, or pretrained weights. Their logits are averaged,
+    /// also over each image and its mirror image if the augmentation mirrors.
     pub teachers: Vec<String>,
-    /// What logits are divided by before softmax, the teachers' and the student's; above 0. More
-    /// shows more of what teachers think of the classes that they don't choose.
+    /// Divides the logits of teachers and student before softmax; above 0. A higher temperature emphasises the
+    /// probabilities of the classes that the teachers do not predict.
     pub temperature: f64,
-    /// The teachers' share of the loss; 0 to 1. Theirs is multiplied by the temperature's square, so
-    /// that its gradients keep their size.
+    /// The teachers' share of the loss; 0 to 1. Their part is multiplied by the temperature's square, so that its
+    /// gradients keep their size.
     pub weight: f64,
 }
 
@@ -27,7 +27,7 @@ impl Default for Distillation {
 }
 
 impl Distillation {
-    /// Names the first value outside its range.
+    /// Returns an error for the first value out of range.
     pub fn validate(&self) -> Result<()> {
         check::positive("distillation.temperature", self.temperature)?;
         check::share("distillation.weight", self.weight)

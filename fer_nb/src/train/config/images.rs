@@ -1,4 +1,4 @@
-//! [`ImageChoice`]: which of the images a training uses, and for what.
+//! [`ImageChoice`]: the images for training and for validation.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,17 +6,17 @@ use crate::common::Result;
 use crate::data::FaceData;
 use crate::data::split::VALIDATION_SHARE;
 
-/// How many training images are held back for validation, and which are left out. Test images are never
-/// left out, so that results stay comparable. The default is the data as it was loaded.
+/// The number of training images held back for validation, and which images are removed. Test images are never
+/// removed, so that results stay comparable. The default is the data as loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageChoice {
-    /// The share of each class's training images that is held back for validation, above 0 and below
-    /// 1. A last training, with hyperparameters chosen before, can do with few.
+    /// The share of each class's training images that is held back for validation, above 0 and below 1. A final
+    /// training, with hyperparameters chosen before, needs few.
     pub validation_share: f64,
-    /// Leave out those whose exact copy is among the test images.
+    /// Removes images that have an exact copy among the test images.
     pub without_leaks: bool,
-    /// Leave out those of one flat colour.
+    /// Removes images of one flat colour.
     pub without_flat: bool,
 }
 
@@ -27,10 +27,10 @@ impl Default for ImageChoice {
 }
 
 impl ImageChoice {
-    /// The chosen data, with lines for the user that count what was left out; `None` if nothing changes.
+    /// The chosen data, with lines for the user that count the removed images; `None` if nothing changes.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::common::error::Error::Setting) where the share is out of range.
+    /// [`Error::Setting`](crate::common::error::Error::Setting) if the share is out of range.
     pub fn choose(&self, data: &FaceData) -> Result<Option<(FaceData, Vec<String>)>> {
         let mut chosen = None;
         if self.validation_share != VALIDATION_SHARE {

@@ -1,4 +1,4 @@
-//! [`LossConfig`]: what a training step minimises.
+//! [`LossConfig`]: the loss of a training step.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 use crate::common::{Result, check};
 use crate::emotion::Emotion;
 
-/// How much an image counts in the loss, by its class; Keras' `class_weight`. The mean over the
-/// training images is 1, so that the learning rate keeps its meaning.
+/// The weight of an image in the loss, by its class; Keras' `class_weight`. The mean over the training images is 1,
+/// so that the learning rate keeps its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassWeights {
-    /// Every image counts the same.
+    /// Every image has the same weight.
     #[default]
     None,
-    /// Every class counts the same: N / (7 · n), scikit-learn's "balanced" (King and Zeng, "Logistic
+    /// Every class has the same total weight: N / (7 · n), scikit-learn's "balanced" (King and Zeng, "Logistic
     /// Regression in Rare Events Data", 2001).
     Balanced,
-    /// Half way, in proportion to 1 / √n: rare classes count more, and their few images don't
-    /// decide everything.
+    /// A compromise, in proportion to 1 / √n: rare classes have a higher weight, but their few images do not
+    /// dominate.
     SquareRoot,
 }
 
 impl ClassWeights {
-    /// A weight a class, from the number of training images of each. A class without images has 0.
+    /// A weight for each class, from its number of training images. A class without images has 0.
     pub fn weights(&self, counts: [usize; Emotion::COUNT]) -> [f64; Emotion::COUNT] {
         let power = match self {
             ClassWeights::None => return [1.0; Emotion::COUNT],
@@ -39,26 +39,26 @@ impl ClassWeights {
     }
 }
 
-/// Cross-entropy, and what can be changed about it. The default is the original's.
+/// Cross-entropy and its variants. The default is the original's.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
-    /// Share of each label that is spread evenly over the classes; at least 0 and below 1 (Szegedy et
-    /// al., "Rethinking the Inception Architecture for Computer Vision", 2016).
+    /// The share of each label that is spread evenly over the classes; at least 0 and below 1 (Szegedy et al.,
+    /// "Rethinking the Inception Architecture for Computer Vision", 2016).
     pub label_smoothing: f64,
-    /// Power of (1 - p) that each class's term is multiplied by, so that well-classified images count
-    /// less; 0 or more (Lin et al., "Focal Loss for Dense Object Detection", 2017).
+    /// The power of the factor (1 - p) of each class's term, which reduces the weight of well-classified images; 0
+    /// or more (Lin et al., "Focal Loss for Dense Object Detection", 2017).
     pub focal_gamma: f64,
-    /// How much an image counts, by its class.
+    /// The weight of an image, by its class.
     pub class_weights: ClassWeights,
-    /// Times the logarithm of a class's share of the training images, added to its logit while
-    /// training; 0 or more. With 1 the network is trained for classes that are
-    /// equally frequent (Menon et al., "Long-tail Learning via Logit Adjustment", 2021).
+    /// The factor of the logarithm of a class's share of the training images, added to its logit in training; 0 or
+    /// more. With 1 the network is trained for equally frequent classes (Menon et al., "Long-tail Learning via
+    /// Logit Adjustment", 2021).
     pub logit_adjustment: f64,
 }
 
 impl LossConfig {
-    /// Names the first value outside its range.
+    /// Returns an error for the first value out of range.
     pub fn validate(&self) -> Result<()> {
         check::part("loss.label_smoothing", self.label_smoothing)?;
         check::not_negative("loss.focal_gamma", self.focal_gamma)?;

@@ -1,4 +1,4 @@
-//! [`Mixing`]: training images made of two.
+//! [`Mixing`]: training images mixed from two images.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -10,55 +10,55 @@ use crate::common::{Result, check};
 use crate::data::SIDE;
 use crate::data::rectangle::{Rectangle, mask};
 
-/// Mixes each image of a batch with another one of it. With both, every second image, at random, is
-/// mixed by the one and the rest by the other. The default mixes nothing.
+/// Mixes each image of a batch with another one of the batch. With both methods, a random half of the images is
+/// mixed by one and the others by the other. The default mixes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mixing {
-    /// Both parameters of the Beta distribution of the first image's share in a weighted mean of the
-    /// two; 0 does without (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018).
+    /// Both parameters of the Beta distribution of the first image's share in a weighted mean of the two; 0 turns
+    /// it off (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018).
     pub mixup: f64,
-    /// The same of its share of the pixels, where a rectangle comes from the second (Yun et al.,
+    /// The same for the first image's share of the pixels, if a rectangle comes from the second image (Yun et al.,
     /// "CutMix", 2019).
     pub cutmix: f64,
 }
 
-/// What an image is made of.
+/// The composition of a mixed image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Mix {
     /// Share of the first image, 0 to 1.
     share: f64,
     /// Share of the second image outside the rectangle.
     outside: f32,
-    /// Where the second image is alone; empty by default.
+    /// The rectangle of the second image; empty by default.
     rectangle: Rectangle,
 }
 
-/// Images that were mixed, and what they are made of.
+/// Mixed images, and their composition.
 #[derive(Debug)]
 pub(crate) struct Mixed {
     /// f32 [N, 1, S, S] on 0 to 1.
     pub images: Tensor,
-    /// Index of each image's second, i64 [N].
+    /// The index of each image's second image, i64 [N].
     pub partners: Tensor,
-    /// Share of each image's first, f32 [N, 1] on 0 to 1; with CutMix, of 48×48 pixels.
+    /// The share of each image's first image, f32 [N, 1] on 0 to 1; with CutMix, of 48×48 pixels.
     pub shares: Tensor,
 }
 
 impl Mixing {
-    /// Whether images stay as they are.
+    /// Whether mixing is off.
     pub fn is_none(&self) -> bool {
         self.mixup == 0.0 && self.cutmix == 0.0
     }
 
-    /// Names the first value outside its range.
+    /// Returns an error for the first value out of range.
     pub fn validate(&self) -> Result<()> {
         check::not_negative("mixing.mixup", self.mixup)?;
         check::not_negative("mixing.cutmix", self.cutmix)
     }
 
-    /// Mixes images f32 [N, 1, S, S] that lie in batches of `batch_size`; the first is mixed with
-    /// its batch's last, the second with the last but one. `seed` alone decides.
+    /// Mixes images f32 [N, 1, S, S] in batches of `batch_size`; the first image of a batch is mixed with its last,
+    /// the second with the last but one. The result depends only on `seed`.
     pub(crate) fn apply(&self, images: &Tensor, batch_size: usize, seed: u64) -> Result<Mixed> {
         let (count, _, side, _) = images.size4()?;
         let mut rng = StdRng::seed_from_u64(seed);
@@ -68,7 +68,7 @@ impl Mixing {
         let shares: Vec<f32> = mixes.iter().map(|mix| mix.share as f32).collect();
         let shares = Tensor::f_from_slice(&shares)?.f_view([count, 1])?.f_to_device(device)?;
         let seconds = images.f_index_select(0, &partners)?;
-        // The second image's share of each pixel: one number an image, or 0 and 1 within it.
+        // The second image's share of each pixel: one number per image, or 0 and 1 within it.
         let outside: Vec<f32> = mixes.iter().map(|mix| mix.outside).collect();
         let outside = Tensor::f_from_slice(&outside)?.f_view([count, 1, 1, 1])?;
         let mut weight = outside.f_to_device(device)?;
@@ -97,7 +97,7 @@ impl Mixing {
     }
 }
 
-/// For each of `count` images in batches, the one that lies as far from its batch's other end.
+/// For each of `count` images in batches, the index of the image at the same distance from the batch's other end.
 fn partners(count: i64, batch_size: usize) -> Vec<i64> {
     let size = (batch_size as i64).max(1);
     let partner = |index: i64| {

@@ -1,4 +1,4 @@
-//! What a user sets: each setting with its range, its name in files, and its defaults.
+//! Settings of the user: each with its range, its name in files, and its default.
 
 mod distillation;
 mod images;

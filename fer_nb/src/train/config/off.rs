@@ -1,4 +1,4 @@
-//! Settings that are off: `None` in the program, 0 or "" in files of earlier versions.
+//! Settings that are off: `None` in the program, 0 or "" in files of older versions.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -12,7 +12,7 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
     Ok(Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()))
 }
 
-/// A count whose default is not `None`, so that files have to say 0 for off.
+/// A count whose default is not `None`, so that files write 0 for off.
 pub(crate) mod count {
     use super::*;
 

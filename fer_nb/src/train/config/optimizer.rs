@@ -1,4 +1,4 @@
-//! [`Optimizer`]: which optimizer, and its hyperparameters.
+//! [`Optimizer`]: the optimizer and its hyperparameters.
 
 use std::fmt;
 
@@ -6,55 +6,55 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::{Result, check, parsed};
 
-/// How a step follows from a gradient. The learning rate is not among these: schedules and callbacks
-/// change it.
+/// The algorithm that computes a step from a gradient. The learning rate is separate, because schedules and
+/// callbacks change it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Optimizer {
     /// Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
     Adam {
-        /// Decay of the mean of gradients, a step; at least 0 and below 1.
+        /// Decay of the mean of gradients per step; at least 0 and below 1.
         beta1: f64,
-        /// Decay of the mean of squared gradients, a step; at least 0 and below 1.
+        /// Decay of the mean of squared gradients per step; at least 0 and below 1.
         beta2: f64,
         /// Added to the root of the second mean; above 0.
         epsilon: f64,
-        /// Times the weights, added to the gradient (L2 regularisation); 0 or more.
+        /// The factor of the weights that is added to the gradient (L2 regularisation); 0 or more.
         weight_decay: f64,
     },
-    /// Adam whose weight decay shrinks the weights themselves, apart from the gradient (Loshchilov
-    /// and Hutter, "Decoupled Weight Decay Regularization", 2019).
+    /// Adam with weight decay that shrinks the weights directly, separate from the gradient (Loshchilov and Hutter,
+    /// "Decoupled Weight Decay Regularization", 2019).
     AdamW {
-        /// As Adam's.
+        /// As for Adam.
         beta1: f64,
-        /// As Adam's.
+        /// As for Adam.
         beta2: f64,
-        /// As Adam's.
+        /// As for Adam.
         epsilon: f64,
-        /// Share of each weight that a step takes away, times the learning rate; 0 or more.
+        /// The share of each weight, times the learning rate, by which a step shrinks it; 0 or more.
         weight_decay: f64,
     },
     /// Stochastic gradient descent with momentum, as PyTorch defines it: the velocity is the decayed
     /// sum of gradients, and the learning rate multiplies the velocity.
     Sgd {
-        /// Decay of the velocity, a step; at least 0 and below 1. 0 is plain gradient descent.
+        /// Decay of the velocity per step; at least 0 and below 1. 0 is plain gradient descent.
         momentum: f64,
         /// Looks ahead along the velocity (Sutskever et al., "On the importance of initialization
         /// and momentum in deep learning", 2013).
         nesterov: bool,
-        /// Times the weights, added to the gradient; 0 or more.
+        /// The factor of the weights that is added to the gradient; 0 or more.
         weight_decay: f64,
     },
-    /// Momentum whose step is made orthogonal, for the weights of convolutions and hidden dense layers, each
-    /// as a matrix [outputs, inputs · window] (Jordan et al., "Muon: An optimizer for hidden layers in
-    /// neural networks", 2024). All others, and the last layer, are AdamW's with betas 0.9 and 0.95 and epsilon
-    /// 1e-8. The usual learning rate is 0.02.
+    /// Momentum with an orthogonalised step, for the weights of convolutions and hidden dense layers, each as a
+    /// matrix [outputs, inputs · window] (Jordan et al., "Muon: An optimizer for hidden layers in neural networks",
+    /// 2024). AdamW, with betas 0.9 and 0.95 and epsilon 1e-8, trains all other weights and the last layer. The
+    /// usual learning rate is 0.02.
     Muon {
-        /// Decay of the momentum, a step; at least 0 and below 1.
+        /// Decay of the momentum per step; at least 0 and below 1.
         momentum: f64,
         /// AdamW's learning rate as a multiple of Muon's; above 0.
         adamw_rate: f64,
-        /// As AdamW's, for both.
+        /// As for AdamW, for both.
         weight_decay: f64,
     },
 }
@@ -90,7 +90,7 @@ impl Optimizer {
         }
     }
 
-    /// How strongly weights are pulled towards 0; each optimizer does it in its own way.
+    /// The strength of weight decay; its effect depends on the optimizer.
     pub(crate) const fn weight_decay(&self) -> f64 {
         let (Optimizer::Adam { weight_decay, .. }
         | Optimizer::AdamW { weight_decay, .. }
@@ -99,7 +99,7 @@ impl Optimizer {
         *weight_decay
     }
 
-    /// Names the first hyperparameter outside its range.
+    /// Returns an error for the first hyperparameter out of range.
     pub fn validate(&self) -> Result<()> {
         match *self {
             Optimizer::Adam { beta1, beta2, epsilon, .. }
@@ -111,7 +111,7 @@ impl Optimizer {
             Optimizer::Sgd { momentum, nesterov, .. } => {
                 check::part("optimizer.momentum", momentum)?;
                 let (ok, expected) =
-                    (!nesterov || momentum > 0.0, "above 0, since nesterov needs it");
+                    (!nesterov || momentum > 0.0, "above 0, because nesterov needs it");
                 check::ensure(ok, "optimizer.momentum", momentum, expected)?;
             }
             Optimizer::Muon { momentum, adamw_rate, .. } => {

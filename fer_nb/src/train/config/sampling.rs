@@ -1,4 +1,4 @@
-//! [`Sampling`]: how often an epoch sees each class.
+//! [`Sampling`]: how often an epoch contains images of each class.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use crate::common::named;
 use crate::emotion::Emotion;
 
-/// How often an epoch sees images of each class. An epoch always has as many images as there are for
-/// training. Within a class each image comes equally often, or once more.
+/// How often an epoch contains images of each class. An epoch always has as many images as the training part.
+/// Within a class, the numbers of occurrences of its images differ by at most one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampling {
     /// Each image once.
     #[default]
     Natural,
-    /// Each class equally often (Kang et al., "Decoupling Representation and Classifier for
-    /// Long-Tailed Recognition", 2020: class-balanced sampling). Of FER2013's disgust, each image
-    /// comes about nine times an epoch.
+    /// Each class equally often (Kang et al., "Decoupling Representation and Classifier for Long-Tailed
+    /// Recognition", 2020: class-balanced sampling). Each image of FER2013's disgust occurs about nine times per
+    /// epoch.
     Balanced,
     /// Each class in proportion to the root of its number of images (the same paper: square-root
     /// sampling).
@@ -26,8 +26,8 @@ pub enum Sampling {
 }
 
 impl Sampling {
-    /// Indices of one epoch's images, in order, from their labels' class indices, 0 to 6. `seed` alone
-    /// decides.
+    /// Indices of one epoch's images, in order, from their labels' class indices, 0 to 6. The result depends only
+    /// on `seed`.
     pub fn order(&self, labels: &[u8], seed: u64) -> Vec<i64> {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut order: Vec<i64> = match self {
@@ -53,7 +53,7 @@ impl Sampling {
         order
     }
 
-    /// Images an epoch has of each class: shares of the sum of `counts`, the largest remainders
+    /// The number of images of each class in an epoch: shares of the sum of `counts`, the largest remainders
     /// rounded up.
     fn draws(&self, counts: &[usize]) -> Vec<usize> {
         let power = match self {

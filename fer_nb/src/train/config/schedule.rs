@@ -7,31 +7,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::{Result, check, parsed};
 
-/// What `TrainConfig::learning_rate` is multiplied by at each step. Callbacks such as
-/// `ReduceLrOnPlateau` change the learning rate itself; both effects multiply.
+/// The factor of `TrainConfig::learning_rate` at each step. Callbacks such as `ReduceLrOnPlateau` change the
+/// learning rate; the two effects multiply.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
-    /// 1 throughout.
+    /// Always 1.
     #[default]
     Constant,
-    /// Up from 0 in a straight line for `warmup_epochs`, then down half a cosine to `floor`
-    /// (Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017).
+    /// Linear from 0 to 1 during `warmup_epochs`, then half a cosine down to `floor` (Loshchilov and Hutter, "SGDR:
+    /// Stochastic Gradient Descent with Warm Restarts", 2017).
     Cosine {
-        /// Epochs of warm-up, also parts of one; 0 or more.
+        /// Epochs of warm-up, also fractions of one; 0 or more.
         warmup_epochs: f64,
         /// The last step's share of the learning rate; 0 to 1.
         floor: f64,
     },
-    /// Up half a cosine from `1 / start_divisor` to 1 in the first `rise` of the steps, then down to
-    /// `1 / (start_divisor · end_divisor)` (Smith and Topin, "Super-Convergence", 2018; PyTorch's
-    /// `OneCycleLR` with two phases). Momentum stays as it is.
+    /// Half a cosine from `1 / start_divisor` up to 1 in the first `rise` of the steps, then down to `1 /
+    /// (start_divisor · end_divisor)` (Smith and Topin, "Super-Convergence", 2018; PyTorch's `OneCycleLR` with two
+    /// phases). Momentum does not change.
     OneCycle {
-        /// Share of steps that rise; above 0 and below 1.
+        /// The share of steps in which the rate rises; above 0 and below 1.
         rise: f64,
-        /// What the peak is divided by at the start; 1 or more.
+        /// The peak divided by the rate at the start; 1 or more.
         start_divisor: f64,
-        /// What the start is divided by at the end; 1 or more.
+        /// The rate at the start divided by the rate at the end; 1 or more.
         end_divisor: f64,
     },
 }
@@ -69,7 +69,7 @@ impl Schedule {
             Schedule::OneCycle { rise, start_divisor, end_divisor } => {
                 let start = 1.0 / start_divisor;
                 let peak = rise * steps - 1.0;
-                // A rise of a single step has no length to divide by: it starts at the peak.
+                // A rise of a single step has no length to divide by, so it starts at the peak.
                 if step < peak {
                     anneal(start, 1.0, step / peak)
                 } else {
@@ -79,7 +79,7 @@ impl Schedule {
         }
     }
 
-    /// Names the first value outside its range.
+    /// Returns an error for the first value out of range.
     pub fn validate(&self) -> Result<()> {
         match *self {
             Schedule::Constant => Ok(()),

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::common::{Error, Result};
 use crate::data::SIDE;
 
-/// The size of training images over a run, in files `[[0.0, 32], [0.4, 40], [0.7, 48]]`: from the start, images
-/// of 32×32 pixels; after 40 % of the epochs, of 40×40; after 70 %, of 48×48. Small images cost less: a network
-/// learns what it can from them first ("progressive resizing", Howard, "Training Imagenet in 3 hours", 2018;
-/// Tan and Le, "EfficientNetV2", 2021). Empty, which is the default, leaves all at 48×48. Validation, test and
-/// prediction always see 48×48.
+/// The size of training images over a run, in files `[[0.0, 32], [0.4, 40], [0.7, 48]]`: from the start, images of
+/// 32×32 pixels; after 40 % of the epochs, of 40×40; after 70 %, of 48×48. Small images take less time, and a
+/// network is first trained on them ("progressive resizing", Howard, "Training Imagenet in 3 hours", 2018; Tan and
+/// Le, "EfficientNetV2", 2021). The default is empty: 48×48 in all epochs. Validation, test and prediction always
+/// use 48×48.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SizeSchedule(Vec<(f64, i64)>);
@@ -27,16 +27,16 @@ impl SizeSchedule {
         step.map_or(SIDE as i64, |(_, side)| *side)
     }
 
-    /// Names the first step that does not fit.
+    /// Returns an error for the first invalid step.
     ///
     /// # Errors
-    /// [`Error::Setting`] unless the shares begin with 0 and rise, below 1, and sides are even, 24 to 96.
+    /// [`Error::Setting`] unless the shares start with 0 and rise, below 1, and sides are even, 24 to 96.
     pub fn validate(&self) -> Result<()> {
         let rising = self.0.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let within = self.0.iter().all(|(start, _)| (0.0..1.0).contains(start));
         let first = self.0.first().is_none_or(|(start, _)| *start == 0.0);
         if !(rising && within && first) {
-            let expected = "shares of the epochs that begin with 0 and rise, below 1";
+            let expected = "shares of the epochs that start with 0 and rise, below 1";
             return Err(Error::setting("sizes", format!("{:?}", self.0), expected));
         }
         let fits = |side: i64| (24..=96).contains(&side) && side % 2 == 0;

@@ -19,78 +19,92 @@ use crate::data::Augmentation;
 use crate::project::Precision;
 
 /// Hyperparameters. The default is the original project's recipe.
+///
+/// ```
+/// use fer_nb::prelude::*;
+///
+/// let config = TrainConfig {
+///     epochs: 20,
+///     learning_rate: 2e-3,
+///     optimizer: Optimizer::adamw(0.01),
+///     schedule: Schedule::one_cycle(),
+///     ..TrainConfig::default()
+/// };
+/// config.validate()?;
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    // How long
+    // Length
     /// Passes over the training images; 1 or more.
     pub epochs: usize,
-    /// Images a step; 1 up to the number of training images.
+    /// Images per step; 1 up to the number of training images.
     pub batch_size: usize,
 
-    // How the weights move
-    /// Step size before the schedule; above 0.
+    // Optimization
+    /// The learning rate before the schedule; above 0.
     pub learning_rate: f64,
-    /// Adam, AdamW, SGD or Muon, with its own hyperparameters.
+    /// Adam, AdamW, SGD or Muon, with their hyperparameters.
     pub optimizer: Optimizer,
-    /// How the learning rate changes within the run.
+    /// The learning rate schedule within the run.
     pub schedule: Schedule,
-    /// Largest Euclidean norm of a step's gradient, above 0; `None` does not clip.
+    /// The maximum Euclidean norm of a step's gradient, above 0; `None` turns clipping off.
     #[serde(deserialize_with = "off::number")]
     pub clip_norm: Option<f64>,
-    /// Decay of the weights' moving average, which is validated and kept in place of the weights;
-    /// above 0 and below 1. `None` keeps the weights themselves.
+    /// The decay of the weights' moving average, which is validated and saved instead of the weights; above 0 and
+    /// below 1. `None` turns it off.
     #[serde(deserialize_with = "off::number")]
     pub ema: Option<f64>,
 
-    /// Radius of sharpness-aware minimisation (Foret et al., 2021), as a Euclidean norm of the
-    /// weights' change, above 0; the paper has 0.05. It doubles the time. `None` does without.
+    /// Radius of sharpness-aware minimisation (Foret et al., 2021), as a Euclidean norm of the weights' change,
+    /// above 0; the paper has 0.05. It doubles the time. `None` turns it off.
     #[serde(deserialize_with = "off::number")]
     pub sam: Option<f64>,
-    /// What the learning rate is multiplied by for parameters whose names begin with a key; 0 freezes
-    /// them. Empty: all are 1. For transfer learning, [`crate::model::Parameters::set_rates`].
+    /// The factor of the learning rate for parameters whose names start with a key; 0 freezes them. Without an
+    /// entry, a factor is 1. For transfer learning, [`crate::model::Parameters::set_rates`].
     pub rates: BTreeMap<String, f64>,
 
-    // Where the weights start
-    /// The weights to start from, where names and shapes fit: a run (its name below runs/, or its folder),
-    /// weights that come with the project, or a safetensors file, such as a PyTorch state dict. `None` draws
-    /// them from `seed`. [`TrainConfig::rates`] freezes parameters.
+    // Initial weights
+    /// Start from these weights for all parameters whose names and shapes match: a run (its name below runs/, or
+    /// its folder), pretrained weights, or a safetensors file, such as a PyTorch state dict. `None` draws them from
+    /// `seed`. [`TrainConfig::rates`] freezes parameters.
     #[serde(deserialize_with = "off::text")]
     pub initial_weights: Option<String>,
-    /// What names in the file of the initial weights begin with, and what the network's begin with instead; the
-    /// longest key that fits counts. `module.`, `model.` and `_orig_mod.` in front of all names need none. Empty:
-    /// names are as the network's. [`NameMap`](crate::model::NameMap).
+    /// Prefixes of names in the file of the initial weights, and the network's prefixes instead; the longest
+    /// matching key applies. The prefixes `module.`, `model.` and `_orig_mod.` of all names need no entry. Empty:
+    /// the names are the network's. [`NameMap`](crate::model::NameMap).
     pub weights_map: BTreeMap<String, String>,
     /// Whether the initial weights may be those of a network with fewer channels or units, which then become the
     /// first channels of this one ([`transfer_widened`](crate::model::transfer_widened)).
     pub widen: bool,
 
-    // What is minimised
-    /// Cross-entropy, and what is changed about it.
+    // The loss
+    /// Cross-entropy and its variants.
     pub loss: LossConfig,
     /// Trained networks whose predictions are targets in addition to the labels.
     pub distillation: Distillation,
 
-    // What computes
+    // Precision
     /// The dtype of forward and backward passes.
     pub precision: Precision,
 
-    // Which images
-    /// Which of the training and validation images are used.
+    // Images
+    /// The choice of training and validation images.
     pub images: ImageChoice,
 
-    // What is random
-    /// Decides shuffling, augmentation and dropout: the same seed gives the same run.
+    // Randomness
+    /// The seed of shuffling, augmentation and dropout: the same seed gives the same run.
     pub seed: u64,
-    /// How often an epoch sees each class.
+    /// How often an epoch contains each class.
     pub sampling: Sampling,
     /// Random views of the training images.
     pub augmentation: Augmentation,
-    /// Training images made of two.
+    /// Mixing of two training images.
     pub mixing: Mixing,
     /// The size of training images, which may grow within the run.
     pub sizes: SizeSchedule,
-    /// The last epochs, which see images unmixed and unchanged but for mirroring (He et al., "Data
+    /// The number of last epochs without mixing, and without augmentation except mirroring (He et al., "Data
     /// Augmentation Revisited", 2019): 0 up to `epochs`.
     pub clean_epochs: usize,
 }
@@ -125,7 +139,7 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// Names the first hyperparameter outside its range.
+    /// Returns an error for the first hyperparameter out of range.
     pub fn validate(&self) -> Result<()> {
         let few = u32::try_from(self.epochs).is_ok();
         ensure(self.epochs >= 1, "epochs", self.epochs, "1 or more")?;

@@ -1,22 +1,22 @@
-//! [`EpochRecord`]: what an epoch reached.
+//! [`EpochRecord`]: the metrics of an epoch.
 
 use serde::{Deserialize, Serialize};
 
 /// One epoch: a row of `history.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
-    /// From 1.
+    /// The epoch, from 1.
     pub epoch: usize,
     /// Cross-entropy on the augmented training images, in nats, mean over the epoch's steps.
     pub loss: f64,
-    /// Share of augmented training images classified right, over the epoch's steps.
+    /// Accuracy on the augmented training images, over the epoch's steps.
     pub accuracy: f64,
     /// Cross-entropy on the validation images after the epoch, in nats.
     pub val_loss: f64,
-    /// Share of validation images classified right after the epoch.
+    /// Accuracy on the validation images after the epoch.
     pub val_accuracy: f64,
-    /// Step size that the epoch used.
+    /// The learning rate of the epoch.
     pub learning_rate: f64,
-    /// Wall-clock seconds, validation included.
+    /// Wall-clock seconds, including validation.
     pub seconds: f64,
 }

@@ -1,4 +1,4 @@
-//! [`History`]: what each epoch reached, and its file.
+//! [`History`]: the metrics of each epoch, and their file.
 
 use std::fmt;
 use std::path::Path;
@@ -12,18 +12,18 @@ use crate::common::text::plural;
 use crate::common::{Error, Place, Result, plain_file};
 use crate::data::column;
 
-/// What to do about a run's file that can't be read but is also in its checkpoint.
+/// What to do about a file of a run that can't be read but is also in its checkpoint.
 pub(crate) const RESTORE_HINT: &str = "`fer train --run NAME --resume` restores it if \
     last/checkpoint.safetensors is intact; if not, `fer train --run NAME --overwrite` retrains.";
 
-/// A run so far.
+/// The metrics of a run's completed epochs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
-    /// In order, a record an epoch.
+    /// A record for each epoch, in order.
     pub epochs: Vec<EpochRecord>,
-    /// Why training ended before its last epoch, if it did.
+    /// Why training ended before its last epoch, or `None`.
     pub stopped: Option<StopReason>,
-    /// What the data is called in titles: "FER2013", "made-up sample" or a folder's name.
+    /// The data's name in titles: "FER2013", "made-up sample" or the name of a folder.
     pub title: String,
 }
 
@@ -36,16 +36,16 @@ impl History {
             .min_by(|a, b| a.val_loss.total_cmp(&b.val_loss))
     }
 
-    /// Whether it was the user who stopped training, so that it can be resumed.
+    /// Whether the user stopped training, so that it can be resumed.
     pub fn stopped_by_user(&self) -> bool {
         self.stopped.as_ref().is_some_and(StopReason::is_user)
     }
 
-    /// A table of one row an epoch, with the columns of `history.csv`: `epoch` (u32), `loss`, `accuracy`,
+    /// A table with a row for each epoch, with the columns of `history.csv`: `epoch` (u32), `loss`, `accuracy`,
     /// `val_loss`, `val_accuracy`, `learning_rate`, `seconds` (f64).
     ///
     /// # Errors
-    /// [`Error::Table`] if polars refuses.
+    /// [`Error::Table`] if polars reports an error.
     pub fn to_table(&self) -> Result<DataFrame> {
         let epochs = &self.epochs;
         Ok(df!(
@@ -59,7 +59,7 @@ impl History {
         )?)
     }
 
-    /// Writes `history.csv`, whole or not at all.
+    /// Writes `history.csv`, as a whole or not at all.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         replace_file(path, |temporary| {
@@ -72,7 +72,7 @@ impl History {
         })
     }
 
-    /// Reads `history.csv`; `title` says what data the run used.
+    /// Reads `history.csv`; `title` is the name of the run's data.
     pub fn load(path: impl AsRef<Path>, title: impl Into<String>) -> Result<Self> {
         let path = path.as_ref();
         if !path.is_file() {

@@ -1,4 +1,4 @@
-//! What a run leaves: a record for each epoch, and why it ended.
+//! The results of a run: a record for each epoch, and why it ended.
 
 mod epoch;
 mod history;

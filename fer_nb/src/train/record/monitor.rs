@@ -1,4 +1,4 @@
-//! [`Monitor`]: the metric of an epoch that a callback watches, and what counts as better.
+//! [`Monitor`]: the metric of an epoch that a callback watches, and whether higher or lower values are better.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,8 @@ impl Monitor {
         matches!(self, Monitor::Loss | Monitor::ValLoss)
     }
 
-    /// Whether `value` beats `best` by more than `min_delta`; any number beats `None`, and NaN nothing.
+    /// Whether `value` is better than `best` by more than `min_delta`; every number is better than `None`, and NaN
+    /// is never better.
     pub fn improves(self, value: f64, best: Option<f64>, min_delta: f64) -> bool {
         match best {
             None => !value.is_nan(),

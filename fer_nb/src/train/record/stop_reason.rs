@@ -12,18 +12,18 @@ use crate::common::text::{plural, shown};
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StopReason {
-    /// Ctrl-C, or a notebook's Stop button; another `fit` resumes there.
+    /// Ctrl-C, or a notebook's Stop button; another `fit` resumes at this point.
     User {
-        /// The epoch that was under way or just completed, from 1; 0 if a study waited for other processes.
+        /// The epoch in progress or just completed, from 1; 0 if a study waited for other processes.
         epoch: usize,
-        /// The last batch of it that was trained; `None` if the epoch was completed.
+        /// The last trained batch of it; `None` if the epoch was completed.
         batch: Option<BatchOf>,
     },
     /// [`EarlyStopping`](crate::train::EarlyStopping).
     EarlyStopping {
         /// The last epoch, from 1.
         epoch: usize,
-        /// The metric that it watched.
+        /// The watched metric.
         monitor: Monitor,
         /// Epochs without improvement.
         waited: usize,
@@ -32,33 +32,33 @@ pub enum StopReason {
     Pruned {
         /// The last epoch, from 1.
         epoch: usize,
-        /// The metric that trials are compared in.
+        /// The metric that compares trials.
         monitor: Monitor,
         /// The trial's best value so far.
         best: f64,
         /// The median of the other trials' best values up to that epoch.
         median: f64,
     },
-    /// A study's Hyperband: other trials have to come as far before this one is trained further.
+    /// A study's Hyperband: the trial waits until other trials have reached the same epoch.
     Rung {
         /// The last epoch, from 1.
         epoch: usize,
     },
-    /// The time that a study may take is over.
+    /// The time limit of a study.
     TimeLimit {
         /// The limit in seconds.
         seconds: f64,
     },
     /// A custom callback.
     Callback {
-        /// The callback's words.
+        /// The callback's reason.
         reason: String,
         /// The epoch, from 1.
         epoch: usize,
-        /// The batch after which it ended, if it did not wait for the epoch's end.
+        /// The batch after which training ended; `None` if it ended after the epoch.
         batch: Option<BatchOf>,
     },
-    /// A file of a version that kept reasons as sentences.
+    /// A reason from a file of an older version, which stored sentences.
     Recorded {
         /// The sentence.
         text: String,
@@ -68,14 +68,14 @@ pub enum StopReason {
 /// A batch of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchOf {
-    /// From 1.
+    /// The batch, from 1.
     pub number: usize,
-    /// How many batches the epoch has.
+    /// The number of batches of the epoch.
     pub of: usize,
 }
 
 impl StopReason {
-    /// Whether the user stopped it, so that it can be resumed.
+    /// Whether the user stopped training, so that it can be resumed.
     pub fn is_user(&self) -> bool {
         matches!(self, StopReason::User { .. })
     }
@@ -85,7 +85,7 @@ impl StopReason {
         matches!(self, StopReason::User { .. } | StopReason::Rung { .. })
     }
 
-    /// Reads a reason, or the sentence that earlier versions wrote in its place.
+    /// Reads a reason, or the sentence that older versions wrote instead.
     pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -141,7 +141,7 @@ impl fmt::Display for StopReason {
                  trials {median:.4}"
             ),
             StopReason::Rung { epoch } => {
-                write!(f, "paused after epoch {epoch}, where Hyperband compares trials")
+                write!(f, "paused after epoch {epoch}, at which Hyperband compares trials")
             }
             StopReason::TimeLimit { seconds } => {
                 write!(f, "the time limit of {} minutes is over", seconds / 60.0)

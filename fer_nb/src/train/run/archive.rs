@@ -1,4 +1,4 @@
-//! The archive of a run folder, `before/`: the run that the present one replaced.
+//! The archive of a run folder, `before/`: the run that the current one replaced.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,19 +10,18 @@ use crate::common::text::{plural, shown};
 use crate::common::{Error, Result};
 use crate::train::record::History;
 
-/// What a run's own files end in.
+/// The extensions of a run's files.
 const WEIGHTS: &str = "safetensors";
 const TEXTS: [&str; 2] = ["toml", "csv"];
 
 impl RunFolder {
-    /// The run that this one replaced, in `before/`.
+    /// The replaced run, in `before/`.
     pub fn archived(&self) -> RunFolder {
         RunFolder::at(self.path().join("before"))
     }
 
-    /// Moves the folder's run to its archive, before the next one takes its place. An archived run that is
-    /// longer stays, so that short trials don't push it out. Returns a line for the user; `None` if there
-    /// was no run.
+    /// Moves the folder's run to its archive, before the next one replaces it. A longer archived run stays, so that
+    /// short trials don't displace it. Returns a line for the user; `None` if the folder had no run.
     pub(crate) fn archive(&self) -> Result<Option<String>> {
         if !self.exists() && !self.checkpoint().is_file() {
             return Ok(None);
@@ -38,23 +37,24 @@ impl RunFolder {
             )));
         }
         let said = format!("the folder's run is archived in {place}");
-        // A training that failed within its first epoch has kept it, and may have replaced a part since.
+        // A training that failed within its first epoch has archived the run, and may have replaced some of its
+        // files since.
         let [own, other] = [self, &before].map(|run| file_fingerprint(run.checkpoint()).ok());
         if own.is_some() && own == other {
             return Ok(Some(said));
         }
-        // Someone may be training in it: it is a run folder like others.
+        // Another training may be using it: it is a run folder, too.
         let _lock = before.path().is_dir().then(|| before.lock()).transpose()?;
         let copy = self.path().join(format!("{TEMPORARY_PREFIX}-before"));
         let done = self.copy_run(&copy).and_then(|()| put_in_place(&copy, before.path()));
         if let Err(error) = done {
-            let _ = fs::remove_dir_all(&copy); // a disk may be full
+            let _ = fs::remove_dir_all(&copy); // the disk may be full
             return Err(Error::io("archive the run in", before.path(), error));
         }
         Ok(Some(said))
     }
 
-    /// The run's files, on disk when this is done.
+    /// Copies the run's files, and syncs them to disk.
     fn copy_run(&self, to: &Path) -> io::Result<()> {
         let last = to.join("last");
         fs::create_dir_all(&last)?;
@@ -75,13 +75,13 @@ impl RunFolder {
     }
 }
 
-/// Epochs of a run, as far as they can be read.
+/// The number of epochs of a run, if it can be read.
 fn epochs(run: &RunFolder) -> usize {
     History::load(run.path().join("history.csv"), "").map_or(0, |history| history.epochs.len())
 }
 
-/// Another name for large files. Whoever writes such a file replaces it by a new one, so what is here
-/// stays as it is. Where the file system knows no such names, a copy.
+/// Links large files. A writer replaces such a file by a new one, so the link keeps the old content. Copies the
+/// file if the file system does not support links.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to).or_else(|_| copy(from, to))
 }

@@ -1,8 +1,8 @@
-//! [`Checkpoint`]: everything that an exact resume needs, in one file.
+//! [`Checkpoint`]: the complete state for an exact resume, in one file.
 //!
-//! One file, because several can't be replaced at once: either all of the last finished epoch is on
-//! disk or all of the one before. It is a safetensors file whose metadata hold the rest as TOML, so
-//! that any reader of safetensors sees the tensors, and a checksum over all of it.
+//! Several files can't be replaced at once; with one file, the disk has either the complete state after the last
+//! completed epoch or that of the previous one. It is a safetensors file whose metadata contain the rest as TOML,
+//! so that every safetensors reader can read the tensors, and a checksum over all of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,9 +16,9 @@ use crate::common::{Error, Place, Result, brief};
 use crate::model::{Check, Problem, TensorFile, write_tensors};
 use crate::train::record::{EpochRecord, StopReason};
 
-/// The state of a run after its last finished epoch.
+/// The state of a run after its last completed epoch.
 pub struct Checkpoint {
-    /// All but the tensors.
+    /// The state without the tensors.
     pub state: RunState,
     /// `network.<name>` in PyTorch's shapes; `optimizer.<name>`, `ema` and `callback.<n>.<name>`.
     pub tensors: Vec<(String, Tensor)>,
@@ -31,46 +31,46 @@ brief!(
     plural(checkpoint.tensors.len(), "tensor")
 );
 
-/// The part of a [`Checkpoint`] that is no tensor. Generators need none: what an epoch draws follows
-/// from the seed and the epoch's number.
+/// The part of a [`Checkpoint`] without tensors. It needs no generator state: the random numbers of an epoch are
+/// derived from the seed and the epoch's number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunState {
-    /// Step size after the callbacks, before the schedule.
+    /// The learning rate after the callbacks, before the schedule.
     pub learning_rate: f64,
-    /// Optimizer steps so far.
+    /// The number of optimizer steps.
     pub optimizer_steps: u32,
-    /// Steps that the weights' average has seen.
+    /// The number of steps of the weights' average.
     pub ema_steps: u32,
-    /// Why a callback ended training before its last epoch, if one did.
+    /// Why a callback ended training before its last epoch, or `None`.
     #[serde(default, deserialize_with = "StopReason::read")]
     pub stopped: Option<StopReason>,
-    /// What the run is.
+    /// The run's config.
     pub run: RunConfig,
-    /// The history, a record an epoch.
+    /// A record for each epoch.
     pub epochs: Vec<EpochRecord>,
-    /// Each callback's name and values, in the order in which they are called.
+    /// Each callback's name and values, in the order of the calls.
     pub callbacks: Vec<SavedCallback>,
 }
 
 /// One callback in a [`RunState`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedCallback {
-    /// As `Callback::name` gives it.
+    /// The name from `Callback::name`.
     pub name: String,
-    /// What it was made with, as `Callback::state` gave it.
+    /// The settings from `Callback::state`.
     pub settings: toml::Table,
-    /// What it remembers, as `Callback::state` gave it.
+    /// The values from `Callback::state`.
     pub values: toml::Table,
 }
 
 const FORMAT: &str = "fer_nb checkpoint 3";
-/// Formats that are read: 2 has reasons as sentences, which [`StopReason::read`] understands.
+/// The supported formats: 2 has reasons as sentences, which [`StopReason::read`] parses.
 const READ: [&str; 2] = [FORMAT, "fer_nb checkpoint 2"];
-/// The most bytes of a checkpoint: weights, their average and two moments of 500 million parameters.
+/// The maximum size of a checkpoint: weights, their average and two moments of 500 million parameters.
 const LARGEST: u64 = 8 << 30;
 
 impl Checkpoint {
-    /// Writes the file: to a temporary one, synced, and put in place of the one before.
+    /// Writes a temporary file, syncs it, and renames it to the checkpoint's name.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let failed = |problem: String| {
@@ -84,10 +84,10 @@ impl Checkpoint {
         write_tensors(path, &self.tensors, None, metadata)
     }
 
-    /// Reads the file onto the CPU.
+    /// Reads the file to the CPU.
     ///
     /// # Errors
-    /// [`Error::Missing`] if there is none; [`Error::File`] if it is cut short, damaged or of an unknown
+    /// [`Error::Missing`] if it does not exist; [`Error::File`] if it is truncated, damaged or of an unknown
     /// format.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -96,7 +96,7 @@ impl Checkpoint {
             return Err(Error::missing("A checkpoint", path, hint));
         }
         let broken = |problem: Problem| {
-            let hint = "best.safetensors beside last/ has the best weights; to retrain over it: \
+            let hint = "best.safetensors next to last/ has the best weights; to retrain over it: \
                         `fer train --run NAME --overwrite`.";
             match problem {
                 Problem::Io(error) => Error::io("read", path, error),
@@ -120,14 +120,14 @@ impl Checkpoint {
             .map_err(|error| of_another_version(format!("its state: {}", error.message())))?;
         let state: RunState = state;
         if !(state.learning_rate.is_finite() && state.learning_rate > 0.0) {
-            let problem = format!("{} is no number above 0", state.learning_rate);
+            let problem = format!("{} is not a number above 0", state.learning_rate);
             let place = Place::Key("learning_rate".into());
             return Err(Error::file_at(path, place, problem, "Retrain, or restore the file."));
         }
         Ok(Self { state, tensors })
     }
 
-    /// Tensors whose name begins with `prefix`, by the rest of their name.
+    /// Tensors whose names start with `prefix`, by the rest of their names.
     pub(crate) fn tensors_below(&self, prefix: &str) -> Vec<(String, Tensor)> {
         let below = self.tensors.iter().filter_map(|(name, tensor)| {
             Some((name.strip_prefix(prefix)?.to_string(), tensor.shallow_clone()))

@@ -1,4 +1,4 @@
-//! [`RunChoice`]: the run that answers if the user names none.
+//! [`RunChoice`]: the run to use if the user names none.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use super::folder::RunFolder;
 use crate::common::{Error, Result};
 use crate::data::FaceData;
 
-/// The run that answers if the user names none, and why it does. Printed, it is a sentence for the user.
+/// The run to use if the user names none, and the reason. Displayed, it is a sentence for the user.
 ///
-/// Faces that the crate drew teach nothing about photos of people. So a run that was trained on them does
-/// not answer for photos: the default of the weights that come with the project does.
+/// A network that was trained on drawn faces is useless for photos of people. So a run that was trained on them is
+/// not used for photos; the default pretrained weights are used instead.
 ///
 /// ```no_run
 /// use fer_nb::prelude::*;
@@ -26,35 +26,35 @@ pub struct RunChoice {
     pub run: RunFolder,
     /// Why it was chosen.
     pub reason: ChoiceReason,
-    /// What it was trained on: "FER2013", "made-up sample" or a folder's name.
+    /// The data that it was trained on: "FER2013", "made-up sample" or the name of a folder.
     pub trained_on: String,
-    /// The user's own run, whether it was chosen or not.
+    /// The user's run, whether it was chosen or not.
     own: RunFolder,
 }
 
-/// Why a run answers.
+/// The reason for the choice of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChoiceReason {
-    /// It is the user's own.
+    /// It is the user's run.
     Own,
-    /// The user has no run there.
+    /// The user's run does not exist.
     NoRun,
-    /// The user's run was trained on drawn faces, and the question is about photos.
+    /// The user's run was trained on drawn faces, and the images are photos.
     DrawnFaces,
 }
 
 impl RunChoice {
-    /// The run that answers for photos of people: the one at this path if it was trained on photos, else
+    /// The run for photos of people: the one at this path if it was trained on photos, else
     /// [`RunFolder::pretrained`].
     ///
     /// # Errors
-    /// [`Error::Missing`] if neither is there; as [`RunFolder::config`] for a run that can't be read.
+    /// [`Error::Missing`] if neither exists; as [`RunFolder::config`] for a run that can't be read.
     pub fn for_photos(path: impl Into<PathBuf>) -> Result<Self> {
         Self::or_stand_in(RunFolder::at(path), RunFolder::pretrained())
     }
 
-    /// The run that is evaluated on `data`: as [`RunChoice::for_photos`], but on the made-up sample only
-    /// the run at this path.
+    /// The run to evaluate on `data`: as [`RunChoice::for_photos`], but for the made-up sample only the run at this
+    /// path.
     ///
     /// # Errors
     /// As [`RunChoice::for_photos`].
@@ -72,7 +72,7 @@ impl RunChoice {
 
     fn or_stand_in(own: RunFolder, ours: RunFolder) -> Result<Self> {
         let reason = match own.exists() {
-            false if !ours.exists() => return Self::own(own), // which says what is missing
+            false if !ours.exists() => return Self::own(own), // whose error names the missing file
             false => ChoiceReason::NoRun,
             true if own.config()?.is_of_sample() => ChoiceReason::DrawnFaces,
             true => return Self::own(own),
@@ -97,14 +97,14 @@ impl fmt::Display for RunChoice {
         let (run, own) = (run.name(), own.name());
         match reason {
             ChoiceReason::Own => {
-                return write!(f, "the network of the run {run} answers, trained on {trained_on}");
+                return write!(f, "using the run {run}, trained on {trained_on}");
             }
             ChoiceReason::NoRun => write!(f, "there is no run {own}")?,
             ChoiceReason::DrawnFaces => {
                 write!(f, "the run {own} was trained on drawn faces, not on photos of people")?;
             }
         }
-        write!(f, "; {run} answers, which comes with the project and was trained on {trained_on}")
+        write!(f, "; using the pretrained weights {run}, trained on {trained_on}")
     }
 }
 

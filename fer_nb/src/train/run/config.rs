@@ -1,4 +1,4 @@
-//! [`RunConfig`]: everything that made a run what it is, and what makes it another one.
+//! [`RunConfig`]: the settings and data of a run, and the comparison of two runs.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,42 +8,40 @@ use crate::model::{Architecture, Network};
 use crate::project::{device_name, hardware};
 use crate::train::config::{Schedule, TrainConfig};
 
-/// `config.toml`: everything that made a run what it is.
+/// `config.toml`: the settings and data of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// Version of this file's format, [`RunConfig::FORMAT`].
     #[serde(default)]
     pub format: u32,
-    /// Version of fer_nb that trained.
+    /// The version of fer_nb that trained it.
     pub fer_nb: String,
     /// The architecture's name.
     pub network: String,
-    /// Where the data came from, in words.
+    /// The source of the data, in words.
     pub data: String,
-    /// What titles call the data: "FER2013", "made-up sample" or the name of a folder.
+    /// The data's name in titles: "FER2013", "made-up sample" or the name of a folder.
     pub data_title: String,
     /// Fingerprint of pixels, labels and order of all three parts, hexadecimal.
     pub data_fingerprint: String,
-    /// Fingerprints of the training images and of the validation images alone, hexadecimal: the same for copies of
-    /// a data set whose test parts differ. `None` in runs saved by older versions.
+    /// Fingerprints of the training images and of the validation images, hexadecimal: equal for copies of a data
+    /// set with different test parts. `None` in runs saved by older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted_fingerprints: Option<[String; 2]>,
-    /// Images for training, validation and test, as they were loaded.
+    /// The number of images for training, validation and test, as loaded.
     pub images: [usize; 3],
-    /// How many images it was trained on, and how many chose the epoch, after [`TrainConfig::images`].
-    /// `None` before training, and in runs saved by older versions.
+    /// The number of images that it was trained on, and of those that the epoch was chosen by, after
+    /// [`TrainConfig::images`]. `None` before training, and in runs saved by older versions.
     #[serde(default, skip_serializing_if = "Option::is_none", alias = "learnt")]
     pub trained_on: Option<[usize; 2]>,
-    /// What computed: "CPU, 2 threads".
+    /// The device: "CPU, 2 threads".
     pub device: String,
-    /// The device's own name: "AMD EPYC 7B13 (AVX2), 2 threads" or "NVIDIA H200". `None` in runs saved by
-    /// older versions.
+    /// The hardware: "AMD EPYC 7B13 (AVX2), 2 threads" or "NVIDIA H200". `None` in runs saved by older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<String>,
-    /// The dtype it computed in: "bfloat16 (auto)".
+    /// The dtype of the computation: "bfloat16 (auto)".
     pub precision: String,
-    /// What the network is built from; `None` for a custom network. Runs saved before it was kept
-    /// are all of the seed CNN.
+    /// The network's name and settings; `None` for a custom network. Older runs without it are of the seed CNN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
     /// The hyperparameters.
@@ -88,14 +86,13 @@ impl RunConfig {
         [&data.train, &data.validation].map(|part| format!("{:016x}", part.fingerprint()))
     }
 
-    /// Whether the run was trained on faces that the crate drew itself.
+    /// Whether the run was trained on drawn faces.
     pub fn is_of_sample(&self) -> bool {
         self.data_title == Origin::SAMPLE
     }
 
-    /// The first thing in which `now` is another run than this one, in words; `None` where a resume
-    /// of this one is exactly what `now` asks for. More epochs are no other run, nor is another
-    /// version or device.
+    /// The first difference between this run and `now`, in words; `None` if `now` can resume this run exactly. More
+    /// epochs, another version or another device are not a difference.
     pub fn difference(&self, now: &RunConfig) -> Option<String> {
         if self.data_fingerprint != now.data_fingerprint {
             let words = |config: &RunConfig| format!("{:?} from {}", config.images, config.data);
@@ -104,20 +101,20 @@ impl RunConfig {
         let comparable = |config: &RunConfig| {
             let mut config = config.clone();
             if self.architecture.is_none() {
-                config.architecture = None; // saved before it was kept
+                config.architecture = None; // saved by an older version
             }
-            // What ends with the last epoch is another thing when the last epoch moves.
+            // A setting that depends on the last epoch differs if the number of epochs changes.
             if config.train.schedule == Schedule::Constant && config.train.clean_epochs == 0 {
                 config.train.epochs = 0;
             }
             config.fer_nb.clear();
-            config.trained_on = None; // follows from the rest
+            config.trained_on = None; // derived from the other values
             config.format = 0;
-            config.fitted_fingerprints = None; // the whole's was compared
+            config.fitted_fingerprints = None; // the fingerprint of all images was compared
             config.device.clear();
             config.hardware = None;
-            config.precision.clear(); // follows from train.precision and the device
-            // The same images may lie in another folder, or in one that was renamed.
+            config.precision.clear(); // derived from train.precision and the device
+            // The same images may be in another folder, or in a renamed one.
             config.data.clear();
             config.data_title.clear();
             toml::Table::try_from(config).unwrap_or_default()
@@ -126,7 +123,7 @@ impl RunConfig {
     }
 }
 
-/// The first key whose value is another one, in words; `prefix` is put before it.
+/// The first key with a different value, in words, with `prefix` before it.
 pub(crate) fn first_difference(
     then: &toml::Table,
     now: &toml::Table,

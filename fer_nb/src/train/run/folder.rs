@@ -1,4 +1,4 @@
-//! [`RunFolder`]: what passes between notebooks, and between a notebook and the command line.
+//! [`RunFolder`]: the files that notebooks and the command line exchange.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
@@ -17,8 +17,7 @@ use crate::model::{Network, weights};
 use crate::project::{PRETRAINED, known, pretrained, runs};
 use crate::train::record::{History, RESTORE_HINT, StopReason};
 
-/// Removes what a killed process left half written in a run's folder; what can't be removed is only in
-/// the way.
+/// Removes files that a killed process left incomplete in a run's folder; files that can't be removed are harmless.
 fn remove_leftovers(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
@@ -32,21 +31,21 @@ fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// A run's folder, kept for one training; see [`RunFolder::lock`].
+/// A run's folder, locked for one training; see [`RunFolder::lock`].
 #[derive(Debug)]
 pub struct RunLock {
     path: PathBuf,
     file: File,
     is_held: bool,
-    /// The folders that this made, the innermost first.
+    /// The folders that this lock created, the innermost first.
     made: Vec<PathBuf>,
 }
 
 impl RunLock {
-    /// Whether the folder is still the one that was locked.
+    /// Checks that the folder is still the locked one.
     ///
     /// # Errors
-    /// [`Error::Missing`] if someone has removed or replaced it meanwhile.
+    /// [`Error::Missing`] if it was removed or replaced during the training.
     pub(crate) fn check(&self) -> Result<()> {
         let same = |there: &std::fs::Metadata, ours: &std::fs::Metadata| {
             (there.dev(), there.ino()) == (ours.dev(), ours.ino())
@@ -62,13 +61,13 @@ impl RunLock {
 }
 
 impl Drop for RunLock {
-    /// A training that saved nothing, such as one that was refused, leaves nothing behind.
+    /// A training that saved nothing, such as one with an invalid setting, leaves no folders behind.
     fn drop(&mut self) {
         let checkpoint = self.path.with_file_name("checkpoint.safetensors");
         if self.is_held && !checkpoint.exists() {
             let _ = std::fs::remove_file(&self.path);
             for folder in &self.made {
-                let _ = std::fs::remove_dir(folder); // stays if something is in it
+                let _ = std::fs::remove_dir(folder); // stays if it is not empty
             }
         }
     }
@@ -79,7 +78,7 @@ impl Drop for RunLock {
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
-    /// Whether weights are taken whatever checksums say.
+    /// Whether weights with a wrong checksum are used.
     unchecked: bool,
 }
 
@@ -89,22 +88,22 @@ impl RunFolder {
         Self { path: path.into(), unchecked: false }
     }
 
-    /// The same run, whose weights are taken even if bytes have changed since they were written. What was fitted for
-    /// other bytes is not used.
+    /// The same run, whose weights are used even if bytes have changed since they were written. Values fitted for
+    /// other bytes are not used.
     pub fn unchecked(self) -> Self {
         Self { unchecked: true, ..self }
     }
 
-    /// Whether the weights are taken whatever checksums say.
+    /// Whether weights with a wrong checksum are used.
     pub(crate) fn is_unchecked(&self) -> bool {
         self.unchecked
     }
 
-    /// Every run that was saved below runs/, by name: each folder there that has a `config.toml`. Earlier runs
-    /// within (`before/`) and the trials of studies are no runs of this list.
+    /// Every saved run below runs/, by name: each folder with a `config.toml`. The list does not include replaced
+    /// runs (`before/`) and the trials of studies.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder can't be read; one that isn't there has no runs.
+    /// [`Error::Io`] if the folder can't be read; a missing folder has no runs.
     pub fn all() -> Result<Vec<Self>> {
         Self::all_in(&runs(""))
     }
@@ -123,17 +122,17 @@ impl RunFolder {
         Ok(found)
     }
 
-    /// The default of the weights that come with the project, the first of [`PRETRAINED`].
+    /// The default pretrained weights, the first of [`PRETRAINED`].
     pub fn pretrained() -> Self {
         const DEFAULT: &str = PRETRAINED[0];
         Self::at(pretrained(DEFAULT))
     }
 
-    /// The run that a name stands for: below runs/, or else the folder at this path, or else the weights of
-    /// this name that come with the project. Where there is none of them, the one below runs/.
+    /// The run of this name below runs/, or the folder at this path, or the pretrained weights of this name. If
+    /// none of them exists, the path below runs/.
     pub fn named(name: &str) -> Self {
         let path = PathBuf::from(name);
-        // A file can't be a run; what is said of it should be about it.
+        // A file is not a run; the path is kept for the error message.
         if path.is_file() {
             Self::at(path)
         } else {
@@ -147,8 +146,8 @@ impl RunFolder {
         if !run.exists() && elsewhere.exists() { elsewhere } else { run }
     }
 
-    /// Where the weights are that a name stands for: a file, whatever it holds, or what
-    /// [`RunFolder::named`] finds. A name that ends as weights' files do is one of a file, even if there is none.
+    /// The weights file for a name: the file at this path, whatever its content, or that of [`RunFolder::named`]. A
+    /// name with the extension of weights files is a path, even if the file does not exist.
     pub(crate) fn weights_of(name: &str) -> PathBuf {
         let path = Path::new(name);
         let run = Self::named(name);
@@ -164,7 +163,7 @@ impl RunFolder {
         }
     }
 
-    /// Whether a run was saved there.
+    /// Whether the folder holds a saved run.
     pub fn exists(&self) -> bool {
         self.path.join("config.toml").is_file()
     }
@@ -174,34 +173,35 @@ impl RunFolder {
         &self.path
     }
 
-    /// The folder's own name.
+    /// The name of the folder.
     pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Whether these are weights that come with the project.
+    /// Whether these are pretrained weights.
     pub fn is_pretrained(&self) -> bool {
         let real = |path: &Path| path.canonicalize().ok();
         let ours = PRETRAINED.iter().filter_map(|name| real(&pretrained(name)));
         real(&self.path).is_some_and(|path| ours.into_iter().any(|ours| ours == path))
     }
 
-    /// Where the best weights are.
+    /// The path of the best weights.
     pub fn weights(&self) -> PathBuf {
         self.path.join(weights::BEST)
     }
 
-    /// Where everything that a resume needs is.
+    /// The path of the checkpoint for a resume.
     pub fn checkpoint(&self) -> PathBuf {
         self.path.join("last").join("checkpoint.safetensors")
     }
 
-    /// Keeps other trainings out of the folder as long as what is returned is kept; a process that is killed
-    /// gives it up. What it left half written is removed. If nothing was saved until then, folders and files that
-    /// this made are removed again.
+    /// Locks the folder against other trainings for the lifetime of the result; the system releases the lock of a
+    /// killed process. Removes the incomplete files of such a process. If nothing was saved until then, the created
+    /// folders and files are removed again.
     ///
     /// # Errors
-    /// [`Error::InUse`] if another training holds it; [`Error::Io`] if its file can't be written, or is a link.
+    /// [`Error::InUse`] if another training holds the lock; [`Error::Io`] if the lock file can't be written, or is
+    /// a link.
     pub fn lock(&self) -> Result<RunLock> {
         let folder = self.path.join("last");
         let path = folder.join("lock");
@@ -220,7 +220,7 @@ impl RunFolder {
                 lock.is_held = true;
                 Ok(lock)
             }
-            // Where the file system knows no locks, there is none.
+            // On a file system without locks, nothing is locked.
             Err(TryLockError::Error(_)) => Ok(lock),
         }
     }
@@ -273,39 +273,39 @@ impl RunFolder {
         })
     }
 
-    /// The images of `data` that the run held back for validation, as its config chooses them: what a
-    /// temperature, a threshold or a way of averaging is fitted on.
+    /// The images of `data` that the run held back for validation, by its config: for fitting a temperature or a
+    /// threshold and for choosing test-time augmentation.
     ///
     /// # Errors
-    /// Where the config can't be read.
+    /// If the config can't be read.
     pub fn held_back(&self, data: &FaceData) -> Result<Dataset> {
         let chosen = self.config()?.train.images.choose(data)?;
         Ok(chosen.map_or_else(|| data.validation.clone(), |(chosen, _)| chosen.validation))
     }
 
-    /// Whether the run was trained on this very data: the same images in the same parts, wherever they lie and
-    /// whatever they are called.
+    /// Whether the run was trained on exactly this data: the same images in the same parts, in any folder and under
+    /// any name.
     ///
     /// # Errors
-    /// Where the config can't be read.
+    /// If the config can't be read.
     pub fn is_of(&self, data: &FaceData) -> Result<bool> {
         Ok(self.config()?.data_fingerprint == format!("{:016x}", data.fingerprint()))
     }
 
-    /// Whether the run was trained on this data's training images and chosen on its validation images; its test
-    /// images may be others.
+    /// Whether the run was trained on this data's training images, and its epoch chosen by this data's validation
+    /// images; the test images may differ.
     ///
     /// # Errors
-    /// Where the config can't be read.
+    /// If the config can't be read.
     pub fn is_trained_on(&self, data: &FaceData) -> Result<bool> {
         let fitted = self.config()?.fitted_fingerprints;
         Ok(self.is_of(data)? || fitted == Some(RunConfig::fitted_on(data)))
     }
 
-    /// Says in a sentence whether the run was trained on this data.
+    /// Reports in a sentence whether the run was trained on this data.
     ///
-    /// Other images (another copy of FER2013, copies left out, another data set) are no error, since their test
-    /// images can be evaluated all the same; the sentence then has both counts.
+    /// Other images (another copy of FER2013, removed copies, another data set) are not an error, because their
+    /// test images can be evaluated anyway; the sentence then has both counts.
     ///
     /// # Errors
     /// [`Error::Missing`] if one is drawn faces and the other photos.
@@ -316,7 +316,7 @@ impl RunFolder {
             format!("{train} train, {validation} validation and {test} test images")
         };
         let now = in_words([data.train.len(), data.validation.len(), data.test.len()]);
-        // The same images are the same data, whatever their folder is called by now.
+        // The same images are the same data, even if their folder was renamed.
         if self.is_trained_on(data)? && !self.is_of(data)? {
             return Ok(format!(
                 "The run was trained on these training and validation images; the test images are others: \
@@ -360,7 +360,7 @@ impl RunFolder {
     /// The run's network with its best weights.
     ///
     /// # Errors
-    /// If the folder has no config or no weights, or the run is of a custom network.
+    /// If the folder has no config or no weights, or the run has a custom network.
     pub fn network(&self, device: Device) -> Result<Box<dyn Network>> {
         let config = self.config()?;
         let Some(architecture) = config.architecture.or_else(|| config.network.parse().ok()) else {

@@ -1,4 +1,4 @@
-//! [`RunImages`]: which images a run was trained on, one by one.
+//! [`RunImages`]: the individual images that a run was trained on.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,22 +25,22 @@ pub(crate) struct RunImages {
 /// The tensors' names.
 const TRAIN: &str = "train";
 const VALIDATION: &str = "validation";
-/// The most bytes of the file: the hashes of 100 million images.
+/// The maximum size of the file: the hashes of 100 million images.
 const LARGEST: u64 = 1 << 30;
 
-/// How many of a data set's test images a run has seen in training. Printed, it is a sentence.
+/// How many of a data set's test images a run was trained on. Displayed, it is a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Overlap {
-    /// The test images.
+    /// The number of test images.
     pub images: usize,
-    /// Those of them whose exact copy the run was trained on.
+    /// The test images that have an exact copy among the training images of the run.
     pub trained_on: usize,
-    /// Those of the others whose exact copy was among the validation images, which chose the epoch.
+    /// The others that have an exact copy among the validation images, by which the epoch was chosen.
     pub chosen_on: usize,
 }
 
 impl Overlap {
-    /// Test images that the run has seen, in training or validation.
+    /// The test images that were used in training or validation.
     pub fn seen(&self) -> usize {
         self.trained_on + self.chosen_on
     }
@@ -68,7 +68,7 @@ impl fmt::Display for Overlap {
             0 => Ok(()),
             _ => write!(
                 f,
-                ", and {} {} among the validation images, which chose the epoch",
+                ", and {} {} among the validation images, by which the epoch was chosen",
                 count(*chosen_on),
                 were(*chosen_on)
             ),
@@ -77,12 +77,12 @@ impl fmt::Display for Overlap {
 }
 
 impl RunImages {
-    /// The training and validation images of data, as a training uses them.
+    /// The training and validation images of data after the choice of images.
     pub(crate) fn of(data: &FaceData) -> Self {
         Self { train: sorted(data.train.hashes()), validation: sorted(data.validation.hashes()) }
     }
 
-    /// These and those of an earlier training of the same run.
+    /// These hashes and those of an earlier training of the same run.
     fn with(self, before: Self) -> Self {
         Self {
             train: sorted([self.train, before.train].concat()),
@@ -107,12 +107,12 @@ fn sorted(mut hashes: Vec<u64>) -> Vec<u64> {
 }
 
 impl RunFolder {
-    /// Where the hashes of the run's images are.
+    /// The path of the file.
     fn images_file(&self) -> PathBuf {
         self.path().join("images.safetensors")
     }
 
-    /// Writes `images.safetensors`; with `add`, what the file has already stays.
+    /// Writes `images.safetensors`; with `add`, adds to the file.
     pub(crate) fn save_images(&self, images: RunImages, add: bool) -> Result<()> {
         let path = self.images_file();
         let before = if add { self.images()? } else { None };
@@ -129,7 +129,7 @@ impl RunFolder {
         write_tensors(&path, &tensors, None, about)
     }
 
-    /// Reads `images.safetensors`; `None` for a run of an older version, which has none.
+    /// Reads `images.safetensors`; `None` for a run of an older version without it.
     fn images(&self) -> Result<Option<RunImages>> {
         let path = self.images_file();
         match std::fs::symlink_metadata(&path) {
@@ -138,8 +138,8 @@ impl RunFolder {
         }
     }
 
-    /// How many of these test images the run was trained on, whatever folder or table they are in; `None` if that is
-    /// not known, since an older version saved the run.
+    /// How many of these test images the run was trained on, in any folder or table; `None` if it is unknown,
+    /// because an older version saved the run.
     ///
     /// # Errors
     /// [`Error::File`] if the run's list of images is damaged.
@@ -190,7 +190,7 @@ mod tests {
         );
         let chosen = overlap(&data.validation);
         assert_eq!((chosen.trained_on, chosen.chosen_on), (0, data.validation.len()));
-        assert!(chosen.to_string().contains("validation images, which chose the epoch"));
+        assert!(chosen.to_string().contains("validation images, by which the epoch was chosen"));
         let none = overlap(&other.test);
         assert_eq!((none.images, none.seen()), (35, 0));
         assert_eq!(

@@ -15,25 +15,25 @@ use crate::train::record::{BatchOf, EpochRecord};
 use crate::train::run::{RunFolder, RunLock};
 use crate::train::step::{Plan, Rule, TrainImages};
 
-/// What the loop uses and does not change.
+/// Values that the loop uses and does not change.
 struct Setting {
     images: TrainImages,
     rule: Rule,
     /// u8 [N, 1, 48, 48] and i64 [N].
     validation: (Tensor, Tensor),
     interrupt: Interrupt,
-    /// Batches an epoch.
+    /// Batches per epoch.
     batches: usize,
 }
 
-/// Trains on images that are chosen already; `lines` say how. Leaves the outcome in the history.
+/// Trains on the chosen images; `lines` describe the choice. Stores the outcome in the history.
 pub(crate) fn fit(mut session: Session<'_>, data: &FaceData, lines: &[String]) -> Result<()> {
     session.check_images()?;
     if !session.state.is_done(session.config) {
         session.state.history.title = data.origin().title().into();
     }
     let setting = session.prepare(data)?;
-    // Held until the session ends, however it ends.
+    // Held until the session ends, for any reason.
     session.lock = session.folder.map(RunFolder::lock).transpose()?;
     lines.iter().for_each(|line| session.progress.line(line));
     let before = session.state.history.stopped.take();
@@ -45,7 +45,7 @@ pub(crate) fn fit(mut session: Session<'_>, data: &FaceData, lines: &[String]) -
     session.finish(outcome)
 }
 
-/// What a user is told whose run has nothing left to train, and what trains longer there.
+/// The line for a run without remaining epochs, with a way to train longer.
 fn all_done(epochs: usize, in_notebook: bool) -> String {
     let longer = match in_notebook {
         true => "`trainer.fit_more(&data, 5)?` trains 5 epochs more",
@@ -60,7 +60,7 @@ fn are(epochs: usize) -> String {
 }
 
 impl Session<'_> {
-    /// A stopped epoch can be continued on its own images only.
+    /// A stopped epoch can be continued on the same images only.
     fn check_images(&self) -> Result<()> {
         match &self.state.unfinished {
             Some(so_far) if so_far.data != self.run.data_fingerprint => {
@@ -86,7 +86,7 @@ impl Session<'_> {
         })
     }
 
-    /// Before the first batch: a resume if one is asked for, initial weights, and the callbacks' turn.
+    /// Before the first batch: a resume if requested, initial weights, and the callbacks.
     fn begin(&mut self, ended_early: bool) -> Result<()> {
         let wanted = self.must_resume || self.callbacks.iter().any(|callback| callback.resumes());
         if self.state.is_fresh() && wanted {
@@ -101,9 +101,9 @@ impl Session<'_> {
         self.callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(&begin))
     }
 
-    /// Epoch after epoch, until all are done or training has to stop.
+    /// Trains epoch by epoch, until all are completed or training has to stop.
     fn train(&mut self, setting: &Setting) -> Result<Outcome> {
-        // A run that is resumed may have been ended by a callback already.
+        // A callback may already have ended the resumed run.
         self.stop = self.state.history.stopped.take();
         loop {
             if let Some(reason) = self.stop.take() {
@@ -128,9 +128,9 @@ impl Session<'_> {
                 done = done.and_then(|()| self.finish_epoch(&mut so_far, setting));
             }
             if let Err(error) = done {
-                // Training can't be continued from such weights, but the best ones can be put back.
+                // Training can't continue from such weights, but the best ones can be restored.
                 self.state.failed = Some(epoch);
-                let _ = self.end(); // the error that led here is the one to report
+                let _ = self.end(); // the earlier error is the one to report
                 return Err(error);
             }
             if so_far.batches < setting.batches {
@@ -142,11 +142,11 @@ impl Session<'_> {
         }
     }
 
-    /// The epoch's batches from where it is, until they are done or training has to stop.
+    /// Trains the remaining batches of the epoch, until training has to stop.
     fn train_batches(&mut self, so_far: &mut EpochSoFar, setting: &Setting) -> Result<()> {
         let (epoch, batches, before) = (self.state.epoch(), setting.batches, so_far.seconds);
         let started = Instant::now();
-        // Every batch but the last has the same shape, so looking for the fastest convolutions pays.
+        // Every batch but the last has the same shape, so finding the fastest convolutions is worthwhile.
         let _trials = ConvolutionTrials::on(self.state.learner.device());
         let plan = Plan::new(self.config, epoch, self.kind);
         for batch in setting.images.epoch(plan, so_far.batches) {
@@ -176,7 +176,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// After an epoch's last batch: validation, the callbacks' turn, and the run folder.
+    /// After an epoch's last batch: validation, the callbacks, and the run folder.
     fn finish_epoch(&mut self, so_far: &mut EpochSoFar, setting: &Setting) -> Result<()> {
         let (epoch, batches) = (self.state.epoch(), setting.batches);
         let validating = Instant::now();
@@ -222,12 +222,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A run folder that was removed would be made again, with a part of what was in it.
+    /// Otherwise a removed run folder would be created again, with a part of its files.
     fn check_folder(&self) -> Result<()> {
         self.lock.as_ref().map_or(Ok(()), RunLock::check)
     }
 
-    /// Puts the outcome into history and run folder; the callbacks' turn.
+    /// Stores the outcome in history and run folder, and calls the callbacks.
     fn finish(&mut self, outcome: Outcome) -> Result<()> {
         self.check_folder()?;
         let paused = matches!(outcome, Outcome::Paused { .. } | Outcome::AtRung { .. });
@@ -239,8 +239,7 @@ impl Session<'_> {
         if let Some(reason) = &reason {
             self.progress.line(&reason.to_string());
         }
-        // A pause is not the end: a callback that put other weights in place now would make it
-        // impossible to continue as if nothing had happened.
+        // A pause is not the end: if a callback replaced the weights now, training could not be continued exactly.
         match reason {
             Some(reason) if paused => {
                 self.callbacks.iter_mut().try_for_each(|callback| callback.on_stop(&reason))
@@ -249,7 +248,7 @@ impl Session<'_> {
         }
     }
 
-    /// After the last epoch: the callbacks' turn.
+    /// After the last epoch: the callbacks.
     fn end(&mut self) -> Result<()> {
         self.state.learner.hold_average(true)?;
         for callback in self.callbacks.iter_mut() {

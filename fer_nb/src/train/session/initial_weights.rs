@@ -1,4 +1,4 @@
-//! Weights that training starts from.
+//! The initial weights of a training.
 
 use super::state::State;
 use crate::common::text::shown;
@@ -7,8 +7,9 @@ use crate::model::{NameMap, transfer, transfer_widened};
 use crate::train::config::TrainConfig;
 use crate::train::run::RunFolder;
 
-/// Before the first batch, loads what fits of `config.initial_weights`; returns a line for the user, and
-/// `None` if the seed decides or training is under way. The moving average starts there too.
+/// Before the first batch, loads the matching weights of `config.initial_weights`; returns a line for the user, or
+/// `None` if the seed determines the weights or training has already started. The moving average also starts from
+/// them.
 pub(crate) fn load_initial_weights(
     state: &mut State,
     config: &TrainConfig,
@@ -24,7 +25,7 @@ pub(crate) fn load_initial_weights(
     let load = if config.widen { transfer_widened } else { transfer };
     let loaded = load(&mut *state.learner.network, &path, &names)?;
     if let Some(rule) = loaded.idle_rules.first() {
-        let expected = format!("what a name in {} begins with", shown(&path));
+        let expected = format!("a prefix of a name in {}", shown(&path));
         return Err(Error::setting("weights_map", rule, expected));
     }
     state.learner.restart_average(config)?;
@@ -95,7 +96,7 @@ mod tests {
         other.train.initial_weights = Some(first.weights().display().to_string());
         let to = folder.path().join("other");
         let message = other.trainer(Device::Cpu, &to).unwrap().fit(&data).unwrap_err().to_string();
-        assert!(message.contains("best.safetensors: nothing in it fits"), "{message}");
+        assert!(message.contains("best.safetensors: no tensor fits"), "{message}");
         other.network = "seed_cnn".parse().unwrap();
         other.trainer(Device::Cpu, &to).unwrap().fit(&data).unwrap();
     }

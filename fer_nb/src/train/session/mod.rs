@@ -1,4 +1,4 @@
-//! One `fit`: the loop over epochs and batches, what survives it, and what the user is told.
+//! One `fit`: the loop over epochs and batches, the state that survives it, and messages for the user.
 
 mod fit;
 mod initial_weights;

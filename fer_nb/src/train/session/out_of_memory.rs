@@ -1,14 +1,16 @@
-//! Memory that does not suffice: what to do about it.
+//! Errors for too little memory, with what to do.
 
 use crate::common::{Error, Failure};
 
-/// Says which batch size to try if libtorch ran out of memory in `epoch`, from 1.
+/// Suggests a batch size if libtorch ran out of memory in `epoch`, from 1.
 pub(crate) fn explain(error: Error, batch_size: usize, epoch: usize) -> Error {
     match error {
         Error::Tensor { source, .. } if is_out_of_memory(&source) => {
             let hint = match batch_size / 2 {
-                0 => "Close what else uses the device, or take a smaller network".into(),
-                half => format!("Try batch_size = {half}, or close what else uses the device"),
+                0 => "Close other programs that use the device, or use a smaller network".into(),
+                half => {
+                    format!("Try batch_size = {half}, or close other programs that use the device")
+                }
             };
             Error::Training { epoch, cause: Failure::OutOfMemory { batch_size }, hint }
         }
@@ -16,7 +18,7 @@ pub(crate) fn explain(error: Error, batch_size: usize, epoch: usize) -> Error {
     }
 }
 
-/// Whether libtorch ran out of memory; its message, or cuDNN's or cuBLAS', is all that tch passes on.
+/// Whether libtorch ran out of memory; tch provides only its message, or that of cuDNN or cuBLAS.
 fn is_out_of_memory(error: &tch::TchError) -> bool {
     let text = error.to_string();
     ["out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED"]

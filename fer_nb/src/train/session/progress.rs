@@ -1,4 +1,4 @@
-//! What the user sees while training runs: a bar in a terminal, lines everywhere else.
+//! Progress of a training: a bar in a terminal, lines elsewhere.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -8,20 +8,20 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::common::machine::{notebook_is_live, print_line, print_status};
 use crate::train::record::EpochRecord;
 
-/// Between two lines within one epoch, in a log, where they stay.
+/// The time between two lines within an epoch in a log, in which they stay.
 const LINE_EVERY: Duration = Duration::from_secs(15);
-/// Between two such lines in a notebook, where each replaces the one before.
+/// The time between two such lines in a notebook, in which each replaces the previous one.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
-/// Between two changes of a terminal's bar.
+/// The time between two updates of a terminal's bar.
 const BAR_EVERY: Duration = Duration::from_millis(500);
 
-/// Where progress goes: indicatif on a terminal, plain lines on stdout in a notebook or a log.
+/// The output of progress: indicatif on a terminal, plain lines on stdout in a notebook or a log.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
     images: usize,
-    /// Images of the epoch that were done when its clock started.
+    /// The images of the epoch that were completed when its clock started.
     before: usize,
     started: Instant,
     last_line: Instant,
@@ -41,7 +41,7 @@ impl Progress {
         Self { bar, epochs, images, before: 0, started: now, last_line: now }
     }
 
-    /// An epoch, from 1, of which `done` images are done already.
+    /// An epoch, from 1, of which `done` images are already completed.
     pub(crate) fn epoch(&mut self, epoch: usize, done: usize) {
         self.before = done;
         self.started = Instant::now();
@@ -53,7 +53,7 @@ impl Progress {
         }
     }
 
-    /// Whether a line or bar is due; reading the metrics waits for a GPU.
+    /// Whether a line or a bar is due; reading the metrics waits for a GPU.
     pub(crate) fn due(&self) -> bool {
         let every = match &self.bar {
             Some(_) => BAR_EVERY,
@@ -63,7 +63,7 @@ impl Progress {
         self.last_line.elapsed() > every
     }
 
-    /// `done` images of the epoch, with its loss and accuracy so far.
+    /// Shows that `done` images of the epoch are completed, with its loss and accuracy so far.
     pub(crate) fn step(&mut self, epoch: usize, done: usize, loss: f64, accuracy: f64) {
         self.last_line = Instant::now();
         let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
@@ -83,7 +83,7 @@ impl Progress {
         }
     }
 
-    /// The line of a finished epoch. `train_seconds` is the time without validation.
+    /// Prints the line of a completed epoch. `train_seconds` is the time without validation.
     pub(crate) fn epoch_end(
         &mut self,
         record: &EpochRecord,
@@ -104,7 +104,7 @@ impl Progress {
         }
     }
 
-    /// One line that stays.
+    /// Prints a line that stays.
     pub(crate) fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),

@@ -1,4 +1,4 @@
-//! Saving a run after each epoch, and resuming it as if nothing had happened.
+//! Saves a run after each epoch, and resumes it exactly.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use crate::common::{Error, Result};
 use crate::train::callbacks::{Callback, CallbackState};
 use crate::train::run::{Checkpoint, RunFolder, RunState, SavedCallback, first_difference};
 
-/// Writes the checkpoint, `config.toml`, `history.csv` and `stopped.toml`. The network holds the weights that
-/// are trained, not their average.
+/// Writes the checkpoint, `config.toml`, `history.csv` and `stopped.toml`. The network must hold the trained
+/// weights, not their average.
 pub(crate) fn save(session: &Session<'_>, folder: &RunFolder) -> Result<()> {
-    // The others follow the checkpoint, so that they never tell of an epoch that is not there; and
-    // a training that fails in its first epoch leaves the run before it as it was.
+    // The checkpoint comes first, so that the other files never refer to an epoch without one; and a training that
+    // fails in its first epoch leaves the previous run unchanged.
     checkpoint(session)?.save(folder.checkpoint())?;
     folder.save_config(&session.run)?;
     folder.save_history(&session.state.history)?;
@@ -52,13 +52,13 @@ fn checkpoint(session: &Session<'_>) -> Result<Checkpoint> {
     Ok(Checkpoint { state, tensors })
 }
 
-/// The callbacks that are part of what a run is.
+/// The callbacks that are part of a run.
 fn acting(callbacks: &[Box<dyn Callback>]) -> impl Iterator<Item = &dyn Callback> {
     callbacks.iter().map(|callback| callback.as_ref()).filter(|callback| !callback.observes_only())
 }
 
-/// Resumes from the run folder's checkpoint; returns a line for the user. If the session must resume,
-/// not being able to is an error; otherwise the line says why training starts from the beginning.
+/// Resumes from the run folder's checkpoint; returns a line for the user. If the session must resume, a failure is
+/// an error; otherwise the line says why training starts from the beginning.
 pub(crate) fn resume_from(session: &mut Session<'_>) -> Result<String> {
     let insists = session.must_resume;
     let Some(folder) = session.folder else {
@@ -94,7 +94,7 @@ pub(crate) fn resume_from(session: &mut Session<'_>) -> Result<String> {
     }
     let epochs = session.config.epochs;
     if insists && epochs < done {
-        let expected = format!("{done}, which are done, or more");
+        let expected = format!("{done}, which are completed, or more");
         return Err(Error::setting("epochs", epochs, expected));
     }
     let finished = saved.stopped.is_some() || done >= epochs;
@@ -108,7 +108,7 @@ pub(crate) fn resume_from(session: &mut Session<'_>) -> Result<String> {
         true => String::new(),
         false => format!(", computing in {} and not in {then} as before", session.run.precision),
     };
-    // They may have been damaged, or lost.
+    // These files may have been damaged or lost.
     folder.save_config(&checkpoint.state.run)?;
     folder.save_history(&session.state.history)?;
     Ok(format!("resuming {} after epoch {done}{computed}", shown(folder.path())))

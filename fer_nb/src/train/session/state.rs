@@ -1,5 +1,4 @@
-//! [`State`]: what a trainer keeps from one `fit` to the next; [`Session`]: one `fit`; [`Outcome`]: how it
-//! ended.
+//! [`State`]: the state of a trainer between two calls of `fit`; [`Session`]: one `fit`; [`Outcome`]: how it ended.
 
 use tch::Kind;
 
@@ -12,7 +11,7 @@ use crate::train::record::{BatchOf, History, StopReason};
 use crate::train::run::{RunConfig, RunFolder, RunImages, RunLock};
 use crate::train::step::{Learner, Totals};
 
-/// The learner, how far training is, and whether it can be continued.
+/// The learner, the progress of training, and whether it can be continued.
 pub(crate) struct State {
     pub(crate) learner: Learner,
     /// Learning rate after the callbacks, before the schedule.
@@ -20,51 +19,51 @@ pub(crate) struct State {
     pub(crate) history: History,
     /// The epoch within which the last `fit` was stopped.
     pub(crate) unfinished: Option<EpochSoFar>,
-    /// The epoch within which training failed: neither weights nor optimizer are of use after that.
+    /// The epoch within which training failed: neither weights nor optimizer are valid after that.
     pub(crate) failed: Option<usize>,
-    /// Whether the run folder holds this run, and not one before it.
+    /// Whether the run folder holds this run, and not a previous one.
     pub(crate) in_folder: bool,
 }
 
-/// What a `fit` works on.
+/// The values of one `fit`.
 pub(crate) struct Session<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) config: &'a TrainConfig,
     pub(crate) callbacks: &'a mut [Box<dyn Callback>],
     pub(crate) folder: Option<&'a RunFolder>,
-    /// Keeps other trainings out of the folder.
+    /// The lock on the run folder.
     pub(crate) lock: Option<RunLock>,
-    /// Whether the run folder's checkpoint has to be resumed.
+    /// Whether the run folder's checkpoint must be resumed.
     pub(crate) must_resume: bool,
     /// The epoch after which training pauses; `None` trains to the end.
     pub(crate) pause_after: Option<usize>,
-    /// What the run is.
+    /// The run's config.
     pub(crate) run: RunConfig,
-    /// What it is trained on; `None` once the run folder says so.
+    /// The images that it is trained on; `None` after the run folder has them.
     pub(crate) images: Option<RunImages>,
-    /// dtype of forward and backward passes.
+    /// The dtype of forward and backward passes.
     pub(crate) kind: Kind,
-    /// What the user sees.
+    /// The progress display.
     pub(crate) progress: Progress,
-    /// Why a callback wants training to end.
+    /// The reason of a callback that ends training.
     pub(crate) stop: Option<StopReason>,
 }
 
 /// How a `fit` ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
-    /// After the last epoch.
+    /// All epochs are completed.
     Finished,
     /// A callback ended it.
     Stopped(StopReason),
-    /// The user stopped it in this epoch, or, without a batch, after it; the next `fit` continues there.
+    /// The user stopped it in this epoch, or, without a batch, after it; the next `fit` continues at this point.
     Paused { epoch: usize, batch: Option<BatchOf> },
-    /// It was to be trained until this epoch; the next `fit` continues there.
+    /// It was paused after this epoch; the next `fit` continues at this point.
     AtRung { epoch: usize },
 }
 
 impl Outcome {
-    /// Why training ended before its last epoch, if it did.
+    /// Why training ended before its last epoch, or `None`.
     pub(crate) fn reason(self) -> Option<StopReason> {
         match self {
             Outcome::Finished => None,
@@ -75,12 +74,12 @@ impl Outcome {
     }
 }
 
-/// How far an epoch is.
+/// The progress within an epoch.
 #[derive(Debug)]
 pub(crate) struct EpochSoFar {
     /// Fingerprint of the data.
     pub(crate) data: String,
-    /// Batches that are done.
+    /// The number of completed batches.
     pub(crate) batches: usize,
     pub(crate) totals: Totals,
     pub(crate) seconds: f64,
@@ -109,17 +108,17 @@ impl State {
         self.history.epochs.is_empty() && self.unfinished.is_none()
     }
 
-    /// The epoch that is under way or comes next, from 1.
+    /// The current or next epoch, from 1.
     pub(crate) fn epoch(&self) -> usize {
         self.history.epochs.len() + 1
     }
 
-    /// Whether all epochs are done.
+    /// Whether all epochs are completed.
     pub(crate) fn is_done(&self, config: &TrainConfig) -> bool {
         self.history.epochs.len() >= config.epochs
     }
 
-    /// Learning rate of the current epoch's `batch`-th batch, from 0.
+    /// The learning rate of batch `batch` (from 0) of the current epoch.
     pub(crate) fn step_size(&self, config: &TrainConfig, batch: usize, batches: usize) -> f64 {
         let step = self.history.epochs.len() * batches + batch;
         self.learning_rate * config.schedule.factor(step, config.epochs, batches)

@@ -1,4 +1,4 @@
-//! Training batches: shuffled and augmented many at a time, then handed out as views.
+//! Training batches: many images are shuffled and augmented at once, and a batch is a view of them.
 
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -10,10 +10,10 @@ use crate::data::{Augmentation, Dataset};
 use crate::model::to_float;
 use crate::train::config::{Mixing, Sampling, TrainConfig};
 
-/// Images that are converted and augmented at once: enough that the launches don't count, few
-/// enough to leave a machine's memory or a GPU's alone: while it is done, an image in and out (2 × 9 kB),
-/// its grid (18 kB) and the grid that this is made from (28 kB). What a seed draws depends on it, so a GPU's
-/// views are others than a CPU's.
+/// The number of images that are converted and augmented at once: enough that kernel launches don't matter, and few
+/// enough for the memory of a machine or a GPU, which needs for each image input and output (2 × 9 kB), its grid
+/// (18 kB) and the source of the grid (28 kB). The random numbers depend on it, so the views of a GPU differ from
+/// those of a CPU.
 pub fn augmented_at_once(device: Device) -> usize {
     match device {
         Device::Cpu => 4096,
@@ -28,39 +28,39 @@ pub(crate) struct TrainImages {
     images: Tensor,
     /// i64 [N].
     labels: Tensor,
-    /// What teachers say of each image, softened: f32 [N, 7].
+    /// The teachers' probabilities at the distillation's temperature for each image: f32 [N, 7].
     teachers: Option<Tensor>,
-    /// The labels once more, for the order of an epoch.
+    /// The labels on the CPU, for the order of an epoch.
     classes: Vec<u8>,
 }
 
-/// How an epoch's batches are made.
+/// How the batches of an epoch are made.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// Images a batch; the last may have fewer.
+    /// Images per batch; the last may have fewer.
     pub batch_size: usize,
-    /// How often each class comes.
+    /// How often each class occurs.
     pub sampling: Sampling,
     /// Random views of each image.
     pub augmentation: Augmentation,
-    /// Images made of two.
+    /// Mixing of two images.
     pub mixing: Mixing,
     /// Height and width of the images, in pixels.
     pub side: i64,
-    /// If images are mirrored in every other epoch: whose turn it is.
+    /// With mirroring in every other epoch: the images of this epoch to mirror.
     pub turn: Option<Turn>,
-    /// Decides order, views and mixtures, alone.
+    /// The seed of order, views and mixtures.
     pub seed: u64,
-    /// The kind of the images.
+    /// The dtype of the images.
     pub kind: Kind,
 }
 
-/// Which images an epoch mirrors, if each is mirrored in every other one.
+/// The images that an epoch mirrors, if each is mirrored in every other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turn {
-    /// The run's seed, which decides each image's first epoch.
+    /// The run's seed, which selects each image's first epoch.
     seed: u64,
-    /// From 1.
+    /// The epoch, from 1.
     epoch: usize,
 }
 
@@ -71,12 +71,12 @@ impl Turn {
     }
 }
 
-/// Tells what decides the turns from what decides the epochs' order.
+/// Separates this seed from that of the epochs' order.
 const FLIPS: u64 = 0x666c_6970_7300_0001;
 
 impl Plan {
-    /// The batches of an epoch, from 1, with images in `kind`. The last `clean_epochs` see images
-    /// unmixed, and unchanged but for mirroring.
+    /// The batches of an epoch, from 1, with images in `kind`. The last `clean_epochs` use images without mixing,
+    /// and without changes except mirroring.
     pub(crate) fn new(config: &TrainConfig, epoch: usize, kind: Kind) -> Self {
         let TrainConfig { batch_size, sampling, mixing, ref augmentation, .. } = *config;
         let clean = epoch + config.clean_epochs > config.epochs;
@@ -89,12 +89,12 @@ impl Plan {
     }
 }
 
-/// Images of one step, [B, 1, S, S] on 0 to 1, what they are, and the step's random seed.
+/// Images of one step, [B, 1, S, S] on 0 to 1, their targets, and the step's random seed.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub images: Tensor,
     pub targets: Targets,
-    /// Decides what dropout drops.
+    /// The seed of dropout.
     pub seed: u64,
 }
 
@@ -132,17 +132,17 @@ impl TrainImages {
         Ok(self)
     }
 
-    /// How many images.
+    /// The number of images.
     pub(crate) fn len(&self) -> usize {
         self.classes.len()
     }
 
-    /// How many batches an epoch has; the last may be smaller.
+    /// The number of batches of an epoch; the last may be smaller.
     pub(crate) fn batches(&self, batch_size: usize) -> usize {
         self.len().div_ceil(batch_size.max(1))
     }
 
-    /// The batches of one epoch, from the `first`-th on (from 0).
+    /// The batches of one epoch, starting at batch `first` (from 0).
     pub(crate) fn epoch(&self, plan: Plan, first: usize) -> Epoch<'_> {
         let order = plan.sampling.order(&self.classes, plan.seed);
         let batches = (augmented_at_once(self.images.device()) / plan.batch_size.max(1)).max(1);
@@ -162,18 +162,17 @@ impl TrainImages {
 pub(crate) struct Epoch<'a> {
     source: &'a TrainImages,
     plan: Plan,
-    /// Images a chunk; a multiple of the batch size.
+    /// Images per chunk; a multiple of the batch size.
     chunk_size: usize,
     order: Vec<i64>,
     next_chunk: usize,
-    /// Batches of the next chunk that are left out.
+    /// The number of batches of the next chunk to skip.
     skip: usize,
     chunk: std::vec::IntoIter<Batch>,
 }
 
 impl Epoch<'_> {
-    /// Converts, augments and mixes the next images and cuts them into batches; none are left at the
-    /// end.
+    /// Converts, augments and mixes the next images and cuts them into batches; none remain at the end.
     fn fill(&mut self) -> Result<()> {
         let start = (self.next_chunk * self.chunk_size).min(self.order.len());
         let end = (start + self.chunk_size).min(self.order.len());
@@ -188,13 +187,13 @@ impl Epoch<'_> {
         Ok(())
     }
 
-    /// The batches of the images of these indices.
+    /// The batches of the images with these indices.
     fn batches(&self, rows: &[i64]) -> Result<Vec<Batch>> {
         let Self { source, plan, .. } = self;
         let mirrored: Option<Vec<bool>> =
             plan.turn.map(|turn| rows.iter().map(|row| turn.mirrors(*row)).collect());
         let rows = &Tensor::f_from_slice(rows)?.f_to_device(source.images.device())?;
-        // Each chunk has a seed of its own, so an epoch can be entered anywhere.
+        // Each chunk has a separate seed, so an epoch can be resumed at any batch.
         let seed = derive(plan.seed, self.next_chunk);
         let mut images = to_float(&source.images.f_index_select(0, rows)?)?;
         images = plan.augmentation.views(&images, seed, plan.side, mirrored.as_deref())?;
@@ -242,7 +241,7 @@ impl Iterator for Epoch<'_> {
         if self.chunk.len() == 0
             && let Err(error) = self.fill()
         {
-            self.next_chunk = usize::MAX / self.chunk_size; // nothing comes after an error
+            self.next_chunk = usize::MAX / self.chunk_size; // the iterator ends after an error
             return Some(Err(error));
         }
         self.chunk.next().map(Ok)

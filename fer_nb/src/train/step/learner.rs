@@ -1,4 +1,4 @@
-//! [`Learner`]: what training changes, and the one step that changes it.
+//! [`Learner`]: the state that training changes, and the only training step.
 
 use tch::{Tensor, no_grad};
 
@@ -17,11 +17,11 @@ pub(crate) struct Learner {
     pub(crate) network: Box<dyn Network>,
     pub(crate) optimizer: OptimizerState,
     pub(crate) average: Option<WeightAverage>,
-    /// Whether the network holds the average, and `average` the weights that are trained.
+    /// Whether the network holds the average, and `average` the trained weights.
     averaged: bool,
 }
 
-/// What a step does with a batch: the same in `fit` and in the range test.
+/// The rules of a step: the same in `fit` and in the range test.
 pub(crate) struct Rule {
     objective: Objective,
     clip_norm: Option<f64>,
@@ -29,7 +29,7 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// The config's step for training images with these class counts, on the learner's device.
+    /// The config's rules for training images with these class counts, on the learner's device.
     pub(crate) fn new(config: &TrainConfig, data: &Dataset, learner: &Learner) -> Result<Self> {
         let TrainConfig { clip_norm, sam, .. } = *config;
         let labels = LossFunction::new(config.loss, data.class_counts(), learner.device())?;
@@ -51,20 +51,20 @@ impl Learner {
         self.network.parameters().device()
     }
 
-    /// Forgets the optimizer's moments, and returns the optimizer so far.
+    /// Clears the optimizer's moments, and returns the previous optimizer.
     pub(crate) fn restart_optimizer(&mut self, config: &TrainConfig) -> Result<OptimizerState> {
         let fresh = new_optimizer(&*self.network, config)?;
         Ok(std::mem::replace(&mut self.optimizer, fresh))
     }
 
-    /// Starts the moving average, if the config has one, from the weights as they are.
+    /// Starts the moving average, if the config has one, from the present weights.
     pub(crate) fn restart_average(&mut self, config: &TrainConfig) -> Result<()> {
         let weights = self.network.parameters().flat();
         self.average = config.ema.map(|decay| WeightAverage::new(decay, &weights)).transpose()?;
         Ok(())
     }
 
-    /// Lets the network hold the weights' average, or the weights themselves, if there is an average.
+    /// Makes the network hold the weights' average, or the trained weights, if there is an average.
     pub(crate) fn hold_average(&mut self, held: bool) -> Result<()> {
         let Some(average) = &mut self.average else { return Ok(()) };
         if held != self.averaged {
@@ -74,9 +74,9 @@ impl Learner {
         Ok(())
     }
 
-    /// One training step against a batch. Dropout, which is seeded at each batch, needs no state that a
-    /// checkpoint would have to keep. Before the weights change, `inspect` sees the
-    /// mean loss, f32 [], and the logits, f32 [B, 7]; an error of it, or `false`, prevents the change.
+    /// One training step on a batch. Dropout is seeded for each batch, so a checkpoint needs no state of it. Before
+    /// the weights change, `inspect` receives the mean loss, f32 [], and the logits, f32 [B, 7]; if it returns an
+    /// error or `false`, the weights do not change.
     pub(crate) fn step(
         &mut self,
         batch: &Batch,
@@ -104,8 +104,8 @@ impl Learner {
         Ok((rule.objective.loss(&logits, &batch.targets)?, logits))
     }
 
-    /// Sharpness-aware minimisation: the gradient [P] where the loss is about highest within `radius`
-    /// of the weights, from the gradient [P] at the weights. Dropout drops the same.
+    /// Sharpness-aware minimisation: the gradient [P] at the point within `radius` of the weights at which the loss
+    /// is approximately highest, from the gradient [P] at the weights. Dropout drops the same activations.
     fn gradient_uphill(
         &mut self,
         gradient: &Tensor,
@@ -121,12 +121,12 @@ impl Learner {
         })?;
         let (loss, _) = self.loss(batch, rule)?;
         let gradient = self.network.parameters().gradient(&loss)?;
-        // Weights exactly as they were, and running statistics as the first pass left them.
+        // Restores the exact weights, and the running statistics of the first pass.
         self.network.parameters_mut().restore(&before)?;
         Ok(gradient)
     }
 
-    /// The optimizer's update of the weights by a gradient [P], and the average's by the weights.
+    /// Updates the weights by a gradient [P], and the average by the weights.
     fn update(
         &mut self,
         gradient: &mut Tensor,

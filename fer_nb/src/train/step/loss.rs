@@ -15,18 +15,18 @@ pub(crate) fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> 
     Ok(logits.f_cross_entropy_loss(labels, None::<Tensor>, mean, NO_CLASS, 0.0)?)
 }
 
-/// A [`LossConfig`] for training images of known class counts, ready on a device.
+/// A [`LossConfig`] for training images with known class counts, on a device.
 #[derive(Debug)]
 pub(crate) struct LossFunction {
     loss: LossConfig,
-    /// f32 [7], where classes differ in weight.
+    /// f32 [7], if classes have different weights.
     weights: Option<Tensor>,
-    /// What is added to logits: f32 [7].
+    /// The adjustment of the logits: f32 [7].
     adjustment: Option<Tensor>,
 }
 
 impl LossFunction {
-    /// `counts` are the training images of each class.
+    /// `counts` are the numbers of training images of each class.
     pub(crate) fn new(
         loss: LossConfig,
         counts: [usize; Emotion::COUNT],
@@ -43,14 +43,14 @@ impl LossFunction {
             0.0 => None,
             tau => {
                 let total = counts.iter().sum::<usize>().max(1) as f64;
-                // A class without images would be -∞.
+                // A class without images would have -∞.
                 Some(row(counts.map(|count| tau * (count.max(1) as f64 / total).ln()))?)
             }
         };
         Ok(Self { loss, weights, adjustment })
     }
 
-    /// The mean loss over images, in nats, f32 [], of logits f32 [B, 7] and their labels i64 [B].
+    /// The mean loss over images, in nats, f32 [], for logits f32 [B, 7] and labels i64 [B].
     pub(crate) fn of_labels(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
         if self.loss == LossConfig::default() {
             return cross_entropy(logits, labels);
@@ -58,9 +58,8 @@ impl LossFunction {
         self.of_targets(logits, &one_hot(labels)?)
     }
 
-    /// The mean loss over images, in nats, f32 [], of logits f32 [B, 7] against the share of each
-    /// class in each image, f32 [B, 7]: PyTorch's `cross_entropy` with such targets, with
-    /// `weight` and `label_smoothing`.
+    /// The mean loss over images, in nats, f32 [], for logits f32 [B, 7] and the share of each class in each image,
+    /// f32 [B, 7]: PyTorch's `cross_entropy` with such targets, with `weight` and `label_smoothing`.
     ///
     /// > -mean over images of Σ w · t · (1 - p)^γ · ln p
     pub(crate) fn of_targets(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
@@ -80,8 +79,8 @@ impl LossFunction {
             terms = terms.f_mul(weights)?;
         }
         if self.loss.focal_gamma != 0.0 {
-            // 1 - p is 0 after rounding where the network is certain; its power has a gradient that
-            // is not finite there if gamma is below 1.
+            // 1 - p is 0 after rounding if the network is certain; the gradient of its power is then not finite if
+            // gamma is below 1.
             let rest = log_probs.f_exp()?.f_neg()?.f_add_scalar(1.0)?.f_clamp_min(1e-7)?;
             terms = terms.f_mul(&rest.f_pow_tensor_scalar(self.loss.focal_gamma)?)?;
         }

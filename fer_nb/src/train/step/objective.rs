@@ -6,14 +6,14 @@ use super::loss::LossFunction;
 use crate::common::Result;
 use crate::train::config::Distillation;
 
-/// What the logits of a batch are compared with.
+/// The targets for the logits of a batch.
 #[derive(Debug)]
 pub(crate) struct Targets {
-    /// The class of each image, of the first where two are mixed: i64 [B].
+    /// The class of each image, or of the first of two mixed images: i64 [B].
     pub labels: Tensor,
-    /// The share of each class, where two images are mixed: f32 [B, 7].
+    /// The share of each class, if two images are mixed: f32 [B, 7].
     pub classes: Option<Tensor>,
-    /// What teachers say, softened: f32 [B, 7].
+    /// The teachers' probabilities at the distillation's temperature: f32 [B, 7].
     pub teachers: Option<Tensor>,
 }
 

@@ -1,4 +1,4 @@
-//! What teachers predict for the training images, for distillation.
+//! The teachers' predictions for the training images, for distillation.
 
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -24,9 +24,9 @@ impl Distillation {
         logits.map(|logits| self.soften(&logits)).transpose().during("the teachers' predictions")
     }
 
-    /// The teachers' mean logits for each image, f32 [N, 7]; `None` without teachers. Teachers see the
-    /// images unaugmented, once for the whole training. With `mirrored`, which is for students that see
-    /// mirrored images, they see the mirrored images too, so that an image and its mirror image have one
+    /// The teachers' mean logits for each image, f32 [N, 7]; `None` without teachers. Teachers predict the images
+    /// without augmentation, once for the whole training. With `mirrored`, for students that are trained on
+    /// mirrored images, they also predict the mirrored images, so that an image and its mirror image have the same
     /// target.
     ///
     /// # Errors

@@ -1,24 +1,24 @@
-//! [`Totals`]: loss and accuracy of many batches, counted where the batches are.
+//! [`Totals`]: loss and accuracy of many batches, summed on the device.
 
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::common::Result;
 
-/// Loss and correct predictions so far. Counting a batch only keeps hold of its results, and launches nothing on
-/// a GPU; reading works them out and waits.
+/// Loss and correct predictions so far. Adding a batch only stores its results, and launches nothing on a GPU;
+/// reading computes the sums and waits.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    /// Of each batch that is not worked out yet: mean loss [], logits [B, 7], labels i64 [B].
+    /// The results of each batch that is not yet summed: mean loss [], logits [B, 7], labels i64 [B].
     waiting: Vec<(Tensor, Tensor, Tensor)>,
-    /// Sum of the loss over the images that are.
+    /// The sum of the loss over the summed images.
     loss: f64,
-    /// How many of them were classified right.
+    /// The number of correct predictions among them.
     correct: i64,
     images: usize,
 }
 
 impl Totals {
-    /// Counts a batch: its mean loss [], logits [B, 7] and labels i64 [B].
+    /// Adds a batch: its mean loss [], logits [B, 7] and labels i64 [B].
     pub(crate) fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) -> Result<()> {
         let labels = labels.f_detach()?;
         self.images += labels.size1()? as usize;
@@ -26,7 +26,7 @@ impl Totals {
         Ok(())
     }
 
-    /// Images counted so far.
+    /// The number of added images.
     pub(crate) fn images(&self) -> usize {
         self.images
     }
@@ -44,7 +44,7 @@ impl Totals {
                 Ok((losses.f_to_device(Device::Cpu)?, right.f_sum(Kind::Int64)?))
             })?;
             let losses = Vec::<f64>::try_from(&losses)?;
-            // One after the other, so that the sum does not depend on when it is asked for.
+            // In order, so that the sum does not depend on when it is read.
             for (loss, labels) in losses.iter().zip(labels) {
                 self.loss += loss * labels.size1()? as f64;
             }

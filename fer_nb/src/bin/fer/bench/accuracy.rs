@@ -10,7 +10,7 @@ use fer_nb::model::Network;
 use fer_nb::project::Precision;
 use fer_nb::train::{Callback, EpochEnd, Recipe, TrainConfig, Trainer};
 
-/// How far training has to go.
+/// The accuracy to reach, and the training that reaches it.
 #[derive(clap::Args)]
 pub(crate) struct Goal {
     /// The validation accuracy to reach.
@@ -21,11 +21,11 @@ pub(crate) struct Goal {
     #[arg(long, default_value = "original", value_name = "NAME|FILE")]
     recipe: String,
 
-    /// Epochs to reach it in, at most [default: the recipe's].
+    /// The maximum number of epochs [default: the recipe's].
     #[arg(long)]
     epochs: Option<usize>,
 
-    /// Decides the order of the images, augmentation and dropout; the initial weights stay the same.
+    /// The seed of the order of images, augmentation and dropout; the initial weights stay the same.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -37,8 +37,8 @@ pub(crate) struct Metrics {
     val_accuracy: f64,
 }
 
-/// Trains whole epochs until one of them ends with the accuracy asked for. The recipe's network starts with the
-/// weights of the given one, which peers have, too.
+/// Trains whole epochs until one of them ends with the requested accuracy. The recipe's network starts with the
+/// weights of the given one, which the other frameworks also start with.
 pub(crate) fn measure(
     network: Box<dyn Network>,
     data: &FaceData,
@@ -55,7 +55,8 @@ pub(crate) fn measure(
     let history = Trainer::new(trained, config)?.callback(Reached(goal.target)).fit(data)?;
     let seconds = before + started.elapsed().as_secs_f64();
     let last = history.epochs.last();
-    let last = last.ok_or_else(|| Error::setting("epochs", epochs, "one that was finished"))?;
+    let last =
+        last.ok_or_else(|| Error::setting("epochs", epochs, "at least one completed epoch"))?;
     Ok(Metrics { seconds, epochs: last.epoch, val_accuracy: last.val_accuracy })
 }
 

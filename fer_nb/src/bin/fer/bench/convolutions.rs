@@ -24,10 +24,10 @@ const LAYERS: [(i64, i64, i64); 8] = [
 ];
 const OF_SEED_CNN: usize = 6;
 
-/// Calls of each that are timed, in turn.
+/// Timed calls of each, alternating.
 const ROUNDS: usize = 25;
 
-/// Milliseconds of this engine and of libtorch: medians.
+/// Milliseconds of fer_nb and of libtorch: medians.
 #[derive(Debug, Serialize)]
 pub(crate) struct Pair {
     ours: f64,
@@ -39,7 +39,7 @@ pub(crate) struct Row {
     inputs: i64,
     outputs: i64,
     side: i64,
-    /// Multiplications and additions of one such pass, done directly, in 10^6.
+    /// Multiplications and additions of one such pass without Winograd's algorithm, in 10^6.
     mflop: f64,
     forward: Pair,
     /// The inputs' gradient; none for images.
@@ -58,7 +58,7 @@ pub(crate) struct Metrics {
 
 /// Times every layer on the CPU and adds up the times of each network's step.
 pub(crate) fn measure(kind: Kind, batch_size: i64) -> Result<Metrics> {
-    // As training does.
+    // Settings of training.
     keep_freed_memory();
     let rows =
         LAYERS.iter().map(|layer| row(*layer, kind, batch_size)).collect::<Result<Vec<_>>>()?;
@@ -76,7 +76,7 @@ pub(crate) fn measure(kind: Kind, batch_size: i64) -> Result<Metrics> {
 }
 
 impl Metrics {
-    /// A table for reading: milliseconds, this engine's and libtorch's.
+    /// A table of milliseconds, fer_nb's and libtorch's.
     pub(crate) fn table(&self) -> String {
         let cell = |pair: &Pair| format!("{:6.2} {:6.2}", pair.ours, pair.libtorch);
         let mut text =
@@ -96,7 +96,7 @@ impl Metrics {
     }
 }
 
-/// Medians of two pieces of work, done in turn after one that doesn't count.
+/// Medians of two pieces of work, alternating, after one warm-up call of each.
 fn pair(
     mut ours: impl FnMut() -> Result<()>,
     mut libtorch: impl FnMut() -> Result<()>,

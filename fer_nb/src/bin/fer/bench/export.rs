@@ -31,7 +31,7 @@ pub(crate) struct Args {
     to: PathBuf,
 }
 
-/// What the peers need to know about the data.
+/// Facts about the data for the other frameworks.
 #[derive(Serialize)]
 struct Exported<'a> {
     /// "FER2013", "made-up sample" or the name of a folder.

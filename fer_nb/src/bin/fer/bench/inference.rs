@@ -21,8 +21,8 @@ pub(crate) struct Metrics {
     batch256_images_per_second: f64,
 }
 
-/// Logits of images that lie on the device, in as many batches as predictions and evaluations are made in,
-/// until they are on the CPU as float32. Half of the seconds for each of the two.
+/// Times the logits of images on the device, in the batch size of predictions and evaluations, until they are on
+/// the CPU as float32. Half of the seconds for each of the two measurements.
 pub(crate) fn measure(network: &dyn Network, data: &Dataset, seconds: f64) -> Result<Metrics> {
     let device = network.parameters().device();
     let images = |count: usize| -> Result<Tensor> {
@@ -38,7 +38,7 @@ pub(crate) fn measure(network: &dyn Network, data: &Dataset, seconds: f64) -> Re
     })
 }
 
-/// Seconds of each of the calls that fit into `seconds`; one at least.
+/// The seconds of each call, for as many calls as fit into `seconds`, at least one.
 fn times(network: &dyn Network, images: &Tensor, seconds: f64) -> Result<Vec<f64>> {
     let forward =
         || -> Result<Tensor> { Ok(logits_of(network, images)?.f_to_device(Device::Cpu)?) };

@@ -1,7 +1,7 @@
-//! `fer bench`: the engine as one subject of `make bench`, and the data and weights for the others.
+//! `fer bench`: fer_nb as one subject of `make bench`, and the data and weights for the others.
 //!
-//! Each call does one piece of work once, in a fresh process, and prints one line of JSON last;
-//! fer_nb/benches/bench.py calls it in turn with the same work in other frameworks.
+//! Each call measures one kind of work in a fresh process, and its last line is JSON;
+//! fer_nb/benches/bench.py alternates it with the same work in other frameworks.
 
 mod accuracy;
 mod convolutions;
@@ -24,16 +24,16 @@ use fer_nb::project::{Precision, device, device_name, plural};
 use crate::arguments::{DataPath, JsonFile, NetworkChoice};
 use crate::outputs::Outputs;
 
-/// Decides the initial weights, also those of the peers.
+/// The seed of the initial weights, also for the other frameworks.
 const SEED: u64 = 42;
 
-/// This subject, as reports name it.
+/// The name of this subject in reports.
 const VERSION: &str = concat!("fer_nb ", env!("CARGO_PKG_VERSION"));
 
-/// Images that the loss before training is taken over: the first ones, not shuffled.
+/// The number of images for the loss before training: the first ones, not shuffled.
 const FIRST_BATCH: usize = 64;
 
-/// Measures this engine; `make bench` compares it with others.
+/// Measures speed; `make bench` compares it with other frameworks.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -42,9 +42,9 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Work {
-    /// Training images a second, augmentation included.
+    /// Training images per second, augmentation included.
     Training(Options),
-    /// One image in milliseconds, and batches of 256 in images a second.
+    /// Milliseconds for one image, and images per second for batches of 256.
     Inference(Options),
     /// Seconds of training until a validation accuracy is reached.
     Accuracy {
@@ -53,11 +53,11 @@ enum Work {
         #[command(flatten)]
         goal: accuracy::Goal,
     },
-    /// Seconds that loading the data takes.
+    /// Seconds for loading the data.
     Loading(Options),
-    /// What a training step's 3×3 convolutions take on the CPU, compared with libtorch's.
+    /// Times of a training step's 3×3 convolutions on the CPU, compared with libtorch's.
     Convolutions {
-        /// What computes: auto, float32 or bfloat16.
+        /// The dtype of the layers: auto, float32 or bfloat16.
         #[arg(long, default_value = "auto")]
         precision: Precision,
 
@@ -80,7 +80,7 @@ struct Options {
     #[command(flatten)]
     network: NetworkChoice,
 
-    /// What computes: auto, float32 or bfloat16.
+    /// The dtype of the layers: auto, float32 or bfloat16.
     #[arg(long, default_value = "auto")]
     precision: Precision,
 
@@ -96,7 +96,7 @@ struct Options {
     json: JsonFile,
 }
 
-/// The work's metrics with what is reported in addition.
+/// The metrics of the work, and values that every report has.
 #[derive(Serialize)]
 struct Report<T> {
     #[serde(flatten)]
@@ -104,7 +104,7 @@ struct Report<T> {
     /// Mean cross-entropy of the first 64 training images before training, dropout off.
     #[serde(skip_serializing_if = "Option::is_none")]
     first_loss: Option<f64>,
-    /// From the start of the process to the first step.
+    /// Seconds from the start of the process to the first step.
     startup_s: Option<f64>,
     peak_rss_mb: Option<f64>,
     version: String,
@@ -173,7 +173,7 @@ fn loading(options: &Options) -> Result<()> {
     finish(options, &Report { figures, first_loss, startup_s, peak_rss_mb, version, device })
 }
 
-/// Mean cross-entropy in nats of the first training images as they are, dropout off.
+/// Mean cross-entropy in nats of the first training images without augmentation, dropout off.
 fn first_loss(network: &dyn Network, data: &Dataset) -> Result<f64> {
     const NO_CLASS: i64 = -100;
     let few = data.select(&(0..FIRST_BATCH.min(data.len())).collect::<Vec<_>>())?;

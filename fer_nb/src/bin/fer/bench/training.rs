@@ -1,4 +1,4 @@
-//! Training images a second, measured in the real training loop by a callback.
+//! Training images per second, measured in the real training loop by a callback.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use fer_nb::train::{BatchEnd, Callback, EpochEnd, TrainConfig, Trainer, augmente
 /// Batches before the clock runs.
 const WARM_UP: usize = 10;
 
-/// Validation images: few, since an epoch's end may fall into the time that is measured.
+/// Validation images: few, because an epoch may end during the measurement.
 const VALIDATION: usize = 64;
 
 #[derive(Debug, Clone, Serialize)]
@@ -24,11 +24,11 @@ pub(crate) struct Metrics {
     images_per_second: f64,
     images: usize,
     seconds: f64,
-    /// Mean loss of what was measured; on a GPU, where reading it would cost time, the last batch's.
+    /// Mean loss of the measured batches; on a GPU only of the last batch, because reading it takes time.
     loss: f64,
 }
 
-/// Trains until the clock has run for `seconds` at least.
+/// Trains until the clock has run for at least `seconds`.
 pub(crate) fn measure(
     network: Box<dyn Network>,
     data: &FaceData,
@@ -51,14 +51,14 @@ pub(crate) fn measure(
     };
     Trainer::new(network, config)?.callback(clock).fit(&data)?;
     let metrics = metrics.borrow_mut().take();
-    metrics.ok_or_else(|| Error::setting("seconds", seconds, "a time that training lasts for"))
+    metrics.ok_or_else(|| Error::setting("seconds", seconds, "less than the training takes"))
 }
 
 struct Clock {
     /// Training images.
     images: usize,
     batch_size: usize,
-    /// Seconds to measure at least.
+    /// The minimum of seconds to measure.
     wanted: f64,
     started: Option<Instant>,
     /// Images since then, and the sum of their losses.
@@ -74,13 +74,13 @@ impl Callback for Clock {
 
     fn on_batch_end(&mut self, batch: &mut BatchEnd<'_>) -> Result<()> {
         let first = WARM_UP.min(batch.batches);
-        // The clock stops at the same place of a chunk at which it started, so that what is counted has
-        // its share of augmentation, no more and no less.
+        // The clock stops at the same position of a chunk at which it started, so that the time includes exactly
+        // the augmentation of the counted images.
         let chunk = (augmented_at_once(batch.loss.device()) / self.batch_size).max(1);
         let in_phase = batch.batch >= first && (batch.batch - first).is_multiple_of(chunk);
         let Some(started) = self.started else {
             if in_phase {
-                batch.loss.f_double_value(&[])?; // a GPU finishes what it was given
+                batch.loss.f_double_value(&[])?; // waits until a GPU has finished its queue
                 self.started = Some(Instant::now());
             }
             return Ok(());

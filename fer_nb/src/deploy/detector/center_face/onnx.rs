@@ -1,4 +1,4 @@
-//! CenterFace in ONNX's operators, layer by layer as [`CenterFace::forward`] computes it.
+//! CenterFace as ONNX operators, layer by layer as in [`CenterFace::forward`].
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use crate::deploy::export::proto::{Dimension, FLOAT, GraphProto, ValueInfoProto}
 
 impl CenterFace {
     /// The network of a weights file as the bytes of an ONNX file. Input: `image` f32 [1, 3, height, width] on 0 to
-    /// 255, with sides in multiples of [`MULTIPLE`](super::MULTIPLE). Outputs: `score` [1, 1, h, w], `size`
-    /// [1, 2, h, w], `offset` [1, 2, h, w] and `landmarks` [1, 10, h, w], as [`Maps`](super::Maps) has them.
+    /// 255, with sides in multiples of [`MULTIPLE`](super::MULTIPLE). Outputs: `score` [1, 1, h, w], `size` [1, 2,
+    /// h, w], `offset` [1, 2, h, w] and `landmarks` [1, 10, h, w], as in [`Maps`](super::Maps).
     ///
     /// # Errors
     /// As [`CenterFace::load`].

@@ -5,11 +5,11 @@ use tch::{Tensor, no_grad};
 use super::slabs;
 use crate::common::{Error, Result};
 
-/// A moving average of the weights (Polyak and Juditsky, "Acceleration of Stochastic Approximation by
-/// Averaging", 1992). It is calmer than the weights themselves and often classifies better.
+/// A moving average of the weights (Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging",
+/// 1992). It varies less than the weights and often classifies better.
 ///
-/// The first steps decay faster, `min(decay, (1 + step) / (10 + step))`, as TensorFlow's
-/// `ExponentialMovingAverage` does it, so that the initial weights are soon forgotten.
+/// The first steps decay faster, `min(decay, (1 + step) / (10 + step))`, as in TensorFlow's
+/// `ExponentialMovingAverage`, so that the influence of the initial weights disappears soon.
 #[derive(Debug)]
 pub struct WeightAverage {
     decay: f64,
@@ -24,7 +24,7 @@ impl WeightAverage {
         Ok(Self { decay, steps: 0, average: parameters.f_detach_copy()? })
     }
 
-    /// Takes in the weights \[P\] that a step left.
+    /// Adds the weights \[P\] after a step.
     pub fn update(&mut self, parameters: &Tensor) -> Result<()> {
         self.steps += 1;
         let step = f64::from(self.steps);
@@ -38,7 +38,7 @@ impl WeightAverage {
         })
     }
 
-    /// Swaps the average with `parameters` [P]: to validate with it, and back.
+    /// Swaps the average with `parameters` [P]: for a validation, and back.
     pub(crate) fn exchange(&mut self, parameters: &mut Tensor) -> Result<()> {
         no_grad(|| {
             let weights = parameters.f_detach_copy()?;
@@ -48,17 +48,17 @@ impl WeightAverage {
         })
     }
 
-    /// Steps so far.
+    /// The number of steps.
     pub fn steps(&self) -> u32 {
         self.steps
     }
 
-    /// The average, or the weights while the two are exchanged: \[P\].
+    /// The average, or the weights while the two are swapped: \[P\].
     pub fn tensor(&self) -> &Tensor {
         &self.average
     }
 
-    /// Puts a saved state back.
+    /// Restores a saved state.
     pub fn restore(&mut self, steps: u32, average: &Tensor) -> Result<()> {
         if average.size() != self.average.size() {
             let expected = format!("shape {:?}", self.average.size());

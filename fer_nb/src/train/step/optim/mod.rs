@@ -13,10 +13,10 @@ use tch::{Device, Tensor, no_grad};
 use crate::common::Result;
 
 /// Scales a gradient \[P\] in place so that its Euclidean norm is at most `max_norm`, as PyTorch's
-/// `clip_grad_norm_` does; nothing waits for the device.
+/// `clip_grad_norm_` does; does not wait for the device.
 pub fn clip_norm(gradient: &mut Tensor, max_norm: f64) -> Result<()> {
     no_grad(|| {
-        // The norm in float32 of a float32 gradient: PyTorch's 1e-6 keeps a zero gradient zero.
+        // The float32 norm of a float32 gradient: PyTorch's 1e-6 keeps a zero gradient zero.
         let norm = gradient.f_norm_scalaropt_dtype(2.0, gradient.kind())?;
         let scale = norm.f_add_scalar(1e-6)?.f_reciprocal()?.f_mul_scalar(max_norm)?;
         let _ = gradient.f_mul_(&scale.f_clamp_max(1.0)?)?;
@@ -24,9 +24,9 @@ pub fn clip_norm(gradient: &mut Tensor, max_norm: f64) -> Result<()> {
     })
 }
 
-/// Where the loss is about highest within `rho` of the weights, seen from them: ρ · g / |g| of the
-/// gradient g [P], [P] (Foret et al., "Sharpness-Aware Minimization for Efficiently Improving
-/// Generalization", 2021).
+/// The offset from the weights to the point within `rho` at which the loss is approximately highest: ρ · g / |g| of
+/// the gradient g [P], [P] (Foret et al., "Sharpness-Aware Minimization for Efficiently Improving Generalization",
+/// 2021).
 pub(crate) fn sharpness_shift(gradient: &Tensor, rho: f64) -> Result<Tensor> {
     no_grad(|| {
         let norm = gradient.f_norm_scalaropt_dtype(2.0, gradient.kind())?;
@@ -35,9 +35,9 @@ pub(crate) fn sharpness_shift(gradient: &Tensor, rho: f64) -> Result<Tensor> {
     })
 }
 
-/// The parts of `start..end` that a step works on one after the other, as starts and lengths. Several
-/// operations follow each other on the same numbers; on a CPU they find them in the cache when the part
-/// is small, and a GPU launches least when it is the whole.
+/// The parts of `start..end` that a step processes one after the other, as starts and lengths. Several operations
+/// use the same numbers; on a CPU a small part stays in the cache, and on a GPU a single part launches the fewest
+/// kernels.
 fn slabs(device: Device, start: i64, end: i64) -> impl Iterator<Item = (i64, i64)> {
     const IN_CACHE: i64 = 64 * 1024;
     let slab = if device == Device::Cpu { IN_CACHE } else { i64::MAX };

@@ -1,4 +1,4 @@
-//! What Muon does to a step: [`orthogonal`].
+//! The orthogonalisation of Muon's steps: [`orthogonal`].
 
 use tch::Tensor;
 

@@ -1,4 +1,4 @@
-//! [`OptimizerState`]: what an optimizer remembers from step to step, and the step itself.
+//! [`OptimizerState`]: the state of an optimizer, and its step.
 
 use tch::{Tensor, no_grad};
 
@@ -8,8 +8,7 @@ use crate::common::{Error, Result};
 use crate::model::{Parameters, Span};
 use crate::train::config::Optimizer;
 
-/// An optimizer at work on one parameter buffer. Its state is a step count and up to two tensors of
-/// the buffer's shape.
+/// An optimizer for one parameter buffer. Its state is a step count and up to two tensors of the buffer's shape.
 #[derive(Debug)]
 pub struct OptimizerState {
     optimizer: Optimizer,
@@ -20,7 +19,7 @@ pub struct OptimizerState {
 }
 
 impl OptimizerState {
-    /// For parameters of this shape, dtype and device.
+    /// A new state for parameters of this shape, dtype and device.
     pub fn new(optimizer: Optimizer, parameters: &Tensor) -> Result<Self> {
         let moments = names(&optimizer)
             .iter()
@@ -29,7 +28,7 @@ impl OptimizerState {
         Ok(Self { optimizer, steps: 0, moments })
     }
 
-    /// Steps so far.
+    /// The number of steps.
     pub fn steps(&self) -> u32 {
         self.steps
     }
@@ -39,7 +38,7 @@ impl OptimizerState {
         names(&self.optimizer).iter().copied().zip(&self.moments).collect()
     }
 
-    /// Puts a saved state back. Names and shapes have to be those of [`OptimizerState::tensors`].
+    /// Restores a saved state. Names and shapes must be those of [`OptimizerState::tensors`].
     pub fn restore(&mut self, steps: u32, saved: &[(String, Tensor)]) -> Result<()> {
         for (name, moment) in names(&self.optimizer).iter().zip(&mut self.moments) {
             let found = saved.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor);
@@ -58,7 +57,7 @@ impl OptimizerState {
         Ok(())
     }
 
-    /// Changes `parameters` \[P\] in place by one step against `gradient` \[P\]. Muon takes [R, C] as a matrix.
+    /// Changes `parameters` \[P\] in place by one step against `gradient` \[P\]. Muon treats [R, C] as a matrix.
     pub fn step(
         &mut self,
         parameters: &mut Tensor,
@@ -82,8 +81,8 @@ impl OptimizerState {
         }
     }
 
-    /// [`OptimizerState::step`] of these parts alone, each at its own multiple of the learning rate;
-    /// the rest and its moments stay as they are.
+    /// [`OptimizerState::step`] of these parts only, each at its multiple of the learning rate; the other parts and
+    /// their moments do not change.
     pub(crate) fn step_in(
         &mut self,
         parameters: &mut Tensor,
@@ -130,14 +129,14 @@ impl OptimizerState {
         let _ = mean.f_lerp_(&gradient, 1.0 - momentum)?;
         let mut update = orthogonal(&gradient.f_lerp(&mean, momentum)?)?;
         let rate = learning_rate * span.rate;
-        // So that a step changes the output of a tall matrix as much as that of a square one.
+        // Scaled so that a step changes the output of a tall matrix as much as that of a square one.
         let scale = (rows as f64 / xs.size2()?.1 as f64).max(1.0).sqrt();
         let _ = xs.f_mul_scalar_(1.0 - rate * weight_decay)?;
         let _ = xs.f_sub_(&update.f_mul_scalar_(rate * scale)?)?;
         Ok(())
     }
 
-    /// One step of the parameters `xs` that begin at `start`.
+    /// One step of the parameters `xs` that start at `start`.
     fn step_slab(
         &self,
         mut xs: Tensor,
@@ -166,7 +165,7 @@ impl OptimizerState {
                 let _ = xs.f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
                 gradient
             }
-            // That of the loss with weight_decay / 2 · |xs|² added.
+            // The gradient of the loss with weight_decay / 2 · |xs|² added.
             _ => gradient.f_add(&xs.f_mul_scalar(weight_decay)?)?,
         };
         let update = match (optimizer, &mut moments[..]) {
@@ -179,8 +178,8 @@ impl OptimizerState {
                 let [bias1, bias2] = [beta1, beta2].map(|beta| 1.0 - beta.powi(steps));
                 let _ = mean.f_lerp_(&gradient, 1.0 - beta1)?;
                 let _ = square.f_lerp_(&gradient.f_square()?, 1.0 - beta2)?;
-                // learning_rate · m̂ / (√v̂ + ε); both bias corrections are moved into the step size and
-                // into ε, which saves two passes.
+                // learning_rate · m̂ / (√v̂ + ε); both bias corrections are included in the step size and in ε,
+                // which saves two passes.
                 let mut denominator = square.f_sqrt()?;
                 let _ = denominator.f_add_scalar_(epsilon * bias2.sqrt())?;
                 let mut update = mean.f_div(&denominator)?;
@@ -211,7 +210,7 @@ impl OptimizerState {
     }
 }
 
-/// What the optimizer's tensors are called in a checkpoint.
+/// The names of the optimizer's tensors in a checkpoint.
 fn names(optimizer: &Optimizer) -> &'static [&'static str] {
     match optimizer {
         Optimizer::Adam { .. } | Optimizer::AdamW { .. } | Optimizer::Muon { .. } => {
