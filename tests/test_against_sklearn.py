@@ -242,7 +242,7 @@ def test_the_matrix_as_text(tmp_path):
         ("label,prob_angry\n0,1\n", "no column 'prob_disgust'"),
         ("HEADER0,1,0,0,0,0,0,0\n7,1,0,0,0,0,0,0\n", "row 2: label '7'"),
         ("HEADER0,1,0,0,0,0,0,x\n", "row 1: 'x' for surprise"),
-        ("HEADER0,1,0,0,0,0,0\n", "row 1: 7 fields where the header has 8"),
+        ("HEADER0,1,0,0,0,0,0\n", "row 1: 7 fields, but the header has 8"),
         ("HEADER0,9,0,0,0,0,0,0\n", "row 1: probability 9"),
         ("HEADER", "no row below the header"),
     ],

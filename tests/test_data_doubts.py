@@ -332,7 +332,7 @@ def test_calibrate_says_why_there_is_nothing_to_fit_on(tmp_path):
     run = PRETRAINED[0].parent / "vgg"
     done = fer("evaluate", "--run", run, "--data", few, "--calibrate")
     assert done.returncode == 1 and "holds back 5 % of each class" in done.stderr, done.stderr
-    assert "20 training images of a class or more" in done.stderr
+    assert "at least 20 training images of a class" in done.stderr
     done = fer("evaluate", "--run", run, "--data", tree(tmp_path / "test", ("test",)), "--calibrate")
     assert done.returncode == 1 and "no training images either" in done.stderr, done.stderr
     done = fer("evaluate", "--run", run, "--data", few)

@@ -231,7 +231,7 @@ def refused_late(place, *arguments):
 @pytest.mark.parametrize(
     "arguments, part",
     [
-        (["train", "--initial-weights", "nowhere"], "weights that come with the project: "),
+        (["train", "--initial-weights", "nowhere"], "; pretrained weights: "),
         (["train"], "validation images"),
         (["train", "--run", "deep/new"], "validation images"),
         (["tune", "--space", "space.toml", "--trials", "1"], "validation images"),
@@ -274,6 +274,6 @@ def test_missing_weights_say_which_there_are(place):
         ["predict", "x.jpg", "--run", "seed_cn"],
     ):
         said = refused_late(place, *arguments)
-        assert "Perhaps seed_cnn is meant" in said and "mine" in said and "vgg, seed_cnn" in said, said
+        assert "Did you mean seed_cnn?" in said and "mine" in said and "vgg, seed_cnn" in said, said
     said = refused_late(place, "evaluate", "--data", "data", "--weights", "run/best.safetensor")
     assert "run: best.safetensors" in said, said
