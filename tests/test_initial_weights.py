@@ -283,7 +283,7 @@ def test_a_map_comes_from_a_file_and_from_the_recipe(state, data, tmp_path):
         ("conv", "OLD=NEW pairs"),
         ("", "OLD=NEW pairs"),
         ("conv=a,conv=b", "each name once"),
-        ("nothing=conv", "what a name in theirs.safetensors begins with"),
+        ("nothing=conv", "a prefix of a name in theirs.safetensors"),
     ],
 )
 def test_a_map_that_cannot_be_is_said(state, data, tmp_path, text, part):

@@ -75,7 +75,7 @@ def test_five_epochs_a_kill_and_five_more_are_ten_epochs(faces, tmp_path):
 
     done = fer(*resume, "--epochs", 3, **settings)
     assert done.returncode == 1
-    assert "epochs = 3: expected 10, which are done, or more" in done.stderr
+    assert "epochs = 3: expected 10, which are completed, or more" in done.stderr
 
 
 def test_matrix_products_sum_in_the_same_order_in_every_run(faces, tmp_path, monkeypatch):

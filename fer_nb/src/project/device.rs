@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(message("gpu", 1), "FER_DEVICE = gpu: expected cpu, cuda or cuda:N");
         assert_eq!(message("cuda:x", 1), "FER_DEVICE = cuda:x: expected cpu, cuda or cuda:N");
         assert!(message("cuda", 0).ends_with("cuda:N; no CUDA device was found"));
-        assert!(message("cuda:4", 4).ends_with("found are cuda:0 to cuda:3"));
+        assert!(message("cuda:4", 4).ends_with("cuda:0 to cuda:3 were found"));
         let message = chosen("cuda", 0, "libcublas.so.13: not found").unwrap_err().to_string();
         assert!(message.ends_with("CUDA can't be loaded: libcublas.so.13: not found"), "{message}");
         let missing = "libcudnn.so.9: cannot open shared object file: No such file or directory";

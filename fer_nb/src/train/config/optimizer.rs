@@ -173,7 +173,7 @@ mod tests {
         );
         assert_eq!(
             message(Optimizer::sgd(0.0)),
-            "optimizer.momentum = 0: expected above 0, since nesterov needs it"
+            "optimizer.momentum = 0: expected above 0, because nesterov needs it"
         );
         let Optimizer::Adam { beta1, beta2, weight_decay, .. } = Optimizer::adam() else {
             unreachable!()
