@@ -60,6 +60,16 @@ def module(path, *, legacy):
             archive.writestr("net/data/0", bytes(16))
 
 
+def state_dict(path, *, settings):
+    """The pickle of a state dict, with a class of Python's next to it or without."""
+    more = b"cargparse\nNamespace\nq\x05)Rq\x06" if settings else b""
+    names = b"ccollections\nOrderedDict\nq\x00)Rq\x01(X\x0b\0\0\0conv.weightq\x02"
+    with zipfile.ZipFile(path, "w") as archive:
+        tensors = b"ctorch._utils\n_rebuild_tensor_v2\nq\x03((X\x07\0\0\0storagectorch\nFloatStorage\nq\x04"
+        archive.writestr("net/data.pkl", b"\x80\x02" + names + tensors + more + b".")
+        archive.writestr("net/data/0", bytes(16))
+
+
 def sharded(path):
     tensors = load(OURS)
     names = list(tensors)
@@ -87,6 +97,8 @@ def keras(path):
     [
         ("net.pth", lambda path: module(path, legacy=False), "a pickled PyTorch module", "find_class"),
         ("net.pt", lambda path: module(path, legacy=True), "a pickled PyTorch module", "find_class"),
+        ("a.pth", lambda path: state_dict(path, settings=False), "a PyTorch checkpoint", "weights_only=True"),
+        ("a.ckpt", lambda path: state_dict(path, settings=True), "a PyTorch checkpoint", "find_class"),
         ("model.safetensors.index.json", sharded, "an index of weights in several files", "weight_map"),
         ("model-00001-of-00002.safetensors", sharded, "one of 2 files that belong together", "Copy the others"),
         ("model.ckpt", checkpoint, "a TensorFlow checkpoint", "load_checkpoint"),

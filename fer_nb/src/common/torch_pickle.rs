@@ -49,10 +49,18 @@ impl TorchPickle {
 
 /// The classes and functions that a pickle of protocol 2 names, as module and name; perhaps some that only look so.
 fn globals(pickle: &[u8]) -> impl Iterator<Item = (&str, &str)> {
-    let places = pickle.iter().enumerate().filter(|(_, byte)| **byte == b'c');
-    places.filter_map(|(at, _)| {
-        let (module, rest) = name(pickle.get(at + 1..)?)?;
-        Some((module, name(rest)?.0))
+    let mut rest = pickle;
+    std::iter::from_fn(move || {
+        loop {
+            let start = rest.iter().position(|byte| *byte == b'c')?;
+            rest = rest.get(start + 1..)?;
+            let found = name(rest).and_then(|(module, rest)| Some((module, name(rest)?)));
+            // Letters of a name are no more names.
+            if let Some((module, (name, behind))) = found {
+                rest = behind;
+                return Some((module, name));
+            }
+        }
     })
 }
 
@@ -95,7 +103,7 @@ mod tests {
     #[test]
     fn a_module_and_other_classes_are_told_from_tensors() {
         let of = |text: &[u8]| TorchPickle::of(&[b"\x80\x02", text].concat());
-        let tensors = b"ccollections\nOrderedDict\nq\x00)Rq\x01(X\x06\0\0\0cats\nX\nctorch._utils\n_rebuild_tensor_v2\n\
+        let tensors = b"ccollections\nOrderedDict\nq\x00)Rq\x01(X\x04\0\0\0catsq\x02ctorch._utils\n_rebuild_tensor_v2\n\
                         ctorch\nFloatStorage\n";
         let plain = TorchPickle { is_module: false, has_classes: false };
         assert_eq!(of(tensors), plain);

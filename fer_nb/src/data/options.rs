@@ -297,8 +297,8 @@ mod tests {
             let classes: Vec<_> = (0..9).filter_map(|number| class(numbering, number)).collect();
             assert_eq!(classes.len(), 7, "{numbering}");
             assert_eq!(Emotion::ALL.iter().filter(|class| classes.contains(class)).count(), 7);
-            let others = Numbering::ALL.into_iter().filter(|other| *other != numbering);
-            assert!(others.into_iter().all(|other| other.words() != numbering.words()));
+            let mut others = Numbering::ALL.into_iter().filter(|other| *other != numbering);
+            assert!(others.all(|other| other.words() != numbering.words()));
         }
         for number in 0..7u8 {
             assert_eq!(class(Numbering::Kaggle, number.into()), Emotion::from_kaggle(number));
