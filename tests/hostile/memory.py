@@ -90,7 +90,9 @@ def main():
     parser.add_argument("--frames", type=int, default=10_000)
     options = parser.parse_args()
     with Server() as server:
-        print(f"| | so far | resident, MB | seconds |\n| --- | ---: | ---: | ---: |\n| start | 0 | {server.resident()} | 0 |")
+        print(
+            f"| | so far | resident, MB | seconds |\n| --- | ---: | ---: | ---: |\n| start | 0 | {server.resident()} | 0 |"
+        )
         flat = [
             is_flat(server, "requests", requests(server, options.requests), options.requests),
             is_flat(server, "frames", frames(server, options.frames), options.frames),
