@@ -1,5 +1,5 @@
-"""Compiles the C++ layers with AddressSanitizer and runs them at odd sizes and numbers of threads. Before that, reads and
-writes beyond a tensor are planted, each of which has to be found.
+"""Compiles the C++ layers with AddressSanitizer and runs them at odd sizes and numbers of threads. Before that, reads
+and writes beyond a tensor are planted, each of which has to be found.
 
     .venv/bin/python tests/hostile/layers.py                    # ten seconds for each instruction set, and a compilation
     .venv/bin/python tests/hostile/layers.py --seconds 600

@@ -78,7 +78,14 @@ def requests():
     """Requests that are none, or that two programs could read differently."""
     chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n"
     get = GET.removesuffix(b"\r\n")
-    sizes = [b"ffffffffffffffff\r\nA", b"1" + b"f" * 16 + b"\r\nA", b"-1\r\nA\r\n", b"0x3\r\nabc\r\n", b"\r\n", b"G\r\n"]
+    sizes = [
+        b"ffffffffffffffff\r\nA",
+        b"1" + b"f" * 16 + b"\r\nA",
+        b"-1\r\nA\r\n",
+        b"0x3\r\nabc\r\n",
+        b"\r\n",
+        b"G\r\n",
+    ]
     sizes += [b"3\r\nabcd\r\n0\r\n\r\n", b"3\r\nab\r\n0\r\n\r\n", b"0" * 5_000 + b"3\r\nabc\r\n0\r\n\r\n"]
     return [
         GET,

@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn what_a_stranger_wrote_is_told_by_its_ends() {
-        let long = format!("class {}é", "né".repeat(50_000));
+        let long = format!("class {}", "né".repeat(50_000));
         for error in [
             Error::file_at("a.csv", Place::Key(long.clone()), &long, "Hint."),
             Error::setting(&long, &long, "d"),
@@ -300,11 +300,8 @@ mod tests {
         ] {
             let text = error.to_string();
             assert!(text.chars().count() < 2000 && text.contains("class né"), "{text}");
-            assert!(
-                text.ends_with("né. Hint.")
-                    || text.ends_with("né, expected d")
-                    || text.ends_with("né: expected d")
-            );
+            let ends = ["né. Hint.", "né: expected d", "né, expected d"];
+            assert!(ends.iter().any(|end| text.ends_with(end)), "{text}");
         }
         let short = "x".repeat(900);
         assert_eq!(Error::file("a", &short, "Hint.").to_string(), format!("a: {short}. Hint."));

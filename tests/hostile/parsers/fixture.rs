@@ -48,7 +48,7 @@ impl Fixture {
         Self { folder }
     }
 
-    /// Where an input lies, below a folder of its own.
+    /// Where an input lies, in a folder for inputs alone.
     pub(crate) fn input(&self, path: &str) -> PathBuf {
         let path = self.folder.join("inputs").join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

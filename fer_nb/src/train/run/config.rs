@@ -53,7 +53,7 @@ impl RunConfig {
     pub(super) fn as_read(mut self) -> Self {
         let Self { fer_nb, network, data, data_title, device, precision, hardware, .. } = &mut self;
         let texts = [fer_nb, network, data, data_title, device, precision];
-        texts.into_iter().chain(hardware).for_each(|text| *text = shown(&text));
+        texts.into_iter().chain(hardware).for_each(|text| *text = shown(text.as_str()));
         self
     }
 
