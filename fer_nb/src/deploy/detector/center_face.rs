@@ -66,29 +66,7 @@ impl Conv {
     fn forward_relu(&self, xs: &Tensor) -> Result<Tensor> {
         Ok(self.forward(xs)?.f_relu_()?)
     }
-
-    /// The same with some of the outputs alone; if each channel is filtered for itself, of as many inputs.
-    fn some_outputs(&self, first: i64, count: i64) -> Result<Self> {
-        Ok(Self {
-            name: self.name.clone(),
-            weight: self.weight.f_narrow(0, first, count)?,
-            bias: self.bias.f_narrow(0, first, count)?,
-            stride: self.stride,
-            groups: if self.groups > 1 { count } else { 1 },
-        })
-    }
-
-    /// The part of a sum over all inputs that some of them have; the bias is the first ones'.
-    fn of_some_inputs(&self, xs: &Tensor, first: i64) -> Result<Tensor> {
-        let weight = self.weight.f_narrow(1, first, xs.size()[1])?;
-        let bias = (first == 0).then_some(&self.bias);
-        Ok(xs.f_conv2d(&weight, bias, [self.stride; 2], [0, 0], [1, 1], 1)?)
-    }
 }
-
-/// The most numbers within a block at once: 32 MiB. Half of a large photo's memory would be the 96 channels of the
-/// widest block, so they are computed some at a time.
-const MOST_WITHIN: i64 = 8 << 20;
 
 /// An inverted residual of MobileNetV2: wider within than without, and added to its input where the shapes
 /// are the same.
@@ -100,32 +78,13 @@ struct Block {
 
 impl Block {
     fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        let ys = match &self.expand {
-            Some(expand) => self.widened(expand, xs)?,
-            None => self.project.forward(&self.depthwise.forward_relu(xs)?)?,
-        };
+        let wide = self.expand.as_ref().map(|expand| expand.forward_relu(xs)).transpose()?;
+        let within = self.depthwise.forward_relu(wide.as_ref().unwrap_or(xs))?;
+        let ys = self.project.forward(&within)?;
         match self.is_residual() {
             true => Ok(ys.f_add(xs)?),
             false => Ok(ys),
         }
-    }
-
-    /// The sum over the channels within the block, as many at once as [`MOST_WITHIN`] lets it.
-    fn widened(&self, expand: &Conv, xs: &Tensor) -> Result<Tensor> {
-        let (channels, pixels) = (expand.weight.size()[0], xs.size()[2] * xs.size()[3]);
-        let at_once = (MOST_WITHIN / pixels.max(1)).clamp(1, channels);
-        let mut sum: Option<Tensor> = None;
-        for first in (0..channels).step_by(at_once as usize) {
-            let count = at_once.min(channels - first);
-            let wide = expand.some_outputs(first, count)?.forward_relu(xs)?;
-            let within = self.depthwise.some_outputs(first, count)?.forward_relu(&wide)?;
-            let part = self.project.of_some_inputs(&within, first)?;
-            sum = Some(match sum {
-                Some(mut sum) => sum.f_add_(&part)?,
-                None => part,
-            });
-        }
-        sum.ok_or_else(|| Error::input("channels within a block", channels, "1 or more"))
     }
 
     /// Whether the output has the input's shape.
