@@ -49,8 +49,8 @@ fn crowding(points: &[Pair], fronts: &[usize]) -> Vec<f64> {
     let mut distances = vec![0.0; points.len()];
     for front in 0..fronts.iter().max().map_or(0, |last| last + 1) {
         let members = || (0..points.len()).filter(|at| fronts[*at] == front);
-        for number in 0..2 {
-            let value = |at: usize| worst_if_nan(points[at][number]);
+        for number in [|pair: &Pair| pair[0], |pair: &Pair| pair[1]] {
+            let value = |at: usize| worst_if_nan(number(&points[at]));
             let mut members: Vec<usize> = members().collect();
             members.sort_by(|one, other| value(*one).total_cmp(&value(*other)));
             let (Some(first), Some(last)) = (members.first(), members.last()) else { continue };

@@ -99,11 +99,11 @@ impl StopReason {
                 Stored::Text(text) => StopReason::Recorded { text },
                 Stored::Reason(reason) => reason,
             })
-            .map(Self::as_read))
+            .map(Self::into_shown))
     }
 
-    /// The reason as a file of it is read: whoever wrote it, what is shown of it moves no cursor.
-    pub(crate) fn as_read(self) -> Self {
+    /// The reason with its texts escaped, as they are read from a file: they can't move a terminal's cursor.
+    pub(crate) fn into_shown(self) -> Self {
         match self {
             StopReason::Recorded { text } => StopReason::Recorded { text: shown(text) },
             StopReason::Callback { reason, epoch, batch } => {

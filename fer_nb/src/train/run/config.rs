@@ -49,8 +49,8 @@ pub struct RunConfig {
 }
 
 impl RunConfig {
-    /// The config as a file of it is read: whoever wrote it, what is shown of it moves no cursor.
-    pub(super) fn as_read(mut self) -> Self {
+    /// The config with its texts escaped, as they are read from a file: they can't move a terminal's cursor.
+    pub(super) fn into_shown(mut self) -> Self {
         let Self { fer_nb, network, data, data_title, device, precision, hardware, .. } = &mut self;
         let texts = [fer_nb, network, data, data_title, device, precision];
         texts.into_iter().chain(hardware).for_each(|text| *text = shown(text.as_str()));

@@ -264,7 +264,7 @@ impl RunFolder {
         let path = self.path.join("config.toml");
         let config: Option<RunConfig> =
             read_format(&path, "a run's config", RunConfig::FORMAT, RESTORE_HINT)?;
-        config.map(RunConfig::as_read).ok_or_else(|| {
+        config.map(RunConfig::into_shown).ok_or_else(|| {
             let hint = format!(
                 "Train first: notebook 04_training, or `fer train`. {}",
                 known(&self.name())
@@ -354,7 +354,7 @@ impl RunFolder {
         let path = self.path.join("stopped.toml");
         let stopped: Option<StopReason> =
             read_toml(path, "a reason why training ended", RESTORE_HINT)?;
-        Ok(History { stopped: stopped.map(StopReason::as_read), ..history })
+        Ok(History { stopped: stopped.map(StopReason::into_shown), ..history })
     }
 
     /// The run's network with its best weights.
