@@ -52,7 +52,7 @@ QUESTIONS = {
     "Where do I put my csv file?": ("README.md", "FER2013_DIR=~/faces.csv make run"),
     "My classes have other names or numbers": ("data/README.md", "--classes alphabetical"),
     "Which number is the test accuracy, on how many images?": ("README.md", "PublicTest, n = 3,589"),
-    "How do I train the best network again?": ("docs/results.md", "fer train --recipe vgg-refined"),
+    "How do I train the best network again?": ("docs/results.md", "fer train --recipe vgg-wide"),
     "How do I resume after a power cut?": ("docs/repeatable.md", "`fer train --resume`"),
     "Are results the same on every machine?": ("docs/repeatable.md", "bit for bit"),
     "Why is the first start slow?": ("docs/kernel.md", "## Why the first start is slow"),
@@ -353,7 +353,7 @@ def test_the_readme_s_results_are_those_of_the_pages():
     """Every number of its table is in the pages that it links to."""
     (results,) = [t for t in page(README).tables() if t[0][:2] == ["what", "fer_nb"]]
     pages = "".join(page(ROOT / "docs" / f"{of}.md").text for of in ("results", "benchmarks", "kernel"))
-    rounded = {"0.671": "0.6709", "0.595": "0.5953"}
+    rounded = {"0.680": "0.6796", "0.595": "0.5953"}
     assert len(results) == 6
     for _, ours, theirs in results[1:]:
         for number in re.findall(r"\d[\d.,]*\d", f"{ours} {theirs}"):
