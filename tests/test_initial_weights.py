@@ -168,12 +168,12 @@ def test_other_kinds_are_named_and_the_line_converts_them(state, data, tmp_path,
     [
         ("a.pth", b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file", "Keras"),
         ("a.pth.gz", gzip.compress(b"x"), "a gzip archive", "gunzip -k a.pth.gz"),
-        ("a.pt", b"<!DOCTYPE html>", "a web page", "download it again"),
-        ("a.safetensors", b"", "a file of 0 bytes", "Copy or download it again"),
+        ("a.pt", b"<!DOCTYPE html>", "a web page", "download the file again"),
+        ("a.safetensors", b"", "a file of 0 bytes", "Copy or download the file again"),
         ("a.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer", "git -C . lfs pull"),
         ("a.safetensors", b"\x40\0\0\0\0\0\0\0{\"a\":", "not a complete safetensors file", "Copy"),
         ("a.bin", b"GGUF" + bytes(20), "a GGUF model", "safetensors"),
-        ("a.tflite", b"\x1c\0\0\0TFL3" + bytes(20), "a TensorFlow Lite model", "safetensors"),
+        ("a.tflite", b"\x1c\0\0\0TFL3" + bytes(20), "a TensorFlow Lite model", "a checkpoint"),
     ],
 )
 def test_what_else_is_no_safetensors_file(data, tmp_path, name, content, called, way_out):
