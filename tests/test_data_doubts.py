@@ -276,8 +276,8 @@ def test_what_is_passed_over_is_named_with_counts(read, tmp_path):
     path = tree(tmp_path / "given" / "data")
     images(path / "extra" / "deep", 3)
     (path / "test.zip").write_bytes(zip_of("angry/1.jpg"))
-    (path / "train" / "docs").mkdir()
-    (path / "train" / "docs" / "notes.txt").write_text("hello")
+    (path / "train" / "papers").mkdir()
+    (path / "train" / "papers" / "notes.txt").write_text("hello")
     (path / "train" / "labels.csv").write_text("a,b\n")
     images(tmp_path / "given" / "other", 2)
     (tmp_path / "given" / "licence.txt").write_text("free")
@@ -285,7 +285,7 @@ def test_what_is_passed_over_is_named_with_counts(read, tmp_path):
     for line in (
         "passed over: 1 (folders that are no part): extra (3 files)",
         "passed over: 1 (files beside the parts): test.zip (a zip archive)",
-        "passed over: 1 (folders without images): train/docs (1 file)",
+        "passed over: 1 (folders without images): train/papers (1 file)",
         "passed over: 1 (files beside the classes): train/labels.csv",
         "passed over: 1 (folders beside the data): other (2 files)",
         "passed over: 1 (files beside the data): licence.txt",

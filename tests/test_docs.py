@@ -50,7 +50,7 @@ RETIRED = {
 # Questions of new users, the page with the answer, and words of the answer.
 QUESTIONS = {
     "Where do I put my csv file?": ("README.md", "FER2013_DIR=~/faces.csv make run"),
-    "My classes have other names or numbers": ("data/README.md", "--classes alphabetical"),
+    "My classes have other names or numbers": ("data/README.md", "`--classes kaggle`, `alphabetical`"),
     "Which number is the test accuracy, on how many images?": ("README.md", "PublicTest, n = 3,589"),
     "How do I train the best network again?": ("docs/results.md", "fer train --recipe vgg-wide"),
     "How do I resume after a power cut?": ("docs/repeatable.md", "`fer train --resume`"),
