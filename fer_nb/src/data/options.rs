@@ -332,7 +332,7 @@ mod tests {
         let class = |name| options.class(name, Some(Numbering::Kaggle));
         assert_eq!(class("Contempt"), Class::Is(Emotion::Disgust));
         assert_eq!(class("happy"), Class::LeftOut);
-        assert_eq!(class("3.0"), Class::Is(Emotion::Happy));
+        assert_eq!((class("3.0"), class("4.0")), (Class::LeftOut, Class::Is(Emotion::Sad)));
         assert_eq!((class("7"), class("bored")), (Class::LeftOut, Class::LeftOut));
         assert_eq!(options.class("3", None), Class::Number);
         assert_eq!(options.map.to_string().parse::<ClassMap>().unwrap(), options.map);

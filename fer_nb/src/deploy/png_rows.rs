@@ -152,7 +152,7 @@ mod tests {
             let entries = 3 << depth as usize;
             info.palette = (color == ColorType::Indexed).then(|| palette[..entries].into());
             let row = 1 + (width as usize * depth as usize).div_ceil(8);
-            let byte = |at: usize| if at % row == 0 { 0 } else { (at * 101 % 256) as u8 };
+            let byte = |at: usize| if at.is_multiple_of(row) { 0 } else { (at * 101 % 256) as u8 };
             let rows: Vec<u8> = (0..row * height as usize).map(byte).collect();
             files.push(encoded(info, &rows));
         }

@@ -31,6 +31,8 @@ const IDLE: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_millis(1500);
 /// The bytes of uploads after which memory is returned to the system.
 const LARGE: usize = 8 << 20;
+/// How many idle seconds after the last photo pass before freed memory is returned to the system.
+const QUIET: u32 = 3;
 /// The maximum number of connections that are told at the same time that the server is full.
 const REFUSALS: usize = 64;
 
@@ -128,18 +130,23 @@ async fn refuse(mut stream: TcpStream) {
     let _ = tokio::time::timeout(Duration::from_millis(500), talk).await;
 }
 
-/// Closes connections that are idle for too long, and returns memory to the system after large photos when the
-/// server is idle.
+/// Closes connections that are idle for too long, and returns memory to the system: after large photos as soon as the
+/// server is idle, and after any others once it has been idle for [`QUIET`] seconds, because each worker's allocator
+/// keeps what it has freed.
 pub(super) async fn tidy(state: Shared) {
     let (jobs, budget) = (state.engine.jobs(), &state.budget);
-    let mut is_untidy = false;
+    let (mut is_untidy, mut has_worked, mut quiet) = (false, false, 0);
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         state.places.sweep(IDLE);
         is_untidy |= jobs.take_heavy_done() > 0 || budget.take_peak() > LARGE;
-        if is_untidy && budget.bytes() == 0 && jobs.is_idle() {
+        let works = jobs.take_done() > 0;
+        let is_idle = budget.bytes() == 0 && jobs.is_idle();
+        has_worked |= works;
+        quiet = if works || !is_idle { 0 } else { quiet + 1 };
+        if is_idle && is_untidy || has_worked && quiet == QUIET {
             crate::common::machine::give_back_freed_memory();
-            is_untidy = false;
+            (is_untidy, has_worked) = (false, false);
         }
     }
 }

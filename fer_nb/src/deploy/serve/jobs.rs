@@ -73,6 +73,8 @@ struct Lanes {
     at_work: usize,
     /// Heavy photos that were completed since the last reading.
     heavy_done: usize,
+    /// Photos of any size that were completed since the last reading.
+    done: usize,
     /// Whether the next job comes from the heavy lane, if both lanes have jobs.
     is_heavy_turn: bool,
     /// The server is stopping.
@@ -97,6 +99,7 @@ impl Jobs {
             at_heavy: 0,
             at_work: 0,
             heavy_done: 0,
+            done: 0,
             is_heavy_turn: false,
             ended: false,
         };
@@ -164,11 +167,17 @@ impl Jobs {
         lanes.at_work = lanes.at_work.saturating_sub(1);
         lanes.at_heavy = lanes.at_heavy.saturating_sub(usize::from(is_heavy));
         lanes.heavy_done += usize::from(is_heavy);
+        lanes.done += 1;
     }
 
     /// Heavy photos that were completed since the last call.
     pub(super) fn take_heavy_done(&self) -> usize {
         std::mem::take(&mut self.lock().heavy_done)
+    }
+
+    /// Photos that were completed since the last call.
+    pub(super) fn take_done(&self) -> usize {
+        std::mem::take(&mut self.lock().done)
     }
 
     /// Whether no photo waits or is processed.

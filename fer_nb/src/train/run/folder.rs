@@ -589,7 +589,7 @@ mod tests {
             StopReason::Pruned { epoch, monitor, best: 0.1 + 0.2, median: 1.0 / 3.0 },
             StopReason::Rung { epoch },
             StopReason::TimeLimit { seconds: 0.5 },
-            StopReason::Callback { reason: "it's\n\"enough\"".into(), epoch, batch },
+            StopReason::Callback { reason: "it's \"enough\"".into(), epoch, batch },
             StopReason::Recorded { text: "stopped by the user".into() },
         ];
         for reason in reasons {
@@ -607,6 +607,10 @@ mod tests {
             assert_eq!(run.history().unwrap().stopped.as_ref(), Some(&reason));
             assert_eq!(run.history().unwrap().stopped_by_user(), reason.is_user(), "{reason:?}");
         }
+        // What a terminal would obey is escaped.
+        let reason = |text: &str| StopReason::Callback { reason: text.into(), epoch, batch };
+        run.save_stopped(Some(&reason("up\u{1b}[A"))).unwrap();
+        assert_eq!(run.history().unwrap().stopped, Some(reason("up\\u{1b}[A")));
         run.save_stopped(None).unwrap();
         assert_eq!(run.history().unwrap().stopped, None);
     }
