@@ -91,7 +91,7 @@ def test_photos_are_evaluated_by_the_same_rule(trained_on, tmp_path):
     # Named, the run is evaluated: what was fitted on its own images is kept, and said so.
     done = fer("evaluate", "--data", photos, "--run", "baseline", **where)
     assert "trained on made-up sample" in done.stdout and "drawn faces" not in done.stderr
-    assert "the run was trained on other images; temperature and threshold are the run's own" in done.stderr
+    assert "the run was trained on other images; temperature and threshold are those of the run" in done.stderr
     # Drawn faces are what the run is for.
     done = fer("evaluate", **{**where, "FER_ROOT": str(tmp_path)})
     assert "trained on made-up sample" in done.stdout and "drawn faces" not in done.stderr
