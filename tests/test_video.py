@@ -269,7 +269,7 @@ def test_paths_are_checked_before_the_work(plain, tmp_path):
     done = fer("predict", PORTRAIT, "--csv", tmp_path / "out.csv")
     assert done.returncode != 0 and "video" in done.stderr
     done = fer("predict", PORTRAIT, tmp_path / "clip.mp4")
-    assert done.returncode != 0 and "one video" in done.stderr
+    assert done.returncode != 0 and "a single video" in done.stderr
 
 
 def test_without_ffmpeg_the_way_to_install_it_is_said(plain, tmp_path):
@@ -286,7 +286,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
-    assert process.returncode != 0 and "is kept" in err, err
+    assert process.returncode != 0 and "are kept" in err, err
     table = rows(out)
     assert 5 < len(table) < 700 and table[-1]["smoothed_emotion"]
     assert abs(probe(copy)["seconds"] - float(table[-1]["seconds"])) < 0.2
