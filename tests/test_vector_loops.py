@@ -1,7 +1,7 @@
 """The loops of batch normalisation and pooling become vector instructions.
 
 A loop over a tensor's memory is marked `#pragma GCC ivdep`. One that the compiler leaves scalar, because of a branch
-in it for example, computes the same numbers five times as slowly, and no other test sees it.
+in it for example, computes the same numbers several times as slowly, and no other test sees it.
 """
 
 import platform

@@ -125,7 +125,7 @@ FOR_EACH_PROCESSOR void normalise_and_pool(const T* top, const T* bottom, int64_
     const T *a = top, *b = a + count, *c = bottom, *d = c + count;
 #pragma GCC ivdep
     for (int64_t i = 0; i < count; i++) {
-      // Without a branch, or the loop does not become vector instructions: five times as slow.
+      // Without a branch, or the loop does not become vector instructions (tests/test_vector_loops.py).
       float most = 0.0f;
       T of_most = 0;
       int32_t place = 0;
