@@ -33,6 +33,7 @@ mod svg;
 mod timeline;
 mod top_losses;
 mod tuning;
+mod vector_backend;
 
 pub use annotated::{Annotated, annotate, annotate_frame};
 pub use attention::attention;

@@ -21,12 +21,8 @@ use crate::plot::embedded_font;
 use crate::plot::palette::PAPER;
 use crate::plot::picture::{PictureBackend, base64};
 use crate::plot::raster::encode_square;
-use crate::plot::style::{HEIGHT, Style, WIDTH};
-
-/// Backend units in one unit of the SVG.
-const STEPS: u32 = 10;
-
-type Drawn<E = std::io::Error> = Result<(), DrawingErrorKind<E>>;
+use crate::plot::style::Style;
+use crate::plot::vector_backend::{Drawn, STEPS, vector_backend};
 
 /// Writes elements to a string, without the `<svg>` element, which [`document`] adds.
 pub(super) struct SvgBackend<'a> {
@@ -112,32 +108,7 @@ fn points(path: impl IntoIterator<Item = BackendCoord>) -> String {
 }
 
 impl DrawingBackend for SvgBackend<'_> {
-    type ErrorType = std::io::Error;
-
-    fn get_size(&self) -> (u32, u32) {
-        (WIDTH * STEPS, HEIGHT * STEPS)
-    }
-
-    fn ensure_prepared(&mut self) -> Drawn {
-        Ok(())
-    }
-
-    fn present(&mut self) -> Drawn {
-        Ok(())
-    }
-
-    fn draw_pixel(&mut self, (x, y): BackendCoord, color: BackendColor) -> Drawn {
-        self.draw_rect((x, y), (x + 1, y + 1), &color, true)
-    }
-
-    fn draw_line<S: BackendStyle>(
-        &mut self,
-        from: BackendCoord,
-        to: BackendCoord,
-        style: &S,
-    ) -> Drawn {
-        self.draw_path([from, to], style)
-    }
+    vector_backend!();
 
     fn draw_rect<S: BackendStyle>(
         &mut self,

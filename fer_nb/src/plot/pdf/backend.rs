@@ -5,22 +5,16 @@ use std::fmt::Write as _;
 use plotters::prelude::DrawingBackend;
 use plotters_backend::text_anchor::HPos;
 use plotters_backend::{
-    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, FontStyle,
-    FontTransform,
+    BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, FontStyle, FontTransform,
 };
 
 use super::numbers::{components, rounded};
 use super::text::Outlined;
 use crate::plot::picture::PictureBackend;
-use crate::plot::style::{HEIGHT, WIDTH};
-
-/// Backend units in a logical unit.
-pub(super) const STEPS: u32 = 10;
+use crate::plot::vector_backend::{Drawn, vector_backend};
 
 /// How far the handles of a quarter of a circle are from its ends, in radii.
 const HANDLE: f64 = 0.552_284_75;
-
-type Drawn = Result<(), DrawingErrorKind<std::io::Error>>;
 
 /// What a page shows, in backend units from the upper left corner of the drawing.
 #[derive(Debug, Default)]
@@ -70,32 +64,7 @@ fn lines(points: impl IntoIterator<Item = BackendCoord>) -> String {
 }
 
 impl DrawingBackend for PdfBackend<'_> {
-    type ErrorType = std::io::Error;
-
-    fn get_size(&self) -> (u32, u32) {
-        (WIDTH * STEPS, HEIGHT * STEPS)
-    }
-
-    fn ensure_prepared(&mut self) -> Drawn {
-        Ok(())
-    }
-
-    fn present(&mut self) -> Drawn {
-        Ok(())
-    }
-
-    fn draw_pixel(&mut self, (x, y): BackendCoord, color: BackendColor) -> Drawn {
-        self.draw_rect((x, y), (x + 1, y + 1), &color, true)
-    }
-
-    fn draw_line<S: BackendStyle>(
-        &mut self,
-        from: BackendCoord,
-        to: BackendCoord,
-        style: &S,
-    ) -> Drawn {
-        self.draw_path([from, to], style)
-    }
+    vector_backend!();
 
     fn draw_rect<S: BackendStyle>(
         &mut self,

@@ -7,11 +7,12 @@ use flate2::write::ZlibEncoder;
 use plotters::style::RGBColor;
 use plotters_backend::BackendColor;
 
-use super::backend::{Page, STEPS};
+use super::backend::Page;
 use super::numbers::{components, rounded};
 use crate::data::{PIXELS, SIDE};
 use crate::plot::palette::PAPER;
 use crate::plot::style::Style;
+use crate::plot::vector_backend::STEPS;
 
 /// Points, of which an inch has 72, in a pixel, of which it has 96.
 const POINTS: f64 = 0.75;
